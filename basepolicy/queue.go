@@ -1,0 +1,121 @@
+package basepolicy
+
+import (
+	"fmt"
+	"slices"
+)
+
+// ChunkPolicy plans a whole chunk of actions from one observation. A value is
+// used by one goroutine at a time.
+type ChunkPolicy interface {
+	// Horizon is H, the number of actions in a chunk.
+	Horizon() int
+	// ActDim is U, the width of one action.
+	ActDim() int
+	// ChunkTo fills chunk (normalised, row-major [H*U]) from the normalised
+	// observation obs.
+	ChunkTo(chunk, obs []float32) error
+}
+
+// Resetter is implemented by chunk policies that keep state between chunks or
+// draw random numbers; Queue.Reset passes the episode's seed on to them.
+type Resetter interface {
+	Reset(seed uint64)
+}
+
+// Queue executes the first actions of each planned chunk, one per control
+// step, and plans again when they are used up. It belongs to one goroutine.
+type Queue struct {
+	policy  ChunkPolicy
+	execute int
+	chunk   []float32 // [H*U]
+	next    int       // row of chunk that ActTo returns next; execute when used up
+	phase   float32
+
+	peeked  bool      // chunk was planned by PeekTo and not yet begun
+	planObs []float32 // the observation it was planned at
+}
+
+// NewQueue returns a Queue that executes the first execute actions of every
+// chunk of p. It panics unless 1 <= execute <= p.Horizon().
+func NewQueue(p ChunkPolicy, execute int) *Queue {
+	if execute < 1 || execute > p.Horizon() {
+		panic(fmt.Sprintf("basepolicy: execute %d of a chunk of %d actions", execute, p.Horizon()))
+	}
+	return &Queue{policy: p, execute: execute, next: execute, chunk: make([]float32, p.Horizon()*p.ActDim())}
+}
+
+// Reset starts an episode: nothing of the previous one survives.
+func (q *Queue) Reset(seed uint64) {
+	q.Replan()
+	q.phase = 0
+	if r, ok := q.policy.(Resetter); ok {
+		r.Reset(seed)
+	}
+}
+
+// Replan drops the rest of the chunk, so that the next ActTo plans at its
+// observation.
+func (q *Queue) Replan() {
+	q.next = q.execute
+	q.peeked = false
+}
+
+// ActTo writes the next action (normalised, [U]) and advances; it plans at the
+// normalised observation obs when the chunk is used up. After an error the
+// queue is empty and the next call plans again.
+func (q *Queue) ActTo(act, obs []float32) error {
+	if q.next == q.execute {
+		if err := q.plan(obs); err != nil {
+			return err
+		}
+		q.next, q.peeked = 0, false
+	}
+	copy(act, q.row(q.next))
+	q.next++
+	q.phase = float32(q.next) / float32(q.execute)
+	return nil
+}
+
+// PeekTo writes the action that ActTo would return at obs, without advancing.
+// When it has to plan, an ActTo at the same observation executes that very
+// plan; at another observation it plans afresh.
+func (q *Queue) PeekTo(act, obs []float32) error {
+	i := q.next
+	if i == q.execute {
+		if err := q.plan(obs); err != nil {
+			return err
+		}
+		i = 0
+	}
+	copy(act, q.row(i))
+	return nil
+}
+
+// Phase is how far the chunk was executed with the action ActTo returned last,
+// in (0, 1]; 0 before the first action of an episode.
+func (q *Queue) Phase() float32 { return q.phase }
+
+// NextPhase is what Phase will be after the next ActTo: the phase that belongs
+// to the action of PeekTo.
+func (q *Queue) NextPhase() float32 {
+	return float32(q.next%q.execute+1) / float32(q.execute)
+}
+
+func (q *Queue) plan(obs []float32) error {
+	if q.peeked && slices.Equal(q.planObs, obs) {
+		return nil
+	}
+	q.peeked = false
+	if err := q.policy.ChunkTo(q.chunk, obs); err != nil {
+		return err
+	}
+	q.peeked = true
+	q.planObs = append(q.planObs[:0], obs...)
+	return nil
+}
+
+func (q *Queue) row(i int) []float32 {
+	u := q.policy.ActDim()
+	return q.chunk[i*u : (i+1)*u]
+}
