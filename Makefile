@@ -1,0 +1,42 @@
+# make build   bin/korr with the simulator and OpenBLAS
+# make test    formatting, vet, staticcheck and every test, as continuous integration runs them
+# make demo    build, then the whole story in a few minutes: bin/korr demo
+#
+# Each first makes sure that the C libraries are here (.ci/deps: instant when they are, installs them on Debian and Ubuntu).
+
+SHELL := /bin/bash
+TAGS  := mujoco openblas
+DEMO  ?=
+# What a control tick runs through, where a data race would reach the arm.
+RACE  := ./residual/... ./basepolicy/... ./koopman/... ./ros/...
+
+.PHONY: build test demo deps lint race robot clean
+
+build: deps
+	go build -tags "$(TAGS)" -o bin/korr ./cmd/korr
+
+test: deps lint robot
+	go test -tags "$(TAGS)" ./...
+	$(MAKE) race
+
+demo: build
+	bin/korr demo $(DEMO)
+
+deps:
+	@.ci/deps
+
+lint:
+	@files=$$(go tool gofumpt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run: go tool gofumpt -w" $$files; exit 1; }
+	go vet -tags "$(TAGS)" ./...
+	go tool staticcheck -tags "$(TAGS)" ./...
+
+# The binary a robot runs: no C compiler, no simulator.
+robot:
+	CGO_ENABLED=0 go build -o bin/korr-robot ./cmd/korr
+	CGO_ENABLED=0 go vet ./cmd/korr
+
+race:
+	go test -race -short $(RACE)
+
+clean:
+	rm -rf bin

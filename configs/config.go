@@ -1,0 +1,108 @@
+package configs
+
+// Config is the whole resolved configuration. The YAML names are the keys of files, of --set and, in upper case with
+// KORR_ in front and underscores for dots, of environment variables.
+type Config struct {
+	Seed     uint64   `yaml:"seed"` // of every random stream
+	Sim      Sim      `yaml:"sim"`
+	Collect  Collect  `yaml:"collect"`
+	Base     Base     `yaml:"base"`
+	Koopman  Koopman  `yaml:"koopman"`
+	Residual Residual `yaml:"residual"`
+	Eval     Eval     `yaml:"eval"`
+	Run      Run      `yaml:"run"`
+}
+
+// Sim chooses the simulated task.
+type Sim struct {
+	Task       string  `yaml:"task"`       // furniture task, such as one_leg
+	Randomness string  `yaml:"randomness"` // low, med, high
+	Perturb    float64 `yaml:"perturb"`    // strength; 0 = off, 1 = as published
+	MaxSteps   int     `yaml:"max_steps"`  // control steps; 0 = the task's limit
+	Workers    int     `yaml:"workers"`    // parallel simulations; 0 = one per core
+}
+
+// Collect records demonstrations of the scripted expert.
+type Collect struct {
+	Episodes    int     `yaml:"episodes"`
+	ExecNoise   float64 `yaml:"exec_noise"`   // m, standard deviation on the executed position
+	InsertNoise float64 `yaml:"insert_noise"` // m, lateral error of the expert's insertion target
+	OnlySuccess bool    `yaml:"only_success"`
+}
+
+// Base trains the chunked behaviour-cloning policy.
+type Base struct {
+	Hidden      []int   `yaml:"hidden"`
+	Horizon     int     `yaml:"horizon"` // actions in a chunk
+	Execute     int     `yaml:"execute"` // of which are executed
+	Steps       int     `yaml:"steps"`   // optimiser steps
+	Batch       int     `yaml:"batch"`
+	LR          float64 `yaml:"lr"`
+	WeightDecay float64 `yaml:"weight_decay"`
+}
+
+// Koopman trains the lifted linear model z' = A z + B u.
+type Koopman struct {
+	LatentDim      int     `yaml:"latent_dim"`
+	Hidden         []int   `yaml:"hidden"`
+	StateInclusive bool    `yaml:"state_inclusive"` // z = [o; phi(o)]
+	SpectralBound  float64 `yaml:"spectral_bound"`  // on the spectral radius of A
+	Steps          int     `yaml:"steps"`
+	Batch          int     `yaml:"batch"`
+	Horizon        int     `yaml:"horizon"` // steps of the prediction loss
+	LR             float64 `yaml:"lr"`
+	WeightDecay    float64 `yaml:"weight_decay"`
+	Ridge          float64 `yaml:"ridge"`    // of the least-squares start
+	HeldOut        float64 `yaml:"held_out"` // fraction of episodes
+	EvalHorizons   []int   `yaml:"eval_horizons"`
+}
+
+// Residual trains the residual by TD3 on a frozen base.
+type Residual struct {
+	Method       string  `yaml:"method"` // korr or resip
+	Alpha        float64 `yaml:"alpha"`  // largest residual, of the normalised action
+	Features     bool    `yaml:"features"`
+	Envs         int     `yaml:"envs"`
+	Steps        int     `yaml:"steps"` // environment steps
+	ActorHidden  []int   `yaml:"actor_hidden"`
+	CriticHidden []int   `yaml:"critic_hidden"`
+	Critics      int     `yaml:"critics"`
+	Batch        int     `yaml:"batch"`
+	Buffer       int     `yaml:"buffer"` // transitions
+	Gamma        float64 `yaml:"gamma"`
+	NStep        int     `yaml:"n_step"`
+	Tau          float64 `yaml:"tau"` // Polyak averaging
+	ActorLR      float64 `yaml:"actor_lr"`
+	CriticLR     float64 `yaml:"critic_lr"`
+	KoopmanLR    float64 `yaml:"koopman_lr"`
+	UpdateEvery  int     `yaml:"update_every"` // environment steps per critic update
+	PolicyDelay  int     `yaml:"policy_delay"` // critic updates per actor update
+	CriticStart  int     `yaml:"critic_start"` // environment steps
+	ActorStart   int     `yaml:"actor_start"`  // environment steps
+	NoiseStart   float64 `yaml:"noise_start"`
+	NoiseEnd     float64 `yaml:"noise_end"`
+	Penalty      float64 `yaml:"penalty"`
+	DemoFraction float64 `yaml:"demo_fraction"`
+	EvalEvery    int     `yaml:"eval_every"` // environment steps
+	EvalEpisodes int     `yaml:"eval_episodes"`
+}
+
+// Eval measures policies on paired seeds.
+type Eval struct {
+	Policies   []string `yaml:"policies"`
+	Randomness []string `yaml:"randomness"`
+	Perturb    string   `yaml:"perturb"`  // off, on, both
+	Strength   float64  `yaml:"strength"` // of the perturbation when on
+	Episodes   int      `yaml:"episodes"`
+	MinSuccess float64  `yaml:"min_success"` // a gate on every rate
+}
+
+// Run closes the loop over ROS.
+type Run struct {
+	Robot         string  `yaml:"robot"`
+	Policy        string  `yaml:"policy"` // a shipped one's name or a checkpoint's path
+	Master        string  `yaml:"master"` // empty: ROS_MASTER_URI
+	RateHz        float64 `yaml:"rate_hz"`
+	MaxAgePeriods int     `yaml:"max_age_periods"`
+	MaxMisses     int     `yaml:"max_misses"`
+}

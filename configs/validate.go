@@ -1,0 +1,133 @@
+package configs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Validate checks ranges and choices and returns an *Error naming the first key that is wrong.
+func (c *Config) Validate() error {
+	for _, r := range slices.Concat(c.simRules(), c.trainRules(), c.evalRules()) {
+		if !r.ok {
+			return &Error{Path: r.path, Problem: r.want}
+		}
+	}
+	return nil
+}
+
+type rule struct {
+	path string
+	ok   bool
+	want string
+}
+
+func atLeast[T int | float64](path string, v, lowest T) rule {
+	return rule{path, v >= lowest, fmt.Sprintf("is %v, must be at least %v", v, lowest)}
+}
+
+func positive(path string, v float64) rule {
+	return rule{path, v > 0, fmt.Sprintf("is %v, must be above 0", v)}
+}
+
+func within(path string, v, low, high float64) rule {
+	return rule{path, v >= low && v <= high, fmt.Sprintf("is %v, must be between %v and %v", v, low, high)}
+}
+
+func oneOf(path, v string, choices ...string) rule {
+	return rule{path, slices.Contains(choices, v), fmt.Sprintf("is %q, must be one of %s", v, strings.Join(choices, ", "))}
+}
+
+func widths(path string, v []int) rule {
+	ok := len(v) > 0
+	for _, n := range v {
+		ok = ok && n > 0
+	}
+	return rule{path, ok, fmt.Sprintf("is %v, must be a list of positive numbers", v)}
+}
+
+func (c *Config) simRules() []rule {
+	return []rule{
+		{"sim.task", c.Sim.Task != "", "must name a task"},
+		oneOf("sim.randomness", c.Sim.Randomness, Randomness()...),
+		atLeast("sim.perturb", c.Sim.Perturb, 0.0),
+		atLeast("sim.max_steps", c.Sim.MaxSteps, 0),
+		atLeast("sim.workers", c.Sim.Workers, 0),
+		atLeast("collect.episodes", c.Collect.Episodes, 1),
+		within("collect.exec_noise", c.Collect.ExecNoise, 0, 0.05),
+		within("collect.insert_noise", c.Collect.InsertNoise, 0, 0.05),
+	}
+}
+
+func (c *Config) trainRules() []rule {
+	b, k, r := c.Base, c.Koopman, c.Residual
+	return []rule{
+		widths("base.hidden", b.Hidden),
+		atLeast("base.horizon", b.Horizon, 1),
+		within("base.execute", float64(b.Execute), 1, float64(b.Horizon)),
+		atLeast("base.steps", b.Steps, 1),
+		atLeast("base.batch", b.Batch, 1),
+		positive("base.lr", b.LR),
+		atLeast("base.weight_decay", b.WeightDecay, 0.0),
+		atLeast("koopman.latent_dim", k.LatentDim, 1),
+		widths("koopman.hidden", k.Hidden),
+		positive("koopman.spectral_bound", k.SpectralBound),
+		atLeast("koopman.steps", k.Steps, 1),
+		atLeast("koopman.batch", k.Batch, 1),
+		atLeast("koopman.horizon", k.Horizon, 1),
+		positive("koopman.lr", k.LR),
+		atLeast("koopman.weight_decay", k.WeightDecay, 0.0),
+		positive("koopman.ridge", k.Ridge),
+		within("koopman.held_out", k.HeldOut, 0, 0.9),
+		widths("koopman.eval_horizons", k.EvalHorizons),
+		oneOf("residual.method", r.Method, "korr", "resip"),
+		within("residual.alpha", r.Alpha, 0, 1),
+		atLeast("residual.envs", r.Envs, 1),
+		atLeast("residual.steps", r.Steps, 1),
+		widths("residual.actor_hidden", r.ActorHidden),
+		widths("residual.critic_hidden", r.CriticHidden),
+		atLeast("residual.critics", r.Critics, 2),
+		atLeast("residual.batch", r.Batch, 2),
+		atLeast("residual.buffer", r.Buffer, r.Batch),
+		within("residual.gamma", r.Gamma, 0, 1),
+		atLeast("residual.n_step", r.NStep, 1),
+		within("residual.tau", r.Tau, 0, 1),
+		positive("residual.actor_lr", r.ActorLR),
+		positive("residual.critic_lr", r.CriticLR),
+		atLeast("residual.koopman_lr", r.KoopmanLR, 0.0),
+		atLeast("residual.update_every", r.UpdateEvery, 1),
+		atLeast("residual.policy_delay", r.PolicyDelay, 1),
+		atLeast("residual.critic_start", r.CriticStart, 0),
+		atLeast("residual.actor_start", r.ActorStart, r.CriticStart),
+		within("residual.noise_start", r.NoiseStart, 0, 1),
+		within("residual.noise_end", r.NoiseEnd, 0, 1),
+		atLeast("residual.penalty", r.Penalty, 0.0),
+		within("residual.demo_fraction", r.DemoFraction, 0, 1),
+		atLeast("residual.eval_every", r.EvalEvery, 1),
+		atLeast("residual.eval_episodes", r.EvalEpisodes, 1),
+	}
+}
+
+func (c *Config) evalRules() []rule {
+	e, r := c.Eval, c.Run
+	rules := []rule{
+		{"eval.policies", len(e.Policies) > 0, "must name at least one policy"},
+		{"eval.randomness", len(e.Randomness) > 0, "must name at least one level"},
+		oneOf("eval.perturb", e.Perturb, "off", "on", "both"),
+		positive("eval.strength", e.Strength),
+		atLeast("eval.episodes", e.Episodes, 1),
+		within("eval.min_success", e.MinSuccess, 0, 1),
+		oneOf("run.robot", r.Robot, "ros1"),
+		{"run.policy", r.Policy != "", "must name a policy"},
+		within("run.rate_hz", r.RateHz, 1, 1000),
+		atLeast("run.max_age_periods", r.MaxAgePeriods, 1),
+		atLeast("run.max_misses", r.MaxMisses, 1),
+	}
+	for i, level := range e.Randomness {
+		rules = append(rules, oneOf(fmt.Sprintf("eval.randomness[%d]", i), level, Randomness()...))
+	}
+	return rules
+}
+
+// Randomness lists the levels of initial randomness, from the smallest.
+func Randomness() []string { return []string{"low", "med", "high"} }

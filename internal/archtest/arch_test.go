@@ -1,0 +1,151 @@
+package archtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "korr"
+
+// tags are the Makefile's: with them every package that may use cgo does.
+const tags = "mujoco,openblas"
+
+type pkg struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string // of the package itself, tests left out
+	Deps       []string
+	CgoFiles   []string
+}
+
+func (p pkg) ours() bool { return p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/") }
+
+// folder is the package's path below the module root.
+func (p pkg) folder() string { return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/") }
+
+func list(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-deps", "-tags", tags, "-json=ImportPath,Standard,Imports,Deps,CgoFiles", "./...")
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	pkgs := map[string]pkg{}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs[p.ImportPath] = p
+	}
+}
+
+// under reports whether folder is one of the roots or below one.
+func under(folder string, roots ...string) bool {
+	return slices.ContainsFunc(roots, func(r string) bool { return folder == r || strings.HasPrefix(folder, r+"/") })
+}
+
+// The robot's side, and the one cgo package among the internals: an opt-in that only a main imports.
+var (
+	robotSide = []string{"residual", "basepolicy", "koopman", "internal"}
+	cgoRooms  = []string{"sim/mujoco", "internal/nn/openblas"}
+)
+
+// TestHeavyLibrariesHaveOneRoom: a library's import outside its rooms fails.
+func TestHeavyLibrariesHaveOneRoom(t *testing.T) {
+	rooms := []struct {
+		library string
+		rooms   []string
+	}{
+		{"github.com/bluenviron/goroslib", []string{"ros"}},
+		{"gorgonia.org", []string{"train"}},
+		{"github.com/spf13/viper", []string{"configs"}},
+		{"github.com/spf13/cobra", []string{"cmd"}},
+		{"gonum.org/v1/netlib", []string{"internal/nn/openblas"}},
+		{"github.com/parquet-go/parquet-go", []string{"train/dataset"}},
+		{"gonum.org/v1/plot", []string{"internal/plot"}},
+	}
+	for _, p := range list(t) {
+		if !p.ours() {
+			continue
+		}
+		for _, imp := range p.Imports {
+			for _, r := range rooms {
+				if (imp == r.library || strings.HasPrefix(imp, r.library+"/")) && !under(p.folder(), r.rooms...) {
+					t.Errorf("%s imports %s, which belongs in %v", p.ImportPath, imp, r.rooms)
+				}
+			}
+		}
+		if len(p.CgoFiles) > 0 && !under(p.folder(), cgoRooms...) {
+			t.Errorf("%s has cgo files %v, which belong in %v", p.ImportPath, p.CgoFiles, cgoRooms)
+		}
+	}
+}
+
+// TestRobotSideStaysLight: nothing that the robot's side reaches, however indirectly, is cgo, ROS, viper or gorgonia.
+func TestRobotSideStaysLight(t *testing.T) {
+	pkgs := list(t)
+	heavy := []string{"github.com/bluenviron/goroslib", "github.com/spf13/viper", "gorgonia.org", "gonum.org/v1/netlib"}
+	seen := 0
+	for _, p := range pkgs {
+		if !p.ours() || !under(p.folder(), robotSide...) || under(p.folder(), cgoRooms...) {
+			continue
+		}
+		seen++
+		for _, dep := range p.Deps {
+			d := pkgs[dep]
+			if slices.ContainsFunc(heavy, func(h string) bool { return strings.HasPrefix(dep, h) }) {
+				t.Errorf("%s reaches %s", p.ImportPath, dep)
+			}
+			if !d.Standard && len(d.CgoFiles) > 0 {
+				t.Errorf("%s reaches the cgo package %s", p.ImportPath, dep)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Fatal("no package of the robot's side was listed: the test looks in the wrong place")
+	}
+}
+
+// TestImportsPointDown: every layer names all it may import of the module; a new folder must be given a place.
+func TestImportsPointDown(t *testing.T) {
+	layers := map[string][]string{
+		"internal":   {},
+		"basepolicy": {"internal"},
+		"koopman":    {"internal"},
+		"residual":   {"basepolicy", "koopman", "internal"},
+		"sim":        {"internal"},
+		"configs":    {},
+		"train":      {"sim", "residual", "basepolicy", "koopman", "internal"},
+		"ros":        {"sim", "residual", "basepolicy", "koopman", "internal"},
+		"cmd":        {"configs", "train", "ros", "sim", "residual", "basepolicy", "koopman", "internal"},
+	}
+	for _, p := range list(t) {
+		if !p.ours() {
+			continue
+		}
+		layer, _, _ := strings.Cut(p.folder(), "/")
+		allowed, ok := layers[layer]
+		if !ok {
+			t.Errorf("%s: folder %q has no layer in this test", p.ImportPath, layer)
+			continue
+		}
+		for _, imp := range p.Imports {
+			d := pkg{ImportPath: imp}
+			if d.ours() && !under(d.folder(), append(slices.Clone(allowed), layer)...) {
+				t.Errorf("%s imports %s: %s may import only %v", p.ImportPath, imp, layer, allowed)
+			}
+		}
+	}
+}
