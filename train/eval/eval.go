@@ -1,0 +1,238 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"korr/internal/seed"
+	"korr/sim"
+)
+
+// Condition is one setting of the simulator.
+type Condition struct {
+	Task       string
+	Randomness string  // low, med, high
+	Perturb    float64 // strength of the pushes after control steps; 0 = none, 1 = as published
+}
+
+// Policy names a policy and makes independent instances of it, one for each worker.
+type Policy struct {
+	Name string
+	New  func() (sim.Policy, error)
+}
+
+// Spec says what to measure.
+type Spec struct {
+	Conditions []Condition
+	Policies   []Policy
+	Episodes   int // for each policy and condition
+	Seed       uint64
+	Workers    int // 0 = one for each core
+	NewEnv     func(Condition) (sim.Env, error)
+	Progress   func(done, total int) // optional; calls never overlap
+}
+
+// Episode is the outcome of one episode.
+type Episode struct {
+	Seed    uint64
+	Steps   int // control steps taken
+	Success bool
+	Fault   error // the policy or the simulator failed, which counts as no success; nil otherwise
+}
+
+// Cell holds the episodes of one policy under one condition, in the order of their seeds.
+type Cell struct {
+	Condition
+	Policy   string
+	Episodes []Episode
+}
+
+// EpisodeSeed is the seed of episode i of an evaluation.
+func EpisodeSeed(runSeed uint64, i int) uint64 {
+	return seed.Stream(runSeed, "eval", uint64(i)).Uint64()
+}
+
+// job is one episode to run: cells[cell].Episodes[episode].
+type job struct{ cell, episode int }
+
+// Evaluate runs every policy under every condition, conditions outermost. The outcome does not depend on the number of
+// workers. On the first error that is not an episode's own (a policy or environment cannot be made, ctx is cancelled)
+// it stops and returns that error.
+func Evaluate(ctx context.Context, s Spec) ([]Cell, error) {
+	if s.Episodes < 1 || len(s.Conditions) == 0 || len(s.Policies) == 0 {
+		return nil, fmt.Errorf("eval: %d episodes of %d policies under %d conditions is nothing to measure", s.Episodes, len(s.Policies), len(s.Conditions))
+	}
+	var cells []Cell
+	for _, c := range s.Conditions {
+		for _, p := range s.Policies {
+			cells = append(cells, Cell{Condition: c, Policy: p.Name, Episodes: make([]Episode, s.Episodes)})
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	jobs := make(chan job)
+	var wg sync.WaitGroup
+	report := progress(s, len(cells)*s.Episodes)
+	workers := s.Workers
+	if workers < 1 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	for range min(workers, len(cells)*s.Episodes) {
+		wg.Go(func() {
+			w := worker{spec: &s, cells: cells, at: -1}
+			defer w.close()
+			for j := range jobs {
+				if err := w.run(ctx, j); err != nil {
+					cancel(err)
+					return
+				}
+				report()
+			}
+		})
+	}
+	feed(ctx, jobs, len(cells), s.Episodes)
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return cells, nil
+}
+
+func feed(ctx context.Context, jobs chan<- job, cells, episodes int) {
+	defer close(jobs)
+	for c := range cells {
+		for e := range episodes {
+			select {
+			case jobs <- job{c, e}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+func progress(s Spec, total int) func() {
+	if s.Progress == nil {
+		return func() {}
+	}
+	var mu sync.Mutex
+	done := 0
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		s.Progress(done, total)
+	}
+}
+
+// worker owns one environment and one policy, those of the cell it is at.
+type worker struct {
+	spec  *Spec
+	cells []Cell
+	at    int
+	env   sim.Env
+	pol   sim.Policy
+}
+
+func (w *worker) run(ctx context.Context, j job) error {
+	if err := w.moveTo(j.cell); err != nil {
+		return err
+	}
+	ep, err := RunEpisode(ctx, w.env, w.pol, EpisodeSeed(w.spec.Seed, j.episode), nil)
+	w.cells[j.cell].Episodes[j.episode] = ep
+	return err
+}
+
+func (w *worker) moveTo(cell int) error {
+	if cell == w.at {
+		return nil
+	}
+	c := w.cells[cell].Condition
+	if w.at < 0 || w.cells[w.at].Condition != c {
+		w.close()
+		env, err := w.spec.NewEnv(c)
+		if err != nil {
+			return fmt.Errorf("eval: %s %s: %w", c.Task, c.Randomness, err)
+		}
+		w.env = env
+	}
+	p := w.spec.Policies[cell%len(w.spec.Policies)]
+	pol, err := p.New()
+	if err != nil {
+		return fmt.Errorf("eval: policy %s: %w", p.Name, err)
+	}
+	w.at, w.pol = cell, pol
+	return nil
+}
+
+func (w *worker) close() {
+	if w.env != nil {
+		_ = w.env.Close() // nothing is written: there is nothing a failure could lose
+		w.env = nil
+	}
+}
+
+// Step is what an observer of an episode sees: the observation (raw) acted on, the action (raw) and its result. The
+// slices are reused.
+type Step struct {
+	Index    int // 0-based control step
+	Obs, Act []float32
+	Result   sim.Result
+}
+
+// RunEpisode plays one episode from the seed. observe, when not nil, is called after every control step. A failing policy or
+// simulator ends the episode with its Fault; the error is only ever that of ctx.
+func RunEpisode(ctx context.Context, env sim.Env, pol sim.Policy, episodeSeed uint64, observe func(Step)) (Episode, error) {
+	spec := env.Spec()
+	obs, next, act := make([]float32, spec.ObsDim), make([]float32, spec.ObsDim), make([]float32, spec.ActDim)
+	ep := Episode{Seed: episodeSeed}
+	if ep.Fault = env.Reset(obs, episodeSeed); ep.Fault != nil {
+		return ep, nil
+	}
+	pol.Reset(episodeSeed)
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return ep, err
+		}
+		if ep.Fault = pol.ActTo(act, obs); ep.Fault != nil {
+			return ep, nil
+		}
+		res, err := env.Step(next, act)
+		if err != nil {
+			ep.Fault = err
+			return ep, nil
+		}
+		if observe != nil {
+			observe(Step{Index: ep.Steps, Obs: obs, Act: act, Result: res})
+		}
+		ep.Steps++
+		obs, next = next, obs
+		if res.Terminated || res.Truncated || res.Success {
+			ep.Success = res.Success
+			return ep, nil
+		}
+	}
+}
+
+// Faults joins the faults of a cell's episodes, each named by its seed; nil when there were none.
+func (c *Cell) Faults() error {
+	var errs []error
+	for _, e := range c.Episodes {
+		if e.Fault != nil {
+			errs = append(errs, fmt.Errorf("%s, episode seed %d, step %d: %w", c.Policy, e.Seed, e.Steps, e.Fault))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Outcomes lists the successes in the order of the seeds, as PairedDifference takes them.
+func (c *Cell) Outcomes() []bool {
+	out := make([]bool, len(c.Episodes))
+	for i, e := range c.Episodes {
+		out[i] = e.Success
+	}
+	return out
+}

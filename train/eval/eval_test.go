@@ -1,0 +1,195 @@
+package eval
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"korr/sim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errBroken = errors.New("broken joint")
+
+// hillEnv succeeds when the sum of actions reaches a height drawn from the seed; the time limit is 10 steps.
+type hillEnv struct {
+	perturb float64
+	height  float32
+	sum     float32
+	steps   int
+	open    *atomic.Int32
+}
+
+func (e *hillEnv) Spec() sim.Spec { return sim.Spec{Task: "hill", ObsDim: 1, ActDim: 1, MaxSteps: 10} }
+
+func (e *hillEnv) Reset(obs []float32, seed uint64) error {
+	e.height, e.sum, e.steps = float32(seed%8)+1+float32(e.perturb)*4, 0, 0
+	obs[0] = e.height
+	return nil
+}
+
+func (e *hillEnv) Step(obs, act []float32) (sim.Result, error) {
+	if act[0] < 0 {
+		return sim.Result{}, errBroken
+	}
+	e.steps++
+	e.sum += act[0]
+	obs[0] = e.height - e.sum
+	done := e.sum >= e.height
+	return sim.Result{Terminated: done, Success: done, Truncated: !done && e.steps == 10}, nil
+}
+
+func (e *hillEnv) Close() error { e.open.Add(-1); return nil }
+
+type constant float32
+
+func (c constant) Reset(uint64) {}
+
+func (c constant) ActTo(act, _ []float32) error { act[0] = float32(c); return nil }
+
+func hillSpec(open *atomic.Int32) Spec {
+	named := func(name string, c constant) Policy {
+		return Policy{Name: name, New: func() (sim.Policy, error) { return c, nil }}
+	}
+	return Spec{
+		Conditions: []Condition{{Task: "hill", Randomness: "low"}, {Task: "hill", Randomness: "low", Perturb: 1}},
+		Policies:   []Policy{named("slow", 0.5), named("fast", 1), named("broken", -1)},
+		Episodes:   25, Seed: 7,
+		NewEnv: func(c Condition) (sim.Env, error) {
+			open.Add(1)
+			return &hillEnv{perturb: c.Perturb, open: open}, nil
+		},
+	}
+}
+
+func TestEvaluatePairsSeedsWhateverTheWorkers(t *testing.T) {
+	var first []Cell
+	for _, workers := range []int{1, 3, 0} {
+		var open atomic.Int32
+		s := hillSpec(&open)
+		s.Workers = workers
+		calls, last := 0, 0
+		s.Progress = func(done, total int) {
+			calls++
+			if done != last+1 || total != 150 {
+				t.Errorf("progress %d/%d after %d", done, total, last)
+			}
+			last = done
+		}
+		cells, err := Evaluate(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if open.Load() != 0 || calls != 150 {
+			t.Errorf("%d environments left open, %d progress calls", open.Load(), calls)
+		}
+		if first == nil {
+			first = cells
+		} else if !reflect.DeepEqual(first, cells) {
+			t.Errorf("%d workers changed the outcome", workers)
+		}
+	}
+	for _, c := range first {
+		for i, e := range c.Episodes {
+			height := float32(e.Seed%8) + 1 + float32(c.Perturb)*4
+			speed := map[string]float32{"slow": 0.5, "fast": 1, "broken": 0}[c.Policy]
+			if e.Seed != EpisodeSeed(7, i) || e.Success != (speed*10 >= height) {
+				t.Errorf("%s perturb %v episode %d: %+v at height %v", c.Policy, c.Perturb, i, e, height)
+			}
+		}
+	}
+	if err := first[2].Faults(); !errors.Is(err, errBroken) || first[0].Faults() != nil {
+		t.Errorf("faults %v", err)
+	}
+}
+
+func TestReportSumsUp(t *testing.T) {
+	cells := []Cell{
+		{Condition{"one_leg", "low", 0}, "base", []Episode{{Success: true, Steps: 100}, {Steps: 300}, {Success: true, Steps: 200}, {Steps: 400}}},
+		{Condition{"one_leg", "low", 0.5}, "base", []Episode{{Steps: 1}}},
+		{Condition{"one_leg", "low", 0}, "korr", []Episode{{Success: true}, {Success: true}, {Success: true}, {}}},
+	}
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(NewReport(cells[:1])); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"schema":"korr.eval/1","results":[{"task":"one_leg","randomness":"low","perturbed":false,"policy":"base",` +
+		`"episodes":4,"successes":2,"rate":0.5,"ci95":[0.15003898915214947,0.8499610108478506],"mean_steps":250}]}` + "\n"
+	if b.String() != want {
+		t.Errorf("got  %s\nwant %s", b.String(), want)
+	}
+	cmp := Compare(cells, "base")
+	if len(cmp) != 1 || cmp[0].Policy != "korr" || cmp[0].Rate != 0.25 || cmp[0].Better != 1 || cmp[0].Worse != 0 {
+		t.Errorf("compare %+v", cmp)
+	}
+	b.Reset()
+	cells[1].Episodes[0].Fault = errBroken
+	if err := WriteCSV(&b, cells); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
+	if err != nil || len(rows) != 10 || rows[5][8] != "broken joint" || rows[5][2] != "0.5" {
+		t.Errorf("%v %q", err, rows)
+	}
+}
+
+func TestEvaluateStops(t *testing.T) {
+	t.Run("cancelled", func(t *testing.T) {
+		var open atomic.Int32
+		s := hillSpec(&open)
+		ctx, cancel := context.WithCancel(t.Context())
+		s.Progress = func(done, _ int) {
+			if done == 3 {
+				cancel()
+			}
+		}
+		if _, err := Evaluate(ctx, s); !errors.Is(err, context.Canceled) || open.Load() != 0 {
+			t.Errorf("error %v, %d environments open", err, open.Load())
+		}
+	})
+	t.Run("no engine", func(t *testing.T) {
+		var open atomic.Int32
+		s := hillSpec(&open)
+		s.NewEnv = func(Condition) (sim.Env, error) { return nil, sim.ErrNoEngine }
+		if _, err := Evaluate(t.Context(), s); !errors.Is(err, sim.ErrNoEngine) {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("no policy", func(t *testing.T) {
+		var open atomic.Int32
+		s := hillSpec(&open)
+		s.Policies[1].New = func() (sim.Policy, error) { return nil, errBroken }
+		if _, err := Evaluate(t.Context(), s); !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "fast") || open.Load() != 0 {
+			t.Errorf("error %v, %d environments open", err, open.Load())
+		}
+	})
+	t.Run("nothing to do", func(t *testing.T) {
+		if _, err := Evaluate(t.Context(), Spec{Episodes: 3}); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+func TestRunEpisodeShowsEveryStep(t *testing.T) {
+	var open atomic.Int32
+	env := &hillEnv{open: &open}
+	steps := 0
+	ep, err := RunEpisode(t.Context(), env, constant(1), 4, func(s Step) {
+		if s.Index != steps || s.Act[0] != 1 || s.Obs[0] != float32(5-steps) {
+			t.Errorf("step %d: %+v", steps, s)
+		}
+		steps++
+	})
+	if err != nil || !ep.Success || ep.Steps != 5 || steps != 5 {
+		t.Errorf("%+v, %d steps seen, %v", ep, steps, err)
+	}
+}
