@@ -68,7 +68,26 @@ type Pair struct {
 	First, Second int          // indices into Task.Parts
 	Targets       [][3]float64 // positions of the second part in the first part's frame, m (identity rotation)
 	Symmetry      int          // rotational symmetry of the second part about its own y axis (4 for a square leg)
-	PeakAxis      [3]float64   // tip of the male part in its own frame, m: what must enter the hole
+	Tip           [3]float64   // tip of the male part in its own frame, m: what must enter the hole
+	Thread        *Thread      // nil: the part is placed, not screwed
+}
+
+// Thread describes a screwed connection along the first part's y axis.
+type Thread struct {
+	Pitch float64 // m of depth per turn; clockwise seen from above goes in
+	Seat  float64 // depth of the tip below the hole's mouth when assembled, m
+}
+
+// Mouth is the centre of the opening that leads to target i, in the first part's frame (m).
+func (p *Pair) Mouth(i int) [3]float64 {
+	m := p.Targets[i]
+	for k := range m {
+		m[k] += p.Tip[k]
+	}
+	if p.Thread != nil {
+		m[1] += p.Thread.Seat
+	}
+	return m
 }
 
 // Task is a furniture task as data; engines generate their model from it.
@@ -84,12 +103,11 @@ type Task struct {
 
 // Square-table leg geometry (m, the part's own frame, y its axis): the origin is where FurnitureBench's mesh has it.
 const (
-	LegTipY   = -0.05625 // end of the threaded peg
-	LegHeadY  = 0.03125  // free end
-	LegPeg    = 0.025    // length of the threaded peg
-	TopHalfY  = 0.015625 // half the thickness of the square table top
-	HoleXZ    = 0.05625  // distance of the holes from the top's centre in x and z
-	TableZ    = 0.0      // height of the table's surface in the base frame
+	LegTipY  = -0.05625 // end of the threaded peg
+	LegHeadY = 0.03125  // free end
+	LegPeg   = 0.025    // length of the threaded peg
+	TopHalfY = 0.015625 // half the thickness of the square table top
+	HoleXZ   = 0.05625  // distance of the holes from the top's centre in x and z
 )
 
 func leg(i int, x float64) Part {
@@ -113,7 +131,7 @@ func oneLeg() *Task {
 			leg(1, -0.20), leg(2, -0.12), leg(3, 0.12), leg(4, 0.20),
 		},
 		Pairs: []Pair{{
-			First: 0, Second: 4, Symmetry: 4, PeakAxis: [3]float64{0, LegTipY, 0},
+			First: 0, Second: 4, Symmetry: 4, Tip: [3]float64{0, LegTipY, 0}, Thread: &Thread{Pitch: 0.008, Seat: LegPeg},
 			Targets: [][3]float64{{-h, 0.046875, -h}, {-h, 0.046875, h}, {h, 0.046875, -h}, {h, 0.046875, h}},
 		}},
 		MaxSteps: 700, GripperWidth: 0.065, PosTolerance: 0.005, RotTolerance: 0.94,

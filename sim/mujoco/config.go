@@ -1,0 +1,82 @@
+// Package mujoco is the MuJoCo engine behind sim.Env: a Franka Panda, a table with an obstacle and the parts of a
+// furniture task, controlled by differential inverse kinematics at 10 Hz, with threads modelled as an engagement
+// state (a phantom nut welded to the peg) because MuJoCo's contacts are convex.
+//
+// The engine needs the build tag mujoco and cgo; without them New returns sim.ErrNoEngine and everything else in the
+// package still works. Sources: MuJoCo 2.2.2 documentation; FurnitureBench (arXiv 2305.12821) for the scene.
+package mujoco
+
+import (
+	"fmt"
+	"math"
+
+	"korr/internal/geom"
+	"korr/sim"
+)
+
+// Config chooses what New builds.
+type Config struct {
+	Task       string         // "one_leg"
+	Randomness sim.Randomness // "" means low
+	Perturb    float64        // strength of the random pushes during the episode; 0 is off, 1 the published strength
+	MaxSteps   int            // control steps until truncation; 0 means the task's limit
+	ModelXML   string         // replaces the generated model; empty for the task's own
+}
+
+// ResetJoints is the arm's initial posture (rad), as FurnitureBench's.
+var ResetJoints = [7]float64{-0.0263, 0.3759, 0.1249, -2.1383, -0.0943, 2.4965, 0.0192}
+
+// Timing: 20 physics steps of 5 ms per control step of 10 Hz; a push lasts two physics steps; after the initial push
+// the parts slide until they rest.
+const (
+	controlHz     = 10
+	substeps      = 20
+	pushSubsteps  = 2
+	settleSteps   = 8
+	obstacleSlack = 0.002 // m kept between a displaced obstacle and the first part
+)
+
+// body inertia about the vertical while lying at the nominal pose, kg m^2: what a torque about the vertical turns.
+func verticalInertia(p *sim.Part) float64 {
+	q := NominalPose(p).Q
+	in := boxInertia(p.Mass, p.Size)
+	var sum float64
+	for k := range in {
+		var axis geom.Vec3
+		axis[k] = 1
+		z := q.Rotate(axis)[2]
+		sum += in[k] * z * z
+	}
+	return sum
+}
+
+// torqueScale makes a push turn a part through the angle that its own inertia would give, although the free joint's
+// armature adds to it: equal energy, so sqrt((I+a)/I).
+func torqueScale(p *sim.Part) float64 {
+	in := verticalInertia(p)
+	return math.Sqrt((in + partArmature) / in)
+}
+
+func (c *Config) resolve() (*sim.Task, sim.Level, error) {
+	task, err := sim.TaskByName(c.Task)
+	if err != nil {
+		return nil, sim.Level{}, err
+	}
+	if c.Randomness == "" {
+		c.Randomness = sim.Low
+	}
+	level, err := c.Randomness.Level()
+	if err != nil {
+		return nil, sim.Level{}, err
+	}
+	if c.Perturb < 0 || math.IsNaN(c.Perturb) || c.Perturb > 100 {
+		return nil, sim.Level{}, fmt.Errorf("perturbation strength %v: use 0 (off) to 100, 1 is the published strength", c.Perturb)
+	}
+	if c.MaxSteps < 0 {
+		return nil, sim.Level{}, fmt.Errorf("max steps %d: use 0 for the task's own limit or a positive number", c.MaxSteps)
+	}
+	if c.MaxSteps == 0 {
+		c.MaxSteps = task.MaxSteps
+	}
+	return task, level, nil
+}

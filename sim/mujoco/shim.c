@@ -1,0 +1,322 @@
+//go:build mujoco
+
+#include "shim.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static __thread jmp_buf* trap;
+static __thread char message[512];
+
+static void on_error(const char* msg) {
+  snprintf(message, sizeof message, "%s", msg);
+  if (trap) longjmp(*trap, 1);
+  fprintf(stderr, "mujoco: %s\n", msg);
+  abort();
+}
+static void on_warning(const char* msg) { snprintf(message, sizeof message, "%s", msg); }
+
+void korr_install_handlers(void) {
+  mju_user_error = on_error;
+  mju_user_warning = on_warning;
+}
+const char* korr_last_error(void) { return message; }
+
+static mjModel* load(const char* xml, int len, char* err, int errsz) {
+  mjVFS* vfs = malloc(sizeof(mjVFS));
+  if (!vfs) { snprintf(err, errsz, "out of memory"); return NULL; }
+  mj_defaultVFS(vfs);
+#if mjVERSION_HEADER >= 300
+  mj_addBufferVFS(vfs, "scene.xml", xml, len);
+#else
+  mj_makeEmptyFileVFS(vfs, "scene.xml", len);
+  memcpy(vfs->filedata[mj_findFileVFS(vfs, "scene.xml")], xml, len);
+#endif
+  mjModel* m = mj_loadXML("scene.xml", vfs, err, errsz);
+  mj_deleteVFS(vfs);
+  free(vfs);
+  return m;
+}
+
+korr_sim* korr_new(const char* xml, int len, char* err, int errsz) {
+  jmp_buf here;
+  trap = &here;
+  if (setjmp(here)) { trap = NULL; snprintf(err, errsz, "%s", message); return NULL; }
+  mjModel* m = load(xml, len, err, errsz);
+  korr_sim* s = m ? calloc(1, sizeof *s) : NULL;
+  if (s) {
+    s->m = m;
+    s->d = mj_makeData(m);
+    s->tool = mj_name2id(m, mjOBJ_SITE, "tool");
+    s->obstacle = mj_name2id(m, mjOBJ_BODY, "obstacle");
+  }
+  trap = NULL;
+  if (!m) return NULL;
+  if (!s || !s->d || s->tool < 0 || s->obstacle < 0 || m->nu != 9 || m->nv > KORR_MAX_DOF) {
+    snprintf(err, errsz, "model needs a site \"tool\", a body \"obstacle\", nine actuators and at most %d degrees of freedom", KORR_MAX_DOF);
+    if (s) korr_free(s); else mj_deleteModel(m);
+    return NULL;
+  }
+  return s;
+}
+
+void korr_free(korr_sim* s) {
+  if (s->d) mj_deleteData(s->d);
+  mj_deleteModel(s->m);
+  free(s);
+}
+
+int korr_add_part(korr_sim* s, const char* body) {
+  int b = mj_name2id(s->m, mjOBJ_BODY, body);
+  if (b < 0 || s->npart >= KORR_MAX_PARTS || s->m->body_jntnum[b] != 1) return -1;
+  int j = s->m->body_jntadr[b];
+  if (s->m->jnt_type[j] != mjJNT_FREE) return -1;
+  s->body[s->npart] = b;
+  s->qadr[s->npart] = s->m->jnt_qposadr[j];
+  s->vadr[s->npart] = s->m->jnt_dofadr[j];
+  return s->npart++;
+}
+
+int korr_set_peg_ids(korr_sim* s, korr_peg* p, const char* part) {
+  char name[128];
+  mjModel* m = s->m;
+  snprintf(name, sizeof name, "%s_nut", part);
+  p->nut = mj_name2id(m, mjOBJ_BODY, name);
+  snprintf(name, sizeof name, "%s_slide", part);
+  p->slide = mj_name2id(m, mjOBJ_JOINT, name);
+  snprintf(name, sizeof name, "%s_hinge", part);
+  p->hinge = mj_name2id(m, mjOBJ_JOINT, name);
+  snprintf(name, sizeof name, "%s_thread", part);
+  p->weld = mj_name2id(m, mjOBJ_EQUALITY, name);
+  for (p->ngeom = 0; p->ngeom < KORR_MAX_PEG_GEOMS; p->ngeom++) {
+    snprintf(name, sizeof name, "%s_peg%d", part, p->ngeom);
+    int g = mj_name2id(m, mjOBJ_GEOM, name);
+    if (g < 0) break;
+    p->geom[p->ngeom] = g;
+  }
+  return p->nut < 0 || p->slide < 0 || p->hinge < 0 || p->weld < 0 || p->ngeom == 0 ? -1 : 0;
+}
+
+static void peg_collide(korr_sim* s, korr_peg* p, int on) {
+  for (int i = 0; i < p->ngeom; i++) {
+    s->m->geom_contype[p->geom[i]] = on ? 8 : 0;
+    s->m->geom_conaffinity[p->geom[i]] = on ? 13 : 0;
+  }
+}
+
+static void set_weld(korr_sim* s, korr_peg* p, int on) {
+#if mjVERSION_HEADER >= 300
+  s->d->eq_active[p->weld] = on;
+#else
+  s->m->eq_active[p->weld] = on;
+#endif
+}
+
+static void park_nut(korr_sim* s, korr_peg* p) {
+  mjModel* m = s->m;
+  int js[2] = {p->slide, p->hinge};
+  for (int i = 0; i < 2; i++) {
+    s->d->qpos[m->jnt_qposadr[js[i]]] = 0;
+    s->d->qvel[m->jnt_dofadr[js[i]]] = 0;
+  }
+}
+
+void korr_reset(korr_sim* s, const double* q7, const double* obstacle) {
+  mj_resetData(s->m, s->d);
+  for (int k = 0; k < 7; k++) s->d->qpos[k] = s->qdes[k] = q7[k];
+  s->d->qpos[7] = s->d->qpos[8] = s->finger = s->open_width / 2;
+  mju_copy3(s->m->body_pos + 3 * s->obstacle, obstacle);
+  for (int i = 0; i < s->npeg; i++) {
+    s->peg[i].engaged = s->peg[i].at = 0;
+    s->peg[i].depth0 = 0;
+    set_weld(s, &s->peg[i], 0);
+    peg_collide(s, &s->peg[i], 1);
+    mju_copy3(s->m->body_pos + 3 * s->peg[i].nut, s->peg[i].hole[0]);
+  }
+  s->tick = s->has_push = 0;
+}
+
+void korr_set_part(korr_sim* s, int part, const double* pos, const double* quat) {
+  mju_copy3(s->d->qpos + s->qadr[part], pos);
+  mju_copy4(s->d->qpos + s->qadr[part] + 3, quat);
+}
+
+static void outputs(korr_sim* s) {
+  mjModel* m = s->m;
+  mjData* d = s->d;
+  mju_copy3(s->tool_pos, d->site_xpos + 3 * s->tool);
+  mju_copy(s->tool_mat, d->site_xmat + 9 * s->tool, 9);
+  double v[6];
+  mj_objectVelocity(m, d, mjOBJ_SITE, s->tool, v, 0);
+  mju_copy3(s->tool_vel, v + 3);
+  mju_copy3(s->tool_vel + 3, v);
+  s->width = d->qpos[7] + d->qpos[8];
+  for (int i = 0; i <= s->npart; i++) {
+    int b = i < s->npart ? s->body[i] : s->obstacle;
+    mju_copy3(s->pose + 7 * i, d->xpos + 3 * b);
+    mju_copy4(s->pose + 7 * i + 3, d->xquat + 4 * b);
+  }
+  mju_copy(s->q, d->qpos, 7);
+  mju_copy(s->dq, d->qvel, 7);
+  mju_copy(s->tau, d->qfrc_actuator, 7);
+}
+
+void korr_forward(korr_sim* s) {
+  mj_step1(s->m, s->d);
+  outputs(s);
+  mju_copy3(s->target_pos, s->tool_pos);
+  mju_mat2Quat(s->target_quat, s->tool_mat);
+}
+
+void korr_peg_state(const korr_sim* s, int peg, double out[6], int* hole) {
+  const korr_peg* p = &s->peg[peg];
+  const mjData* d = s->d;
+  const double* R = d->xmat + 9 * s->body[p->receiver];
+  const double* P = d->xmat + 9 * s->body[p->part];
+  double tip[3], l[3], best = 1e9;
+  mju_rotVecMat(tip, p->tip, P);
+  mju_addTo3(tip, d->xpos + 3 * s->body[p->part]);
+  mju_subFrom3(tip, d->xpos + 3 * s->body[p->receiver]);
+  mju_rotVecMatT(l, tip, R);
+  int at = p->at;
+  for (int i = 0; i < p->nhole && !p->engaged; i++) {
+    double dist = hypot(l[0] - p->hole[i][0], l[2] - p->hole[i][2]);
+    if (dist < best) { best = dist; at = i; }
+  }
+  double x = l[0] - p->hole[at][0], z = l[2] - p->hole[at][2];
+  double c = R[1] * P[1] + R[4] * P[4] + R[7] * P[7];
+  double px[3] = {P[0], P[3], P[6]}, a[3];
+  mju_rotVecMatT(a, px, R);
+  out[0] = p->hole[at][1] - l[1];
+  out[1] = hypot(x, z);
+  out[2] = acos(mju_clip(c, -1, 1));
+  out[3] = atan2(-a[2], a[0]);  // about +y
+  out[4] = x;
+  out[5] = z;
+  if (hole) *hole = at;
+}
+
+// Threads take hold when the peg is deep, central and straight enough; unscrewing past the first thread frees it.
+static const double lead = 0.0035, deepest = 0.008, lateral = 0.0015, straight = 0.08, released = 0.003;
+
+static void thread_update(korr_sim* s, int i) {
+  korr_peg* p = &s->peg[i];
+  mjModel* m = s->m;
+  mjData* d = s->d;
+  double st[6];
+  int at;
+  korr_peg_state(s, i, st, &at);
+  int aligned = st[0] > lead && st[0] < deepest && st[1] < lateral && st[2] < straight;
+  if (!p->engaged && aligned) {
+    p->engaged = 1;
+    p->at = at;
+    p->depth0 = st[0];
+    peg_collide(s, p, 0);
+    park_nut(s, p);
+    mju_copy3(m->body_pos + 3 * p->nut, p->hole[at]);
+    double turn = 2 * mjPI / p->pitch;
+    m->jnt_range[2 * p->hinge] = -(p->seat - st[0]) * turn;
+    m->jnt_range[2 * p->hinge + 1] = (st[0] - released) * turn + 1;
+    double* rel = m->eq_data + mjNEQDATA * p->weld + 3;  // after the anchor: pose of the male part in the nut frame: on the axis, yaw kept
+    for (int k = 0; k < 3; k++) rel[k] = -p->tip[k];
+    rel[1] -= st[0];
+    rel[3] = cos(st[3] / 2); rel[4] = 0; rel[5] = sin(st[3] / 2); rel[6] = 0;
+    set_weld(s, p, 1);
+  } else if (p->engaged && d->qpos[m->jnt_qposadr[p->hinge]] > (p->depth0 - released) * 2 * mjPI / p->pitch) {
+    p->engaged = 0;
+    set_weld(s, p, 0);
+    peg_collide(s, p, 1);
+    park_nut(s, p);
+  }
+}
+
+static void solve6(const double A[36], double x[6]) {
+  double B[36];
+  memcpy(B, A, sizeof B);
+  mju_cholFactor(B, 6, 1e-12);
+  mju_cholSolve(x, B, x, 6);
+}
+
+// Damped least squares on the site Jacobian (lambda^2 = 1e-4) with a nullspace pull toward the rest pose.
+static void differential_ik(korr_sim* s) {
+  mjModel* m = s->m;
+  mjData* d = s->d;
+  double jp[3 * KORR_MAX_DOF], jr[3 * KORR_MAX_DOF], J[42], e[6], q[4], inv[4], dq[4], A[36];
+  mj_jacSite(m, d, jp, jr, s->tool);
+  for (int r = 0; r < 3; r++)
+    for (int c = 0; c < 7; c++) { J[r * 7 + c] = jp[r * m->nv + c]; J[(r + 3) * 7 + c] = jr[r * m->nv + c]; }
+  mju_sub3(e, s->target_pos, d->site_xpos + 3 * s->tool);
+  mju_mat2Quat(q, d->site_xmat + 9 * s->tool);
+  mju_negQuat(inv, q);
+  mju_mulQuat(dq, s->target_quat, inv);
+  if (dq[0] < 0) mju_scl(dq, dq, -1, 4);
+  mju_quat2Vel(e + 3, dq, 1);
+  double n = mju_norm3(e);
+  if (n > 0.06) mju_scl3(e, e, 0.06 / n);
+  n = mju_norm3(e + 3);
+  if (n > 0.3) mju_scl3(e + 3, e + 3, 0.3 / n);
+  mju_mulMatMatT(A, J, J, 6, 7, 6);
+  for (int i = 0; i < 6; i++) A[7 * i] += 1e-4;
+  double pull[7], w[6];
+  for (int k = 0; k < 7; k++) pull[k] = 0.02 * (s->rest[k] - d->qpos[k]);
+  mju_mulMatVec(w, J, pull, 6, 7);
+  solve6(A, e);
+  solve6(A, w);
+  for (int k = 0; k < 7; k++) {
+    double dq_k = pull[k];
+    for (int i = 0; i < 6; i++) dq_k += J[i * 7 + k] * (0.5 * e[i] - w[i]);
+    double want = d->qpos[k] + mju_clip(2 * dq_k, -0.25, 0.25);
+    s->qdes[k] = mju_clip(want, m->jnt_range[2 * k] + 0.02, m->jnt_range[2 * k + 1] - 0.02);
+  }
+}
+
+static void control(korr_sim* s) {
+  if (s->tick++ % 5 == 0) differential_ik(s);
+  for (int k = 0; k < 7; k++) {
+    s->d->ctrl[k] = s->qdes[k];
+    s->d->qfrc_applied[k] = s->d->qfrc_bias[k];
+  }
+  s->d->ctrl[7] = s->d->ctrl[8] = s->finger;
+}
+
+static int warned(const mjData* d) {
+  static const int bad[] = {mjWARN_BADQPOS, mjWARN_BADQVEL, mjWARN_BADQACC, mjWARN_CNSTRFULL, mjWARN_CONTACTFULL};
+  for (int i = 0; i < 5; i++) if (d->warning[bad[i]].number) return bad[i] + 1;
+  return 0;
+}
+
+static void substep(korr_sim* s, int i) {
+  int pushing = s->has_push && i < s->push_substeps;
+  control(s);
+  if (pushing)
+    for (int p = 0; p < s->npart; p++) mju_copy(s->d->xfrc_applied + 6 * s->body[p], s->push + 6 * p, 6);
+  mj_step2(s->m, s->d);
+  if (pushing)
+    for (int p = 0; p < s->npart; p++) mju_zero(s->d->xfrc_applied + 6 * s->body[p], 6);
+  for (int p = 0; p < s->npeg; p++) thread_update(s, p);
+  mj_step1(s->m, s->d);
+  for (int c = 0; c < s->d->ncon; c++)
+    if (-s->d->contact[c].dist > s->max_penetration) s->max_penetration = -s->d->contact[c].dist;
+}
+
+int korr_step(korr_sim* s) {
+  jmp_buf here;
+  trap = &here;
+  if (setjmp(here)) { trap = NULL; return 1000; }
+  s->max_penetration = 0;
+  int bad = 0;
+  for (int i = 0; i < s->substeps && !bad; i++) {
+    substep(s, i);
+    bad = warned(s->d);
+  }
+  trap = NULL;
+  s->has_push = 0;
+  outputs(s);
+  return bad;
+}
+
+void korr_bare(korr_sim* s, int n) {
+  for (int i = 0; i < n; i++) mj_step(s->m, s->d);
+}
