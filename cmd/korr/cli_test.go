@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"korr/configs"
+)
+
+// output is what one command line left behind.
+type output struct {
+	code     int
+	out, err string
+}
+
+// korr runs one command line in process, with no environment.
+func korr(t *testing.T, args ...string) output {
+	t.Helper()
+	return korrIn(t.Context(), nil, args...)
+}
+
+func korrIn(ctx context.Context, environ []string, args ...string) output {
+	var out, errOut bytes.Buffer
+	code := execute(ctx, args, &streams{in: strings.NewReader(""), out: &out, err: &errOut, environ: environ})
+	return output{code, out.String(), errOut.String()}
+}
+
+// decodeOne reads text as exactly one JSON value with no fields but v's.
+func decodeOne(t *testing.T, text string, v any) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	if d.More() {
+		t.Fatalf("more than one JSON value: %q", text)
+	}
+}
+
+func TestUsageErrorsExitWithTwo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(file, []byte("eval:\n  episode: 3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string][]string{
+		`no verb "fly"`:                {"fly"},
+		`takes no argument "now"`:      {"doctor", "now"},
+		"unknown flag: --fast":         {"doctor", "--fast"},
+		`invalid argument "x"`:         {"doctor", "--seed", "x"},
+		"eval.episode: no such key":    {"doctor", "--config", file},
+		"--set: a.b: no such key":      {"doctor", "--set", "a.b=1"},
+		"preset huge: does not exist":  {"doctor", "--preset", "huge"},
+		"--log-level loud: use debug":  {"doctor", "--log-level", "loud"},
+		"--log-format xml: use text":   {"doctor", "--log-format", "xml"},
+		"sim.randomness: is \"wild\"":  {"doctor", "--set", "sim.randomness=wild"},
+		"residual.alpha: is 7, must":   {"doctor", "--set", "residual.alpha=7"},
+		"invalid argument \"\" for \"": {"doctor", "--seed="},
+	}
+	for want, args := range cases {
+		o := korr(t, args...)
+		if o.code != exitUsage || !strings.Contains(o.err, want) || o.out != "" {
+			t.Errorf("%v: code %d, stderr %q lacks %q, stdout %q", args, o.code, o.err, want, o.out)
+		}
+	}
+	o := korrIn(t.Context(), []string{"KORR_SEED=-3"}, "doctor")
+	if o.code != exitUsage || !strings.Contains(o.err, "KORR_SEED") {
+		t.Errorf("bad variable: %+v", o)
+	}
+}
+
+func TestHelpListsEveryVerb(t *testing.T) {
+	o := korr(t)
+	if o.code != exitOK {
+		t.Fatalf("code %d", o.code)
+	}
+	for _, v := range verbs(&app{streams: &streams{}}) {
+		if !strings.Contains(o.out, "\n  "+v.Name()+" ") || v.Short == "" {
+			t.Errorf("the help lacks %s", v.Name())
+		}
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	cases := []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("x"), 1},
+		{usageErrorf("x"), 2},
+		{fmt.Errorf("deep: %w", &configs.Error{Path: "a"}), 2},
+		{gateErrorf("x"), 3},
+		{errors.Join(errInterrupted, gateErrorf("x")), 130},
+	}
+	for _, c := range cases {
+		if got := exitCode(c.err); got != c.want {
+			t.Errorf("%v: %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+func TestErrorsAsJSONLogs(t *testing.T) {
+	o := korr(t, "doctor", "--log-format", "json", "--set", "seed=-1")
+	if o.code != exitUsage {
+		t.Fatalf("%+v", o)
+	}
+	var line struct {
+		Time, Level, Msg string
+		ExitCode         int `json:"exit_code"`
+	}
+	decodeOne(t, o.err, &line)
+	if line.Level != "ERROR" || line.ExitCode != exitUsage || !strings.Contains(line.Msg, "seed") {
+		t.Errorf("%+v", line)
+	}
+}
+
+// doctorWith runs doctor on given checks.
+func doctorWith(t *testing.T, jsonOut, robot bool, list ...check) (output, error) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	a := &app{streams: &streams{out: &out, err: &errOut}, json: jsonOut}
+	err := runDoctor(t.Context(), &doctorOptions{app: a, robot: robot, checks: list})
+	return output{exitCode(err), out.String(), errOut.String()}, err
+}
+
+func found(ok bool, detail, fix string) func(context.Context, *app) finding {
+	return func(context.Context, *app) finding { return finding{ok, detail, fix} }
+}
+
+func TestDoctorTellsWhatToDo(t *testing.T) {
+	good := check{"simulator", true, false, found(true, "runs", "not shown")}
+	slow := check{"linear algebra", false, true, found(false, "slow", "install something")}
+	gone := check{"network", true, true, found(false, "no socket", "open one")}
+
+	o, err := doctorWith(t, false, false, good, slow, gone)
+	want := "" +
+		"check           state    found\n" +
+		"──────────────────────────────────\n" +
+		"simulator       ok       runs\n" +
+		"linear algebra  advice   slow\n" +
+		"network         MISSING  no socket\n" +
+		"\nlinear algebra: install something\n" +
+		"\nnetwork: open one\n"
+	if o.out != want || o.code != exitGate || !strings.Contains(err.Error(), "network") {
+		t.Errorf("code %d, %v, got\n%s\nwant\n%s", o.code, err, o.out, want)
+	}
+	if o, _ := doctorWith(t, false, false, good, slow); o.code != exitOK {
+		t.Errorf("advice alone: code %d", o.code)
+	}
+	if o, _ := doctorWith(t, false, true, good, slow); strings.Contains(o.out, "simulator") {
+		t.Errorf("--robot shows the simulator:\n%s", o.out)
+	}
+	o, _ = doctorWith(t, true, false, good, gone)
+	var r doctorResult
+	decodeOne(t, o.out, &r)
+	if want := (doctorResult{"korr.doctor/1", false, []doctorCheck{{"simulator", true, true, "runs", ""}, {"network", true, false, "no socket", "open one"}}}); !reflect.DeepEqual(r, want) {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestDoctorChecksThisMachine(t *testing.T) {
+	o := korr(t, "doctor", "--json")
+	var r doctorResult
+	decodeOne(t, o.out, &r)
+	if (o.code == exitOK) != r.OK || (o.code != exitOK && o.code != exitGate) {
+		t.Errorf("code %d, ok %v", o.code, r.OK)
+	}
+	if len(r.Checks) != len(checks()) {
+		t.Errorf("%d checks, want %d", len(r.Checks), len(checks()))
+	}
+	for _, c := range r.Checks {
+		if c.Detail == "" || (!c.OK && c.Fix == "") {
+			t.Errorf("%+v says too little", c)
+		}
+	}
+	if left, _ := filepath.Glob(".korr-doctor-*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestInterruptExitsWith130(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errInterrupted)
+	if o := korrIn(ctx, nil, "doctor"); o.code != exitInterrupted || o.err != "korr: interrupted\n" {
+		t.Errorf("%+v", o)
+	}
+}
