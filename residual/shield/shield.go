@@ -53,6 +53,9 @@ func (c Clamp) String() string {
 	return strings.Join(names, ",")
 }
 
+// MarshalText implements encoding.TextMarshaler with String.
+func (c Clamp) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // Limits is what a command must keep. Lengths are metres in the robot base frame, angles radians.
 type Limits struct {
 	Min, Max     [3]float64 // workspace box

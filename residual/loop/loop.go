@@ -1,0 +1,311 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"korr/residual"
+	"korr/residual/shield"
+)
+
+// Sample is one observation of the robot and its surroundings.
+type Sample struct {
+	Obs   []float32 // raw observation [ObsDim]; the loop owns the slice, Read copies into it
+	Stamp time.Time // when it was measured, by the clock of Config.StampNow
+	Seq   uint64    // changes with every new sample; 0 means that there is none yet
+}
+
+// Robot is the machine, or a simulation of it. The loop calls it from one goroutine.
+type Robot interface {
+	// Read copies the newest sample into s and never blocks. Without any sample it leaves s alone.
+	Read(s *Sample) error
+	// Write hands a raw command [shield.CommandDim] over and never blocks. cmd is reused: copy it.
+	Write(cmd []float32) error
+	// Hold stops safely, where the robot is measured to be, and may take until ctx ends.
+	Hold(ctx context.Context) error
+}
+
+// Waiter is a Robot whose samples can be waited for; Config.LockStep needs one.
+type Waiter interface {
+	// Wait returns nil once a sample with a Seq other than after is there, or ctx's error.
+	Wait(ctx context.Context, after uint64) error
+}
+
+// Stepper is the policy; [residual.Controller] is one.
+type Stepper interface {
+	// StepTo writes the raw action for the raw observation obs.
+	StepTo(act, obs []float32) (residual.Info, error)
+	// Executed is told, off the critical path, which raw command was really sent.
+	Executed(cmd []float32)
+	// Replan forgets every plan made so far; the loop calls it whenever it starts to move.
+	Replan()
+}
+
+// Defaults of Config.
+const (
+	DefaultObsDim      = 58
+	DefaultMaxMisses   = 3
+	DefaultRecords     = 256
+	DefaultHoldTimeout = time.Second
+)
+
+// Config are the loop's settings; zero values take the defaults named.
+type Config struct {
+	Period          time.Duration    // between ticks; required unless LockStep
+	MaxAge          time.Duration    // at which an observation is too old; 3 periods
+	FutureTolerance time.Duration    // of a stamp ahead of the clock; 1 period
+	MaxMisses       int              // deadlines in a row before HOLD; DefaultMaxMisses
+	Resume          bool             // leave HOLD by itself when observations come back
+	Patience        time.Duration    // without a usable observation, in INIT or HOLD, before FAULT; 0 = for ever
+	HoldTimeout     time.Duration    // for Robot.Hold; DefaultHoldTimeout
+	LockStep        bool             // tick on every new Seq instead of the clock; Robot must be a Waiter
+	ObsDim          int              // width of the raw observation; DefaultObsDim
+	Shield          *shield.Limits   // nil: shield.Default
+	Records         int              // ticks the flight recorder keeps; DefaultRecords
+	Dump            io.Writer        // takes the flight recorder as JSON lines on a fault; nil: nothing
+	Clock           Clock            // nil: NewWallClock
+	StampNow        func() time.Time // clock of the stamps, e.g. simulated time; nil: Clock.Now
+	OnTick          func(*Record)    // after every tick in RUN, in the loop's goroutine; must not block or keep the record
+	OnState         func(Change)     // after every change of state, in the loop's goroutine
+}
+
+// withDefaults checks the configuration and fills it in.
+func (c Config) withDefaults(r Robot) (Config, error) {
+	_, waits := r.(Waiter)
+	switch {
+	case c.LockStep && !waits:
+		return c, errors.New("loop: LockStep needs a Robot that implements Waiter")
+	case !c.LockStep && c.Period <= 0:
+		return c, fmt.Errorf("loop: Period = %v, want > 0", c.Period)
+	case c.MaxAge < 0 || c.FutureTolerance < 0 || c.Patience < 0 || c.HoldTimeout < 0 || c.MaxMisses < 0 || c.Records < 0:
+		return c, errors.New("loop: a negative limit in Config")
+	case c.ObsDim != 0 && c.ObsDim < shield.MeasuredDim:
+		return c, fmt.Errorf("loop: ObsDim = %d, the shield reads the first %d", c.ObsDim, shield.MeasuredDim)
+	}
+	orDefault(&c.MaxAge, 3*c.Period)
+	orDefault(&c.FutureTolerance, c.Period)
+	orDefault(&c.MaxMisses, DefaultMaxMisses)
+	orDefault(&c.HoldTimeout, DefaultHoldTimeout)
+	orDefault(&c.ObsDim, DefaultObsDim)
+	orDefault(&c.Records, DefaultRecords)
+	if c.Clock == nil {
+		c.Clock = NewWallClock()
+	}
+	if c.StampNow == nil {
+		c.StampNow = c.Clock.Now
+	}
+	limits := shield.Default()
+	if c.Shield != nil {
+		limits = *c.Shield
+	}
+	c.Shield = &limits
+	return c, limits.Validate()
+}
+
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// Loop is the fixed-rate loop. Run owns it; Enable, RequestHold, EStop, State, Cause and Status may be
+// called from any goroutine.
+type Loop struct {
+	robot   Robot
+	stepper Stepper
+	cfg     Config
+
+	inputs  inputs
+	outputs outputs
+
+	// Of Run's goroutine alone.
+	sample            Sample
+	action, command   []float32
+	sent              []float32 // the last command written
+	previous          []float32 // sent, or nil before the first command since entering RUN
+	recorder          recorder
+	open              bool // the recorder's slot holds this tick
+	held              bool // Hold succeeded since the last RUN
+	wantResume        bool // Enable(true) came while holding
+	mayResume         bool // the hold ends by itself once observations are fresh
+	reanchor          bool // time was lost on purpose (Hold): schedule from now
+	streak            int  // deadlines missed in a row
+	next, last        time.Time
+	newest, lastFresh time.Time     // when Seq last changed; when the sample was last usable
+	age, silence      time.Duration // of the newest sample, by stamp and by arrival
+}
+
+// New returns a loop in INIT, not enabled.
+func New(r Robot, s Stepper, cfg Config) (*Loop, error) {
+	if r == nil || s == nil {
+		return nil, errors.New("loop: New needs a robot and a stepper")
+	}
+	cfg, err := cfg.withDefaults(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Loop{
+		robot: r, stepper: s, cfg: cfg,
+		sample:   Sample{Obs: make([]float32, cfg.ObsDim)},
+		action:   make([]float32, shield.CommandDim),
+		command:  make([]float32, shield.CommandDim),
+		sent:     make([]float32, shield.CommandDim),
+		recorder: newRecorder(cfg.Records, cfg.ObsDim, shield.CommandDim),
+	}, nil
+}
+
+// Run is New, Enable(true) and Loop.Run: it moves the robot as soon as observations are fresh.
+func Run(ctx context.Context, r Robot, s Stepper, cfg Config) error {
+	l, err := New(r, s, cfg)
+	if err != nil {
+		return err
+	}
+	l.Enable(true)
+	return l.Run(ctx)
+}
+
+// Run drives the robot until ctx ends (it holds the robot, disarms and returns ctx's error) or a fault
+// (it holds the robot, dumps the flight recorder and returns the fault's typed error, joined with what
+// went wrong while stopping). After a fault it refuses with a FaultedError until Reset.
+func (l *Loop) Run(ctx context.Context) error {
+	if !l.inputs.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer l.inputs.running.Store(false)
+	if l.State() == StateFault {
+		return &FaultedError{Cause: l.Cause()}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.inputs.interrupt.Store(&cancel)
+	defer l.inputs.interrupt.Store(nil)
+
+	l.begin()
+	for {
+		if err := l.await(ctx); err != nil {
+			return l.end(ctx, err)
+		}
+		if fault := l.tick(ctx); fault != nil {
+			return l.fault(ctx, fault)
+		}
+		l.schedule()
+	}
+}
+
+// begin starts the clocks of a run. Inputs given before Run (Enable, EStop) stand.
+func (l *Loop) begin() {
+	now := l.cfg.Clock.Now()
+	l.next, l.newest, l.lastFresh, l.last = now, now, now, time.Time{}
+	l.sample.Seq, l.streak, l.held, l.wantResume = 0, 0, false, false
+	l.setState(StateInit, nil)
+}
+
+// await blocks until the next tick is due.
+func (l *Loop) await(ctx context.Context) (err error) {
+	defer recoverTo(&err)
+	if !l.cfg.LockStep {
+		return l.cfg.Clock.SleepUntil(ctx, l.next)
+	}
+	if l.cfg.Patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, l.cfg.Patience, &SilenceError{Waited: l.cfg.Patience})
+		defer cancel()
+	}
+	switch err = l.robot.(Waiter).Wait(ctx, l.sample.Seq); {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return &ReadError{Err: err}
+}
+
+// end turns what interrupted await into Run's result.
+func (l *Loop) end(ctx context.Context, err error) error {
+	if reason := l.inputs.estop.Load(); reason != nil {
+		return l.fault(ctx, &EStopError{Reason: *reason})
+	}
+	if ctx.Err() == nil {
+		return l.fault(ctx, err)
+	}
+	l.inputs.enabled.Store(false)
+	if l.State() == StateRun {
+		if hold := l.holdRobot(ctx); hold != nil {
+			return l.fault(ctx, hold)
+		}
+	}
+	l.setState(StateInit, nil)
+	return ctx.Err()
+}
+
+// schedule sets the next release, next += Period, and counts it as missed when it has already passed.
+func (l *Loop) schedule() {
+	if l.cfg.LockStep {
+		return
+	}
+	now := l.cfg.Clock.Now()
+	if l.reanchor {
+		l.reanchor, l.next, l.last = false, now.Add(l.cfg.Period), time.Time{}
+		return
+	}
+	l.next = l.next.Add(l.cfg.Period)
+	late := now.Sub(l.next)
+	if late <= 0 {
+		l.streak = 0
+		return
+	}
+	skipped := late / l.cfg.Period
+	l.next = l.next.Add(skipped * l.cfg.Period)
+	l.streak += 1 + int(skipped)
+	l.outputs.misses.Add(1 + uint64(skipped))
+}
+
+// inputs are what other goroutines ask of the loop.
+type inputs struct {
+	running   atomic.Bool
+	enabled   atomic.Bool
+	resume    atomic.Bool
+	hold      atomic.Pointer[string]
+	estop     atomic.Pointer[string]
+	interrupt atomic.Pointer[context.CancelFunc]
+}
+
+// Enable(true) arms the loop, and leaves HOLD once observations are fresh; Enable(false) holds the robot
+// and goes back to READY. Whoever calls it answers for the cause of the hold being gone.
+func (l *Loop) Enable(on bool) {
+	l.inputs.hold.Store(nil)
+	l.inputs.resume.Store(on)
+	l.inputs.enabled.Store(on)
+}
+
+// RequestHold enters HOLD at the next tick (dead-man released, master lost). Only Enable(true) leaves it.
+func (l *Loop) RequestHold(reason string) {
+	l.inputs.resume.Store(false)
+	l.inputs.hold.Store(&reason)
+}
+
+// EStop faults at once, waking the loop from its sleep. Nothing but Reset clears it.
+func (l *Loop) EStop(reason string) {
+	l.inputs.estop.CompareAndSwap(nil, &reason)
+	if wake := l.inputs.interrupt.Load(); wake != nil {
+		(*wake)()
+	}
+}
+
+// Reset clears a fault and the emergency stop, and disarms: back to INIT, ready for Run and Enable. It
+// refuses while Run is running. The statistics go on counting.
+func (l *Loop) Reset() error {
+	if !l.inputs.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer l.inputs.running.Store(false)
+	l.Enable(false)
+	l.inputs.estop.Store(nil)
+	l.setState(StateInit, nil)
+	return nil
+}
