@@ -1,12 +1,15 @@
 package dataset
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // table is an open Parquet file whose columns are read one at a time, found by
@@ -41,9 +44,15 @@ func openTable(file, path string) (*table, error) {
 // that becomes an error here and in scan.
 func newTable(r io.ReaderAt, size int64, path string) (t *table, err error) {
 	defer recovered(path, &err)
+	if err := checkFooter(r, size); err != nil {
+		return nil, &FormatError{path, err}
+	}
 	pq, err := parquet.OpenFile(r, size)
 	if err != nil {
 		return nil, &FormatError{path, fmt.Errorf("truncated or not Parquet: %w", err)}
+	}
+	if err := checkCodecs(pq); err != nil {
+		return nil, &FormatError{path, err}
 	}
 	t = &table{path: path, pq: pq, leaves: map[string]int{}}
 	for _, c := range pq.Root().Columns() {
@@ -56,6 +65,41 @@ func newTable(r io.ReaderAt, size int64, path string) (t *table, err error) {
 		}
 	}
 	return t, nil
+}
+
+// checkFooter compares the footer's length with the file's: the Parquet library
+// would allocate whatever a damaged file asks for.
+func checkFooter(r io.ReaderAt, size int64) error {
+	const magic = "PAR1"
+	var tail [8]byte // footer length, magic
+	if size < int64(len(magic)+len(tail)) {
+		return fmt.Errorf("truncated or not Parquet: %d bytes", size)
+	}
+	if _, err := r.ReadAt(tail[:], size-int64(len(tail))); err != nil {
+		return fmt.Errorf("truncated: %w", err)
+	}
+	if string(tail[4:]) != magic {
+		return errors.New("truncated or not Parquet: it does not end in " + magic)
+	}
+	if n := int64(binary.LittleEndian.Uint32(tail[:4])); n > size-int64(len(magic)+len(tail)) {
+		return fmt.Errorf("truncated: a footer of %d bytes in a file of %d", n, size)
+	}
+	return nil
+}
+
+// checkCodecs admits the compressions Python writers use by default or by
+// choice, except LZ4: the library's decoder grows without bound on damaged input.
+func checkCodecs(pq *parquet.File) error {
+	for _, g := range pq.Metadata().RowGroups {
+		for _, c := range g.Columns {
+			switch c.MetaData.Codec {
+			case format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Zstd:
+			default:
+				return fmt.Errorf("column %s is compressed with %v: write it with snappy", strings.Join(c.MetaData.PathInSchema, "."), c.MetaData.Codec)
+			}
+		}
+	}
+	return nil
 }
 
 func recovered(path string, err *error) {
