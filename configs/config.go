@@ -57,34 +57,50 @@ type Koopman struct {
 	EvalHorizons   []int   `yaml:"eval_horizons"`
 }
 
-// Residual trains the residual by TD3 on a frozen base.
+// Residual trains the residual by TD3 on a frozen base; package train/td3 explains the fields.
 type Residual struct {
-	Method       string  `yaml:"method"` // korr or resip
-	Alpha        float64 `yaml:"alpha"`  // largest residual, of the normalised action
-	Features     bool    `yaml:"features"`
-	Envs         int     `yaml:"envs"`
-	Steps        int     `yaml:"steps"` // environment steps
-	ActorHidden  []int   `yaml:"actor_hidden"`
-	CriticHidden []int   `yaml:"critic_hidden"`
-	Critics      int     `yaml:"critics"`
-	Batch        int     `yaml:"batch"`
-	Buffer       int     `yaml:"buffer"` // transitions
-	Gamma        float64 `yaml:"gamma"`
-	NStep        int     `yaml:"n_step"`
-	Tau          float64 `yaml:"tau"` // Polyak averaging
-	ActorLR      float64 `yaml:"actor_lr"`
-	CriticLR     float64 `yaml:"critic_lr"`
-	KoopmanLR    float64 `yaml:"koopman_lr"`
-	UpdateEvery  int     `yaml:"update_every"` // environment steps per critic update
-	PolicyDelay  int     `yaml:"policy_delay"` // critic updates per actor update
-	CriticStart  int     `yaml:"critic_start"` // environment steps
-	ActorStart   int     `yaml:"actor_start"`  // environment steps
-	NoiseStart   float64 `yaml:"noise_start"`
-	NoiseEnd     float64 `yaml:"noise_end"`
-	Penalty      float64 `yaml:"penalty"`
-	DemoFraction float64 `yaml:"demo_fraction"`
-	EvalEvery    int     `yaml:"eval_every"` // environment steps
-	EvalEpisodes int     `yaml:"eval_episodes"`
+	Method            string  `yaml:"method"` // korr or resip
+	Features          bool    `yaml:"features"`
+	Alpha             float64 `yaml:"alpha"` // largest residual, of the normalised action
+	Envs              int     `yaml:"envs"`
+	Steps             int     `yaml:"steps"` // environment steps
+	ActorHidden       []int   `yaml:"actor_hidden"`
+	CriticHidden      []int   `yaml:"critic_hidden"`
+	Critics           int     `yaml:"critics"`
+	Batch             int     `yaml:"batch"`
+	Buffer            int     `yaml:"buffer"` // frames
+	Gamma             float64 `yaml:"gamma"`
+	NStep             int     `yaml:"n_step"`
+	Tau               float64 `yaml:"tau"`
+	TargetMax         float64 `yaml:"target_max"`
+	ActorLR           float64 `yaml:"actor_lr"`
+	CriticLR          float64 `yaml:"critic_lr"`
+	GradClip          float64 `yaml:"grad_clip"`
+	UTD               float64 `yaml:"utd"`            // critic updates per environment step
+	PolicyDelay       int     `yaml:"policy_delay"`   // critic updates per actor update
+	CriticStart       int     `yaml:"critic_start"`   // environment steps
+	CriticWarmUp      int     `yaml:"critic_warm_up"` // critic updates
+	ActorStart        int     `yaml:"actor_start"`    // environment steps
+	Penalty           float64 `yaml:"penalty"`
+	DemoFraction      float64 `yaml:"demo_fraction"`
+	WarmUpNoise       float64 `yaml:"warm_up_noise"` // these four: of the residual's [-1, 1]
+	NoiseStart        float64 `yaml:"noise_start"`
+	NoiseEnd          float64 `yaml:"noise_end"`
+	NoiseSteps        int     `yaml:"noise_steps"` // environment steps
+	NoiseRho          float64 `yaml:"noise_rho"`
+	TargetNoise       float64 `yaml:"target_noise"`
+	TargetNoiseClip   float64 `yaml:"target_noise_clip"`
+	KoopmanGradient   bool    `yaml:"koopman_gradient"`
+	KoopmanWeight     float64 `yaml:"koopman_weight"`
+	KoopmanLR         float64 `yaml:"koopman_lr"`
+	ConstrainEvery    int     `yaml:"constrain_every"` // actor updates
+	FailAfter         int     `yaml:"fail_after"`      // control steps; 0 = off
+	BootstrapTimeouts bool    `yaml:"bootstrap_timeouts"`
+	LogEvery          int     `yaml:"log_every"` // environment steps, as the next two
+	CheckpointEvery   int     `yaml:"checkpoint_every"`
+	SaveReplay        bool    `yaml:"save_replay"`
+	EvalEvery         int     `yaml:"eval_every"`
+	EvalEpisodes      int     `yaml:"eval_episodes"`
 }
 
 // Eval measures policies on paired seeds.

@@ -8,7 +8,7 @@ import (
 
 // Validate checks ranges and choices and returns an *Error naming the first key that is wrong.
 func (c *Config) Validate() error {
-	for _, r := range slices.Concat(c.simRules(), c.trainRules(), c.evalRules()) {
+	for _, r := range slices.Concat(c.simRules(), c.trainRules(), c.residualRules(), c.evalRules()) {
 		if !r.ok {
 			return &Error{Path: r.path, Problem: r.want}
 		}
@@ -60,7 +60,7 @@ func (c *Config) simRules() []rule {
 }
 
 func (c *Config) trainRules() []rule {
-	b, k, r := c.Base, c.Koopman, c.Residual
+	b, k := c.Base, c.Koopman
 	return []rule{
 		widths("base.hidden", b.Hidden),
 		atLeast("base.horizon", b.Horizon, 1),
@@ -80,30 +80,49 @@ func (c *Config) trainRules() []rule {
 		positive("koopman.ridge", k.Ridge),
 		within("koopman.held_out", k.HeldOut, 0, 0.9),
 		widths("koopman.eval_horizons", k.EvalHorizons),
+	}
+}
+
+func (c *Config) residualRules() []rule {
+	r := c.Residual
+	return []rule{
 		oneOf("residual.method", r.Method, "korr", "resip"),
 		within("residual.alpha", r.Alpha, 0, 1),
 		atLeast("residual.envs", r.Envs, 1),
 		atLeast("residual.steps", r.Steps, 1),
 		widths("residual.actor_hidden", r.ActorHidden),
 		widths("residual.critic_hidden", r.CriticHidden),
-		atLeast("residual.critics", r.Critics, 2),
+		atLeast("residual.critics", r.Critics, 1),
 		atLeast("residual.batch", r.Batch, 2),
-		atLeast("residual.buffer", r.Buffer, r.Batch),
+		atLeast("residual.buffer", r.Buffer, max(r.Batch, 4*r.Envs*(r.NStep+2))),
 		within("residual.gamma", r.Gamma, 0, 1),
 		atLeast("residual.n_step", r.NStep, 1),
 		within("residual.tau", r.Tau, 0, 1),
+		atLeast("residual.target_max", r.TargetMax, 0.0),
 		positive("residual.actor_lr", r.ActorLR),
 		positive("residual.critic_lr", r.CriticLR),
-		atLeast("residual.koopman_lr", r.KoopmanLR, 0.0),
-		atLeast("residual.update_every", r.UpdateEvery, 1),
+		positive("residual.koopman_lr", r.KoopmanLR),
+		atLeast("residual.koopman_weight", r.KoopmanWeight, 0.0),
+		atLeast("residual.grad_clip", r.GradClip, 0.0),
+		positive("residual.utd", r.UTD),
 		atLeast("residual.policy_delay", r.PolicyDelay, 1),
 		atLeast("residual.critic_start", r.CriticStart, 0),
+		atLeast("residual.critic_warm_up", r.CriticWarmUp, 0),
 		atLeast("residual.actor_start", r.ActorStart, r.CriticStart),
-		within("residual.noise_start", r.NoiseStart, 0, 1),
-		within("residual.noise_end", r.NoiseEnd, 0, 1),
 		atLeast("residual.penalty", r.Penalty, 0.0),
 		within("residual.demo_fraction", r.DemoFraction, 0, 1),
-		atLeast("residual.eval_every", r.EvalEvery, 1),
+		within("residual.warm_up_noise", r.WarmUpNoise, 0, 1),
+		within("residual.noise_start", r.NoiseStart, 0, 1),
+		within("residual.noise_end", r.NoiseEnd, 0, 1),
+		atLeast("residual.noise_steps", r.NoiseSteps, 0),
+		within("residual.noise_rho", r.NoiseRho, 0, 0.999),
+		atLeast("residual.target_noise", r.TargetNoise, 0.0),
+		atLeast("residual.target_noise_clip", r.TargetNoiseClip, 0.0),
+		atLeast("residual.constrain_every", r.ConstrainEvery, 0),
+		atLeast("residual.fail_after", r.FailAfter, 0),
+		atLeast("residual.log_every", r.LogEvery, 0),
+		atLeast("residual.checkpoint_every", r.CheckpointEvery, 0),
+		atLeast("residual.eval_every", r.EvalEvery, 0),
 		atLeast("residual.eval_episodes", r.EvalEpisodes, 1),
 	}
 }
