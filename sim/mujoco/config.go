@@ -34,6 +34,8 @@ const (
 	pushSubsteps  = 2
 	settleSteps   = 8
 	obstacleSlack = 0.002 // m kept between a displaced obstacle and the first part
+	minToolHeight = 0.075 // m: a displaced arm that would start in touch with the parts is drawn again
+	resetTries    = 100
 )
 
 // body inertia about the vertical while lying at the nominal pose, kg m^2: what a torque about the vertical turns.

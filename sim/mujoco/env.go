@@ -149,19 +149,13 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 	rng := seed.Stream(episode, "sim/reset", 0)
 	e.pcg.Seed(seed.Hash(episode, "sim/push", 0), seed.Hash(episode, "sim/push", 1))
 	uniform := func(a float64) float64 { return a * (2*rng.Float64() - 1) }
-	var q [7]C.double
-	for k := range q {
-		q[k] = C.double(ResetJoints[k] + uniform(e.level.Joint))
-	}
 	at := e.obstacle(uniform(e.level.Obstacle), uniform(e.level.Obstacle))
-	C.korr_reset(e.s, &q[0], &at[0])
-	for i := range e.task.Parts {
-		pose := NominalPose(&e.task.Parts[i])
-		p := [3]C.double{C.double(pose.P[0]), C.double(pose.P[1]), C.double(pose.P[2])}
-		w := [4]C.double{C.double(pose.Q[3]), C.double(pose.Q[0]), C.double(pose.Q[1]), C.double(pose.Q[2])}
-		C.korr_set_part(e.s, C.int(i), &p[0], &w[0])
+	for range resetTries {
+		e.place(uniform, at)
+		if float64(e.s.tool_pos[2]) >= minToolHeight {
+			break
+		}
 	}
-	C.korr_forward(e.s)
 	for i := range e.task.Parts {
 		e.push(i, uniform(1), uniform(1), uniform(1), 1)
 	}
@@ -175,6 +169,22 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 	e.steps, e.live, e.last = 0, true, -1
 	e.observe(obs)
 	return nil
+}
+
+// place puts the arm at a displaced posture and the parts at their nominal poses.
+func (e *Env) place(uniform func(float64) float64, obstacle [3]C.double) {
+	var q [7]C.double
+	for k := range q {
+		q[k] = C.double(ResetJoints[k] + uniform(e.level.Joint))
+	}
+	C.korr_reset(e.s, &q[0], &obstacle[0])
+	for i := range e.task.Parts {
+		pose := NominalPose(&e.task.Parts[i])
+		p := [3]C.double{C.double(pose.P[0]), C.double(pose.P[1]), C.double(pose.P[2])}
+		w := [4]C.double{C.double(pose.Q[3]), C.double(pose.Q[0]), C.double(pose.Q[1]), C.double(pose.Q[2])}
+		C.korr_set_part(e.s, C.int(i), &p[0], &w[0])
+	}
+	C.korr_forward(e.s)
 }
 
 // obstacle is the displaced obstacle's position, never closer to the first part than obstacleSlack.
@@ -291,4 +301,15 @@ func (e *Env) observe(obs []float32) {
 		}
 		geom.PoseTo(obs[sim.StateDim+sim.PoseDim*i:], tag.Mul(e.poses[i]))
 	}
+}
+
+// PegState describes threaded peg i against the nearest hole: depth below the mouth (m), lateral distance (m), angle
+// between the axes (rad), yaw about the hole's axis (rad), and the lateral offset in x and z of the receiver (m).
+func (e *Env) PegState(i int) (out [6]float64) {
+	var c [6]C.double
+	C.korr_peg_state(e.s, C.int(i), &c[0], nil)
+	for k := range c {
+		out[k] = float64(c[k])
+	}
+	return out
 }

@@ -34,9 +34,11 @@ const (
 // obstacleNominal is the front obstacle's centre in the base frame (m), as in FurnitureBench's simulator.
 var obstacleNominal = geom.Vec3{0.3015 + 0.38, 0, 0.015}
 
-type armLimit struct {
-	Joint  int
-	Torque float64
+// servo is one arm joint's position servo: torque limit (N m) and velocity gain (N m s/rad). The velocity gain times
+// the time step stays below the joint's armature, because the Euler integrator takes actuator damping explicitly.
+type servo struct {
+	Joint           int
+	Torque, Damping float64
 }
 
 // ModelXML generates the MuJoCo model of a task.
@@ -60,11 +62,11 @@ func ModelXML(t *sim.Task) (string, error) {
 			fmt.Fprintf(&eqs, "    <weld name=%q body1=%q body2=%q active=\"false\" solref=\".01 1\" solimp=\".95 .99 .001\" torquescale=\"1\"/>\n", n+"_thread", n+"_nut", n)
 		}
 	}
-	arm := make([]armLimit, 7)
+	arm := make([]servo, 7)
 	for k := range arm {
-		arm[k] = armLimit{k + 1, 87}
+		arm[k] = servo{k + 1, 87, 60}
 		if k >= 4 {
-			arm[k].Torque = 12
+			arm[k].Torque, arm[k].Damping = 12, 20
 		}
 	}
 	var out bytes.Buffer

@@ -1,0 +1,208 @@
+package expert
+
+import (
+	"math"
+
+	"korr/internal/geom"
+	"korr/sim"
+)
+
+// Geometry of the script (m, rad).
+const (
+	graspHead   = 0.012 // side grasp: this far from the leg's centre toward its head
+	graspZ      = 0.016 // tool height when grasping a lying leg
+	topGrasp    = 0.019 // top grasp: this far above the leg's centre
+	clearAbove  = 0.008 // peg tip above the hole's mouth before the insertion
+	engagedAt   = 0.0037
+	turn        = math.Pi
+	turnSteps   = 14
+	firstYaw    = 1.30 // least yaw at which a turn begins: with turn it keeps joint 7 inside its range
+	insertSteps = 26
+)
+
+// sideways is the tool's orientation during an insertion: it points along -y, from the leg's side, which every hole
+// within the workspace allows; pointing forward or back at the robot runs into joint 6 or out of reach. It is a
+// rotation by 120 degrees (x to z, y to x, z to y) of the tool that grasped the leg from above with yaw pi.
+var sideways = geom.Mat3{0, 1, 0, 0, 0, 1, 1, 0, 0}.Quat().Mul(downward(math.Pi))
+
+// screwTable assembles every screwed pair of a square table: side grasp, lift, reorient so that the tool points
+// sideways, insert, release, and turn from above with regrasps.
+func screwTable(a *arm) {
+	for i := range a.e.task.Pairs {
+		s := &screw{arm: a, pair: &a.e.task.Pairs[i]}
+		for !s.insertLeg() {
+		}
+		for !s.seated() {
+			if !s.turnOnce() {
+				break
+			}
+		}
+	}
+}
+
+type screw struct {
+	*arm
+	pair *sim.Pair
+	hole int
+}
+
+func (s *screw) leg() geom.Pose { return s.part(s.pair.Second) }
+func (s *screw) top() geom.Pose { return s.part(s.pair.First) }
+
+// mouth is the centre of the chosen hole's opening, base frame.
+func (s *screw) mouth() geom.Vec3 { return s.top().Apply(s.pair.Mouth(s.hole)) }
+
+// choose picks the hole nearest to the corner that is easiest to reach.
+func (s *screw) choose() {
+	want := geom.Vec3{0.4853, 0.05625, 0}
+	best := math.Inf(1)
+	for i := range s.pair.Targets {
+		d := s.top().Apply(s.pair.Mouth(i)).Sub(want)
+		d[2] = 0
+		if n := d.Norm(); n < best {
+			best, s.hole = n, i
+		}
+	}
+}
+
+// peg is the tip relative to the mouth in the base frame, and the angle between the leg's axis and the hole's.
+func (s *screw) peg() (tip geom.Vec3, tilt float64) {
+	leg := s.leg()
+	tip = leg.Apply(s.pair.Tip).Sub(s.mouth())
+	axis := geom.Vec3{0, 1, 0}
+	c := leg.Q.Rotate(axis).Dot(s.top().Q.Rotate(axis))
+	return tip, math.Acos(min(1, max(-1, c)))
+}
+
+func (s *screw) engaged() bool {
+	tip, tilt := s.peg()
+	return -tip[2] > engagedAt && math.Hypot(tip[0], tip[1]) < 0.0014 && tilt < 0.07
+}
+
+func (s *screw) seated() bool {
+	return s.e.task.Assembled(s.pair, s.top(), s.leg())
+}
+
+// insertLeg grasps the leg and brings its peg into the hole until the thread takes hold. It reports false when the
+// leg was lost or the peg did not go in; the caller tries again.
+func (s *screw) insertLeg() bool {
+	s.choose()
+	x := s.tool().Q.Rotate(geom.Vec3{1, 0, 0})
+	s.yaw = near(math.Atan2(x[1], x[0]), -math.Pi/2, 2*math.Pi)
+	s.grip = -1
+	if !s.pick() {
+		s.rise(0.06, 6)
+		return false
+	}
+	m := s.mouth()
+	h := geom.Vec3{m[0], m[1], m[2] + graspHead - s.pair.Tip[1] + 0.05}
+	mid := s.pose.P.Lerp(h, 0.5)
+	mid[2] = 0.24
+	s.moveTo(geom.Pose{P: mid, Q: s.pose.Q.Slerp(sideways, 0.5)}, 9)
+	s.moveTo(geom.Pose{P: h, Q: sideways}, 10)
+	for i := range 3 {
+		s.align([3]int{7, 4, 3}[i])
+	}
+	if s.leg().P[2] < 0.06 {
+		return s.giveUp()
+	}
+	for range insertSteps {
+		if s.engaged() {
+			s.release()
+			return true
+		}
+		s.insertStep()
+	}
+	return s.giveUp()
+}
+
+func (s *screw) giveUp() bool {
+	s.rise(0.06, 6)
+	return false
+}
+
+func (s *screw) rise(dz float64, n int) {
+	to := s.pose
+	to.P[2] += dz
+	s.moveTo(to, n)
+}
+
+// pick grasps the leg from above and lifts it.
+func (s *screw) pick() bool {
+	leg := s.leg()
+	axis := leg.Q.Rotate(geom.Vec3{0, 1, 0})
+	yaw := near(math.Atan2(-axis[1], -axis[0]), 0, 2*math.Pi)
+	g := leg.P.Add(axis.Scale(graspHead))
+	s.swing(geom.Vec3{g[0], g[1], 0.09}, yaw, 18)
+	s.swing(geom.Vec3{g[0], g[1], graspZ}, yaw, 8)
+	s.hold(1)
+	s.grip = 1
+	s.hold(4)
+	s.swing(geom.Vec3{g[0], g[1], 0.16}, yaw, 8)
+	return s.leg().P[2] > 0.10
+}
+
+// align straightens the leg and centres the tip above the mouth, from the measured poses.
+func (s *screw) align(n int) {
+	axis := s.leg().Q.Rotate(geom.Vec3{0, 1, 0})
+	up := s.top().Q.Rotate(geom.Vec3{0, 1, 0})
+	to := s.pose
+	if fix := axis.Cross(up); fix.Norm() > 1e-6 {
+		to.Q = geom.AxisAngle(fix.Scale(1/fix.Norm()), math.Asin(min(1, fix.Norm()))).Mul(to.Q)
+	}
+	tip, _ := s.peg()
+	to.P = to.P.Sub(tip)
+	to.P[2] += clearAbove
+	s.moveTo(to, n)
+	s.hold(1)
+}
+
+// insertStep lowers the peg by 1.5 mm and corrects its lateral error, with the configured noise.
+func (s *screw) insertStep() {
+	tip, _ := s.peg()
+	for k := range 2 {
+		s.pose.P[k] -= 0.3*tip[k] - s.e.cfg.InsertNoise*s.e.rng.NormFloat64()
+	}
+	s.pose.P[2] -= 0.0015
+	s.step()
+}
+
+// release opens the fingers where they are, leaves upward and turns the tool down again.
+func (s *screw) release() {
+	s.pose = s.tool()
+	s.grip = -1
+	s.hold(3)
+	s.rise(0.10, 7)
+	m := s.mouth()
+	s.yaw = firstYaw
+	s.moveTo(geom.Pose{P: geom.Vec3{m[0], m[1], 0.2}, Q: downward(firstYaw)}, 11)
+}
+
+// turnOnce grasps the leg from above, turns it clockwise and lets go. It reports false when the leg no longer stands
+// in the hole.
+func (s *screw) turnOnce() bool {
+	leg := s.leg()
+	if _, tilt := s.peg(); tilt > 0.3 {
+		return false
+	}
+	x := leg.Q.Rotate(geom.Vec3{1, 0, 0})
+	start := near(math.Atan2(x[1], x[0]), firstYaw, math.Pi/2)
+	z := leg.P[2] + topGrasp
+	s.swing(geom.Vec3{leg.P[0], leg.P[1], z + 0.035}, start, 13)
+	leg = s.leg()
+	s.swing(geom.Vec3{leg.P[0], leg.P[1], z}, start, 5)
+	s.grip = 1
+	s.hold(3)
+	sink := s.pair.Thread.Pitch * turn / (2 * math.Pi) / turnSteps
+	for range turnSteps {
+		s.yaw -= turn / turnSteps
+		s.pose.P[2] -= sink
+		s.pose.Q = downward(s.yaw)
+		s.step()
+	}
+	s.hold(1)
+	s.grip = -1
+	s.hold(2)
+	s.rise(0.035, 4)
+	return true
+}
