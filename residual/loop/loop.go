@@ -39,7 +39,8 @@ type Waiter interface {
 type Stepper interface {
 	// StepTo writes the raw action for the raw observation obs.
 	StepTo(act, obs []float32) (residual.Info, error)
-	// Executed is told, off the critical path, which raw command was really sent.
+	// Executed is told, off the critical path, which raw command was executed: StepTo's own action, or
+	// what the shield made of it when it changed the motion.
 	Executed(cmd []float32)
 	// Replan forgets every plan made so far; the loop calls it whenever it starts to move.
 	Replan()

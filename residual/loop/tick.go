@@ -149,7 +149,11 @@ func (l *Loop) act(start time.Time, rec *Record) error {
 
 	copy(l.sent, l.command)
 	l.previous = l.sent
-	l.stepper.Executed(l.command)
+	if clamps == 0 { // the same motion, in the numbers the policy was trained on (6D not orthonormalised)
+		l.stepper.Executed(l.action)
+	} else {
+		l.stepper.Executed(l.command)
+	}
 	l.outputs.sent.Add(1)
 	l.outputs.latency.Add(rec.Latency)
 	if clamps != 0 {

@@ -102,16 +102,24 @@ func (l *Limits) Validate() error {
 // ErrMeasured reports a measured pose against which nothing can be limited.
 var ErrMeasured = errors.New("shield: measured pose is unusable")
 
-// NotFiniteError reports the first value that is NaN or infinite.
+// NotFiniteError reports the first value of a vector that is NaN or infinite.
 type NotFiniteError struct {
-	What  string // "command", "measured pose" or "previous command"
+	What  string // the vector: "command", "measured pose", "base action", ...
 	Index int
 	Value float32
 }
 
 // Error implements error.
 func (e *NotFiniteError) Error() string {
-	return fmt.Sprintf("shield: %s[%d] = %g is not finite", e.What, e.Index, e.Value)
+	return fmt.Sprintf("%s[%d] = %g is not finite", e.What, e.Index, e.Value)
+}
+
+// CheckFinite returns a NotFiniteError that calls x what, or nil.
+func CheckFinite(what string, x []float32) error {
+	if i := NotFinite(x); i >= 0 {
+		return &NotFiniteError{What: what, Index: i, Value: x[i]}
+	}
+	return nil
 }
 
 // NotFinite returns the index of the first NaN or infinity in x, or -1.
@@ -152,17 +160,15 @@ func (l *Limits) ApplyTo(dst, cmd, measured, previous []float32) (Clamp, error) 
 	return clamps, nil
 }
 
-// finite returns the first NotFiniteError of the three inputs.
+// finite checks the three inputs.
 func finite(cmd, measured, previous []float32) error {
-	for _, in := range [...]struct {
-		what string
-		x    []float32
-	}{{"command", cmd}, {"measured pose", measured}, {"previous command", previous}} {
-		if i := NotFinite(in.x); i >= 0 {
-			return &NotFiniteError{What: in.what, Index: i, Value: in.x[i]}
-		}
+	if err := CheckFinite("command", cmd); err != nil {
+		return err
 	}
-	return nil
+	if err := CheckFinite("measured pose", measured); err != nil {
+		return err
+	}
+	return CheckFinite("previous command", previous)
 }
 
 // beyond says whether v is farther out than any sensor can mean.

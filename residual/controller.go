@@ -1,0 +1,234 @@
+package residual
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"korr/residual/shield"
+)
+
+// BasePolicy plans; chunks and queues stay inside. basepolicy.Queue is one. Implementations may also have
+// Phase() float32 (the position in the chunk, in (0, 1]) and Replan() (drop the rest of the chunk).
+type BasePolicy interface {
+	// Reset starts an episode.
+	Reset(seed uint64)
+	// ActTo writes the next normalised action for the normalised observation obs.
+	ActTo(act, obs []float32) error
+}
+
+// Predictor is a linear model of a lifted observation. koopman's predictors are.
+type Predictor interface {
+	// LatentDim is L, the width of z.
+	LatentDim() int
+	// LiftTo writes z = phi(obs) [L] for an encoded observation.
+	LiftTo(z, obs []float32)
+	// PredictTo writes zNext = A z + B u.
+	PredictTo(zNext, z, u []float32)
+}
+
+// Head is the residual network pi. nn.Evaluator is one.
+type Head interface {
+	// ForwardTo writes the network's output for the input x.
+	ForwardTo(dst, x []float32)
+}
+
+// Squash is what bounds the residual.
+type Squash int
+
+const (
+	// Tanh gives r = tanh(pi(.)), in [-1, 1]: how this project trains.
+	Tanh Squash = iota
+	// Linear gives r = pi(.), unbounded: the mean action of the published Gaussian policies.
+	Linear
+)
+
+// Config wires a Controller.
+type Config struct {
+	Base      BasePolicy
+	Encoder   *Encoder
+	Predictor Predictor // nil: no lifting, no innovation
+	Head      Head      // nil: the base acts alone
+	Latent    bool      // Head reads z' (KORR), else ActorInputTo's vector (ResiP)
+	Alpha     float32   // scale of the residual
+	Squash    Squash
+}
+
+// Controller computes one action per control step (see the package comment).
+type Controller struct {
+	cfg       Config
+	phase     func() float32
+	replan    func()
+	fallbacks uint64
+	seed      uint64
+
+	xo, x   []float32 // encoded observation; the head's input without a predictor
+	ub, r   []float32 // base action, residual
+	u       []float32 // executed action, normalised
+	z, zb   []float32 // lift; prediction with the base action
+	zu      []float32 // prediction with the executed action, for the next tick's innovation
+	pending bool      // z and u hold a step whose zu is still to be computed
+	ready   bool      // zu is the prediction for the next observation
+}
+
+// NewController returns a controller. It refuses a configuration that cannot work.
+func NewController(cfg Config) (*Controller, error) {
+	switch {
+	case cfg.Base == nil || cfg.Encoder == nil:
+		return nil, errors.New("residual: a controller needs a base policy and an encoder")
+	case cfg.Head != nil && cfg.Latent && cfg.Predictor == nil:
+		return nil, errors.New("residual: a head that reads the predicted latent needs a predictor")
+	case !(cfg.Alpha >= 0 && cfg.Alpha <= math.MaxFloat32):
+		return nil, fmt.Errorf("residual: alpha = %g, want a number >= 0", cfg.Alpha)
+	case cfg.Squash != Tanh && cfg.Squash != Linear:
+		return nil, fmt.Errorf("residual: unknown squash %d", cfg.Squash)
+	}
+	u := cfg.Encoder.ActDim()
+	c := &Controller{
+		cfg: cfg,
+		xo:  make([]float32, cfg.Encoder.Dim()),
+		ub:  make([]float32, u), r: make([]float32, u), u: make([]float32, u),
+	}
+	if cfg.Head != nil && !cfg.Latent {
+		c.x = make([]float32, cfg.Encoder.ActorInputDim())
+	}
+	if cfg.Predictor != nil {
+		l := cfg.Predictor.LatentDim()
+		c.z, c.zb, c.zu = make([]float32, l), make([]float32, l), make([]float32, l)
+	}
+	c.phase = func() float32 { return 0 }
+	if p, ok := cfg.Base.(interface{ Phase() float32 }); ok {
+		c.phase = p.Phase
+	}
+	c.replan = func() { cfg.Base.Reset(c.seed) }
+	if p, ok := cfg.Base.(interface{ Replan() }); ok {
+		c.replan = p.Replan
+	}
+	return c, nil
+}
+
+// Encoder returns the controller's encoder.
+func (c *Controller) Encoder() *Encoder { return c.cfg.Encoder }
+
+// Reset starts an episode: the base policy is reset with seed and no prediction is left over.
+func (c *Controller) Reset(seed uint64) {
+	c.seed = seed
+	c.cfg.Base.Reset(seed)
+	c.pending, c.ready = false, false
+}
+
+// Replan drops the base policy's chunk (a base without Replan is reset) and the prediction, because what
+// happens next did not follow from the last action.
+func (c *Controller) Replan() {
+	c.replan()
+	c.pending, c.ready = false, false
+}
+
+// Fallbacks is how many ticks since NewController had a residual that was not finite.
+func (c *Controller) Fallbacks() uint64 { return c.fallbacks }
+
+// ActTo is StepTo without the Info.
+func (c *Controller) ActTo(act, obsRaw []float32) error {
+	_, err := c.StepTo(act, obsRaw)
+	return err
+}
+
+// StepTo writes the raw action [ActDim] for the raw observation [RawDim]. On an error act must not be
+// used; the error is the base policy's, or a shield.NotFiniteError for the "observation", the
+// "base action" or, where finite numbers overflow, the "action".
+func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
+	enc := c.cfg.Encoder
+	act, obsRaw = act[:enc.ActDim()], obsRaw[:enc.RawDim()]
+	c.predictExecuted()
+	compare := c.ready
+	c.ready = false
+	if err := shield.CheckFinite("observation", obsRaw); err != nil {
+		return Info{}, fmt.Errorf("residual: %w", err)
+	}
+	enc.EncodeTo(c.xo, obsRaw)
+	if err := c.cfg.Base.ActTo(c.ub, c.xo[:enc.RawDim()]); err != nil {
+		return Info{}, fmt.Errorf("residual: base policy: %w", err)
+	}
+	if err := shield.CheckFinite("base action", c.ub); err != nil {
+		return Info{}, fmt.Errorf("residual: %w", err)
+	}
+	info := Info{Base: c.ub, Residual: c.r, Phase: c.phase()}
+	if p := c.cfg.Predictor; p != nil {
+		p.LiftTo(c.z, c.xo)
+		if compare {
+			info.Innovation, info.Innovated = rms(c.z, c.zu)
+		}
+		p.PredictTo(c.zb, c.z, c.ub)
+		info.Latent, info.Predicted = c.z, c.zb
+	}
+	info.FellBack = !c.correct(obsRaw, info.Phase)
+	if info.FellBack {
+		c.fallbacks++
+	}
+	for i, r := range c.r {
+		c.u[i] = c.ub[i] + c.cfg.Alpha*r
+	}
+	enc.DenormalizeActionTo(act, c.u)
+	if err := shield.CheckFinite("action", act); err != nil {
+		return Info{}, fmt.Errorf("residual: %w", err)
+	}
+	c.pending = c.cfg.Predictor != nil
+	return info, nil
+}
+
+// correct computes r, zeros without a head. When the head's input or output is not finite (a ReLU may
+// hide the former in the latter) r becomes zero and the answer is false.
+func (c *Controller) correct(obsRaw []float32, phase float32) bool {
+	if c.cfg.Head == nil {
+		return true // r stays zero
+	}
+	in := c.zb
+	if !c.cfg.Latent {
+		c.cfg.Encoder.ActorInputTo(c.x, c.xo, c.ub, obsRaw, phase)
+		in = c.x
+	}
+	c.cfg.Head.ForwardTo(c.r, in)
+	if shield.NotFinite(in) >= 0 || shield.NotFinite(c.r) >= 0 {
+		clear(c.r)
+		return false
+	}
+	if c.cfg.Squash == Tanh {
+		for i, v := range c.r {
+			c.r[i] = float32(math.Tanh(float64(v)))
+		}
+	}
+	return true
+}
+
+// Executed tells the controller which raw command [ActDim] was sent after the last StepTo, and computes
+// the prediction that the next observation is compared with. Without this call the action that StepTo
+// returned counts as executed, and the next StepTo does the work.
+func (c *Controller) Executed(cmdRaw []float32) {
+	if !c.pending {
+		return
+	}
+	c.cfg.Encoder.NormalizeActionTo(c.u, cmdRaw[:len(c.u)])
+	c.predictExecuted()
+}
+
+func (c *Controller) predictExecuted() {
+	if !c.pending {
+		return
+	}
+	c.cfg.Predictor.PredictTo(c.zu, c.z, c.u)
+	c.pending, c.ready = false, true
+}
+
+// rms is the root mean square of a - b, and whether it is finite.
+func rms(a, b []float32) (float32, bool) {
+	var sum float64
+	for i, v := range a {
+		d := float64(v - b[i])
+		sum += d * d
+	}
+	v := float32(math.Sqrt(sum / float64(len(a))))
+	if v-v != 0 {
+		return 0, false
+	}
+	return v, true
+}
