@@ -137,12 +137,18 @@ func addColumnSums(dst, x []float32) {
 	}
 }
 
+// flush, added and subtracted, rounds what is below about 1e-27 to zero and
+// leaves what matters beside Eps alone. The moments of a dead unit would
+// otherwise decay into subnormal numbers and stay there, and those compute many
+// times slower.
+const flush = float32(1e-20)
+
 func adamW(p, g, m, v []float32, s AdamWStep) {
 	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
 	for i, x := range p {
 		gi := g[i]
-		mi := m[i] + (1-s.Beta1)*(gi-m[i])
-		vi := s.Beta2*v[i] + (1-s.Beta2)*gi*gi
+		mi := m[i] + (1-s.Beta1)*(gi-m[i]) + flush - flush
+		vi := s.Beta2*v[i] + (1-s.Beta2)*gi*gi + flush - flush
 		m[i], v[i] = mi, vi
 		p[i] = s.Decay*x - s.Rate*mi/(sqrt32(vi)*s.InvRoot+s.Eps)
 	}

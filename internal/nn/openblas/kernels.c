@@ -3,11 +3,13 @@
 #include "kernels.h"
 
 #include <math.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 // The loader picks the widest version the processor runs.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define VECTOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#pragma GCC optimize("no-math-errno", "no-trapping-math")
 #else
 #define VECTOR
 #endif
@@ -70,15 +72,32 @@ VECTOR void korr_add_column_sums(float *dst, const float *x, long rows, long wid
 	}
 }
 
+// The compiler does not vectorise sqrtf, which may set errno.
+static inline void square_roots(float *x, long n) {
+	long i = 0;
+#ifdef __SSE2__
+	for (; i + 4 <= n; i += 4) _mm_storeu_ps(x + i, _mm_sqrt_ps(_mm_loadu_ps(x + i)));
+#endif
+	for (; i < n; i++) x[i] = sqrtf(x[i]);
+}
+
+#define BLOCK 512
+
 VECTOR void korr_adamw(float *p, const float *g, float *m, float *v, long n, float b1, float b2,
 	float rate, float inv_root, float eps, float decay) {
+	const float tiny = 1e-20f; // see nn.flush
+	float root[BLOCK];
+	for (; n > 0; n -= BLOCK, p += BLOCK, g += BLOCK, m += BLOCK, v += BLOCK) {
+		const long k = n < BLOCK ? n : BLOCK;
 #pragma omp simd
-	for (long i = 0; i < n; i++) {
-		float mi = m[i] + (1.0f - b1) * (g[i] - m[i]);
-		float vi = b2 * v[i] + (1.0f - b2) * g[i] * g[i];
-		m[i] = mi;
-		v[i] = vi;
-		p[i] = decay * p[i] - rate * mi / (sqrtf(vi) * inv_root + eps);
+		for (long i = 0; i < k; i++) {
+			m[i] = m[i] + (1.0f - b1) * (g[i] - m[i]) + tiny - tiny;
+			v[i] = b2 * v[i] + (1.0f - b2) * g[i] * g[i] + tiny - tiny;
+			root[i] = v[i];
+		}
+		square_roots(root, k);
+#pragma omp simd
+		for (long i = 0; i < k; i++) p[i] = decay * p[i] - rate * m[i] / (root[i] * inv_root + eps);
 	}
 }
 
