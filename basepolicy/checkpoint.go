@@ -1,0 +1,97 @@
+package basepolicy
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"korr/internal/nn"
+	"korr/internal/tensorfile"
+)
+
+// mlpFormat marks a checkpoint of an MLP policy, in its metadata.
+const mlpFormat = "korr/basepolicy.MLP/1"
+
+// Save writes the policy to a safetensors file, replacing it only when the new
+// one is complete: the weights "net.*", the normalizers "obs.*" and "act.*",
+// and configuration and origin in the metadata.
+func (m *MLP) Save(path string) error {
+	var f tensorfile.File
+	if err := m.SaveTo(&f, ""); err != nil {
+		return err
+	}
+	return tensorfile.Write(path, &f)
+}
+
+// SaveTo adds the policy to f with prefix before every tensor and metadata key,
+// so that a larger checkpoint can contain it.
+func (m *MLP) SaveTo(f *tensorfile.File, prefix string) error {
+	cfg, err := json.Marshal(m.Config)
+	if err != nil {
+		return fmt.Errorf("base policy: %w", err)
+	}
+	origin, err := json.Marshal(m.Origin)
+	if err != nil {
+		return fmt.Errorf("base policy: %w", err)
+	}
+	f.SetMeta(prefix+"format", mlpFormat)
+	f.SetMeta(prefix+"config", string(cfg))
+	f.SetMeta(prefix+"origin", string(origin))
+	m.Obs.SaveTo(f, prefix+"obs.")
+	m.Act.SaveTo(f, prefix+"act.")
+	nn.SaveParams(f, prefix+"net.", m.Net.Params())
+	return nil
+}
+
+// LoadMLP reads a policy that Save wrote. It refuses a file that is truncated,
+// of another kind, mis-shaped or not finite.
+func LoadMLP(path string) (*MLP, error) {
+	f, err := tensorfile.Read(path)
+	if err != nil {
+		return nil, fmt.Errorf("load base policy: %w", err)
+	}
+	m, err := LoadMLPFrom(f, "")
+	if err != nil {
+		return nil, fmt.Errorf("load base policy %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// LoadMLPFrom reads what SaveTo added to f under the same prefix.
+func LoadMLPFrom(f *tensorfile.File, prefix string) (*MLP, error) {
+	if got := f.Meta[prefix+"format"]; got != mlpFormat {
+		return nil, fmt.Errorf("format is %q, want %q: not a base policy of this program", got, mlpFormat)
+	}
+	var cfg MLPConfig
+	if err := json.Unmarshal([]byte(f.Meta[prefix+"config"]), &cfg); err != nil {
+		return nil, fmt.Errorf("metadata %q: %w", prefix+"config", err)
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	var origin Origin
+	if err := json.Unmarshal([]byte(f.Meta[prefix+"origin"]), &origin); err != nil {
+		return nil, fmt.Errorf("metadata %q: %w", prefix+"origin", err)
+	}
+	// Before the network is allocated: the file must hold that many weights.
+	stored := 0
+	for i := range f.Tensors {
+		if strings.HasPrefix(f.Tensors[i].Name, prefix+"net.") {
+			stored += len(f.Tensors[i].F32)
+		}
+	}
+	if stored != cfg.weights() {
+		return nil, fmt.Errorf("the file holds %d weights, its configuration %+v needs %d", stored, cfg, cfg.weights())
+	}
+	obs, err := LoadNormalizer(f, prefix+"obs.", cfg.ObsDim)
+	if err != nil {
+		return nil, err
+	}
+	act, err := LoadNormalizer(f, prefix+"act.", cfg.ActDim)
+	if err != nil {
+		return nil, err
+	}
+	m := NewMLP(cfg, obs, act, nil)
+	m.Origin = origin
+	return m, nn.LoadParams(f, prefix+"net.", m.Net.Params())
+}
