@@ -24,7 +24,8 @@ type progress struct {
 
 // progress starts telling about a step; unit names what is counted.
 func (a *app) progress(what, unit string, total int) *progress {
-	p := &progress{what: what, start: time.Now(), last: time.Now(), now: time.Now}
+	start := time.Now()
+	p := &progress{what: what, start: start, last: start, now: time.Now}
 	if a.quiet {
 		return p
 	}

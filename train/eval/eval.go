@@ -152,13 +152,14 @@ func (w *worker) moveTo(cell int) error {
 	}
 	c := w.cells[cell].Condition
 	if w.at < 0 || w.cells[w.at].Condition != c {
-		w.close()
+		w.closeEnv()
 		env, err := w.spec.NewEnv(c)
 		if err != nil {
 			return fmt.Errorf("eval: %s %s: %w", c.Task, c.Randomness, err)
 		}
 		w.env = env
 	}
+	w.closePolicy()
 	p := w.spec.Policies[cell%len(w.spec.Policies)]
 	pol, err := p.New()
 	if err != nil {
@@ -169,10 +170,23 @@ func (w *worker) moveTo(cell int) error {
 }
 
 func (w *worker) close() {
+	w.closeEnv()
+	w.closePolicy()
+}
+
+func (w *worker) closeEnv() {
 	if w.env != nil {
 		_ = w.env.Close() // nothing is written: there is nothing a failure could lose
 		w.env = nil
 	}
+}
+
+// closePolicy ends policies that run something, as the scripted experts do.
+func (w *worker) closePolicy() {
+	if c, ok := w.pol.(interface{ Close() }); ok {
+		c.Close()
+	}
+	w.pol = nil
 }
 
 // Step is what an observer of an episode sees: the observation (raw) acted on, the action (raw) and its result. The

@@ -50,15 +50,24 @@ func (e *hillEnv) Step(obs, act []float32) (sim.Result, error) {
 
 func (e *hillEnv) Close() error { e.open.Add(-1); return nil }
 
-type constant float32
+// constant always acts the same. It counts among what must be closed.
+type constant struct {
+	act  float32
+	open *atomic.Int32
+}
 
 func (c constant) Reset(uint64) {}
 
-func (c constant) ActTo(act, _ []float32) error { act[0] = float32(c); return nil }
+func (c constant) ActTo(act, _ []float32) error { act[0] = c.act; return nil }
+
+func (c constant) Close() { c.open.Add(-1) }
 
 func hillSpec(open *atomic.Int32) Spec {
-	named := func(name string, c constant) Policy {
-		return Policy{Name: name, New: func() (sim.Policy, error) { return c, nil }}
+	named := func(name string, act float32) Policy {
+		return Policy{Name: name, New: func() (sim.Policy, error) {
+			open.Add(1)
+			return constant{act, open}, nil
+		}}
 	}
 	return Spec{
 		Conditions: []Condition{{Task: "hill", Randomness: "low"}, {Task: "hill", Randomness: "low", Perturb: 1}},
@@ -90,7 +99,7 @@ func TestEvaluatePairsSeedsWhateverTheWorkers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if open.Load() != 0 || calls != 150 {
-			t.Errorf("%d environments left open, %d progress calls", open.Load(), calls)
+			t.Errorf("%d environments or policies left open, %d progress calls", open.Load(), calls)
 		}
 		if first == nil {
 			first = cells
@@ -153,7 +162,7 @@ func TestEvaluateStops(t *testing.T) {
 			}
 		}
 		if _, err := Evaluate(ctx, s); !errors.Is(err, context.Canceled) || open.Load() != 0 {
-			t.Errorf("error %v, %d environments open", err, open.Load())
+			t.Errorf("error %v, %d environments or policies open", err, open.Load())
 		}
 	})
 	t.Run("no engine", func(t *testing.T) {
@@ -169,7 +178,7 @@ func TestEvaluateStops(t *testing.T) {
 		s := hillSpec(&open)
 		s.Policies[1].New = func() (sim.Policy, error) { return nil, errBroken }
 		if _, err := Evaluate(t.Context(), s); !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "fast") || open.Load() != 0 {
-			t.Errorf("error %v, %d environments open", err, open.Load())
+			t.Errorf("error %v, %d environments or policies open", err, open.Load())
 		}
 	})
 	t.Run("nothing to do", func(t *testing.T) {
@@ -183,7 +192,7 @@ func TestRunEpisodeShowsEveryStep(t *testing.T) {
 	var open atomic.Int32
 	env := &hillEnv{open: &open}
 	steps := 0
-	ep, err := RunEpisode(t.Context(), env, constant(1), 4, func(s Step) {
+	ep, err := RunEpisode(t.Context(), env, constant{act: 1}, 4, func(s Step) {
 		if s.Index != steps || s.Act[0] != 1 || s.Obs[0] != float32(5-steps) {
 			t.Errorf("step %d: %+v", steps, s)
 		}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestProgressWithoutATerminal(t *testing.T) {
+	var b bytes.Buffer
+	a := &app{streams: &streams{err: &b}}
+	p := a.progress("collect", "episodes", 50)
+	clock := p.start
+	p.now = func() time.Time { return clock }
+	for i := range 50 {
+		clock = clock.Add(time.Second)
+		p.set(i+1, 50, "2 failed")
+	}
+	took := p.finish("50 episodes")
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != 11 || took != 50*time.Second {
+		t.Fatalf("%d lines, %v:\n%s", len(lines), took, b.String())
+	}
+	if lines[0] != "collect: 5/50 2 failed (5s)" || lines[10] != "collect: 50 episodes in 50s" {
+		t.Errorf("first %q, last %q", lines[0], lines[10])
+	}
+	if strings.Contains(b.String(), "\r") || strings.Contains(b.String(), "\x1b") {
+		t.Error("a log file got control characters")
+	}
+}
+
+func TestProgressWhenQuiet(t *testing.T) {
+	var b bytes.Buffer
+	p := (&app{streams: &streams{err: &b}, quiet: true}).progress("collect", "episodes", 2)
+	p.now = func() time.Time { return p.start.Add(time.Hour) }
+	p.set(1, 2, "")
+	p.finish("done")
+	if b.Len() > 0 {
+		t.Errorf("printed %q", b.String())
+	}
+}
