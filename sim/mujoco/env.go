@@ -12,33 +12,36 @@ import "C"
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"unsafe"
 
 	"korr/internal/geom"
-	"korr/internal/seed"
 	"korr/sim"
 )
+
+const reachLimit = 2 // m
 
 var handlers sync.Once
 
 // Env is one simulated furniture cell. Not safe for concurrent use; environments share nothing.
 type Env struct {
-	cfg   Config
-	task  *sim.Task
-	level sim.Level
-	spec  sim.Spec
-	s     *C.korr_sim
-	judge *sim.Judge
-	poses []geom.Pose // parts and the obstacle, base frame
-	rng   *rand.Rand  // pushes of the running episode
-	pcg   *rand.PCG
-	scale []float64 // torque scale per part
-	open  bool
-	steps int
-	live  bool
-	last  float32 // gripper command in force: -1 open, +1 closed
+	cfg    Config
+	task   *sim.Task
+	level  sim.Level
+	spec   sim.Spec
+	s      *C.korr_sim
+	judge  *sim.Judge
+	poses  []geom.Pose // parts and the obstacle, base frame
+	arm    []float64   // newest arm state
+	rng    *rand.Rand  // pushes of the running episode
+	pcg    *rand.PCG
+	scale  []float64 // torque scale per part
+	open   bool
+	steps  int
+	live   bool
+	closed bool // gripper command in force
 }
 
 // New builds the model of the task and loads it into MuJoCo.
@@ -58,7 +61,7 @@ func New(cfg Config) (*Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the model of %s: %w", task.Name, err)
 	}
-	e := &Env{cfg: cfg, task: task, level: level, s: s, judge: sim.NewJudge(task), poses: make([]geom.Pose, len(task.Parts)+1), pcg: rand.NewPCG(0, 0)}
+	e := &Env{cfg: cfg, task: task, level: level, s: s, judge: sim.NewJudge(task), poses: make([]geom.Pose, len(task.Parts)+1), arm: make([]float64, armParts+sim.PoseDim*(len(task.Parts)+1)), pcg: rand.NewPCG(0, 0)}
 	e.rng = rand.New(e.pcg)
 	for i := range task.Parts {
 		e.scale = append(e.scale, torqueScale(&task.Parts[i]))
@@ -137,89 +140,29 @@ func (e *Env) Close() error {
 	return nil
 }
 
-// Reset starts the episode of the seed: nominal poses, displaced arm and obstacle, one random push of every part,
-// and a pause until the parts rest. obs has Spec().ObsDim values.
-func (e *Env) Reset(obs []float32, episode uint64) error {
-	if !e.open {
-		return sim.ErrNotReset
-	}
-	if len(obs) != e.spec.ObsDim {
-		return fmt.Errorf("observation buffer has %d values, want %d", len(obs), e.spec.ObsDim)
-	}
-	rng := seed.Stream(episode, "sim/reset", 0)
-	e.pcg.Seed(seed.Hash(episode, "sim/push", 0), seed.Hash(episode, "sim/push", 1))
-	uniform := func(a float64) float64 { return a * (2*rng.Float64() - 1) }
-	at := e.obstacle(uniform(e.level.Obstacle), uniform(e.level.Obstacle))
-	for range resetTries {
-		e.place(uniform, at)
-		if float64(e.s.tool_pos[2]) >= minToolHeight {
-			break
-		}
-	}
-	for i := range e.task.Parts {
-		e.push(i, uniform(1), uniform(1), uniform(1), 1)
-	}
-	for range settleSteps {
-		if code := C.korr_step(e.s); code != 0 {
-			e.live = false
-			return fmt.Errorf("%w while the parts settled: %s", sim.ErrUnstable, e.reason(code))
-		}
-	}
-	e.judge.Reset()
-	e.steps, e.live, e.last = 0, true, -1
-	e.observe(obs)
-	return nil
-}
-
-// place puts the arm at a displaced posture and the parts at their nominal poses.
-func (e *Env) place(uniform func(float64) float64, obstacle [3]C.double) {
-	var q [7]C.double
-	for k := range q {
-		q[k] = C.double(ResetJoints[k] + uniform(e.level.Joint))
-	}
-	C.korr_reset(e.s, &q[0], &obstacle[0])
-	for i := range e.task.Parts {
-		pose := NominalPose(&e.task.Parts[i])
-		p := [3]C.double{C.double(pose.P[0]), C.double(pose.P[1]), C.double(pose.P[2])}
-		w := [4]C.double{C.double(pose.Q[3]), C.double(pose.Q[0]), C.double(pose.Q[1]), C.double(pose.Q[2])}
-		C.korr_set_part(e.s, C.int(i), &p[0], &w[0])
-	}
-	C.korr_forward(e.s)
-}
-
-// obstacle is the displaced obstacle's position, never closer to the first part than obstacleSlack.
-func (e *Env) obstacle(dx, dy float64) [3]C.double {
-	top := NominalPose(&e.task.Parts[0]).P
-	s := e.task.Parts[0].Size
-	reach := max(s[0], s[2])/2 + obstacleSlack
-	x := max(obstacleNominal[0]+dx, top[0]+reach+0.01)
-	limit := 0.165 - reach
-	y := min(max(obstacleNominal[1]+dy, top[1]-limit), top[1]+limit)
-	return [3]C.double{C.double(x), C.double(y), C.double(obstacleNominal[2])}
-}
-
-// push schedules a force (fx, fy in units of the level's) and a torque on part i for the next control step.
-func (e *Env) push(i int, fx, fy, tz, strength float64) {
-	p := &e.task.Parts[i]
-	f, t := strength*e.level.Force*p.ForceMul, strength*e.level.Torque*p.TorqueMul*e.scale[i]
-	e.s.push[6*i], e.s.push[6*i+1], e.s.push[6*i+5] = C.double(f*fx), C.double(f*fy), C.double(t*tz)
-	e.s.has_push = 1
-}
-
 // Step executes one action for 0.1 s. An action that is not finite or of the wrong length ends the episode with an
 // error that wraps sim.ErrAction, an unstable simulation one with sim.ErrUnstable.
 func (e *Env) Step(obs, act []float32) (sim.Result, error) {
+	if err := sim.CheckAction(act); err != nil {
+		e.live = false
+		return sim.Result{}, err
+	}
+	return e.StepPose(obs, geom.VecAt(act), geom.Rot6DAt(act[3:9]).Quat(), float64(act[9]))
+}
+
+// StepPose is Step for a target given as a float64 pose: position (m) and rotation (quaternion x y z w), base frame;
+// gripper as in an action.
+func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, gripper float64) (sim.Result, error) {
 	if !e.live {
 		return sim.Result{}, sim.ErrNotReset
 	}
 	if len(obs) != e.spec.ObsDim {
 		return sim.Result{}, fmt.Errorf("observation buffer has %d values, want %d", len(obs), e.spec.ObsDim)
 	}
-	if err := sim.CheckAction(act); err != nil {
+	if err := e.command(position, rotation, gripper); err != nil {
 		e.live = false
 		return sim.Result{}, err
 	}
-	e.command(act)
 	if e.cfg.Perturb > 0 {
 		e.perturb()
 	}
@@ -235,37 +178,33 @@ func (e *Env) Step(obs, act []float32) (sim.Result, error) {
 	return r, nil
 }
 
-func (e *Env) command(act []float32) {
+// command hands the target to the controller. Targets beyond reachLimit are clipped: differential IK limits the motion
+// of every update anyway.
+func (e *Env) command(position [3]float64, rotation [4]float64, gripper float64) error {
+	sum := gripper
 	for k := range 3 {
-		e.s.target_pos[k] = C.double(min(max(act[k], -2), 2))
+		sum += position[k]
+		e.s.target_pos[k] = C.double(min(max(position[k], -reachLimit), reachLimit))
 	}
-	q := geom.Rot6DAt(act[3:9]).Quat()
+	q := geom.Quat(rotation).Normalize()
+	for k := range 4 {
+		sum += q[k]
+	}
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return fmt.Errorf("%w: target is not finite", sim.ErrAction)
+	}
 	e.s.target_quat = [4]C.double{C.double(q[3]), C.double(q[0]), C.double(q[1]), C.double(q[2])}
 	switch {
-	case act[9] > sim.GripperDeadBand:
-		e.last = 1
-	case act[9] < -sim.GripperDeadBand:
-		e.last = -1
+	case gripper > sim.GripperDeadBand:
+		e.closed = true
+	case gripper < -sim.GripperDeadBand:
+		e.closed = false
 	}
-	e.s.finger = 0
-	if e.last < 0 {
-		e.s.finger = e.s.open_width / 2
+	e.s.finger = e.s.open_width / 2
+	if e.closed {
+		e.s.finger = 0
 	}
-}
-
-// perturb hits each part with probability sim.PerturbProbability. Every part draws, so that pushes do not depend on
-// which part was hit.
-func (e *Env) perturb() {
-	for k := range e.s.push {
-		e.s.push[k] = 0
-	}
-	for i := range e.task.Parts {
-		hit := e.rng.Float64() < sim.PerturbProbability
-		fx, fy, tz := 2*e.rng.Float64()-1, 2*e.rng.Float64()-1, 2*e.rng.Float64()-1
-		if hit {
-			e.push(i, fx, fy, tz, e.cfg.Perturb)
-		}
-	}
+	return nil
 }
 
 func (e *Env) reason(code C.int) string {
@@ -273,43 +212,4 @@ func (e *Env) reason(code C.int) string {
 		return msg
 	}
 	return fmt.Sprintf("engine warning %d", int(code)-1)
-}
-
-func vec(p *[3]C.double) geom.Vec3 {
-	return geom.Vec3{float64(p[0]), float64(p[1]), float64(p[2])}
-}
-
-// observe reads poses from the engine and writes the observation.
-func (e *Env) observe(obs []float32) {
-	s := e.s
-	var r geom.Mat3
-	for k := range r {
-		r[k] = float64(s.tool_mat[k])
-	}
-	geom.VecTo(obs, vec(&s.tool_pos))
-	for k := range 6 {
-		obs[3+k] = float32(r[k])
-		obs[9+k] = float32(s.tool_vel[k])
-	}
-	obs[15] = float32(s.width)
-	tag := geom.TagFrame.Inv()
-	for i := range e.poses {
-		p := s.pose[7*i:]
-		e.poses[i] = geom.Pose{
-			P: geom.Vec3{float64(p[0]), float64(p[1]), float64(p[2])},
-			Q: geom.Quat{float64(p[4]), float64(p[5]), float64(p[6]), float64(p[3])},
-		}
-		geom.PoseTo(obs[sim.StateDim+sim.PoseDim*i:], tag.Mul(e.poses[i]))
-	}
-}
-
-// PegState describes threaded peg i against the nearest hole: depth below the mouth (m), lateral distance (m), angle
-// between the axes (rad), yaw about the hole's axis (rad), and the lateral offset in x and z of the receiver (m).
-func (e *Env) PegState(i int) (out [6]float64) {
-	var c [6]C.double
-	C.korr_peg_state(e.s, C.int(i), &c[0], nil)
-	for k := range c {
-		out[k] = float64(c[k])
-	}
-	return out
 }

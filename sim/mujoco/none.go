@@ -14,3 +14,6 @@ func New(cfg Config) (*Env, error) {
 	}
 	return nil, sim.ErrNoEngine
 }
+
+// Fingerprint returns sim.ErrNoEngine in a binary built without the tag mujoco.
+func Fingerprint(string) (string, error) { return "", sim.ErrNoEngine }

@@ -152,7 +152,7 @@ static void outputs(korr_sim* s) {
   mj_objectVelocity(m, d, mjOBJ_SITE, s->tool, v, 0);
   mju_copy3(s->tool_vel, v + 3);
   mju_copy3(s->tool_vel + 3, v);
-  s->width = d->qpos[7] + d->qpos[8];
+  mju_copy(s->fingers, d->qpos + 7, 2);
   for (int i = 0; i <= s->npart; i++) {
     int b = i < s->npart ? s->body[i] : s->obstacle;
     mju_copy3(s->pose + 7 * i, d->xpos + 3 * b);

@@ -4,6 +4,7 @@
 #define KORR_SHIM_H
 #include <mujoco/mujoco.h>
 
+#define KORR_SHIM_VERSION 1  // raise when control, threads or observation change
 #define KORR_MAX_PARTS 8
 #define KORR_MAX_HOLES 8
 #define KORR_MAX_PEGS 8
@@ -40,7 +41,7 @@ typedef struct {
   double push[6 * KORR_MAX_PARTS];
   int has_push;
   // outputs: tool pose and twist, gripper width, part poses (world, quaternion w x y z), the obstacle last
-  double tool_pos[3], tool_mat[9], tool_vel[6], width;
+  double tool_pos[3], tool_mat[9], tool_vel[6], fingers[2];
   double pose[7 * (KORR_MAX_PARTS + 1)];
   double q[7], dq[7], tau[7];
   double max_penetration;        // deepest contact of the last control step (m)

@@ -1,0 +1,99 @@
+//go:build mujoco
+
+package mujoco
+
+/*
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"fmt"
+
+	"korr/internal/seed"
+	"korr/sim"
+)
+
+// Reset starts the episode of the seed: nominal poses, displaced arm and obstacle, one random push of every part,
+// and a pause until the parts rest. obs has Spec().ObsDim values.
+func (e *Env) Reset(obs []float32, episode uint64) error {
+	if !e.open {
+		return sim.ErrNotReset
+	}
+	if len(obs) != e.spec.ObsDim {
+		return fmt.Errorf("observation buffer has %d values, want %d", len(obs), e.spec.ObsDim)
+	}
+	rng := seed.Stream(episode, "sim/reset", 0)
+	e.pcg.Seed(seed.Hash(episode, "sim/push", 0), seed.Hash(episode, "sim/push", 1))
+	uniform := func(a float64) float64 { return a * (2*rng.Float64() - 1) }
+	at := e.obstacle(uniform(e.level.Obstacle), uniform(e.level.Obstacle))
+	for range resetTries {
+		e.place(uniform, at)
+		if float64(e.s.tool_pos[2]) >= minToolHeight {
+			break
+		}
+	}
+	for i := range e.task.Parts {
+		e.push(i, uniform(1), uniform(1), uniform(1), 1)
+	}
+	for range settleSteps {
+		if code := C.korr_step(e.s); code != 0 {
+			e.live = false
+			return fmt.Errorf("%w while the parts settled: %s", sim.ErrUnstable, e.reason(code))
+		}
+	}
+	e.judge.Reset()
+	e.steps, e.live, e.closed = 0, true, false
+	e.observe(obs)
+	return nil
+}
+
+// place puts the arm at a displaced posture and the parts at their nominal poses.
+func (e *Env) place(uniform func(float64) float64, obstacle [3]C.double) {
+	var q [7]C.double
+	for k := range q {
+		q[k] = C.double(ResetJoints[k] + uniform(e.level.Joint))
+	}
+	C.korr_reset(e.s, &q[0], &obstacle[0])
+	for i := range e.task.Parts {
+		pose := NominalPose(&e.task.Parts[i])
+		p := [3]C.double{C.double(pose.P[0]), C.double(pose.P[1]), C.double(pose.P[2])}
+		w := [4]C.double{C.double(pose.Q[3]), C.double(pose.Q[0]), C.double(pose.Q[1]), C.double(pose.Q[2])}
+		C.korr_set_part(e.s, C.int(i), &p[0], &w[0])
+	}
+	C.korr_forward(e.s)
+}
+
+// obstacle is the displaced obstacle's position, never closer to the first part than obstacleSlack.
+func (e *Env) obstacle(dx, dy float64) [3]C.double {
+	top := NominalPose(&e.task.Parts[0]).P
+	s := e.task.Parts[0].Size
+	reach := max(s[0], s[2])/2 + obstacleSlack
+	x := max(obstacleNominal[0]+dx, top[0]+reach+0.01)
+	limit := 0.165 - reach
+	y := min(max(obstacleNominal[1]+dy, top[1]-limit), top[1]+limit)
+	return [3]C.double{C.double(x), C.double(y), C.double(obstacleNominal[2])}
+}
+
+// push schedules a force (fx, fy in units of the level's) and a torque on part i for the next control step.
+func (e *Env) push(i int, fx, fy, tz, strength float64) {
+	p := &e.task.Parts[i]
+	f, t := strength*e.level.Force*p.ForceMul, strength*e.level.Torque*p.TorqueMul*e.scale[i]
+	e.s.push[6*i], e.s.push[6*i+1], e.s.push[6*i+5] = C.double(f*fx), C.double(f*fy), C.double(t*tz)
+	e.s.has_push = 1
+}
+
+// perturb hits each part with probability sim.PerturbProbability. Every part draws, so that pushes do not depend on
+// which part was hit.
+func (e *Env) perturb() {
+	for k := range e.s.push {
+		e.s.push[k] = 0
+	}
+	for i := range e.task.Parts {
+		hit := e.rng.Float64() < sim.PerturbProbability
+		fx, fy, tz := 2*e.rng.Float64()-1, 2*e.rng.Float64()-1, 2*e.rng.Float64()-1
+		if hit {
+			e.push(i, fx, fy, tz, e.cfg.Perturb)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+//go:build mujoco
+
+package mujoco
+
+/*
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"korr/sim"
+)
+
+// Snapshot is everything the rest of an episode depends on: the physics, the thread and controller states, the
+// judge, the gripper and the stream of pushes. It belongs to the task it was taken from.
+type Snapshot struct {
+	task   string
+	state  []float64
+	done   []bool
+	steps  int
+	closed bool
+	live   bool
+	pcg    []byte
+}
+
+// Snapshot copies the state of the running episode.
+func (e *Env) Snapshot() (*Snapshot, error) {
+	if !e.live {
+		return nil, sim.ErrNotReset
+	}
+	pcg, err := e.pcg.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, closed: e.closed, live: e.live, pcg: pcg}
+	s.done = slices.Clone(e.judge.Done())
+	C.korr_get_state(e.s, (*C.double)(&s.state[0]))
+	return s, nil
+}
+
+// Restore continues from a snapshot, bit for bit, and writes the observation at that instant. Snapshots move between
+// environments of one task.
+func (e *Env) Restore(obs []float32, s *Snapshot) error {
+	switch {
+	case !e.open:
+		return sim.ErrNotReset
+	case s.task != e.task.Name || len(s.state) != int(C.korr_state_size(e.s)):
+		return fmt.Errorf("snapshot of %s does not fit %s", s.task, e.task.Name)
+	case len(obs) != e.spec.ObsDim:
+		return fmt.Errorf("observation buffer has %d values, want %d", len(obs), e.spec.ObsDim)
+	}
+	if err := e.pcg.UnmarshalBinary(s.pcg); err != nil {
+		return err
+	}
+	C.korr_set_state(e.s, (*C.double)(&s.state[0]))
+	copy(e.judge.Done(), s.done)
+	e.steps, e.closed, e.live = s.steps, s.closed, s.live
+	e.observe(obs)
+	return nil
+}
+
+// Fingerprint identifies the physics of a task: engine version, generated model and the shim's settings. Weights and
+// datasets carry it, so that a change of the simulator is noticed.
+func Fingerprint(task string) (string, error) {
+	t, err := sim.TaskByName(task)
+	if err != nil {
+		return "", err
+	}
+	xml, err := ModelXML(t)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, "mujoco", int(C.mj_version()), "shim", C.KORR_SHIM_VERSION, substeps, pushSubsteps, settleSteps, ResetJoints)
+	fmt.Fprint(h, xml)
+	return fmt.Sprintf("mujoco-%d-%s-%s", int(C.mj_version()), task, hex.EncodeToString(h.Sum(nil))[:12]), nil
+}
