@@ -1,0 +1,263 @@
+package master
+
+import (
+	"sort"
+	"strings"
+	"sync"
+)
+
+// paramTree is the parameter server: a tree of structs whose leaves are values.
+type paramTree struct {
+	mu   sync.Mutex
+	root map[string]any
+	subs map[string][]string // key to the APIs that want its changes
+}
+
+func newParamTree() *paramTree { return &paramTree{root: map[string]any{}, subs: map[string][]string{}} }
+
+// keyOf makes a parameter's name absolute: ~private of the caller, relative to the caller's namespace, or global.
+func keyOf(caller, key string) string {
+	if !strings.HasPrefix(caller, "/") {
+		caller = "/" + caller
+	}
+	switch {
+	case strings.HasPrefix(key, "/"):
+	case strings.HasPrefix(key, "~"):
+		key = caller + "/" + key[1:]
+	default:
+		key = caller[:strings.LastIndex(caller, "/")+1] + key
+	}
+	return "/" + strings.Join(split(key), "/")
+}
+
+func split(key string) []string {
+	return strings.FieldsFunc(key, func(r rune) bool { return r == '/' })
+}
+
+// get returns the value at a key and whether there is one.
+func (t *paramTree) get(key string) (any, bool) {
+	var v any = t.root
+	for _, p := range split(key) {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if v, ok = m[p]; !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// set writes a value; intermediate values that are no structs give way to one.
+func (t *paramTree) set(key string, v any) {
+	parts := split(key)
+	if len(parts) == 0 {
+		if m, ok := v.(map[string]any); ok {
+			t.root = m
+		}
+		return
+	}
+	m := t.root
+	for _, p := range parts[:len(parts)-1] {
+		next, ok := m[p].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			m[p] = next
+		}
+		m = next
+	}
+	m[parts[len(parts)-1]] = v
+}
+
+// drop removes a key and reports whether it was there.
+func (t *paramTree) drop(key string) bool {
+	parts := split(key)
+	if len(parts) == 0 {
+		t.root = map[string]any{}
+		return true
+	}
+	parent, ok := t.get("/" + strings.Join(parts[:len(parts)-1], "/"))
+	m, isMap := parent.(map[string]any)
+	last := parts[len(parts)-1]
+	if _, has := m[last]; !ok || !isMap || !has {
+		return false
+	}
+	delete(m, last)
+	return true
+}
+
+// search looks for the first part of key in the caller's namespaces, the innermost first.
+func (t *paramTree) search(caller, key string) (string, bool) {
+	if strings.HasPrefix(key, "/") {
+		_, ok := t.get(key)
+		return key, ok
+	}
+	parts := split(key)
+	if len(parts) == 0 {
+		return "", false
+	}
+	ns := split(caller)
+	for i := len(ns); i >= 0; i-- {
+		prefix := "/" + strings.Join(append(append([]string{}, ns[:i]...), parts[0]), "/")
+		if _, ok := t.get(prefix); ok {
+			return "/" + strings.Join(append(append([]string{}, ns[:i]...), parts...), "/"), true
+		}
+	}
+	return "", false
+}
+
+// leaves appends the keys of all values below v, sorted.
+func leaves(keys []string, prefix string, v any) []string {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return append(keys, prefix)
+	}
+	names := make([]string, 0, len(m))
+	for k := range m {
+		names = append(names, k)
+	}
+	sort.Strings(names)
+	for _, k := range names {
+		keys = leaves(keys, prefix+"/"+k, m[k])
+	}
+	return keys
+}
+
+// clone copies a value so that a caller may keep it while the tree changes.
+func clone(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(x))
+		for k, e := range x {
+			m[k] = clone(e)
+		}
+		return m
+	case []any:
+		s := make([]any, len(x))
+		for i, e := range x {
+			s[i] = clone(e)
+		}
+		return s
+	}
+	return v
+}
+
+// watchers lists who wants to hear of a change at key: subscribers of the key, of what holds it and of what it holds.
+func (t *paramTree) watchers(key string) (out [][2]string) {
+	for sub, apis := range t.subs {
+		if sub == key || strings.HasPrefix(key, strings.TrimSuffix(sub, "/")+"/") || strings.HasPrefix(sub, strings.TrimSuffix(key, "/")+"/") {
+			for _, api := range apis {
+				out = append(out, [2]string{api, sub})
+			}
+		}
+	}
+	return out
+}
+
+func (t *paramTree) dropSubscriber(api string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, apis := range t.subs {
+		kept := apis[:0]
+		for _, a := range apis {
+			if a != api {
+				kept = append(kept, a)
+			}
+		}
+		t.subs[key] = kept
+	}
+}
+
+// paramUpdate tells the watchers of key. It is called with the tree locked.
+func (m *Master) paramUpdate(key string) {
+	for _, w := range m.params.watchers(key) {
+		v, ok := m.params.get(w[1])
+		if !ok {
+			v = map[string]any{} // how rosmaster reports a deleted parameter
+		}
+		m.notify.send(w[0], "param "+w[1], "paramUpdate", "/master", w[1], clone(v))
+	}
+}
+
+func setParam(m *Master, a []any) []any {
+	key := keyOf(str(a[0]), str(a[1]))
+	m.params.mu.Lock()
+	defer m.params.mu.Unlock()
+	m.params.set(key, a[2])
+	m.paramUpdate(key)
+	return success(0, "parameter %s set", key)
+}
+
+func getParam(m *Master, a []any) []any {
+	key := keyOf(str(a[0]), str(a[1]))
+	m.params.mu.Lock()
+	defer m.params.mu.Unlock()
+	if v, ok := m.params.get(key); ok {
+		return success(clone(v), "Parameter [%s]", key)
+	}
+	return failure("Parameter [%s] is not set", key)
+}
+
+func deleteParam(m *Master, a []any) []any {
+	key := keyOf(str(a[0]), str(a[1]))
+	m.params.mu.Lock()
+	defer m.params.mu.Unlock()
+	if !m.params.drop(key) {
+		return failure("parameter [%s] is not set", key)
+	}
+	m.paramUpdate(key)
+	return success(0, "parameter %s deleted", key)
+}
+
+func hasParam(m *Master, a []any) []any {
+	key := keyOf(str(a[0]), str(a[1]))
+	m.params.mu.Lock()
+	defer m.params.mu.Unlock()
+	_, ok := m.params.get(key)
+	return success(ok, "%s", key) // the status text must be the key
+}
+
+func searchParam(m *Master, a []any) []any {
+	m.params.mu.Lock()
+	defer m.params.mu.Unlock()
+	if key, ok := m.params.search(str(a[0]), str(a[1])); ok {
+		return success(key, "Found [%s]", key)
+	}
+	return []any{-1, "Cannot find parameter [" + str(a[1]) + "] in an upwards search", ""}
+}
+
+func getParamNames(m *Master, _ []any) []any {
+	m.params.mu.Lock()
+	defer m.params.mu.Unlock()
+	keys := []string{}
+	if len(m.params.root) > 0 {
+		keys = leaves(keys, "", m.params.root)
+	}
+	return success(keys, "Parameter names")
+}
+
+func subscribeParam(m *Master, a []any) []any {
+	key, api := keyOf(str(a[0]), str(a[2])), str(a[1])
+	m.params.mu.Lock()
+	defer m.params.mu.Unlock()
+	m.params.subs[key] = append(m.params.subs[key], api)
+	v, ok := m.params.get(key)
+	if !ok {
+		v = map[string]any{}
+	}
+	return success(clone(v), "Subscribed to parameter [%s]", key)
+}
+
+func unsubscribeParam(m *Master, a []any) []any {
+	key, api := keyOf(str(a[0]), str(a[2])), str(a[1])
+	m.params.mu.Lock()
+	defer m.params.mu.Unlock()
+	for i, s := range m.params.subs[key] {
+		if s == api {
+			m.params.subs[key] = append(m.params.subs[key][:i:i], m.params.subs[key][i+1:]...)
+			return success(1, "Unsubscribe to parameter [%s]", key)
+		}
+	}
+	return success(0, "not subscribed to [%s]", key)
+}

@@ -1,0 +1,245 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/bluenviron/goroslib/v2"
+
+	"korr/ros/names"
+	"korr/ros/xmlrpc"
+)
+
+// Config describes a node.
+type Config struct {
+	Names    *names.Names
+	Logger   *slog.Logger  // nil = silent
+	Wait     bool          // Open retries until its context ends instead of failing at once
+	Timeout  time.Duration // of one call to the master or a peer; 0 = 3 s
+	Poll     time.Duration // of the master; 0 = 1 s
+	OnMaster func(up bool) // called when the master is lost or back, from the node's own goroutine; may be nil
+}
+
+// Node is a running node. Its endpoints survive a restart of the master.
+type Node struct {
+	cfg    Config
+	log    *slog.Logger
+	master *xmlrpc.Client
+	up     atomic.Bool
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the node has ended; err is set before
+	polled chan struct{} // closed when the poller has returned
+	err    error
+	ended  sync.Once
+
+	mu        sync.Mutex // guards ros, uri, endpoints
+	ros       *goroslib.Node
+	uri       string // of this node's own API, as the master knows it
+	endpoints []endpoint
+}
+
+// endpoint is something registered with the master: attach makes it on a goroslib node, detach removes it.
+type endpoint interface {
+	attach(n *goroslib.Node) error
+	detach()
+}
+
+// Open starts a node. Without cfg.Wait a master that cannot be reached is a *MasterError at once; with it Open retries
+// until ctx ends and then returns the last *MasterError.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 3 * time.Second
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = time.Second
+	}
+	n := &Node{
+		cfg: cfg, log: cfg.Logger.With("node", cfg.Names.Node), master: xmlrpc.NewClient(cfg.Names.MasterURI, cfg.Timeout),
+		done: make(chan struct{}), polled: make(chan struct{}),
+	}
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := n.connect(ctx)
+		if err == nil {
+			break
+		}
+		var m *MasterError
+		if !cfg.Wait || !errors.As(err, &m) {
+			return nil, err
+		}
+		n.log.Info("waiting for the ROS master", "uri", cfg.Names.MasterURI, "err", m.Err)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(wait):
+		}
+	}
+	n.up.Store(true)
+	run, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	go n.poll(run)
+	return n, nil
+}
+
+// environment guards the process-wide variable that goroslib reads while a node is made.
+var environment sync.Mutex
+
+// connect makes the goroslib node and asks the master under which address it knows it.
+func (n *Node) connect(ctx context.Context) error {
+	nm := n.cfg.Names
+	if _, _, err := n.master.CallROS(ctx, "getPid", nm.Node); err != nil {
+		return &MasterError{nm.MasterURI, err}
+	}
+	addr, err := names.MasterAddress(nm.MasterURI)
+	if err != nil {
+		return err
+	}
+	i := strings.LastIndex(nm.Node, "/")
+	conf := goroslib.NodeConf{
+		MasterAddress: addr, Namespace: "/" + strings.Trim(nm.Node[:i], "/"), Name: nm.Node[i+1:], Host: nm.Host,
+		ReadTimeout: n.cfg.Timeout, WriteTimeout: n.cfg.Timeout, LogDestinations: goroslib.LogDestinationCallback, OnLog: n.onLog,
+	}
+	ignoreArguments(&conf)
+	ros, err := func() (*goroslib.Node, error) {
+		environment.Lock()
+		defer environment.Unlock()
+		if ns, set := os.LookupEnv("ROS_NAMESPACE"); set { // package names has applied it
+			_ = os.Unsetenv("ROS_NAMESPACE")
+			defer os.Setenv("ROS_NAMESPACE", ns)
+		}
+		return goroslib.NewNode(conf)
+	}()
+	if err != nil {
+		return fmt.Errorf("start node %s (reachable at %q): %w", nm.Node, nm.Host, err)
+	}
+	uri, err := n.lookup(ctx)
+	if err != nil {
+		ros.Close()
+		return &MasterError{nm.MasterURI, err}
+	}
+	n.ros, n.uri = ros, uri
+	return nil
+}
+
+// ignoreArguments keeps goroslib from applying os.Args to names that package names has resolved already: remappings
+// that swap two topics would swap back. The field is not exported; the library is archived and its version pinned.
+func ignoreArguments(conf *goroslib.NodeConf) {
+	f := reflect.ValueOf(conf).Elem().FieldByName("args")
+	*(*[]string)(unsafe.Pointer(f.UnsafeAddr())) = []string{}
+}
+
+// lookup asks the master for the address of this node.
+func (n *Node) lookup(ctx context.Context) (string, error) {
+	_, v, err := n.master.CallROS(ctx, "lookupNode", n.cfg.Names.Node, n.cfg.Names.Node)
+	if err != nil {
+		return "", err
+	}
+	uri, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("lookupNode: %w: the address is a %T", xmlrpc.ErrMalformed, v)
+	}
+	return uri, nil
+}
+
+// onLog receives goroslib's messages; the shutdown request is known by its text only.
+func (n *Node) onLog(level goroslib.LogLevel, text string) {
+	if strings.HasPrefix(text, "got shutdown request") {
+		err := ErrShutdown
+		if strings.Contains(text, "same name") {
+			err = ErrReplaced
+		}
+		n.end(fmt.Errorf("%w (%s)", err, text))
+		return
+	}
+	switch level {
+	case goroslib.LogLevelDebug, goroslib.LogLevelInfo:
+		n.log.Debug(text)
+	case goroslib.LogLevelWarn:
+		n.log.Warn(text)
+	default:
+		n.log.Error(text)
+	}
+}
+
+// end records why the node ended, once.
+func (n *Node) end(err error) {
+	n.ended.Do(func() {
+		n.err = err
+		n.up.Store(false)
+		close(n.done)
+	})
+}
+
+// Done is closed when the node has ended for good; Err says why.
+func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Err is nil while the node lives; then it wraps ErrReplaced, ErrShutdown or ErrClosed.
+func (n *Node) Err() error {
+	select {
+	case <-n.done:
+		return n.err
+	default:
+		return nil
+	}
+}
+
+// MasterUp reports whether the last poll found the master and this node registered with it.
+func (n *Node) MasterUp() bool { return n.up.Load() }
+
+// Names returns what the node was opened with.
+func (n *Node) Names() *names.Names { return n.cfg.Names }
+
+// Close unregisters everything and waits for the node's goroutines.
+func (n *Node) Close() error {
+	n.end(ErrClosed)
+	n.cancel()
+	<-n.polled
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.disconnect()
+	n.endpoints = nil
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections() // goroslib's client leaves them behind
+	return nil
+}
+
+// disconnect detaches the endpoints in parallel (each tells the master, who may be gone) and closes the goroslib node.
+func (n *Node) disconnect() {
+	if n.ros == nil {
+		return
+	}
+	var wg sync.WaitGroup
+	for _, e := range n.endpoints {
+		wg.Go(e.detach)
+	}
+	wg.Wait()
+	n.ros.Close()
+	n.ros = nil
+}
+
+// add attaches a new endpoint and keeps it for later rebuilds.
+func (n *Node) add(e endpoint, what string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.Err(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if n.ros != nil { // otherwise the next rebuild attaches it
+		if err := e.attach(n.ros); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	n.endpoints = append(n.endpoints, e)
+	return nil
+}
