@@ -1,0 +1,169 @@
+package koopman
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"korr/internal/nn"
+)
+
+// ErrConfig marks a Config that describes no model.
+var ErrConfig = errors.New("koopman: bad config")
+
+// Defaults of Config.
+const (
+	DefaultSpectralBound = 1.0
+	DefaultLatentWeight  = 0.1
+)
+
+// Config describes a Model. Its JSON form is stored with the weights.
+type Config struct {
+	// ObsDim, ActDim and LatentDim are D, U and L.
+	ObsDim    int `json:"obs_dim"`
+	ActDim    int `json:"act_dim"`
+	LatentDim int `json:"latent_dim"`
+	// Hidden are the widths of phi's hidden layers.
+	Hidden []int `json:"hidden"`
+	// StateInclusive lifts to [o; phi(o)] instead of phi(o); L must exceed D.
+	StateInclusive bool `json:"state_inclusive"`
+	// SpectralBound bounds the spectral radius of A: 0 means 1, a negative
+	// number no bound (the published behaviour).
+	SpectralBound float64 `json:"spectral_bound"`
+	// LatentWeight weighs phi's coordinates in the loss of the state-inclusive
+	// lift: 0 means 0.1.
+	LatentWeight float64 `json:"latent_weight"`
+	// StopTarget keeps the gradient of the loss out of the lifted targets.
+	StopTarget bool `json:"stop_target"`
+	// ZeroLift starts phi's last layer at zero (the published behaviour), not
+	// at an orthogonal matrix of gain 1.
+	ZeroLift bool `json:"zero_lift"`
+}
+
+// maxDim bounds every width, so that a damaged file cannot ask for terabytes.
+const maxDim = 1 << 14
+
+func (c Config) check() error {
+	for _, d := range append([]int{c.ObsDim, c.ActDim, c.LatentDim}, c.Hidden...) {
+		if d < 1 || d > maxDim {
+			return fmt.Errorf("%w: width %d is not in 1..%d", ErrConfig, d, maxDim)
+		}
+	}
+	if c.StateInclusive && c.LatentDim <= c.ObsDim {
+		return fmt.Errorf("%w: a state-inclusive latent of %d does not exceed the observation's %d; raise latent_dim", ErrConfig, c.LatentDim, c.ObsDim)
+	}
+	if c.LatentWeight < 0 || !(c.SpectralBound*0 == 0) {
+		return fmt.Errorf("%w: latent_weight %g, spectral_bound %g", ErrConfig, c.LatentWeight, c.SpectralBound)
+	}
+	return nil
+}
+
+// raw is the number of latent coordinates that are the observation's own.
+func (c Config) raw() int {
+	if c.StateInclusive {
+		return c.ObsDim
+	}
+	return 0
+}
+
+// Model is a lift and its linear dynamics. Reading is safe from several
+// goroutines, each with its own Predictor or Tape, while nobody trains it; the
+// model's own LiftTo and PredictTo share one scratch.
+type Model struct {
+	// Phi is the trained part of the lift, D -> L (L - D when state-inclusive).
+	Phi *nn.MLP
+	// A [L, L] and B [L, U] are the dynamics.
+	A, B *nn.Param
+
+	cfg    Config
+	params []*nn.Param
+	own    *Predictor
+}
+
+// New returns a model with phi started at random (Kaiming; last layer
+// orthogonal), A the identity and B zero. A nil rng leaves phi zero, for models
+// about to be loaded. The error wraps ErrConfig.
+func New(cfg Config, rng *rand.Rand) (*Model, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.SpectralBound == 0 {
+		cfg.SpectralBound = DefaultSpectralBound
+	}
+	if cfg.LatentWeight == 0 {
+		cfg.LatentWeight = DefaultLatentWeight
+	}
+	cfg.Hidden = append([]int(nil), cfg.Hidden...)
+	phi := nn.MLPConfig{In: cfg.ObsDim, Hidden: cfg.Hidden, Out: cfg.LatentDim - cfg.raw(), LastStd: 1}
+	if cfg.ZeroLift {
+		phi.LastStd = 0
+	}
+	l := cfg.LatentDim
+	ab := nn.NewParams(nn.Param{Name: "A", Shape: []int{l, l}}, nn.Param{Name: "B", Shape: []int{l, cfg.ActDim}})
+	m := &Model{Phi: nn.NewMLP(phi, rng), A: ab[0], B: ab[1], cfg: cfg}
+	for i := range l {
+		m.A.Data[i*l+i] = 1
+	}
+	m.params = append(append(m.params, m.Phi.Params()...), m.A, m.B)
+	m.own = m.Predictor()
+	return m, nil
+}
+
+// Config returns the model's description, defaults filled in.
+func (m *Model) Config() Config {
+	cfg := m.cfg
+	cfg.Hidden = append([]int(nil), cfg.Hidden...)
+	return cfg
+}
+
+// Params returns phi's parameters, then A and B.
+func (m *Model) Params() []*nn.Param { return m.params }
+
+// Clone returns an independent model with the same weights.
+func (m *Model) Clone() *Model {
+	c, err := New(m.cfg, nil)
+	if err != nil {
+		panic(err) // m.cfg made m
+	}
+	nn.CopyParams(c.params, m.params)
+	return c
+}
+
+// LatentDim returns L.
+func (m *Model) LatentDim() int { return m.cfg.LatentDim }
+
+// LiftTo writes the lift of obs [D] into z [L]. See Predictor.LiftTo.
+func (m *Model) LiftTo(z, obs []float32) { m.own.LiftTo(z, obs) }
+
+// PredictTo writes A z + B u into zNext [L]. See Predictor.PredictTo.
+func (m *Model) PredictTo(zNext, z, u []float32) { m.own.PredictTo(zNext, z, u) }
+
+// Predictor runs a model for single observations in scratch of its own. It
+// reads the model's current weights and allocates nothing.
+type Predictor struct {
+	m   *Model
+	phi *nn.Evaluator
+}
+
+// Predictor returns a new predictor of m, for use by one goroutine at a time.
+func (m *Model) Predictor() *Predictor { return &Predictor{m: m, phi: m.Phi.Evaluator()} }
+
+// LatentDim returns L.
+func (p *Predictor) LatentDim() int { return p.m.cfg.LatentDim }
+
+// LiftTo writes the lift of obs [D] into z [L], which must not overlap obs. It
+// panics when a slice is too short.
+func (p *Predictor) LiftTo(z, obs []float32) {
+	raw := p.m.cfg.raw()
+	copy(z[:raw], obs[:raw])
+	p.phi.ForwardTo(z[raw:p.m.cfg.LatentDim], obs)
+}
+
+// PredictTo writes A z + B u into zNext [L], for z [L] and u [U]. zNext must
+// overlap neither. It panics when a slice is too short.
+func (p *Predictor) PredictTo(zNext, z, u []float32) {
+	l, ud := p.m.cfg.LatentDim, p.m.cfg.ActDim
+	zNext = zNext[:l]
+	nn.MatVec(zNext, p.m.A.Data, z[:l], l, l, 0)
+	nn.MatVec(zNext, p.m.B.Data, u[:ud], l, ud, 1)
+}
