@@ -60,6 +60,14 @@ func (p *progress) set(done, total int, note string) {
 	fmt.Fprintf(p.out, "%s: %d/%d %s (%s)\n", p.what, done, total, note, now.Sub(p.start).Round(time.Second))
 }
 
+// setOf is set for a step whose total was not known when it started.
+func (p *progress) setOf(done, total int) {
+	if p.bar != nil && p.bar.GetMax() != total {
+		p.bar.ChangeMax(total)
+	}
+	p.set(done, total, "")
+}
+
 // finish replaces the bar by one line with the time taken and what came out.
 func (p *progress) finish(result string) time.Duration {
 	took := p.now().Sub(p.start)

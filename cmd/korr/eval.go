@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"korr/internal/report"
+	"korr/train/eval"
+)
+
+// evalOptions are the verb's flags that are no settings.
+type evalOptions struct {
+	*app
+	csv, plot, html string
+}
+
+func newCmdEval(a *app) *cobra.Command {
+	o := &evalOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "eval",
+		Short: "success rates of policies on paired seeds, with intervals",
+		Long: `Plays every policy on the same seeded episodes under every condition and prints success rates with 95 % Wilson
+intervals, and each policy's paired difference to the base with Newcombe's interval.
+
+A policy is expert, base, resip or korr (the shipped weights), or the path of a checkpoint.`,
+		Example: `  korr eval --policy base,korr --episodes 50
+  korr eval --policy korr --randomness low,med --perturb on --json --min-success 0.8
+  korr eval --policy runs/korr-1/policy.safetensors --csv episodes.csv --plot success.png`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runEval(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.String("task", "one_leg", "furniture task")
+	f.StringSlice("randomness", []string{"low"}, "initial randomness: low, med, high, or several")
+	f.String("perturb", "both", "pushes during the episode: off, on or both")
+	f.StringSlice("policy", []string{"base", "resip", "korr"}, "policies to compare; may be repeated")
+	f.Int("episodes", 20, "episodes for each policy and condition")
+	f.Float64("min-success", 0, "exit with 3 when a success rate falls below this fraction")
+	for flag, key := range map[string]string{
+		"task": "sim.task", "randomness": "eval.randomness", "perturb": "eval.perturb",
+		"policy": "eval.policies", "episodes": "eval.episodes", "min-success": "eval.min_success",
+	} {
+		setKey(f, flag, key)
+	}
+	f.StringVar(&o.csv, "csv", "", "write one line per episode to this `file`")
+	f.StringVar(&o.plot, "plot", "", "draw the success rates into this .png or .svg `file`")
+	f.StringVar(&o.html, "html", "", "write a report with table and picture to this `file`")
+	return cmd
+}
+
+func runEval(ctx context.Context, o *evalOptions) error {
+	spec := eval.Spec{
+		Conditions: o.conditions(), Episodes: o.cfg.Eval.Episodes, Seed: o.cfg.Seed, Workers: o.workers(), NewEnv: o.newEnv,
+	}
+	for _, name := range o.cfg.Eval.Policies {
+		p, err := o.policy(name)
+		if err != nil {
+			return err
+		}
+		spec.Policies = append(spec.Policies, p)
+	}
+	p := o.progress("eval", "episodes", 1)
+	spec.Progress = func(done, total int) { p.setOf(done, total) }
+	cells, err := eval.Evaluate(ctx, spec)
+	if err != nil {
+		return err
+	}
+	p.finish(fmt.Sprintf("%d episodes", len(cells)*spec.Episodes))
+	for i := range cells {
+		if err := cells[i].Faults(); err != nil {
+			o.log.Warn("episodes ended by a fault count as failures", "policy", cells[i].Policy, "fault", err)
+		}
+	}
+	if err := o.printEval(cells); err != nil {
+		return err
+	}
+	if err := o.writeEval(cells); err != nil {
+		return err
+	}
+	for _, r := range eval.NewReport(cells).Results {
+		if r.Rate < o.cfg.Eval.MinSuccess {
+			return gateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, perturbedWord(r.Perturbed), r.Rate, o.cfg.Eval.MinSuccess)
+		}
+	}
+	return nil
+}
+
+// conditions are the settings to measure: every randomness, without and with perturbation as asked.
+func (a *app) conditions() []eval.Condition {
+	var out []eval.Condition
+	for _, level := range a.cfg.Eval.Randomness {
+		c := eval.Condition{Task: a.cfg.Sim.Task, Randomness: level}
+		if a.cfg.Eval.Perturb != "on" {
+			out = append(out, c)
+		}
+		if a.cfg.Eval.Perturb != "off" {
+			c.Perturb = a.cfg.Eval.Strength
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func perturbedWord(perturbed bool) string {
+	if perturbed {
+		return " perturbed"
+	}
+	return ""
+}
+
+func (o *evalOptions) printEval(cells []eval.Cell) error {
+	if o.json {
+		return o.printJSON(eval.NewReport(cells))
+	}
+	if err := successTable(eval.NewReport(cells).Results).WriteText(o.out); err != nil {
+		return err
+	}
+	cmp := eval.Compare(cells, reference)
+	if len(cmp) == 0 {
+		return nil
+	}
+	if err := o.printf("\nPaired difference to %s\n\n", reference); err != nil {
+		return err
+	}
+	return differenceTable(cmp).WriteText(o.out)
+}
+
+func (o *evalOptions) writeEval(cells []eval.Cell) error {
+	if o.csv != "" {
+		var b bytes.Buffer
+		if err := eval.WriteCSV(&b, cells); err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.csv, b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.plot == "" && o.html == "" {
+		return nil
+	}
+	figure, err := successFigure(eval.NewReport(cells).Results)
+	if err != nil {
+		return err
+	}
+	if o.plot != "" {
+		if err := figure.Save(o.plot); err != nil {
+			return err
+		}
+	}
+	if o.html == "" {
+		return nil
+	}
+	svg, err := figure.Encode("svg")
+	if err != nil {
+		return err
+	}
+	section := successSection(cells, svg)
+	section.Code = "korr eval --seed " + fmt.Sprint(o.cfg.Seed) + " --task " + o.cfg.Sim.Task + " --policy " + strings.Join(o.cfg.Eval.Policies, ",") +
+		" --randomness " + strings.Join(o.cfg.Eval.Randomness, ",") + " --perturb " + o.cfg.Eval.Perturb + " --episodes " + fmt.Sprint(o.cfg.Eval.Episodes)
+	page := report.Page{Title: "Success rates", Lead: "korr eval, " + o.cfg.Sim.Task, Sections: []report.Section{section}}
+	return page.Save(o.html)
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"korr/internal/plot"
+	"korr/internal/report"
+	"korr/train/eval"
+)
+
+// reference is the policy that others are compared with.
+const reference = "base"
+
+func percent(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) }
+
+func interval(ci [2]float64) string { return fmt.Sprintf("%.1f – %.1f %%", 100*ci[0], 100*ci[1]) }
+
+func onOff(perturbed bool) string {
+	if perturbed {
+		return "on"
+	}
+	return "off"
+}
+
+// successTable lists rates with their Wilson intervals.
+func successTable(results []eval.Result) *report.Table {
+	t := &report.Table{Columns: []report.Column{
+		{Name: "task"},
+		{Name: "randomness"},
+		{Name: "perturbation"},
+		{Name: "policy"},
+		{Name: "solved", Right: true},
+		{Name: "success", Right: true},
+		{Name: "95 % interval", Right: true},
+		{Name: "mean steps", Right: true},
+	}}
+	for _, r := range results {
+		t.Add(r.Task, r.Randomness, onOff(r.Perturbed), r.Policy,
+			fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), interval(r.CI95), fmt.Sprintf("%.0f", r.MeanSteps))
+	}
+	return t
+}
+
+// differenceTable lists paired differences with Newcombe's intervals, in percentage points.
+func differenceTable(cmp []eval.Comparison) *report.Table {
+	t := &report.Table{Columns: []report.Column{
+		{Name: "randomness"},
+		{Name: "perturbation"},
+		{Name: "comparison"},
+		{Name: "difference", Right: true},
+		{Name: "95 % interval", Right: true},
+		{Name: "only it", Right: true},
+		{Name: "only " + reference, Right: true},
+	}}
+	for _, c := range cmp {
+		t.Add(c.Randomness, onOff(c.Perturbed), c.Policy+" – "+c.Reference,
+			fmt.Sprintf("%+.1f", 100*c.Rate), fmt.Sprintf("%+.1f … %+.1f", 100*c.CI95[0], 100*c.CI95[1]), fmt.Sprint(c.Better), fmt.Sprint(c.Worse))
+	}
+	return t
+}
+
+// successFigure draws the rates, a group for each condition, a colour for each policy.
+func successFigure(results []eval.Result) (*plot.Figure, error) {
+	var groups, policies []string
+	at := map[[2]string]plot.Bar{}
+	add := func(list []string, s string) []string {
+		for _, have := range list {
+			if have == s {
+				return list
+			}
+		}
+		return append(list, s)
+	}
+	for _, r := range results {
+		group := r.Task + ", " + r.Randomness + "\n" + map[bool]string{false: "no perturbation", true: "perturbed"}[r.Perturbed]
+		groups, policies = add(groups, group), add(policies, r.Policy)
+		at[[2]string{group, r.Policy}] = plot.Bar{Rate: r.Rate, Lo: r.CI95[0], Hi: r.CI95[1]}
+	}
+	series := make([]plot.BarSeries, len(policies))
+	for i, p := range policies {
+		series[i].Name = p
+		for _, g := range groups {
+			bar, ok := at[[2]string{g, p}]
+			if !ok {
+				bar.Rate = math.NaN()
+			}
+			series[i].Bars = append(series[i].Bars, bar)
+		}
+	}
+	title := ""
+	if len(results) > 0 {
+		title = fmt.Sprintf("Success over %d episodes, 95 %% Wilson intervals", results[0].Episodes)
+	}
+	return plot.Bars(title, groups, series)
+}
+
+// successSection is the report's part on success rates.
+func successSection(cells []eval.Cell, figure []byte) report.Section {
+	results := eval.NewReport(cells).Results
+	s := report.Section{
+		Title: "Success rates",
+		Text: []string{"Every policy plays the same seeded episodes. Intervals of rates are Wilson's, those of differences Newcombe's for paired " +
+			"proportions (1998, method 10); an interval that holds 0 means that these episodes do not tell the policies apart."},
+		Tables:   []report.CaptionedTable{{Table: *successTable(results), Caption: "Episodes solved before the time limit."}},
+		Pictures: []report.Picture{{Data: figure, Alt: "bars of success rates: " + rateWords(results)}},
+	}
+	if cmp := eval.Compare(cells, reference); len(cmp) > 0 {
+		s.Tables = append(s.Tables, report.CaptionedTable{
+			Table:   *differenceTable(cmp),
+			Caption: "Paired difference in percentage points; the last two columns count episodes that only one of the two solved.",
+		})
+	}
+	return s
+}
+
+func rateWords(results []eval.Result) string {
+	words := make([]string, len(results))
+	for i, r := range results {
+		words[i] = r.Policy + perturbedWord(r.Perturbed) + " " + percent(r.Rate)
+	}
+	return strings.Join(words, ", ")
+}
