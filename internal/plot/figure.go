@@ -88,7 +88,7 @@ func (f *Figure) draw(c draw.Canvas) {
 		c.FillText(s, vg.Point{X: c.Min.X, Y: y}, f.Title)
 		y -= vg.Points(22)
 	}
-	if len(f.names) > 1 {
+	if len(f.names) > 0 {
 		f.legend(c, y)
 		y -= vg.Points(28)
 	}
