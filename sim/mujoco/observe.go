@@ -8,6 +8,8 @@ package mujoco
 import "C"
 
 import (
+	"unsafe"
+
 	"korr/internal/geom"
 	"korr/sim"
 )
@@ -82,4 +84,32 @@ func (e *Env) PegState(i int) (out [6]float64) {
 		out[k] = float64(c[k])
 	}
 	return out
+}
+
+// partMass is the compiled mass of part i (kg).
+func (e *Env) partMass(i int) float64 {
+	return float64(unsafe.Slice(e.s.m.body_mass, e.s.m.nbody)[e.s.body[i]])
+}
+
+// partExtent is the axis-aligned extent of part i's geometry in its own frame (m).
+func (e *Env) partExtent(i int) (lo, hi geom.Vec3) {
+	m := e.s.m
+	lo, hi = geom.Vec3{1, 1, 1}, geom.Vec3{-1, -1, -1}
+	body := unsafe.Slice(m.geom_bodyid, m.ngeom)
+	kind, size := unsafe.Slice(m.geom_type, m.ngeom), unsafe.Slice(m.geom_size, 3*m.ngeom)
+	pos := unsafe.Slice(m.geom_pos, 3*m.ngeom)
+	for g := range int(m.ngeom) {
+		if body[g] != e.s.body[i] {
+			continue
+		}
+		h := geom.Vec3{float64(size[3*g]), float64(size[3*g+1]), float64(size[3*g+2])}
+		if kind[g] == C.mjGEOM_CAPSULE { // upright: along the part's own axis
+			h = geom.Vec3{h[0], h[1] + h[0], h[0]}
+		}
+		for k := range 3 {
+			c := float64(pos[3*g+k])
+			lo[k], hi[k] = min(lo[k], c-h[k]), max(hi[k], c+h[k])
+		}
+	}
+	return lo, hi
 }
