@@ -90,9 +90,10 @@ func (e *Episode) Check(info Info) error {
 
 // Dataset is a dataset in memory.
 type Dataset struct {
+	Path     string // folder it was read from; empty for one made in memory
 	Info     Info
 	Episodes []Episode
-	Stats    Stats // as stored; nil for a dataset that was not read from disk
+	Stats    Stats // as stored; nil for one made in memory
 }
 
 // Append adds an episode after checking it.

@@ -20,7 +20,7 @@ func Read(dir string) (*Dataset, error) {
 	if info.Task, err = readTask(dir); err != nil {
 		return nil, err
 	}
-	d := &Dataset{Info: info}
+	d := &Dataset{Path: dir, Info: info}
 	path := filepath.Join(dir, statsPath)
 	if err := readJSON(path, &d.Stats); err != nil {
 		return nil, &FormatError{path, err}
