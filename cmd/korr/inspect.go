@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"korr/configs"
+	"korr/internal/report"
+	"korr/internal/tensorfile"
+	"korr/koopman"
+)
+
+// inspectOptions are the verb's argument.
+type inspectOptions struct {
+	*app
+	name string
+}
+
+func newCmdInspect(a *app) *cobra.Command {
+	o := &inspectOptions{app: a}
+	return &cobra.Command{
+		Use:   "inspect CHECKPOINT",
+		Short: "what is in a checkpoint: shapes, settings, spectral radius",
+		Long: `Lists the tensors of a safetensors file with their shapes and ranges, its metadata, and for every Koopman model in it the
+sizes and the spectral radius of A. CHECKPOINT is a path or the name of shipped weights, such as one_leg/korr or korr.`,
+		Args: oneArg("a checkpoint"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.name = args[0]
+			return runInspect(o)
+		},
+	}
+}
+
+// inspectSchema names the JSON form of the result.
+const inspectSchema = "korr.inspect/1"
+
+type inspectResult struct {
+	Schema     string            `json:"schema"`
+	Name       string            `json:"name"`
+	Parameters int               `json:"parameters"`
+	Tensors    []tensorInfo      `json:"tensors"`
+	Koopman    []koopmanInfo     `json:"koopman"`
+	Metadata   map[string]string `json:"metadata"`
+}
+
+type tensorInfo struct {
+	Name  string  `json:"name"`
+	Shape []int   `json:"shape"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
+	RMS   float64 `json:"rms"`
+}
+
+type koopmanInfo struct {
+	Prefix         string         `json:"prefix"`
+	Config         koopman.Config `json:"config"`
+	SpectralRadius float64        `json:"spectral_radius"`
+}
+
+func runInspect(o *inspectOptions) error {
+	f, err := o.openWeights(o.name)
+	if err != nil {
+		return err
+	}
+	r, err := inspect(o.name, f)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return o.printJSON(r)
+	}
+	return o.printInspect(r)
+}
+
+// openWeights reads a checkpoint: a path, or the name of shipped weights with or without the task before it.
+func (a *app) openWeights(name string) (*tensorfile.File, error) {
+	f, err := tensorfile.Read(name)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(name, ".safetensors") {
+		return f, err
+	}
+	if !strings.Contains(name, "/") {
+		name = a.cfg.Sim.Task + "/" + name
+	}
+	task, policy, _ := strings.Cut(name, "/")
+	b, weightsErr := configs.Weights(task, policy)
+	if weightsErr != nil {
+		return nil, fmt.Errorf("%w (and no such file)", weightsErr)
+	}
+	return tensorfile.Decode(b)
+}
+
+func inspect(name string, f *tensorfile.File) (inspectResult, error) {
+	r := inspectResult{Schema: inspectSchema, Name: name, Metadata: f.Meta, Koopman: []koopmanInfo{}}
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		if _, err := f.Get(t.Name); err != nil { // finite?
+			return r, err
+		}
+		r.Parameters += len(t.F32)
+		r.Tensors = append(r.Tensors, summarise(t))
+		prefix, ok := strings.CutSuffix(t.Name, "A")
+		if _, has := f.Meta[prefix+"config"]; !ok || !has {
+			continue
+		}
+		m, err := koopman.LoadFrom(f, prefix)
+		if err != nil {
+			return r, err
+		}
+		r.Koopman = append(r.Koopman, koopmanInfo{prefix, m.Config(), m.SpectralRadius()})
+	}
+	return r, nil
+}
+
+func summarise(t *tensorfile.Tensor) tensorInfo {
+	info := tensorInfo{Name: t.Name, Shape: t.Shape}
+	if len(t.F32) == 0 {
+		return info
+	}
+	lo, hi := slices.Min(t.F32), slices.Max(t.F32)
+	var squares float64
+	for _, v := range t.F32 {
+		squares += float64(v) * float64(v)
+	}
+	info.Min, info.Max, info.RMS = float64(lo), float64(hi), math.Sqrt(squares/float64(len(t.F32)))
+	return info
+}
+
+func (o *inspectOptions) printInspect(r inspectResult) error {
+	size := ""
+	if st, err := os.Stat(r.Name); err == nil {
+		size = fmt.Sprintf(", %.1f MB", float64(st.Size())/1e6)
+	}
+	if err := o.printf("%s: %d tensors, %d numbers%s\n\n", r.Name, len(r.Tensors), r.Parameters, size); err != nil {
+		return err
+	}
+	t := &report.Table{Columns: []report.Column{{Name: "tensor"}, {Name: "shape", Right: true}, {Name: "min", Right: true}, {Name: "max", Right: true}, {Name: "rms", Right: true}}}
+	for _, n := range r.Tensors {
+		t.Add(n.Name, strings.Trim(strings.ReplaceAll(fmt.Sprint(n.Shape), " ", " x "), "[]"),
+			fmt.Sprintf("%.4g", n.Min), fmt.Sprintf("%.4g", n.Max), fmt.Sprintf("%.4g", n.RMS))
+	}
+	if err := t.WriteText(o.out); err != nil {
+		return err
+	}
+	for _, k := range r.Koopman {
+		lift := "phi(o)"
+		if k.Config.StateInclusive {
+			lift = "[o; phi(o)]"
+		}
+		if err := o.printf("\nKoopman model %q: z = %s, %d -> %d, actions %d; spectral radius of A %.6f (bound %g)\n",
+			strings.TrimSuffix(k.Prefix, "."), lift, k.Config.ObsDim, k.Config.LatentDim, k.Config.ActDim, k.SpectralRadius, k.Config.SpectralBound); err != nil {
+			return err
+		}
+	}
+	return o.printMetadata(r.Metadata)
+}
+
+// printMetadata prints the keys sorted, a JSON object's own keys on lines of their own.
+func (o *inspectOptions) printMetadata(meta map[string]string) error {
+	for _, k := range slices.Sorted(maps.Keys(meta)) {
+		text := meta[k]
+		var object map[string]json.RawMessage
+		if json.Unmarshal([]byte(text), &object) == nil {
+			lines := make([]string, 0, len(object))
+			for _, name := range slices.Sorted(maps.Keys(object)) {
+				lines = append(lines, name+": "+string(object[name]))
+			}
+			text = strings.Join(lines, "\n  ")
+		}
+		if err := o.printf("\n%s\n  %s\n", k, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
