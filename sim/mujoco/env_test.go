@@ -235,3 +235,22 @@ func TestPublishedParts(t *testing.T) {
 		t.Errorf("leg4 lies at %v, want %v", got, want)
 	}
 }
+
+// TestFingerprint changes what is seen and what moves.
+func TestFingerprint(t *testing.T) {
+	task, _ := sim.TaskByName("one_leg")
+	xml, err := ModelXML(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := func(xml string) uint64 { return open(t, Config{ModelXML: xml}).physicsHash() }
+	if hash(xml) != hash(strings.ReplaceAll(xml, `fovy="45"`, `fovy="50"`)) {
+		t.Error("a camera changed the fingerprint")
+	}
+	if hash(xml) == hash(strings.ReplaceAll(xml, `mass="0.0231"`, `mass="0.0232"`)) {
+		t.Error("a part's mass did not change the fingerprint")
+	}
+	if hash(xml) == hash(strings.ReplaceAll(xml, `friction="1.2 `, `friction="1.1 `)) {
+		t.Error("a pad's friction did not change the fingerprint")
+	}
+}

@@ -3,6 +3,7 @@
 #ifndef KORR_SHIM_H
 #define KORR_SHIM_H
 #include <mujoco/mujoco.h>
+#include <stdint.h>
 
 #define KORR_SHIM_VERSION 1  // raise when control, threads or observation change
 #define KORR_MAX_PARTS 8
@@ -66,4 +67,5 @@ void korr_set_state(korr_sim* s, const double* in);
 // Depth, lateral, tilt (rad), yaw (rad), x, z of a peg against the nearest hole (or the engaged one).
 void korr_peg_state(const korr_sim* s, int peg, double out[6], int* hole);
 const char* korr_last_error(void);
+uint64_t korr_physics_hash(const korr_sim* s);
 #endif

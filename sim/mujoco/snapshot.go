@@ -8,8 +8,6 @@ package mujoco
 import "C"
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -64,19 +62,15 @@ func (e *Env) Restore(obs []float32, s *Snapshot) error {
 	return nil
 }
 
-// Fingerprint identifies the physics of a task: engine version, generated model and the shim's settings. Weights and
-// datasets carry it, so that a change of the simulator is noticed.
+// Fingerprint identifies the physics of a task: engine version, compiled model (what is only seen left out) and the
+// version of the control and thread code. Weights and datasets carry it, so that a change of the simulator is noticed.
 func Fingerprint(task string) (string, error) {
-	t, err := sim.TaskByName(task)
+	e, err := New(Config{Task: task})
 	if err != nil {
 		return "", err
 	}
-	xml, err := ModelXML(t)
-	if err != nil {
-		return "", err
-	}
-	h := sha256.New()
-	fmt.Fprintln(h, "mujoco", int(C.mj_version()), "shim", C.KORR_SHIM_VERSION, substeps, pushSubsteps, settleSteps, ResetJoints)
-	fmt.Fprint(h, xml)
-	return fmt.Sprintf("mujoco-%d-%s-%s", int(C.mj_version()), task, hex.EncodeToString(h.Sum(nil))[:12]), nil
+	defer e.Close()
+	return fmt.Sprintf("mujoco-%d-%s-%d-%016x", int(C.mj_version()), task, int(C.KORR_SHIM_VERSION), e.physicsHash()), nil
 }
+
+func (e *Env) physicsHash() uint64 { return uint64(C.korr_physics_hash(e.s)) }
