@@ -36,9 +36,10 @@ type Base struct {
 	Horizon     int     `yaml:"horizon"` // actions in a chunk
 	Execute     int     `yaml:"execute"` // of which are executed
 	Steps       int     `yaml:"steps"`   // optimiser steps
-	Batch       int     `yaml:"batch"`
+	Batch       int     `yaml:"batch"`   // frames
 	LR          float64 `yaml:"lr"`
 	WeightDecay float64 `yaml:"weight_decay"`
+	ValFraction float64 `yaml:"val_fraction"` // of the episodes
 }
 
 // Koopman trains the lifted linear model z' = A z + B u.
@@ -46,14 +47,15 @@ type Koopman struct {
 	LatentDim      int     `yaml:"latent_dim"`
 	Hidden         []int   `yaml:"hidden"`
 	StateInclusive bool    `yaml:"state_inclusive"` // z = [o; phi(o)]
-	SpectralBound  float64 `yaml:"spectral_bound"`  // on the spectral radius of A
+	SpectralBound  float64 `yaml:"spectral_bound"`  // on the spectral radius of A; negative = none
+	LatentWeight   float64 `yaml:"latent_weight"`   // of phi's coordinates in the loss
 	Steps          int     `yaml:"steps"`
-	Batch          int     `yaml:"batch"`
-	Horizon        int     `yaml:"horizon"` // steps of the prediction loss
+	Batch          int     `yaml:"batch"`   // windows
+	Horizon        int     `yaml:"horizon"` // predicted steps of the loss
 	LR             float64 `yaml:"lr"`
-	WeightDecay    float64 `yaml:"weight_decay"`
-	Ridge          float64 `yaml:"ridge"`    // of the least-squares start
-	HeldOut        float64 `yaml:"held_out"` // fraction of episodes
+	Ridge          float64 `yaml:"ridge"` // of the least-squares start
+	ConstrainEvery int     `yaml:"constrain_every"`
+	HeldOut        float64 `yaml:"held_out"` // fraction of the episodes
 	EvalHorizons   []int   `yaml:"eval_horizons"`
 }
 
