@@ -13,7 +13,9 @@ type paramTree struct {
 	subs map[string][]string // key to the APIs that want its changes
 }
 
-func newParamTree() *paramTree { return &paramTree{root: map[string]any{}, subs: map[string][]string{}} }
+func newParamTree() *paramTree {
+	return &paramTree{root: map[string]any{}, subs: map[string][]string{}}
+}
 
 // keyOf makes a parameter's name absolute: ~private of the caller, relative to the caller's namespace, or global.
 func keyOf(caller, key string) string {
