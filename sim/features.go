@@ -19,7 +19,7 @@ const pairFeatures = 13
 //	8..9    cos and sin of n times the yaw about that axis, n the second part's symmetry
 //	10..12  second part's origin in the tool frame / 30 mm, clipped to +-1.5
 //
-// Not safe for concurrent use only in the sense that dst is the caller's; the type itself is immutable.
+// Immutable: one value serves any number of goroutines.
 type Features struct{ task *Task }
 
 // NewFeatures returns the feature extractor of the task.
