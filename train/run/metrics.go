@@ -1,0 +1,149 @@
+package run
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"time"
+)
+
+// Record is one line of metrics.jsonl.
+type Record struct {
+	Step   int     // training step
+	WallS  float64 // seconds since training began, over all resumptions
+	Values map[string]float64
+}
+
+// Keys of a line that are not metrics.
+const (
+	keyStep = "step"
+	keyWall = "wall_s"
+)
+
+// MarshalJSON writes the record as one flat object; a value that is not finite
+// becomes null.
+func (r Record) MarshalJSON() ([]byte, error) {
+	m := map[string]any{}
+	for k, v := range r.Values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			m[k] = nil
+		} else {
+			m[k] = v
+		}
+	}
+	m[keyStep], m[keyWall] = r.Step, r.WallS
+	return json.Marshal(m)
+}
+
+// UnmarshalJSON is the inverse; null becomes NaN.
+func (r *Record) UnmarshalJSON(b []byte) error {
+	var m map[string]*float64
+	if err := json.Unmarshal(b, &m); err != nil {
+		return err
+	}
+	step, ok := m[keyStep]
+	if !ok || step == nil {
+		return fmt.Errorf("no %q", keyStep)
+	}
+	*r = Record{Step: int(*step), Values: map[string]float64{}}
+	if w := m[keyWall]; w != nil {
+		r.WallS = *w
+	}
+	for k, v := range m {
+		switch {
+		case k == keyStep || k == keyWall:
+		case v == nil:
+			r.Values[k] = math.NaN()
+		default:
+			r.Values[k] = *v
+		}
+	}
+	return nil
+}
+
+// Metrics reads the recorded lines. A torn last line is ignored; any other
+// line that is not a record is an error naming it.
+func (f *Folder) Metrics() ([]Record, error) {
+	b, err := os.ReadFile(f.Path(MetricsName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run folder %s: %w", f.dir, err)
+	}
+	var out []Record
+	for n := 1; ; n++ {
+		line, rest, whole := bytes.Cut(b, []byte("\n"))
+		if !whole {
+			return out, nil
+		}
+		var r Record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, fmt.Errorf("%s line %d: %w", f.Path(MetricsName), n, err)
+		}
+		out = append(out, r)
+		b = rest
+	}
+}
+
+// Recorder appends to metrics.jsonl. It belongs to one goroutine.
+type Recorder struct {
+	file  *os.File
+	start time.Time
+	err   error // sticky: a half-written line must stay the last
+}
+
+// Recorder opens metrics.jsonl to go on after a step (0 for a new run): lines
+// of later steps and a torn last line are removed first.
+func (f *Folder) Recorder(afterStep int) (*Recorder, error) {
+	records, err := f.Metrics()
+	if err != nil {
+		return nil, err
+	}
+	var kept bytes.Buffer
+	var wall float64
+	for _, r := range records {
+		if r.Step > afterStep {
+			continue
+		}
+		b, err := r.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("run folder %s: %w", f.dir, err)
+		}
+		kept.Write(append(b, '\n'))
+		wall = max(wall, r.WallS)
+	}
+	if err := f.WriteFile(MetricsName, kept.Bytes()); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(f.Path(MetricsName), os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("run folder %s: %w", f.dir, err)
+	}
+	return &Recorder{file: file, start: time.Now().Add(-time.Duration(wall * float64(time.Second)))}, nil
+}
+
+// Record appends one line with the metrics of a step.
+func (r *Recorder) Record(step int, values map[string]float64) error {
+	if r.err != nil {
+		return r.err
+	}
+	wall := math.Round(time.Since(r.start).Seconds()*1e3) / 1e3
+	b, err := Record{Step: step, WallS: wall, Values: values}.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("record step %d: %w", step, err)
+	}
+	if _, err := r.file.Write(append(b, '\n')); err != nil {
+		r.err = fmt.Errorf("record step %d: %w", step, err)
+	}
+	return r.err
+}
+
+// Close syncs the file to disk and closes it.
+func (r *Recorder) Close() error {
+	return errors.Join(r.file.Sync(), r.file.Close())
+}
