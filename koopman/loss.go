@@ -78,11 +78,11 @@ func (m *Model) errors(t *Tape, pred, obs []float32, weight float32) float64 {
 // squared writes c (a - b) into g and returns the sum of (a - b)^2.
 func squared(g, a, b []float32, c float32) float64 {
 	b, g = b[:len(a)], g[:len(a)]
-	var s float32
+	var s float64
 	for i, x := range a {
 		e := x - b[i]
 		g[i] = c * e
-		s += e * e
+		s += float64(e * e)
 	}
-	return float64(s)
+	return s
 }

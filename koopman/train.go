@@ -22,6 +22,8 @@ type TrainConfig struct {
 	Horizon int
 	// LR is the first learning rate, falling linearly to zero (1e-3).
 	LR float32
+	// WeightDecay is AdamW's (0).
+	WeightDecay float32
 	// Ridge regularises the least-squares start (1e-3); negative skips it and
 	// keeps the model's present A and B.
 	Ridge float64
@@ -52,9 +54,9 @@ func orDefault[T int | float32 | float64](x, def T) T {
 
 // check refuses what defaults cannot mend.
 func (c *TrainConfig) check() error {
-	if c.Steps < 0 || c.Batch < 0 || c.Horizon < 0 || c.LR < 0 || c.ConstrainEvery < 0 {
-		return fmt.Errorf("%w: training steps %d, batch %d, horizon %d, rate %g, constrain every %d: none may be negative",
-			ErrConfig, c.Steps, c.Batch, c.Horizon, c.LR, c.ConstrainEvery)
+	if c.Steps < 0 || c.Batch < 0 || c.Horizon < 0 || c.LR < 0 || c.WeightDecay < 0 || c.ConstrainEvery < 0 {
+		return fmt.Errorf("%w: training steps %d, batch %d, horizon %d, rate %g, weight decay %g, constrain every %d: none may be negative",
+			ErrConfig, c.Steps, c.Batch, c.Horizon, c.LR, c.WeightDecay, c.ConstrainEvery)
 	}
 	return nil
 }
@@ -91,7 +93,7 @@ func Train(ctx context.Context, m *Model, episodes []Episode, cfg TrainConfig) e
 func descend(ctx context.Context, cfg TrainConfig, win *windows, params []*nn.Param,
 	step func(obs, us []float32) float64, settle func(),
 ) error {
-	opt := nn.NewAdamW(params, nn.AdamWConfig{})
+	opt := nn.NewAdamW(params, nn.AdamWConfig{WeightDecay: cfg.WeightDecay})
 	rng := seed.Stream(cfg.Seed, "koopman windows", 0)
 	obs := make([]float32, (cfg.Horizon+1)*cfg.Batch*win.d)
 	us := make([]float32, cfg.Horizon*cfg.Batch*win.u)

@@ -1,0 +1,165 @@
+package koopman
+
+import (
+	"errors"
+	"math"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"korr/internal/nn"
+	"korr/internal/seed"
+	"korr/internal/tensorfile"
+)
+
+func TestConfigIsChecked(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"zero":          {},
+		"no room":       {ObsDim: 5, ActDim: 2, LatentDim: 5, StateInclusive: true},
+		"hidden":        {ObsDim: 5, ActDim: 2, LatentDim: 8, Hidden: []int{0}},
+		"huge":          {ObsDim: 5, ActDim: 2, LatentDim: 1 << 30},
+		"not finite":    {ObsDim: 5, ActDim: 2, LatentDim: 8, SpectralBound: math.Inf(1)},
+		"latent weight": {ObsDim: 5, ActDim: 2, LatentDim: 8, LatentWeight: -1},
+	} {
+		if _, err := New(cfg, nil); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: %v, want ErrConfig", name, err)
+		}
+	}
+	m, err := New(inclusive, seed.Stream(1, "m", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := m.Config(); c.SpectralBound != 1 || c.LatentWeight != 0.1 {
+		t.Errorf("defaults %+v", c)
+	}
+	z := make([]float32, 9)
+	m.LiftTo(z, []float32{1, 2, 3, 4, 5})
+	if z[4] != 5 || z[5] == 0 && z[6] == 0 && z[7] == 0 && z[8] == 0 {
+		t.Errorf("lift %v: want the observation, then features that are not zero", z)
+	}
+}
+
+// unstable gives A the spectral radius r: a rotation block and a defective one.
+func unstable(m *Model, r float32) {
+	l := m.cfg.LatentDim
+	clear(m.A.Data)
+	m.A.Data[1], m.A.Data[l] = -r, r
+	for i := 2; i < l; i++ {
+		m.A.Data[i*l+i] = 0.5 * r
+		if i > 2 {
+			m.A.Data[(i-1)*l+i] = 3
+		}
+	}
+}
+
+func TestSpectralBound(t *testing.T) {
+	for _, c := range []struct{ bound, radius, want float64 }{{0, 1.5, 1}, {0.9, 1.5, 0.9}, {0.9, 0.5, 0.5}, {-1, 1.5, 1.5}} {
+		cfg := inclusive
+		cfg.SpectralBound = c.bound
+		m := randomModel(t, cfg, seed.Stream(1, "spectrum", 0))
+		unstable(m, float32(c.radius))
+		if r := m.Constrain(); math.Abs(r-c.radius) > 1e-6 {
+			t.Errorf("Constrain measured %g before, want %g", r, c.radius)
+		}
+		if r := m.SpectralRadius(); math.Abs(r-c.want) > 2e-5 || c.want != c.radius && r > c.want {
+			t.Errorf("bound %g: radius %g after, want %g and no more", c.bound, r, c.want)
+		}
+		// Independent of the eigenvalue routine: |A^k|^(1/k) tends to the radius.
+		if g := gelfand(m.A.Data, cfg.LatentDim); math.Abs(g-c.want) > 0.01 {
+			t.Errorf("bound %g: powers of A grow like %g, want %g", c.bound, g, c.want)
+		}
+	}
+	m := randomModel(t, inclusive, seed.Stream(1, "spectrum", 1))
+	m.A.Data[3] = float32(math.NaN())
+	if r := m.SpectralRadius(); !math.IsNaN(r) {
+		t.Errorf("radius %g of a matrix with NaN", r)
+	}
+}
+
+// gelfand returns |A^1024|^(1/1024) in the Frobenius norm, by squaring.
+func gelfand(a []float32, l int) float64 {
+	p, q := append([]float32(nil), a...), make([]float32, l*l)
+	logNorm := 0.0
+	for range 10 {
+		nn.MatMul(q, p, p, l, l, l, 0)
+		var s float64
+		for _, x := range q {
+			s += float64(x) * float64(x)
+		}
+		s = math.Sqrt(s)
+		for i := range q {
+			p[i] = float32(float64(q[i]) / s)
+		}
+		logNorm = 2*logNorm + math.Log(s)
+	}
+	return math.Exp(logNorm / 1024)
+}
+
+func TestSaveLoad(t *testing.T) {
+	rng := seed.Stream(1, "save", 0)
+	for _, cfg := range []Config{inclusive, pure} {
+		m := randomModel(t, cfg, rng)
+		path := filepath.Join(t.TempDir(), "k.safetensors")
+		if err := m.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got.Config(), m.Config()) {
+			t.Errorf("config %+v, want %+v", got.Config(), m.Config())
+		}
+		same(t, got, m)
+		clone := m.Clone()
+		same(t, clone, m)
+		clone.A.Data[0]++
+		if clone.A.Data[0] == m.A.Data[0] {
+			t.Error("the clone shares its weights")
+		}
+	}
+}
+
+func same(t *testing.T, a, b *Model) {
+	t.Helper()
+	for i, p := range a.Params() {
+		if !reflect.DeepEqual(p.Data, b.Params()[i].Data) {
+			t.Errorf("%s differs", p.Name)
+		}
+	}
+}
+
+func TestEmbedTwoAndRefuseDamage(t *testing.T) {
+	rng := seed.Stream(2, "save", 0)
+	a, b := randomModel(t, inclusive, rng), randomModel(t, pure, rng)
+	f := &tensorfile.File{}
+	a.SaveTo(f, "a.")
+	b.SaveTo(f, "b.")
+	got, err := LoadFrom(f, "b.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, got, b)
+
+	if _, err := LoadFrom(f, "c."); !errors.Is(err, ErrConfig) {
+		t.Errorf("absent model: %v", err)
+	}
+	f.SetMeta("b.config", `{"obs_dim":5,"act_dim":2,"latent_dim":16384,"hidden":[16384]}`)
+	if _, err := LoadFrom(f, "b."); !errors.Is(err, tensorfile.ErrShape) {
+		t.Errorf("inflated config: %v", err)
+	}
+	f.SetMeta("b.config", `{"obs_dim":5,"act_dim":2,"latent_dim":6,"hidden":[12]}`)
+	if _, err := LoadFrom(f, "b."); !errors.Is(err, tensorfile.ErrShape) {
+		t.Errorf("wrong shape: %v", err)
+	}
+	f.SetMeta("b.config", `{"obs_dim":5,"colour":1}`)
+	if _, err := LoadFrom(f, "b."); !errors.Is(err, ErrConfig) {
+		t.Errorf("unknown field: %v", err)
+	}
+	if tensor, ok := f.Lookup("a.A"); ok {
+		tensor.F32[0] = float32(math.Inf(1))
+	}
+	if _, err := LoadFrom(f, "a."); !errors.Is(err, tensorfile.ErrNotFinite) {
+		t.Errorf("infinite weight: %v", err)
+	}
+}
