@@ -1,0 +1,67 @@
+package residual
+
+import (
+	"testing"
+
+	"korr/residual/shield"
+)
+
+// tick returns one control tick as the loop does it: step, shield, executed.
+func tick(tb testing.TB, p *Policy) func() {
+	c := p.NewController(testFeatures{})
+	c.Reset(1)
+	limits := shield.Default()
+	obs, act, cmd := make([]float32, 58), make([]float32, 10), make([]float32, 10)
+	copy(obs, []float32{0.5, 0, 0.2, 1, 0, 0, 0, -1, 0})
+	return func() {
+		if _, err := c.StepTo(act, obs); err != nil {
+			tb.Fatal(err)
+		}
+		if _, err := limits.ApplyTo(cmd, act, obs, nil); err != nil {
+			tb.Fatal(err)
+		}
+		c.Executed(cmd)
+	}
+}
+
+// TestTickAllocatesNothing covers 200 ticks, so the base policy's re-planning is in it.
+func TestTickAllocatesNothing(t *testing.T) {
+	for _, method := range []Method{MethodBase, MethodResiP, MethodKORR} {
+		f := tick(t, testPolicy(t, method, true, false))
+		if n := testing.AllocsPerRun(200, f); n != 0 {
+			t.Errorf("%s: %v allocations per tick", method, n)
+		}
+	}
+}
+
+// BenchmarkTick is the whole computation of a control tick: 58+13 observation, latent 128 (lift 2 x 256), actor 2 x 128,
+// base 3 x 384 with 32 actions planned every 8 ticks.
+func BenchmarkTick(b *testing.B) {
+	for _, method := range []Method{MethodBase, MethodResiP, MethodKORR} {
+		b.Run(string(method), func(b *testing.B) {
+			f := tick(b, testPolicy(b, method, true, false))
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}
+
+// BenchmarkResidual is the part of a KORR tick that the method adds: everything but the base's chunks.
+func BenchmarkResidual(b *testing.B) {
+	p := testPolicy(b, MethodKORR, true, false)
+	cfg := p.NewController(testFeatures{}).cfg
+	cfg.Base = &scripted{acts: [][]float32{filled(10, 0.1)}}
+	c, err := NewController(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	obs, act := filled(58, 0.1), make([]float32, 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.StepTo(act, obs); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package residual
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+
+	"korr/basepolicy"
+	"korr/internal/nn"
+	"korr/internal/tensorfile"
+	"korr/koopman"
+)
+
+// Method names what refines the base policy.
+type Method string
+
+// The methods.
+const (
+	MethodBase  Method = "base"  // nothing: the base acts alone
+	MethodResiP Method = "resip" // an actor that reads the encoded observation and the base action
+	MethodKORR  Method = "korr"  // an actor that reads the latent the base action is predicted to lead to
+)
+
+// ErrPolicy marks a policy whose parts do not fit together.
+var ErrPolicy = errors.New("residual: policy does not fit together")
+
+// Policy is everything that acts: what a checkpoint holds and a robot loads. Controllers made of it share
+// its weights and see them change.
+type Policy struct {
+	Method   Method
+	Task     string            // the task it was trained for
+	Base     *basepolicy.MLP   // frozen
+	Koopman  *koopman.Model    // required by MethodKORR; else optional, and only watched (innovation)
+	Actor    *nn.MLP           // pi; nil for MethodBase
+	Alpha    float32           // scale of the residual
+	Squash   Squash            // of the actor's output
+	Execute  int               // actions executed of each chunk
+	Features bool              // task features are part of the observation
+	Meta     map[string]string // origin: seed, configuration, dataset, ...; free
+}
+
+// Validate returns an error that wraps ErrPolicy if the parts do not fit together.
+func (p *Policy) Validate() error {
+	if p.Base == nil {
+		return fmt.Errorf("%w: no base policy", ErrPolicy)
+	}
+	switch p.Method {
+	case MethodBase:
+		if p.Actor != nil {
+			return fmt.Errorf("%w: method %q has an actor", ErrPolicy, p.Method)
+		}
+	case MethodResiP, MethodKORR:
+		if p.Actor == nil || p.Method == MethodKORR && p.Koopman == nil {
+			return fmt.Errorf("%w: method %q lacks its actor or its Koopman model", ErrPolicy, p.Method)
+		}
+	default:
+		return fmt.Errorf("%w: unknown method %q", ErrPolicy, p.Method)
+	}
+	if h := p.Base.Config.Horizon; p.Execute < 1 || p.Execute > h {
+		return fmt.Errorf("%w: execute %d of a chunk of %d actions", ErrPolicy, p.Execute, h)
+	}
+	if !(p.Alpha >= 0 && p.Alpha <= math.MaxFloat32) || p.Squash != Tanh && p.Squash != Linear {
+		return fmt.Errorf("%w: alpha %g, squash %d", ErrPolicy, p.Alpha, p.Squash)
+	}
+	return p.validateWidths()
+}
+
+// validateWidths compares the networks' widths with the base's.
+func (p *Policy) validateWidths() error {
+	raw, u := p.Base.Config.ObsDim, p.Base.Config.ActDim
+	d, known := p.encodedDim()
+	if !known {
+		return nil
+	}
+	if p.Features != (d > raw) || d < raw {
+		return fmt.Errorf("%w: the networks read %d values of an observation of %d, features %t", ErrPolicy, d, raw, p.Features)
+	}
+	if k := p.Koopman; k != nil && (k.Config().ObsDim != d || k.Config().ActDim != u) {
+		return fmt.Errorf("%w: the Koopman model reads %d + %d values, want %d + %d", ErrPolicy, k.Config().ObsDim, k.Config().ActDim, d, u)
+	}
+	if p.Actor == nil {
+		return nil
+	}
+	want := d + u + leadDim + 1
+	if p.Method == MethodKORR {
+		want = p.Koopman.LatentDim()
+	}
+	if p.Actor.In() != want || p.Actor.Out() != u {
+		return fmt.Errorf("%w: the actor maps %d values to %d, want %d to %d", ErrPolicy, p.Actor.In(), p.Actor.Out(), want, u)
+	}
+	return nil
+}
+
+// encodedDim is D as the trained parts know it; false if nothing depends on it.
+func (p *Policy) encodedDim() (d int, known bool) {
+	switch {
+	case p.Koopman != nil:
+		return p.Koopman.Config().ObsDim, true
+	case p.Actor != nil:
+		return p.Actor.In() - p.Base.Config.ActDim - leadDim - 1, true
+	}
+	return 0, false
+}
+
+// Encoder returns the encoder of the policy's observations. feats is ignored unless the policy has
+// features, and then must not be nil.
+func (p *Policy) Encoder(feats Features) *Encoder {
+	switch {
+	case !p.Features:
+		feats = nil
+	case feats == nil:
+		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
+	}
+	return NewEncoder(p.Base.Obs, p.Base.Act, basepolicy.ObsLimit, feats)
+}
+
+// NewController returns a controller with scratch of its own. feats, the task's features, are ignored
+// unless the policy has features. It panics on a policy that Validate refuses and on features of the
+// wrong width.
+func (p *Policy) NewController(feats Features) *Controller {
+	if err := p.Validate(); err != nil {
+		panic(err.Error())
+	}
+	enc := p.Encoder(feats)
+	if d, known := p.encodedDim(); known && d != enc.Dim() {
+		panic(fmt.Sprintf("residual: the policy reads %d encoded values, %d with these features", d, enc.Dim()))
+	}
+	cfg := Config{
+		Base:    basepolicy.NewQueue(p.Base.NewChunker(), p.Execute),
+		Encoder: enc, Latent: p.Method == MethodKORR, Alpha: p.Alpha, Squash: p.Squash,
+	}
+	if p.Koopman != nil {
+		cfg.Predictor = p.Koopman.Predictor()
+	}
+	if p.Actor != nil {
+		cfg.Head = p.Actor.Evaluator()
+	}
+	c, err := NewController(cfg)
+	if err != nil {
+		panic(err.Error()) // Validate covers every refusal
+	}
+	return c
+}
+
+// Fingerprint identifies a base policy by its weights and normalisers: 16 hexadecimal digits.
+func Fingerprint(base *basepolicy.MLP) (string, error) {
+	var f tensorfile.File
+	if err := base.SaveTo(&f, ""); err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	var word [4]byte
+	for _, t := range f.Tensors {
+		fmt.Fprintf(h, "%s %v\n", t.Name, t.Shape)
+		for _, v := range t.F32 {
+			binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
+			h.Write(word[:])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
