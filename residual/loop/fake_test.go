@@ -99,6 +99,7 @@ type fakeStepper struct {
 	plan     int
 	replans  int
 	executed int
+	told     []float32 // by Executed
 	fellBack bool
 	base     []float32
 }
@@ -120,7 +121,10 @@ func (s *fakeStepper) StepTo(act, obs []float32) (residual.Info, error) {
 	return info, nil
 }
 
-func (s *fakeStepper) Executed([]float32) { s.executed++ }
+func (s *fakeStepper) Executed(cmd []float32) {
+	s.executed++
+	s.told = append(s.told[:0], cmd...)
+}
 
 func (s *fakeStepper) Replan() { s.replans++; s.plan = 0 }
 
