@@ -111,14 +111,15 @@ func Load(path string, base *basepolicy.MLP) (*Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load policy: %w", err)
 	}
-	p, err := decode(f, base)
+	p, err := LoadFrom(f, base)
 	if err != nil {
 		return nil, fmt.Errorf("load policy %s: %w", path, err)
 	}
 	return p, nil
 }
 
-func decode(f *tensorfile.File, base *basepolicy.MLP) (*Policy, error) {
+// LoadFrom is Load for a file that has been read already, such as an embedded one.
+func LoadFrom(f *tensorfile.File, base *basepolicy.MLP) (*Policy, error) {
 	if got := f.Meta["format"]; got != policyFormat {
 		return nil, fmt.Errorf("format is %q, want %q: not a residual policy of this program", got, policyFormat)
 	}

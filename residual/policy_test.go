@@ -247,7 +247,7 @@ func TestLoadRefusesDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		spoil(f)
-		if _, err := decode(f, nil); err == nil {
+		if _, err := LoadFrom(f, nil); err == nil {
 			t.Errorf("%s: loaded", name)
 		}
 	}
@@ -284,7 +284,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		meta["base.config"], meta["koopman.config"] = base, koopman
-		if q, err := decode(&tensorfile.File{Meta: meta, Tensors: good.Tensors}, nil); err == nil {
+		if q, err := LoadFrom(&tensorfile.File{Meta: meta, Tensors: good.Tensors}, nil); err == nil {
 			q.NewController(testFeatures{})
 		}
 	})
