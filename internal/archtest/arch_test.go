@@ -24,10 +24,14 @@ type pkg struct {
 	CgoFiles   []string
 }
 
-func (p pkg) ours() bool { return p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/") }
+func (p pkg) ours() bool {
+	return p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/")
+}
 
 // folder is the package's path below the module root.
-func (p pkg) folder() string { return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/") }
+func (p pkg) folder() string {
+	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+}
 
 func list(t *testing.T) map[string]pkg {
 	t.Helper()
