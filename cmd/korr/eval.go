@@ -57,12 +57,9 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	spec := eval.Spec{
 		Conditions: o.conditions(), Episodes: o.cfg.Eval.Episodes, Seed: o.cfg.Seed, Workers: o.workers(), NewEnv: o.newEnv,
 	}
-	for _, name := range o.cfg.Eval.Policies {
-		p, err := o.policy(name)
-		if err != nil {
-			return err
-		}
-		spec.Policies = append(spec.Policies, p)
+	var err error
+	if spec.Policies, err = o.policies(o.cfg.Eval.Policies); err != nil {
+		return err
 	}
 	p := o.progress("eval", "episodes", 1)
 	spec.Progress = func(done, total int) { p.setOf(done, total) }

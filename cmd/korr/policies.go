@@ -1,21 +1,79 @@
 package main
 
 import (
+	"fmt"
+
+	"korr/basepolicy"
+	"korr/internal/tensorfile"
+	"korr/residual"
 	"korr/sim"
 	"korr/sim/expert"
 	"korr/train/eval"
 )
 
-// policy finds a policy by name (expert, base, resip, korr) or by the path of a checkpoint.
-func (a *app) policy(name string) (eval.Policy, error) {
+// expertName is the scripted policy that needs no weights.
+const expertName = "expert"
+
+// policies finds policies by name (expert, base, resip, korr) or by the path of a checkpoint, and warns when they refine
+// different bases: a comparison should not mix base policies.
+func (a *app) policies(names []string) ([]eval.Policy, error) {
 	task, err := sim.TaskByName(a.cfg.Sim.Task)
 	if err != nil {
-		return eval.Policy{}, &codedError{exitUsage, err}
+		return nil, &codedError{exitUsage, err}
 	}
-	if name == "expert" {
-		return eval.Policy{Name: name, New: func() (sim.Policy, error) {
-			return expert.New(task, expert.Config{InsertNoise: a.cfg.Collect.InsertNoise})
-		}}, nil
+	out := make([]eval.Policy, 0, len(names))
+	bases := map[string]string{}
+	for _, name := range names {
+		if name == expertName {
+			out = append(out, eval.Policy{Name: name, New: func() (sim.Policy, error) {
+				return expert.New(task, expert.Config{InsertNoise: a.cfg.Collect.InsertNoise})
+			}})
+			continue
+		}
+		p, err := a.loadPolicy(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, eval.Policy{Name: name, New: func() (sim.Policy, error) {
+			return p.NewController(task.NewFeatures()), nil
+		}})
+		print, err := residual.Fingerprint(p.Base)
+		if err != nil {
+			return nil, err
+		}
+		bases[print] = name
 	}
-	return eval.Policy{}, usageErrorf("no policy %q: use expert, base, resip, korr or the path of a checkpoint", name)
+	if len(bases) > 1 {
+		a.log.Warn("these policies refine different base policies: their difference is not the residual's alone", "bases", bases)
+	}
+	return out, nil
+}
+
+// loadPolicy reads a residual policy for the task of the settings, or wraps a base policy into one that acts alone.
+func (a *app) loadPolicy(name string) (*residual.Policy, error) {
+	f, err := a.openWeights(name)
+	if err != nil {
+		return nil, fmt.Errorf("policy %s: %w", name, err)
+	}
+	p, err := decodePolicy(f, a.cfg.Base.Execute)
+	if err != nil {
+		return nil, fmt.Errorf("policy %s: %w", name, err)
+	}
+	if p.Task != a.cfg.Sim.Task {
+		return nil, usageErrorf("policy %s was trained for task %q, not %q", name, p.Task, a.cfg.Sim.Task)
+	}
+	return p, nil
+}
+
+// decodePolicy tells the two kinds of checkpoint apart by their metadata; execute is for a base policy, which does not
+// hold it.
+func decodePolicy(f *tensorfile.File, execute int) (*residual.Policy, error) {
+	if _, ok := f.Meta["policy"]; ok {
+		return residual.LoadFrom(f, nil)
+	}
+	base, err := basepolicy.LoadMLPFrom(f, "")
+	if err != nil {
+		return nil, err
+	}
+	return &residual.Policy{Method: residual.MethodBase, Task: base.Origin.Task, Base: base, Execute: min(execute, base.Config.Horizon)}, nil
 }
