@@ -47,7 +47,7 @@ func TestKeepForALook(t *testing.T) {
 	}
 	errors, err := Lines("n-step prediction error on held-out episodes", Axes{X: "horizon (control steps)", Y: "RMSE (normalised)", LogX: true, LogY: true, Markers: true}, []Series{
 		{Name: "koopman", X: []float64{1, 5, 10, 50}, Y: []float64{0.069, 0.08, 0.094, 0.117}},
-		{Name: "nonlinear", X: []float64{1, 5, 10, 50}, Y: []float64{0.067, 0.079, 0.092, 0.117}},
+		{Name: "mlp", X: []float64{1, 5, 10, 50}, Y: []float64{0.067, 0.079, 0.092, 0.117}},
 		{Name: "dmdc", X: []float64{1, 5, 10, 50}, Y: []float64{0.066, 0.085, 0.104, 0.807}},
 		{Name: "persistence", X: []float64{1, 5, 10, 50}, Y: []float64{0.09, 0.25, 0.339, 0.666}},
 	})

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"korr/configs"
+	"korr/internal/plot"
+	"korr/internal/report"
+	"korr/internal/seed"
+	"korr/koopman"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/dataset"
+)
+
+// koopmanData is the demonstrations as the Koopman model reads them, split by episode.
+type koopmanData struct {
+	train, heldOut []koopman.Episode
+	obsDim, actDim int
+	rawDim         int // leading coordinates that are the normalised observation, without features
+}
+
+// newKoopmanData encodes observations and executed actions with the policy's encoder, and holds out a seeded choice of the
+// episodes.
+func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, heldOut float64, runSeed uint64) (*koopmanData, error) {
+	if d.Info.ObsDim() != enc.RawDim() {
+		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(), enc.RawDim())
+	}
+	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), rawDim: enc.RawDim()}
+	n := len(d.Episodes)
+	held := int(math.Ceil(heldOut * float64(n)))
+	if held >= n {
+		return nil, fmt.Errorf("%d episodes, %d of them held out: none to train on", n, held)
+	}
+	order := seed.Stream(runSeed, "koopman/split", 0).Perm(n)
+	raw := make([]float32, enc.RawDim())
+	for i := range n {
+		e := &d.Episodes[i]
+		out := koopman.Episode{Obs: make([]float32, e.Len()*k.obsDim), Act: make([]float32, e.Len()*k.actDim), T: e.Len()}
+		for t := range e.Len() {
+			e.ObsTo(raw, t)
+			enc.EncodeTo(out.Obs[t*k.obsDim:(t+1)*k.obsDim], raw)
+			enc.NormalizeActionTo(out.Act[t*k.actDim:(t+1)*k.actDim], e.ExecutedAt(t))
+		}
+		if slices.Contains(order[:held], i) {
+			k.heldOut = append(k.heldOut, out)
+		} else {
+			k.train = append(k.train, out)
+		}
+	}
+	return k, nil
+}
+
+// taskEncoder is the encoder of a policy with or without the task's features.
+func taskEncoder(p *residual.Policy, features bool) (*residual.Encoder, error) {
+	task, err := sim.TaskByName(p.Task)
+	if err != nil {
+		return nil, err
+	}
+	q := *p
+	q.Features = features
+	return q.Encoder(task.NewFeatures()), nil
+}
+
+func koopmanTraining(c configs.Koopman, runSeed uint64, progress func(int, float64)) koopman.TrainConfig {
+	return koopman.TrainConfig{
+		Steps: c.Steps, Batch: c.Batch, Horizon: c.Horizon, LR: float32(c.LR), Ridge: c.Ridge,
+		ConstrainEvery: c.ConstrainEvery, Seed: runSeed, Progress: progress,
+	}
+}
+
+// fitKoopman trains a new model on the training episodes.
+func fitKoopman(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
+	m, err := koopman.New(koopman.Config{
+		ObsDim: k.obsDim, ActDim: k.actDim, LatentDim: c.LatentDim, Hidden: c.Hidden,
+		StateInclusive: c.StateInclusive, SpectralBound: c.SpectralBound, LatentWeight: c.LatentWeight,
+	}, seed.Stream(runSeed, "koopman/init", 0))
+	if err != nil {
+		return nil, err
+	}
+	return m, koopman.Train(ctx, m, k.train, koopmanTraining(c, runSeed, progress))
+}
+
+// scoreKoopman compares the model with persistence, DMDc and a nonlinear network trained the same way, on the held-out
+// episodes and the normalised observation.
+func scoreKoopman(ctx context.Context, m *koopman.Model, k *koopmanData, c configs.Koopman, runSeed uint64) ([]koopman.Score, error) {
+	reader, err := koopman.NewReader(m, k.train)
+	if err != nil {
+		return nil, err
+	}
+	dmdc, err := koopman.FitDMDc(k.train, k.obsDim, k.actDim, c.Ridge)
+	if err != nil {
+		return nil, err
+	}
+	nonlinear, err := koopman.TrainDynamics(ctx, k.train, k.obsDim, k.actDim, c.Hidden, koopmanTraining(c, runSeed, nil))
+	if err != nil {
+		return nil, err
+	}
+	return koopman.Evaluate([]koopman.Forecaster{reader, nonlinear, dmdc, koopman.Persistence{}}, k.heldOut, k.obsDim, k.actDim,
+		koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.rawDim})
+}
+
+// scoreTable has a row for each model and a column for each horizon.
+func scoreTable(scores []koopman.Score) *report.Table {
+	t := &report.Table{Columns: []report.Column{{Name: "model"}}}
+	for _, s := range scores {
+		if s.Model == scores[0].Model {
+			t.Columns = append(t.Columns, report.Column{Name: fmt.Sprintf("%d-step", s.Horizon), Right: true})
+		}
+	}
+	for i, s := range scores {
+		if i == 0 || s.Model != scores[i-1].Model {
+			t.Rows = append(t.Rows, []string{s.Model})
+		}
+		last := &t.Rows[len(t.Rows)-1]
+		*last = append(*last, fmt.Sprintf("%.4f", s.RMSE))
+	}
+	return t
+}
+
+// scoreFigure draws the error of every model over the horizon.
+func scoreFigure(scores []koopman.Score) (*plot.Figure, error) {
+	var series []plot.Series
+	for _, s := range scores {
+		if len(series) == 0 || series[len(series)-1].Name != s.Model {
+			series = append(series, plot.Series{Name: s.Model})
+		}
+		last := &series[len(series)-1]
+		last.X, last.Y = append(last.X, float64(s.Horizon)), append(last.Y, s.RMSE)
+	}
+	return plot.Lines("n-step prediction error on held-out episodes",
+		plot.Axes{X: "horizon (control steps of 0.1 s)", Y: "RMSE of the normalised observation", LogX: true, LogY: true, Markers: true}, series)
+}

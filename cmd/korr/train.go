@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"korr/train/dataset"
+	"korr/train/run"
+)
+
+func newCmdTrain(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "train a base policy, a Koopman model or a residual into a run folder",
+		Long: `Training runs offline into a folder: config.yaml (the resolved settings), metrics.jsonl and checkpoints. The order is
+collect, train base, train koopman, train residual.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainKoopman(a))
+	return cmd
+}
+
+// trainOptions are the flags that every training verb has.
+type trainOptions struct {
+	*app
+	data   string
+	runDir string
+}
+
+func (o *trainOptions) addFlags(cmd *cobra.Command, out string) {
+	cmd.Flags().StringVar(&o.data, "data", "", "`folder` of demonstrations, as korr collect writes it")
+	cmd.Flags().StringVar(&o.runDir, "out", out, "run `folder` to create")
+}
+
+// demonstrations reads --data and checks that it is of the task.
+func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
+	if o.data == "" {
+		return nil, usageErrorf("--data is missing: name a folder that korr collect wrote")
+	}
+	d, err := dataset.Read(o.data)
+	if err != nil {
+		return nil, err
+	}
+	if d.Info.Task != o.cfg.Sim.Task {
+		return nil, usageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=%s)", o.data, d.Info.Task, o.cfg.Sim.Task, d.Info.Task)
+	}
+	return d, nil
+}
+
+// folder creates the run folder with the resolved settings and opens its metrics.
+func (o *trainOptions) folder() (*run.Folder, *run.Recorder, error) {
+	config, err := o.cfg.YAML()
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := run.Create(o.runDir, config)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, nil, &codedError{exitUsage, err}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := f.Recorder(0)
+	return f, r, err
+}
+
+// trainResult is what a training verb prints.
+type trainResult struct {
+	Schema     string  `json:"schema"` // korr.train/1
+	Kind       string  `json:"kind"`   // base, koopman, resip, korr
+	Folder     string  `json:"folder"`
+	Checkpoint string  `json:"checkpoint"`
+	Steps      int     `json:"steps"`
+	Loss       float64 `json:"loss"`
+	Seconds    float64 `json:"seconds"`
+}
+
+const trainSchema = "korr.train/1"

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"korr/koopman"
+)
+
+// trainKoopmanOptions are the verb's flags.
+type trainKoopmanOptions struct {
+	trainOptions
+	base string
+	plot string
+}
+
+// trainKoopmanResult is what the verb prints.
+type trainKoopmanResult struct {
+	trainResult
+	SpectralRadius float64         `json:"spectral_radius"`
+	Scores         []koopman.Score `json:"scores"` // on the held-out episodes; empty without any
+}
+
+func newCmdTrainKoopman(a *app) *cobra.Command {
+	o := &trainKoopmanOptions{trainOptions: trainOptions{app: a}}
+	cmd := &cobra.Command{
+		Use:   "koopman",
+		Short: "a lifted linear model of the demonstrations, and how far ahead it predicts",
+		Long: `Fits z' = A z + B u on lifted observations: a least-squares start, then multi-step training with the spectral radius of A
+bounded. Prints the n-step error on held-out demonstrations beside persistence, DMDc and a nonlinear network.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainKoopman(cmd.Context(), o) },
+	}
+	o.addFlags(cmd, "runs/koopman")
+	f := cmd.Flags()
+	f.StringVar(&o.base, "base", "base", "base policy whose normalisers to use: a checkpoint or shipped weights")
+	f.StringVar(&o.plot, "plot", "", "draw the prediction errors into this .png or .svg `file`")
+	f.Int("steps", 1500, "optimiser steps")
+	setKey(f, "steps", "koopman.steps")
+	return cmd
+}
+
+func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
+	data, err := o.demonstrations()
+	if err != nil {
+		return err
+	}
+	base, err := o.loadPolicy(o.base)
+	if err != nil {
+		return err
+	}
+	enc, err := taskEncoder(base, o.cfg.Residual.Features)
+	if err != nil {
+		return err
+	}
+	k, err := newKoopmanData(data, enc, o.cfg.Koopman.HeldOut, o.cfg.Seed)
+	if err != nil {
+		return err
+	}
+	folder, metrics, err := o.folder()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, metrics.Close()) }()
+	c := o.cfg.Koopman
+	p := o.progress("train koopman", "steps", c.Steps)
+	const every = 25
+	var mean, loss float64
+	var recordErr error
+	m, err := fitKoopman(ctx, k, c, o.cfg.Seed, func(step int, l float64) {
+		mean += l / every
+		if (step+1)%every == 0 {
+			loss, mean = mean, 0
+			recordErr = errors.Join(recordErr, metrics.Record(step+1, map[string]float64{"loss": loss}))
+			p.set(step+1, c.Steps, fmt.Sprintf("loss %.5f", loss))
+		}
+	})
+	if err = errors.Join(err, recordErr); err != nil {
+		return err
+	}
+	path := folder.Checkpoint("koopman")
+	if err := m.Save(path); err != nil {
+		return err
+	}
+	took := p.finish(fmt.Sprintf("%d steps, loss %.5f", c.Steps, loss))
+	r := trainKoopmanResult{
+		trainResult:    trainResult{trainSchema, "koopman", folder.Dir(), path, c.Steps, loss, took.Seconds()},
+		SpectralRadius: m.SpectralRadius(), Scores: []koopman.Score{},
+	}
+	if len(k.heldOut) > 0 {
+		if r.Scores, err = scoreKoopman(ctx, m, k, c, o.cfg.Seed); err != nil {
+			return err
+		}
+	}
+	scores, err := json.MarshalIndent(r.Scores, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := folder.WriteFile("prediction.json", append(scores, '\n')); err != nil {
+		return err
+	}
+	return o.printKoopman(r)
+}
+
+func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
+	if o.plot != "" && len(r.Scores) > 0 {
+		figure, err := scoreFigure(r.Scores)
+		if err != nil {
+			return err
+		}
+		if err := figure.Save(o.plot); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return o.printJSON(r)
+	}
+	if len(r.Scores) > 0 {
+		if err := o.printf("RMSE of the normalised observation on held-out episodes\n\n"); err != nil {
+			return err
+		}
+		if err := scoreTable(r.Scores).WriteText(o.out); err != nil {
+			return err
+		}
+	}
+	return o.printf("\nspectral radius of A %.6f\n%s\n", r.SpectralRadius, r.Checkpoint)
+}
