@@ -68,9 +68,13 @@ func TestReadRefuses(t *testing.T) {
 		{"path outside", infoPath, replace(`"data/chunk-`, `"../chunk-`), "not understood"},
 		{"unknown template", infoPath, replace(`{file_index:03d}`, `{file}`), "not understood"},
 	}
+	whole := os.DirFS(write(t, testDataset(5, 4)))
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := write(t, testDataset(5, 4))
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, whole); err != nil {
+				t.Fatal(err)
+			}
 			path := filepath.Join(dir, tt.file)
 			edit(t, path, tt.edit)
 			_, err := Read(dir)

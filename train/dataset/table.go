@@ -94,7 +94,7 @@ func schemaOf(cols []column) *parquet.Schema {
 type tableWriter struct {
 	path string
 	file *os.File
-	w    *parquet.Writer
+	w    *parquet.GenericWriter[any]
 	cols int
 }
 
@@ -112,7 +112,7 @@ func createTable(path string, cols []column, meta map[string]string) (*tableWrit
 	for k, v := range meta {
 		opts = append(opts, parquet.KeyValueMetadata(k, v))
 	}
-	return &tableWriter{path: path, file: f, w: parquet.NewWriter(f, opts...), cols: len(cols)}, nil
+	return &tableWriter{path: path, file: f, w: parquet.NewGenericWriter[any](f, opts...), cols: len(cols)}, nil
 }
 
 // append writes the rows of cols, in the order of the schema, as one row group.
