@@ -88,12 +88,12 @@ func TestGoals(t *testing.T) {
 	if got.Load() != 1 || last.Load().Goal.Width != 0.01 || !s.Active() {
 		t.Fatalf("%d goals, %+v", got.Load(), last.Load())
 	}
-	s.Finish(msgs.GoalSucceeded, func(r *msgs.GraspActionResult) { r.Result.Success = true })
+	s.Finish(last.Load().GoalId.Id, msgs.GoalSucceeded, func(r *msgs.GraspActionResult) { r.Result.Success = true })
 	within(t, "a result", func() bool { return c.Result() != nil })
 	if r := c.Result(); !r.Result.Success || r.Status.Status != msgs.GoalSucceeded || s.Active() {
 		t.Errorf("%+v", r)
 	}
-	s.Finish(msgs.GoalAborted, nil) // nothing is active: no effect
+	s.Finish(last.Load().GoalId.Id, msgs.GoalAborted, nil) // no longer active: no effect
 
 	for _, w := range []float64{0.02, 0.03} {
 		if err := c.Do(ctx, width(w)); err != nil {
@@ -103,7 +103,11 @@ func TestGoals(t *testing.T) {
 	if got.Load() != 3 || !s.Active() {
 		t.Errorf("%d goals", got.Load())
 	}
-	s.Finish(msgs.GoalAborted, nil)
+	s.Finish("another", msgs.GoalAborted, nil)
+	if !s.Active() {
+		t.Error("finishing another goal ended this one")
+	}
+	s.Finish(last.Load().GoalId.Id, msgs.GoalAborted, nil)
 	within(t, "an aborted result", func() bool { r := c.Result(); return r != nil && r.Status.Status == msgs.GoalAborted })
 }
 

@@ -133,12 +133,12 @@ func (s *Server[G, R, F]) Active() bool {
 	return n > 0 && s.goals[n-1].Status == msgs.GoalActive
 }
 
-// Finish ends the active goal, if any, with a final status (msgs.GoalSucceeded, GoalAborted, GoalPreempted). fill sets
-// the result's content; it may be nil.
-func (s *Server[G, R, F]) Finish(status uint8, fill func(*R)) {
+// Finish ends the goal of an id, if it is still active, with a final status (msgs.GoalSucceeded, GoalAborted,
+// GoalPreempted). fill sets the result's content; it may be nil.
+func (s *Server[G, R, F]) Finish(id string, status uint8, fill func(*R)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.finish(status, fill) {
+	if n := len(s.goals); n > 0 && s.goals[n-1].GoalId.Id == id && s.finish(status, fill) {
 		s.publish()
 	}
 }

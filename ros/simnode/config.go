@@ -1,0 +1,49 @@
+package simnode
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"korr/ros/names"
+	"korr/sim"
+)
+
+// Config describes a served simulator.
+type Config struct {
+	Names    *names.Names
+	Env      sim.Env // must implement ArmState; the caller closes it after the server
+	LockStep bool
+	Seed     uint64        // of the episode that runs before the first ~reset
+	Resend   time.Duration // lock step: an unanswered observation is published again after this; 0 = 100 ms
+	Wait     bool          // New waits for a master instead of failing
+	OpenAt   float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
+	Logger   *slog.Logger  // nil = silent
+}
+
+// ErrNoArm: the environment does not tell its arm's state.
+var ErrNoArm = errors.New("the simulator does not report its arm (ArmStateTo): it cannot be served over ROS")
+
+// withDefaults checks the configuration and fills it in.
+func (c Config) withDefaults() (Config, error) {
+	if c.Names == nil || c.Env == nil {
+		return c, errors.New("simnode: Config needs Names and Env")
+	}
+	if _, ok := c.Env.(ArmState); !ok {
+		return c, ErrNoArm
+	}
+	if hz := c.Env.Spec().ControlHz; !(hz > 0) {
+		return c, fmt.Errorf("simnode: the environment's control rate is %g Hz", hz)
+	}
+	if c.Resend == 0 {
+		c.Resend = 100 * time.Millisecond
+	}
+	if c.OpenAt == 0 {
+		c.OpenAt = 0.03
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}

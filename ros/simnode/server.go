@@ -1,0 +1,244 @@
+package simnode
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"korr/internal/geom"
+	"korr/ros/msgs"
+	"korr/ros/node"
+	"korr/sim"
+)
+
+// Server is a simulator on the ROS graph. New connects it, Run drives it, Close disconnects it.
+type Server struct {
+	cfg  Config
+	log  *slog.Logger
+	env  sim.Env
+	spec sim.Spec
+	node *node.Node
+	out  publishers
+	hand *gripper
+
+	commands chan *msgs.PoseStamped // newest only
+	requests chan request
+	quit     chan struct{} // closed when Run returns: requests are refused
+	stopped  sync.Once
+	steps    atomic.Uint64
+
+	// Of Run's goroutine alone.
+	obs     []float32
+	arm     []float64
+	target  geom.Pose
+	stamp   time.Time // of the newest observation
+	seq     uint32    // of the newest observation
+	episode msgs.SimState
+	paused  bool
+}
+
+// request is a service call that the simulator's goroutine answers.
+type request struct {
+	do    func() error
+	reply chan error
+}
+
+// errStopped answers service calls once the simulator has stopped.
+var errStopped = errors.New("the simulator has stopped")
+
+// New connects the simulator to the ROS graph. The error is a *node.MasterError when there is no master, and wraps
+// ErrNoArm when the environment cannot be served.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, env: cfg.Env, spec: cfg.Env.Spec(),
+		commands: make(chan *msgs.PoseStamped, 1), requests: make(chan request), quit: make(chan struct{}),
+		stamp: time.Unix(0, 0),
+	}
+	s.obs = make([]float32, s.spec.ObsDim)
+	s.arm = make([]float64, ArmDim(len(s.spec.PartNames)))
+	if s.node, err = node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait}); err != nil {
+		return nil, err
+	}
+	if err := s.register(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// register makes topics, services and actions.
+func (s *Server) register() (err error) {
+	if err = s.out.advertise(s.node, s.spec.PartNames); err != nil {
+		return err
+	}
+	if s.hand, err = newGripper(s.node, s.cfg.OpenAt); err != nil {
+		return err
+	}
+	return errors.Join(
+		node.Subscribe(s.node, msgs.CommandTopic, s.receive),
+		node.Serve[msgs.Reset](s.node, "~reset", s.serveReset),
+		node.Serve[msgs.Step](s.node, "~step", s.serveStep),
+		node.Serve[msgs.SetBool](s.node, "~pause", s.servePause),
+	)
+}
+
+// Close disconnects from the ROS graph. Run must have returned, or never been called.
+func (s *Server) Close() error {
+	s.stopped.Do(func() { close(s.quit) })
+	if s.hand != nil {
+		s.hand.close()
+	}
+	return s.node.Close()
+}
+
+// Steps is how many control steps the simulator has taken.
+func (s *Server) Steps() uint64 { return s.steps.Load() }
+
+// receive keeps the newest pose for the simulator's goroutine.
+func (s *Server) receive(m *msgs.PoseStamped) {
+	for {
+		select {
+		case s.commands <- m:
+			return
+		default:
+		}
+		select {
+		case <-s.commands:
+		default:
+		}
+	}
+}
+
+// Run drives the simulator until ctx ends (it returns ctx's error) or the node ended (it returns the node's). An
+// episode that fails does not end Run: the error is reported in ~state and the next ~reset starts afresh.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.stopped.Do(func() { close(s.quit) })
+	if err := s.reset(s.cfg.Seed); err != nil {
+		return err
+	}
+	beat := time.Duration(float64(time.Second) / s.spec.ControlHz)
+	if s.cfg.LockStep {
+		beat = s.cfg.Resend
+	}
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		var commands <-chan *msgs.PoseStamped
+		if s.cfg.LockStep && !s.paused {
+			commands = s.commands
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.node.Done():
+			return s.node.Err()
+		case r := <-s.requests:
+			r.reply <- r.do()
+		case m := <-commands:
+			if s.answers(m) {
+				s.advance(m)
+				tick.Reset(beat)
+			}
+		case <-tick.C:
+			s.beat()
+		}
+	}
+}
+
+// answers reports whether a pose answers the newest observation of an episode that goes on.
+func (s *Server) answers(m *msgs.PoseStamped) bool {
+	return m.Header.Stamp.Equal(s.stamp) && !s.episode.Over()
+}
+
+// beat is what happens on the clock: a step in real time, a repetition in lock step.
+func (s *Server) beat() {
+	if s.cfg.LockStep {
+		s.publish()
+		return
+	}
+	select {
+	case m := <-s.commands:
+		s.target = m.Pose.Geom()
+	default:
+	}
+	if s.paused || s.episode.Over() {
+		s.stamp = time.Now() // nothing moves: the state is what it is now
+		s.publish()
+		return
+	}
+	s.step()
+	s.publish()
+}
+
+// advance takes the one step that a lock-step command is worth.
+func (s *Server) advance(m *msgs.PoseStamped) {
+	s.target = m.Pose.Geom()
+	s.step()
+	s.publish()
+}
+
+// step takes one control step toward the target.
+func (s *Server) step() {
+	grip := s.hand.command()
+	var res sim.Result
+	var err error
+	if p, ok := s.env.(PoseStepper); ok {
+		res, err = p.StepPose(s.obs, s.target.P, s.target.Q, grip)
+	} else {
+		act := make([]float32, sim.ActDim)
+		geom.VecTo(act, s.target.P)
+		geom.Rot6DTo(act[3:], s.target.Q)
+		act[9] = float32(grip)
+		res, err = s.env.Step(s.obs, act)
+	}
+	s.steps.Add(1)
+	s.mark()
+	e := &s.episode
+	e.Step++
+	e.Reward = res.Reward
+	e.EpisodeReturn += res.Reward
+	e.Terminated, e.Truncated, e.Success = res.Terminated, res.Truncated, res.Success
+	if err != nil {
+		e.Error = err.Error()
+		s.log.Warn("the episode failed", "seed", e.Seed, "step", e.Step, "err", err)
+		return // the arm state stays that of the last good observation
+	}
+	s.env.(ArmState).ArmStateTo(s.arm)
+	s.hand.moved(s.arm[ArmFingers] + s.arm[ArmFingers+1])
+}
+
+// mark stamps a new observation.
+func (s *Server) mark() {
+	s.seq++
+	if s.cfg.LockStep {
+		s.stamp = s.stamp.Add(time.Duration(float64(time.Second) / s.spec.ControlHz))
+	} else {
+		s.stamp = time.Now()
+	}
+}
+
+// reset starts the episode of a seed with the arm commanded to stay where it is.
+func (s *Server) reset(seed uint64) error {
+	s.hand.reset()
+	select {
+	case <-s.commands:
+	default:
+	}
+	err := s.env.Reset(s.obs, seed)
+	s.episode = msgs.SimState{Seed: seed, Episode: s.episode.Episode + 1}
+	s.mark()
+	if err != nil {
+		s.episode.Error = err.Error()
+		return err
+	}
+	s.env.(ArmState).ArmStateTo(s.arm)
+	s.target = geom.Pose{P: geom.Vec3(s.arm[ArmPosition:]), Q: geom.Mat3(s.arm[ArmRotation:]).Quat()}
+	s.publish()
+	return nil
+}
