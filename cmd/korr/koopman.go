@@ -132,5 +132,5 @@ func scoreFigure(scores []koopman.Score) (*plot.Figure, error) {
 		last.X, last.Y = append(last.X, float64(s.Horizon)), append(last.Y, s.RMSE)
 	}
 	return plot.Lines("n-step prediction error on held-out episodes",
-		plot.Axes{X: "horizon (control steps of 0.1 s)", Y: "RMSE of the normalised observation", LogX: true, LogY: true, Markers: true}, series)
+		plot.Axes{X: "horizon (control steps of 0.1 s)", Y: "RMSE (normalised)", LogX: true, LogY: true, Markers: true}, series)
 }

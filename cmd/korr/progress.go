@@ -57,7 +57,10 @@ func (p *progress) set(done, total int, note string) {
 		return
 	}
 	p.last = now
-	fmt.Fprintf(p.out, "%s: %d/%d %s (%s)\n", p.what, done, total, note, now.Sub(p.start).Round(time.Second))
+	if note != "" {
+		note = ", " + note
+	}
+	fmt.Fprintf(p.out, "%s: %d/%d%s (%s)\n", p.what, done, total, note, now.Sub(p.start).Round(time.Second))
 }
 
 // setOf is set for a step whose total was not known when it started.

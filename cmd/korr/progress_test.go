@@ -22,7 +22,7 @@ func TestProgressWithoutATerminal(t *testing.T) {
 	if len(lines) != 11 || took != 50*time.Second {
 		t.Fatalf("%d lines, %v:\n%s", len(lines), took, b.String())
 	}
-	if lines[0] != "collect: 5/50 2 failed (5s)" || lines[10] != "collect: 50 episodes in 50s" {
+	if lines[0] != "collect: 5/50, 2 failed (5s)" || lines[10] != "collect: 50 episodes in 50s" {
 		t.Errorf("first %q, last %q", lines[0], lines[10])
 	}
 	if strings.Contains(b.String(), "\r") || strings.Contains(b.String(), "\x1b") {

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"korr/sim"
+	"korr/sim/expert"
+	"korr/sim/mujoco"
+	"korr/train/collect"
+	"korr/train/dataset"
+)
+
+// robotName is the simulated arm, as datasets name it.
+const robotName = "franka_panda"
+
+// collectOptions are the verb's flags that are no settings.
+type collectOptions struct {
+	*app
+	dir string
+}
+
+func newCmdCollect(a *app) *cobra.Command {
+	o := &collectOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "collect",
+		Short: "demonstrations of the scripted expert, as a LeRobot v3.0 dataset",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runCollect(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.dir, "out", "runs/demos", "dataset `folder` to create")
+	f.Int("episodes", 50, "demonstrations to keep")
+	f.String("task", "one_leg", "furniture task")
+	f.String("randomness", "low", "initial randomness: low, med or high")
+	setKey(f, "episodes", "collect.episodes")
+	setKey(f, "task", "sim.task")
+	setKey(f, "randomness", "sim.randomness")
+	return cmd
+}
+
+// collectResult is what the verb prints.
+type collectResult struct {
+	Schema    string `json:"schema"` // korr.collect/1
+	Folder    string `json:"folder"`
+	Episodes  int    `json:"episodes"`
+	Frames    int    `json:"frames"`
+	Attempts  int    `json:"attempts"`
+	Successes int    `json:"successes"`
+}
+
+func runCollect(ctx context.Context, o *collectOptions) error {
+	info, err := o.datasetInfo()
+	if err != nil {
+		return err
+	}
+	w, err := dataset.Create(o.dir, info)
+	if err != nil {
+		return err
+	}
+	done, err := o.demonstrate(ctx, w)
+	if err != nil && done.Kept == 0 {
+		return errors.Join(err, w.Abort())
+	}
+	if closeErr := w.Close(); closeErr != nil {
+		return errors.Join(err, closeErr)
+	}
+	if err != nil {
+		o.log.Warn("stopped early; what was collected is kept", "folder", o.dir, "episodes", done.Kept)
+		return err
+	}
+	r := collectResult{"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes}
+	if o.json {
+		return o.printJSON(r)
+	}
+	return o.printf("%s: %d episodes, %d frames; the expert solved %d of %d\n", r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts)
+}
+
+// datasetInfo describes demonstrations of the task of the settings.
+func (a *app) datasetInfo() (dataset.Info, error) {
+	task, err := sim.TaskByName(a.cfg.Sim.Task)
+	if err != nil {
+		return dataset.Info{}, &codedError{exitUsage, err}
+	}
+	env, err := a.newEnv(a.condition())
+	if err != nil {
+		return dataset.Info{}, err
+	}
+	spec := env.Spec()
+	return dataset.Info{Task: task.Name, Robot: robotName, FPS: spec.ControlHz, PartNames: spec.PartNames}, env.Close()
+}
+
+// demonstrate collects the expert's episodes into the sink, telling its progress.
+func (a *app) demonstrate(ctx context.Context, sink collect.Sink) (collect.Progress, error) {
+	task, err := sim.TaskByName(a.cfg.Sim.Task)
+	if err != nil {
+		return collect.Progress{}, &codedError{exitUsage, err}
+	}
+	print, err := mujoco.Fingerprint(task.Name)
+	if err != nil {
+		return collect.Progress{}, err
+	}
+	c := a.cfg.Collect
+	p := a.progress("collect", "episodes", c.Episodes)
+	done, err := collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {
+		env, err := a.newEnv(a.condition())
+		if err != nil {
+			return nil, nil, err
+		}
+		e, err := expert.New(task, expert.Config{InsertNoise: c.InsertNoise})
+		if err != nil {
+			return nil, nil, errors.Join(err, env.Close())
+		}
+		return env, e, nil
+	}, sink, collect.Options{
+		Episodes: c.Episodes, ExecNoise: c.ExecNoise, Seed: a.cfg.Seed, Workers: a.workers(), OnlySuccess: c.OnlySuccess,
+		Origin: dataset.Episode{Randomness: a.cfg.Sim.Randomness, Perturb: a.cfg.Sim.Perturb, Simulator: print},
+		Progress: func(now collect.Progress) {
+			p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
+		},
+	})
+	if err == nil {
+		p.finish(fmt.Sprintf("%d episodes, %d frames", done.Kept, done.Frames))
+	}
+	return done, err
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"korr/internal/plot"
+	"korr/koopman"
+	"korr/train/eval"
+	"korr/train/run"
+)
+
+// plotOptions are the verb's flags.
+type plotOptions struct {
+	*app
+	file   string
+	metric string
+	wall   bool
+}
+
+func newCmdPlot(a *app) *cobra.Command {
+	o := &plotOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "plot RUN... | RESULTS.json | prediction.json",
+		Short: "learning curves of runs, success bars, prediction errors",
+		Long: `Draws the metrics of one or more run folders as curves, the output of korr eval --json as success bars, or the prediction.json
+of korr train koopman as errors over the horizon.`,
+		Example: `  korr plot runs/korr runs/resip --out curves.png
+  korr plot runs/base --metric loss --out loss.svg
+  korr eval --json > results.json && korr plot results.json --out success.png`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageErrorf("%s wants run folders or a JSON file", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return runPlot(o, args) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.file, "out", "korr.png", "`file` to draw into, .png or .svg")
+	f.StringVar(&o.metric, "metric", "", "metric of the runs to draw (default: the success rate if recorded, else the loss)")
+	f.BoolVar(&o.wall, "wall", false, "draw over hours of training instead of steps")
+	return cmd
+}
+
+func runPlot(o *plotOptions, args []string) error {
+	var figure *plot.Figure
+	var err error
+	if len(args) == 1 && strings.HasSuffix(args[0], ".json") {
+		figure, err = fileFigure(args[0])
+	} else {
+		figure, err = o.curves(args)
+	}
+	if err != nil {
+		return err
+	}
+	if err := figure.Save(o.file); err != nil {
+		return err
+	}
+	return o.printf("%s\n", o.file)
+}
+
+// fileFigure draws a JSON file of results: an evaluation, or scores of predictions.
+func fileFigure(path string) (*plot.Figure, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var scores []koopman.Score
+	if json.Unmarshal(b, &scores) == nil {
+		return scoreFigure(scores)
+	}
+	var r eval.Report
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if r.Schema != eval.Schema {
+		return nil, usageErrorf("%s has schema %q, not %q: use the output of korr eval --json", path, r.Schema, eval.Schema)
+	}
+	return successFigure(r.Results)
+}
+
+// preferred metrics, the most telling first.
+var preferred = []string{"eval_success", "success", "val_loss", "loss"}
+
+// curves draws one metric of every run.
+func (o *plotOptions) curves(dirs []string) (*plot.Figure, error) {
+	records := make([][]run.Record, len(dirs))
+	names := map[string]bool{}
+	for i, dir := range dirs {
+		f, err := run.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		if records[i], err = f.Metrics(); err != nil {
+			return nil, err
+		}
+		for _, r := range records[i] {
+			for name := range r.Values {
+				names[name] = true
+			}
+		}
+	}
+	metric, err := chooseMetric(o.metric, names)
+	if err != nil {
+		return nil, err
+	}
+	axes := plot.Axes{X: "steps", Y: strings.ReplaceAll(metric, "_", " "), Percent: strings.HasSuffix(metric, "success")}
+	if o.wall {
+		axes.X = "hours"
+	}
+	var series []plot.Series
+	for i, dir := range dirs {
+		s := plot.Series{Name: filepath.Base(filepath.Clean(dir))}
+		for _, r := range records[i] {
+			y, ok := r.Values[metric]
+			if !ok {
+				continue
+			}
+			x := float64(r.Step)
+			if o.wall {
+				x = r.WallS / 3600
+			}
+			s.X, s.Y = append(s.X, x), append(s.Y, y)
+		}
+		series = append(series, s)
+	}
+	return plot.Lines("", axes, series)
+}
+
+func chooseMetric(asked string, have map[string]bool) (string, error) {
+	if asked == "" {
+		for _, name := range preferred {
+			if have[name] {
+				return name, nil
+			}
+		}
+	} else if have[asked] {
+		return asked, nil
+	}
+	return "", usageErrorf("no metric %q in these runs; there are: %s", asked, strings.Join(slices.Sorted(maps.Keys(have)), ", "))
+}
