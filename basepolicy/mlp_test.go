@@ -204,6 +204,24 @@ func TestQueueDoesNotAllocate(t *testing.T) {
 	run("Reset and ActTo", func() error { q.Reset(1); return q.ActTo(act, obs) })
 }
 
+func FuzzLoadMLP(f *testing.F) {
+	m := testMLP(f)
+	var whole tensorfile.File
+	if err := m.SaveTo(&whole, ""); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole.Meta["config"], whole.Meta["origin"])
+	f.Add(`{"obs_dim":65536,"act_dim":65536,"horizon":1,"hidden":[65536,65536]}`, "{}")
+	f.Fuzz(func(t *testing.T, config, origin string) {
+		file := tensorfile.File{Tensors: whole.Tensors, Meta: map[string]string{"format": mlpFormat, "config": config, "origin": origin}}
+		got, err := LoadMLPFrom(&file, "")
+		if err != nil {
+			return
+		}
+		chunkOf(t, got.NewChunker(), make([]float32, got.Config.ObsDim))
+	})
+}
+
 func BenchmarkPlan(b *testing.B) {
 	cfg := MLPConfig{ObsDim: 58, ActDim: 10, Horizon: 32, Hidden: []int{384, 384, 384}}
 	m := testMLP(b)

@@ -76,10 +76,13 @@ func (i Info) features() map[string]feature {
 	}
 }
 
+// maxParts bounds what a foreign or damaged info.json can ask for.
+const maxParts = 1000
+
 // partNames recovers the part names from the names of the environment state.
 func partNames(env feature) ([]string, error) {
-	if len(env.Shape) != 1 || env.Shape[0] < sim.PoseDim || env.Shape[0]%sim.PoseDim != 0 {
-		return nil, fmt.Errorf("feature %q has shape %v, want whole poses of %d values", featEnv, env.Shape, sim.PoseDim)
+	if len(env.Shape) != 1 || env.Shape[0] < sim.PoseDim || env.Shape[0] > maxParts*sim.PoseDim || env.Shape[0]%sim.PoseDim != 0 {
+		return nil, fmt.Errorf("feature %q has shape %v, want 1 to %d poses of %d values", featEnv, env.Shape, maxParts, sim.PoseDim)
 	}
 	var parts []string
 	for k := range env.Shape[0] / sim.PoseDim {

@@ -58,19 +58,27 @@ func newInfoJSON(info Info, episodes, frames int) infoJSON {
 func readInfo(dir string) (infoJSON, Info, error) {
 	var j infoJSON
 	path := filepath.Join(dir, infoPath)
-	bad := func(err error) (infoJSON, Info, error) { return j, Info{}, &FormatError{path, err} }
 	if err := readJSON(path, &j); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w: not a LeRobot dataset, or one whose collection was interrupted", err)
 		}
-		return bad(err)
+		return j, Info{}, &FormatError{path, err}
 	}
+	info, err := j.check()
+	if err != nil {
+		return j, Info{}, &FormatError{path, err}
+	}
+	return j, info, nil
+}
+
+// check reports a dataset of another kind.
+func (j *infoJSON) check() (Info, error) {
 	if j.CodebaseVersion != codebaseVersion {
-		return bad(fmt.Errorf("codebase_version %q, want %q: convert it with lerobot first", j.CodebaseVersion, codebaseVersion))
+		return Info{}, fmt.Errorf("codebase_version %q, want %q: convert it with lerobot first", j.CodebaseVersion, codebaseVersion)
 	}
 	info, err := checkFeatures(j.Features)
 	if err != nil {
-		return bad(err)
+		return Info{}, err
 	}
 	info.FPS = j.FPS
 	if j.RobotType != nil {
@@ -78,13 +86,13 @@ func readInfo(dir string) (infoJSON, Info, error) {
 	}
 	switch {
 	case j.FPS <= 0:
-		return bad(fmt.Errorf("fps is %v", j.FPS))
+		return Info{}, fmt.Errorf("fps is %v", j.FPS)
 	case j.TotalEpisodes < 1 || j.TotalFrames < j.TotalEpisodes:
-		return bad(fmt.Errorf("%d episodes of %d frames in total", j.TotalEpisodes, j.TotalFrames))
+		return Info{}, fmt.Errorf("%d episodes of %d frames in total", j.TotalEpisodes, j.TotalFrames)
 	case j.TotalTasks != 1:
-		return bad(fmt.Errorf("%d tasks, want one task per dataset", j.TotalTasks))
+		return Info{}, fmt.Errorf("%d tasks, want one task per dataset", j.TotalTasks)
 	}
-	return j, info, nil
+	return info, nil
 }
 
 // dataFile is the path of a data file inside the dataset.

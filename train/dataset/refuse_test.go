@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -195,6 +196,32 @@ func FuzzTable(f *testing.F) {
 		}
 		if s, err := tab.strings("c", 0); err == nil && len(s) != tab.rows() {
 			t.Errorf("%d texts of %d rows", len(s), tab.rows())
+		}
+	})
+}
+
+func FuzzInfo(f *testing.F) {
+	good, err := json.Marshal(newInfoJSON(testInfo, 2, 9))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(bytes.Replace(good, []byte("[21]"), []byte("[7000000000]"), 1))
+	f.Add(bytes.Replace(good, []byte("[21]"), []byte("[]"), 1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var j infoJSON
+		if json.Unmarshal(b, &j) != nil {
+			return
+		}
+		info, err := j.check()
+		if err != nil {
+			return
+		}
+		if n := info.EnvDim(); n < 7 || n > 7*maxParts {
+			t.Errorf("accepted %d pose values", n)
+		}
+		if p, err := dataFile(j.DataPath, 0, 0); err == nil && !filepath.IsLocal(p) {
+			t.Errorf("data file %q lies outside", p)
 		}
 	})
 }
