@@ -55,7 +55,7 @@ A policy is expert, base, resip or korr (the shipped weights), or the path of a 
 
 func runEval(ctx context.Context, o *evalOptions) error {
 	spec := eval.Spec{
-		Conditions: o.conditions(), Episodes: o.cfg.Eval.Episodes, Seed: o.cfg.Seed, Workers: o.workers(), NewEnv: o.newEnv,
+		Conditions: o.conditions(), Episodes: o.cfg.Eval.Episodes, Seed: o.cfg.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv),
 	}
 	var err error
 	if spec.Policies, err = o.policies(o.cfg.Eval.Policies); err != nil {

@@ -24,6 +24,14 @@ type Policy struct {
 	New  func() (sim.Policy, error)
 }
 
+// Player plays episodes of one condition: in process (see InProcess), or against a simulator elsewhere.
+type Player interface {
+	// Play plays the episode of a seed. A failing policy or simulator ends it with its Fault; the error is what keeps any
+	// further episode from being played.
+	Play(ctx context.Context, p sim.Policy, episodeSeed uint64) (Episode, error)
+	Close() error
+}
+
 // Spec says what to measure.
 type Spec struct {
 	Conditions []Condition
@@ -31,7 +39,7 @@ type Spec struct {
 	Episodes   int // for each policy and condition
 	Seed       uint64
 	Workers    int // 0 = one for each core
-	NewEnv     func(Condition) (sim.Env, error)
+	Open       func(context.Context, Condition) (Player, error)
 	Progress   func(done, total int) // optional; calls never overlap
 }
 
@@ -128,36 +136,36 @@ func progress(s Spec, total int) func() {
 	}
 }
 
-// worker owns one environment and one policy, those of the cell it is at.
+// worker owns one player and one policy, those of the cell it is at.
 type worker struct {
 	spec  *Spec
 	cells []Cell
 	at    int
-	env   sim.Env
+	play  Player
 	pol   sim.Policy
 }
 
 func (w *worker) run(ctx context.Context, j job) error {
-	if err := w.moveTo(j.cell); err != nil {
+	if err := w.moveTo(ctx, j.cell); err != nil {
 		return err
 	}
-	ep, err := RunEpisode(ctx, w.env, w.pol, EpisodeSeed(w.spec.Seed, j.episode), nil)
+	ep, err := w.play.Play(ctx, w.pol, EpisodeSeed(w.spec.Seed, j.episode))
 	w.cells[j.cell].Episodes[j.episode] = ep
 	return err
 }
 
-func (w *worker) moveTo(cell int) error {
+func (w *worker) moveTo(ctx context.Context, cell int) error {
 	if cell == w.at {
 		return nil
 	}
 	c := w.cells[cell].Condition
 	if w.at < 0 || w.cells[w.at].Condition != c {
-		w.closeEnv()
-		env, err := w.spec.NewEnv(c)
+		w.closePlayer()
+		play, err := w.spec.Open(ctx, c)
 		if err != nil {
 			return fmt.Errorf("eval: %s %s: %w", c.Task, c.Randomness, err)
 		}
-		w.env = env
+		w.play = play
 	}
 	w.closePolicy()
 	p := w.spec.Policies[cell%len(w.spec.Policies)]
@@ -170,14 +178,14 @@ func (w *worker) moveTo(cell int) error {
 }
 
 func (w *worker) close() {
-	w.closeEnv()
+	w.closePlayer()
 	w.closePolicy()
 }
 
-func (w *worker) closeEnv() {
-	if w.env != nil {
-		_ = w.env.Close() // nothing is written: there is nothing a failure could lose
-		w.env = nil
+func (w *worker) closePlayer() {
+	if w.play != nil {
+		_ = w.play.Close() // nothing is written: there is nothing a failure could lose
+		w.play = nil
 	}
 }
 
@@ -187,48 +195,6 @@ func (w *worker) closePolicy() {
 		c.Close()
 	}
 	w.pol = nil
-}
-
-// Step is what an observer of an episode sees: the observation (raw) acted on, the action (raw) and its result. The
-// slices are reused.
-type Step struct {
-	Index    int // 0-based control step
-	Obs, Act []float32
-	Result   sim.Result
-}
-
-// RunEpisode plays one episode from the seed. observe, when not nil, is called after every control step. A failing policy or
-// simulator ends the episode with its Fault; the error is only ever that of ctx.
-func RunEpisode(ctx context.Context, env sim.Env, pol sim.Policy, episodeSeed uint64, observe func(Step)) (Episode, error) {
-	spec := env.Spec()
-	obs, next, act := make([]float32, spec.ObsDim), make([]float32, spec.ObsDim), make([]float32, spec.ActDim)
-	ep := Episode{Seed: episodeSeed}
-	if ep.Fault = env.Reset(obs, episodeSeed); ep.Fault != nil {
-		return ep, nil
-	}
-	pol.Reset(episodeSeed)
-	for {
-		if err := context.Cause(ctx); err != nil {
-			return ep, err
-		}
-		if ep.Fault = pol.ActTo(act, obs); ep.Fault != nil {
-			return ep, nil
-		}
-		res, err := env.Step(next, act)
-		if err != nil {
-			ep.Fault = err
-			return ep, nil
-		}
-		if observe != nil {
-			observe(Step{Index: ep.Steps, Obs: obs, Act: act, Result: res})
-		}
-		ep.Steps++
-		obs, next = next, obs
-		if res.Terminated || res.Truncated || res.Success {
-			ep.Success = res.Success
-			return ep, nil
-		}
-	}
 }
 
 // Faults joins the faults of a cell's episodes, each named by its seed; nil when there were none.

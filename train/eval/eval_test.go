@@ -73,10 +73,10 @@ func hillSpec(open *atomic.Int32) Spec {
 		Conditions: []Condition{{Task: "hill", Randomness: "low"}, {Task: "hill", Randomness: "low", Perturb: 1}},
 		Policies:   []Policy{named("slow", 0.5), named("fast", 1), named("broken", -1)},
 		Episodes:   25, Seed: 7,
-		NewEnv: func(c Condition) (sim.Env, error) {
+		Open: InProcess(func(c Condition) (sim.Env, error) {
 			open.Add(1)
 			return &hillEnv{perturb: c.Perturb, open: open}, nil
-		},
+		}),
 	}
 }
 
@@ -168,7 +168,7 @@ func TestEvaluateStops(t *testing.T) {
 	t.Run("no engine", func(t *testing.T) {
 		var open atomic.Int32
 		s := hillSpec(&open)
-		s.NewEnv = func(Condition) (sim.Env, error) { return nil, sim.ErrNoEngine }
+		s.Open = InProcess(func(Condition) (sim.Env, error) { return nil, sim.ErrNoEngine })
 		if _, err := Evaluate(t.Context(), s); !errors.Is(err, sim.ErrNoEngine) {
 			t.Errorf("error %v", err)
 		}
