@@ -17,6 +17,7 @@ import (
 type evalOptions struct {
 	*app
 	csv, plot, html string
+	ros             bool
 }
 
 func newCmdEval(a *app) *cobra.Command {
@@ -47,6 +48,7 @@ A policy is expert, base, resip or korr (the shipped weights), or the path of a 
 	} {
 		setKey(f, flag, key)
 	}
+	f.BoolVar(&o.ros, "ros", false, "play through ROS nodes in lock step (embedded master, loopback) instead of in process")
 	f.StringVar(&o.csv, "csv", "", "write one line per episode to this `file`")
 	f.StringVar(&o.plot, "plot", "", "draw the success rates into this .png or .svg `file`")
 	f.StringVar(&o.html, "html", "", "write a report with table and picture to this `file`")
@@ -56,6 +58,9 @@ A policy is expert, base, resip or korr (the shipped weights), or the path of a 
 func runEval(ctx context.Context, o *evalOptions) error {
 	spec := eval.Spec{
 		Conditions: o.conditions(), Episodes: o.cfg.Eval.Episodes, Seed: o.cfg.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv),
+	}
+	if o.ros {
+		spec.Open = o.lanes
 	}
 	var err error
 	if spec.Policies, err = o.policies(o.cfg.Eval.Policies); err != nil {

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"korr/residual"
+	"korr/residual/loop"
+	"korr/ros/master"
+	"korr/ros/msgs"
+	"korr/ros/names"
+	"korr/ros/robot"
+	"korr/ros/simnode"
+	"korr/sim"
+	"korr/train/eval"
+)
+
+// resetTimeout bounds the start of an episode over ROS, the connection of the nodes included.
+const resetTimeout = 20 * time.Second
+
+// lane is a whole robot over ROS on the loopback interface: an embedded master, a simulator node and a control node. It plays
+// episodes for package eval.
+type lane struct {
+	master *master.Master
+	server *simnode.Server
+	robot  *robot.Robot
+	env    sim.Env
+	cfg    loop.Config
+	stop   context.CancelFunc
+	served chan error // what the simulator's Run returned
+
+	clamped, ticks int // commands that the shield changed, and all commands
+}
+
+var _ eval.Player = (*lane)(nil)
+
+// lanes opens lanes in lock step for an evaluation.
+func (a *app) lanes(ctx context.Context, c eval.Condition) (eval.Player, error) {
+	l, err := a.openLane(ctx, c, true)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// openLane starts master, simulator and control node. In lock step an episode takes as long as it needs; otherwise both
+// sides keep the period of sim.Spec.ControlHz.
+func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool) (*lane, error) {
+	env, err := a.newEnv(c)
+	if err != nil {
+		return nil, err
+	}
+	l := &lane{env: env, served: make(chan error, 1), stop: func() {}}
+	if err := l.connect(ctx, lockStep, a.log); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (l *lane) connect(ctx context.Context, lockStep bool, log *slog.Logger) (err error) {
+	spec := l.env.Spec()
+	l.cfg = loop.Config{
+		LockStep: lockStep, ObsDim: spec.ObsDim, Patience: resetTimeout,
+		OnTick: func(r *loop.Record) {
+			l.ticks++
+			if r.Clamps != 0 {
+				l.clamped++
+			}
+		},
+	}
+	if !lockStep {
+		l.cfg.Period = time.Duration(float64(time.Second) / spec.ControlHz)
+	}
+	if l.master, err = master.Start(master.Config{Addr: "127.0.0.1:0", Logger: log}); err != nil {
+		return err
+	}
+	simNames, err := l.names(msgs.SimNode)
+	if err != nil {
+		return err
+	}
+	if l.server, err = simnode.New(ctx, simnode.Config{Names: simNames, Env: l.env, LockStep: lockStep, Logger: log}); err != nil {
+		return err
+	}
+	var serving context.Context
+	serving, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go func() { l.served <- l.server.Run(serving) }()
+	robotNames, err := l.names("korr")
+	if err != nil {
+		return err
+	}
+	l.robot, err = robot.Open(ctx, robot.Config{
+		Names: robotNames, Parts: spec.PartNames, LockStep: lockStep, ReportedTwist: true, Logger: log,
+	})
+	return err
+}
+
+func (l *lane) names(node string) (*names.Names, error) {
+	n, err := names.New(node, l.master.URI())
+	if err != nil {
+		return nil, err
+	}
+	n.Host = "127.0.0.1"
+	return n, nil
+}
+
+// Play implements eval.Player.
+func (l *lane) Play(ctx context.Context, p sim.Policy, episodeSeed uint64) (eval.Episode, error) {
+	p.Reset(episodeSeed)
+	res, err := l.robot.Run(ctx, asStepper(p), l.cfg, episodeSeed)
+	ep := eval.Episode{Seed: episodeSeed}
+	if res != nil {
+		ep.Steps, ep.Success = int(res.Step), res.Success
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return ep, cause
+	}
+	var failed *robot.EpisodeError
+	if errors.As(err, &failed) || loop.LastStates(err) != nil {
+		ep.Fault, ep.Success = err, false
+		return ep, nil
+	}
+	return ep, err
+}
+
+// Close ends the nodes, the master and the simulator.
+func (l *lane) Close() error {
+	var errs []error
+	if l.robot != nil {
+		errs = append(errs, l.robot.Close())
+	}
+	l.stop()
+	if l.server != nil {
+		if err := <-l.served; !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+		}
+		errs = append(errs, l.server.Close())
+	}
+	if l.master != nil {
+		errs = append(errs, l.master.Close())
+	}
+	return errors.Join(append(errs, l.env.Close())...)
+}
+
+// asStepper lets a policy without plans and predictions, such as the expert, drive the loop.
+func asStepper(p sim.Policy) loop.Stepper {
+	if s, ok := p.(loop.Stepper); ok {
+		return s
+	}
+	return plainStepper{p}
+}
+
+type plainStepper struct{ policy sim.Policy }
+
+func (s plainStepper) StepTo(act, obs []float32) (residual.Info, error) {
+	return residual.Info{}, s.policy.ActTo(act, obs)
+}
+
+func (plainStepper) Executed([]float32) {}
+
+func (plainStepper) Replan() {}
