@@ -35,6 +35,7 @@ type app struct {
 	logFormat  string
 	json       bool
 	quiet      bool
+	rosArgs    []string // name:=value
 
 	cfg *configs.Config
 	log *slog.Logger
@@ -102,6 +103,9 @@ func (a *app) setUp(cmd *cobra.Command) error {
 		a.log = slog.New(slog.NewJSONHandler(a.err, options))
 	default:
 		return usageErrorf("--log-format %s: use text or json", a.logFormat)
+	}
+	if len(a.rosArgs) > 0 && cmd.Annotations[takesROS] == "" {
+		return usageErrorf("%s takes no ROS argument %q", cmd.CommandPath(), a.rosArgs[0])
 	}
 	set := append([]string(nil), a.set...)
 	cmd.Flags().Visit(func(f *pflag.Flag) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"korr/configs"
+	"korr/residual/loop"
+	"korr/ros/node"
 )
 
 // The exit codes, the same for every verb.
@@ -44,6 +46,8 @@ func gateErrorf(format string, args ...any) error {
 func exitCode(err error) int {
 	var coded *codedError
 	var config *configs.Error
+	var noMaster *node.MasterError
+	var silent *loop.SilenceError
 	switch {
 	case err == nil:
 		return exitOK
@@ -53,6 +57,10 @@ func exitCode(err error) int {
 		return coded.code
 	case errors.As(err, &config):
 		return exitUsage
+	case errors.As(err, &noMaster), errors.As(err, &silent):
+		return exitUnreachable
+	case loop.LastStates(err) != nil:
+		return exitSafety
 	default:
 		return exitFailure
 	}

@@ -30,8 +30,7 @@ type lane struct {
 	cfg    loop.Config
 	stop   context.CancelFunc
 	served chan error // what the simulator's Run returned
-
-	clamped, ticks int // commands that the shield changed, and all commands
+	ticks  ticks
 }
 
 var _ eval.Player = (*lane)(nil)
@@ -61,17 +60,10 @@ func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool) (*l
 
 func (l *lane) connect(ctx context.Context, lockStep bool, log *slog.Logger) (err error) {
 	spec := l.env.Spec()
-	l.cfg = loop.Config{
-		LockStep: lockStep, ObsDim: spec.ObsDim, Patience: resetTimeout,
-		OnTick: func(r *loop.Record) {
-			l.ticks++
-			if r.Clamps != 0 {
-				l.clamped++
-			}
-		},
-	}
+	l.cfg = loop.Config{LockStep: lockStep, ObsDim: spec.ObsDim, Patience: resetTimeout, OnTick: l.ticks.add}
 	if !lockStep {
 		l.cfg.Period = time.Duration(float64(time.Second) / spec.ControlHz)
+		l.ticks.period = l.cfg.Period
 	}
 	if l.master, err = master.Start(master.Config{Addr: "127.0.0.1:0", Logger: log}); err != nil {
 		return err

@@ -25,6 +25,7 @@ func main() {
 // execute runs one command line, reports its error on the error stream and returns the exit code.
 func execute(ctx context.Context, args []string, io *streams) int {
 	a := &app{streams: io}
+	a.rosArgs, args = splitROS(args)
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(io.in)

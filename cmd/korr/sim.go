@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"korr/ros/master"
+	"korr/ros/msgs"
+	"korr/ros/names"
+	"korr/ros/simnode"
+	"korr/train/eval"
+)
+
+// simOptions are the verb's flags that are no settings.
+type simOptions struct {
+	*app
+	policy                    string
+	episodes                  int
+	ros, lockStep, startsRoot bool
+}
+
+func newCmdSim(a *app) *cobra.Command {
+	o := &simOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "sim [name:=value ...]",
+		Short: "the simulator alone, or as a ROS node",
+		Long: `Plays episodes of a policy and says how they ended; or, with --ros, serves the simulator as a Franka arm with a part tracker,
+10 Hz on the wall clock, or in lock step with the control node, until interrupted.`,
+		Example: `  korr sim --policy expert --episodes 3
+  korr sim --ros --master`,
+		Args:        noArgs,
+		Annotations: rosAnnotation,
+		RunE:        func(cmd *cobra.Command, _ []string) error { return runSim(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.String("task", "one_leg", "furniture task")
+	f.String("randomness", "low", "initial randomness: low, med or high")
+	f.Float64("perturb", 0, "strength of the pushes; 0 = none, 1 = as published")
+	setKey(f, "task", "sim.task")
+	setKey(f, "randomness", "sim.randomness")
+	setKey(f, "perturb", "sim.perturb")
+	f.StringVar(&o.policy, "policy", expertName, "who acts: expert, base, resip, korr or the path of a checkpoint")
+	f.IntVar(&o.episodes, "episodes", 1, "episodes to play")
+	f.BoolVar(&o.ros, "ros", false, "serve the simulator as a ROS node")
+	f.BoolVar(&o.startsRoot, "master", false, "with --ros: start a ROS master at ROS_MASTER_URI (default 127.0.0.1:11311) too")
+	f.BoolVar(&o.lockStep, "lock-step", false, "with --ros: advance only when commanded")
+	return cmd
+}
+
+// simResult is what the verb prints.
+type simResult struct {
+	Schema   string       `json:"schema"` // korr.sim/1
+	Task     string       `json:"task"`
+	Policy   string       `json:"policy"`
+	Episodes []simEpisode `json:"episodes"`
+}
+
+type simEpisode struct {
+	Seed    uint64 `json:"seed"`
+	Steps   int    `json:"steps"`
+	Success bool   `json:"success"`
+	Fault   string `json:"fault,omitempty"`
+}
+
+func runSim(ctx context.Context, o *simOptions) error {
+	if o.ros {
+		return o.serve(ctx)
+	}
+	if len(o.rosArgs) > 0 || o.lockStep || o.startsRoot {
+		return usageErrorf("ROS arguments, --lock-step and --master need --ros")
+	}
+	if o.episodes < 1 {
+		return usageErrorf("--episodes %d: play at least one", o.episodes)
+	}
+	found, err := o.policies([]string{o.policy})
+	if err != nil {
+		return err
+	}
+	cells, err := eval.Evaluate(ctx, eval.Spec{
+		Conditions: []eval.Condition{o.condition()}, Policies: found, Episodes: o.episodes, Seed: o.cfg.Seed,
+		Workers: o.workers(), Open: eval.InProcess(o.newEnv),
+	})
+	if err != nil {
+		return err
+	}
+	r := simResult{Schema: "korr.sim/1", Task: o.cfg.Sim.Task, Policy: o.policy}
+	for _, e := range cells[0].Episodes {
+		out := simEpisode{Seed: e.Seed, Steps: e.Steps, Success: e.Success}
+		if e.Fault != nil {
+			out.Fault = e.Fault.Error()
+		}
+		r.Episodes = append(r.Episodes, out)
+	}
+	return o.printSim(r)
+}
+
+func (o *simOptions) printSim(r simResult) error {
+	if o.json {
+		return o.printJSON(r)
+	}
+	for _, e := range r.Episodes {
+		what := "not assembled"
+		if e.Success {
+			what = "assembled"
+		}
+		if e.Fault != "" {
+			what = "failed: " + e.Fault
+		}
+		if err := o.printf("%s, %s, seed %d: %s after %d steps (%.1f s)\n", r.Task, r.Policy, e.Seed, what, e.Steps, float64(e.Steps)/10); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve is a ROS node until ctx ends.
+func (o *simOptions) serve(ctx context.Context) (err error) {
+	n, err := o.rosNames(msgs.SimNode)
+	if err != nil {
+		return err
+	}
+	if o.startsRoot {
+		addr, err := names.MasterAddress(n.MasterURI)
+		if err != nil {
+			return &codedError{exitUsage, err}
+		}
+		m, err := master.Start(master.Config{Addr: addr, Logger: o.log})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.Close()) }()
+		o.log.Info("ROS master", "uri", m.URI())
+	}
+	env, err := o.newEnv(o.condition())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, env.Close()) }()
+	s, err := simnode.New(ctx, simnode.Config{Names: n, Env: env, LockStep: o.lockStep, Seed: o.cfg.Seed, Logger: o.log})
+	if err != nil {
+		return err
+	}
+	o.log.Info("simulator is up", "node", n.Node, "master", n.MasterURI, "task", o.cfg.Sim.Task, "lock_step", o.lockStep)
+	err = s.Run(ctx)
+	o.log.Info("simulator stopped", "steps", s.Steps())
+	return errors.Join(err, s.Close())
+}
