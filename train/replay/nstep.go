@@ -44,7 +44,8 @@ func NewNStep(buffer *Buffer, n int, gamma float64) *NStep {
 
 // Push records that frame was left with reward for frame next. At the end of
 // an episode next is the frame of its last observation, and every pending
-// frame turns into a transition.
+// frame turns into a transition. A terminal state that was not observed may be
+// None.
 func (s *NStep) Push(frame int, reward float64, next int, end End) {
 	s.pending = append(s.pending, Pending{Frame: frame})
 	for i := range s.pending {
@@ -53,6 +54,12 @@ func (s *NStep) Push(frame int, reward float64, next int, end End) {
 		p.Steps++
 	}
 	s.buffer.next[frame] = int32(next)
+	if next == None {
+		if end != Terminated {
+			panic("replay: only a terminal state may be missing")
+		}
+		next = frame // to have a valid link; its discount is 0
+	}
 	done := 0
 	switch {
 	case end != Running:

@@ -80,6 +80,23 @@ func TestDropForgetsAFailedEpisode(t *testing.T) {
 	}
 }
 
+func TestTerminalStateMayBeMissing(t *testing.T) {
+	b := New(8, 2, 1)
+	s := NewNStep(b, 3, 0.5)
+	f, g := b.AddFrame(x(0)), b.AddFrame(x(1))
+	s.Push(f, 0, g, Running)
+	s.Push(g, 1, None, Terminated)
+	if b.Transitions() != 2 || b.Return(f) != 0.5 || b.Return(g) != 1 || b.Discount(f)+b.Discount(g) != 0 || b.Next(g) != None || b.Next(f) != g {
+		t.Errorf("%+v", b)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a running episode without a next frame was accepted")
+		}
+	}()
+	s.Push(g, 0, None, Truncated)
+}
+
 // TestWrapAround runs interleaved episodes of random lengths through a small
 // ring and checks every transition against the frames it refers to: the input
 // encodes environment and step.

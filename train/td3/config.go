@@ -1,0 +1,157 @@
+package td3
+
+import "fmt"
+
+// Methods of the residual.
+const (
+	ResiP = "resip" // the actor reads observation and base action
+	KORR  = "korr"  // the actor reads the predicted latent state
+)
+
+// Config holds every hyper-parameter; start from Default.
+type Config struct {
+	Method string `json:"method"` // ResiP or KORR
+	Seed   uint64 `json:"seed"`
+	Steps  int    `json:"steps"` // environment steps, over all environments
+
+	Envs           int  `json:"envs"`
+	Workers        int  `json:"workers"`         // goroutines that simulate; never changes the result
+	LearnerThreads int  `json:"learner_threads"` // goroutines that update the critics; never changes the result
+	Overlap        bool `json:"overlap"`         // update while simulating; never changes the result
+
+	Alpha   float64 `json:"alpha"`   // largest residual, of the normalised action
+	Execute int     `json:"execute"` // actions executed of every chunk of the base
+
+	ActorHidden  []int   `json:"actor_hidden"`
+	CriticHidden []int   `json:"critic_hidden"`
+	Critics      int     `json:"critics"`
+	Batch        int     `json:"batch"`
+	Buffer       int     `json:"buffer"` // frames of the online buffer
+	Gamma        float64 `json:"gamma"`
+	NStep        int     `json:"n_step"`
+	Tau          float64 `json:"tau"`        // Polyak averaging of the targets
+	TargetMax    float64 `json:"target_max"` // targets are clipped to [0, TargetMax]: the return's bound; 0 = not clipped
+	ActorLR      float64 `json:"actor_lr"`
+	CriticLR     float64 `json:"critic_lr"`
+	GradClip     float64 `json:"grad_clip"`      // on the gradient norm of actor and Koopman model together; 0 = off
+	UTD          float64 `json:"utd"`            // critic updates per environment step
+	PolicyDelay  int     `json:"policy_delay"`   // critic updates per actor update
+	CriticStart  int     `json:"critic_start"`   // environment steps before the critics learn
+	CriticWarmUp int     `json:"critic_warm_up"` // critic updates made at once at CriticStart
+	ActorStart   int     `json:"actor_start"`    // environment steps before the actor acts and learns
+	Penalty      float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
+	DemoFraction float64 `json:"demo_fraction"`  // of every batch, if there are demonstrations
+
+	// Noise, as standard deviations of the residual's [-1, 1].
+	WarmUpNoise     float64 `json:"warm_up_noise"` // around the base action before ActorStart
+	NoiseStart      float64 `json:"noise_start"`   // at ActorStart
+	NoiseEnd        float64 `json:"noise_end"`
+	NoiseSteps      int     `json:"noise_steps"`       // environment steps from NoiseStart to NoiseEnd
+	NoiseRho        float64 `json:"noise_rho"`         // autocorrelation from step to step
+	TargetNoise     float64 `json:"target_noise"`      // smoothing of the target policy
+	TargetNoiseClip float64 `json:"target_noise_clip"` // its bound
+
+	// The Koopman model of KORR.
+	KoopmanGradient bool    `json:"koopman_gradient"` // let the actor's gradient into phi, A and B
+	KoopmanWeight   float64 `json:"koopman_weight"`   // of the prediction loss; 0 = off
+	KoopmanLR       float64 `json:"koopman_lr"`
+	ConstrainEvery  int     `json:"constrain_every"` // actor updates between impositions of the spectral bound
+
+	// Episodes.
+	MaxSteps          int  `json:"max_steps"`          // cut an episode here (truncated); 0 = the environment's limit
+	FailAfter         int  `json:"fail_after"`         // end an episode that has not engaged by this step as failed (terminal); 0 = off
+	BootstrapTimeouts bool `json:"bootstrap_timeouts"` // false treats time-outs as terminal, as the published code does
+
+	// Reports, in environment steps; 0 = never.
+	LogEvery        int  `json:"log_every"`
+	CheckpointEvery int  `json:"checkpoint_every"`
+	SaveReplay      bool `json:"save_replay"` // into the checkpoint; without it a resumed run collects afresh
+	EvalEvery       int  `json:"eval_every"`
+	EvalEpisodes    int  `json:"eval_episodes"`
+	EvalWorkers     int  `json:"eval_workers"` // 0 = Workers
+}
+
+// Default is the recipe that worked on one_leg (see the package comment).
+func Default() Config {
+	return Config{
+		Method: ResiP, Seed: 1, Steps: 200_000,
+		Envs: 16, Workers: 2, LearnerThreads: 1, Overlap: true,
+		Alpha: 0.1, Execute: 8,
+		ActorHidden: []int{128, 128}, CriticHidden: []int{128, 128}, Critics: 2,
+		Batch: 128, Buffer: 300_000, Gamma: 0.99, NStep: 5, Tau: 0.01, TargetMax: 1,
+		ActorLR: 2e-4, CriticLR: 5e-4, GradClip: 1, UTD: 0.125, PolicyDelay: 2,
+		CriticStart: 6000, CriticWarmUp: 500, ActorStart: 15_000, Penalty: 0.2, DemoFraction: 0.5,
+		WarmUpNoise: 0.15, NoiseStart: 0.15, NoiseEnd: 0.08, NoiseSteps: 100_000, NoiseRho: 0.8,
+		TargetNoise: 0.1, TargetNoiseClip: 0.3,
+		KoopmanGradient: true, KoopmanWeight: 1, KoopmanLR: 2e-4, ConstrainEvery: 200,
+		BootstrapTimeouts: true,
+		LogEvery:          2000, CheckpointEvery: 25_000, SaveReplay: true, EvalEvery: 50_000, EvalEpisodes: 32,
+	}
+}
+
+// Validate reports the first field that is out of range.
+func (c *Config) Validate() error {
+	if c.Method != ResiP && c.Method != KORR {
+		return fmt.Errorf("td3: method %q, want %s or %s", c.Method, ResiP, KORR)
+	}
+	for _, r := range []struct {
+		name string
+		ok   bool
+		want string
+	}{
+		{"steps", c.Steps >= 1, "at least 1"},
+		{"envs", c.Envs >= 1, "at least 1"},
+		{"alpha", c.Alpha > 0 && c.Alpha <= 1, "in (0, 1]"},
+		{"execute", c.Execute >= 1, "at least 1"},
+		{"actor_hidden", widths(c.ActorHidden), "positive widths"},
+		{"critic_hidden", widths(c.CriticHidden), "positive widths"},
+		{"critics", c.Critics >= 1, "at least 1"},
+		{"batch", c.Batch >= 2, "at least 2"},
+		{"n_step", c.NStep >= 1, "at least 1"},
+		{"buffer", c.Buffer >= max(c.Batch, 4*c.Envs*(c.NStep+2)), "room for a batch and for 4 (n_step+2) frames of every environment"},
+		{"gamma", c.Gamma > 0 && c.Gamma <= 1, "in (0, 1]"},
+		{"tau", c.Tau > 0 && c.Tau <= 1, "in (0, 1]"},
+		{"target_max", c.TargetMax >= 0, "at least 0"},
+		{"actor_lr", c.ActorLR > 0, "above 0"},
+		{"critic_lr", c.CriticLR > 0, "above 0"},
+		{"koopman_lr", c.KoopmanLR > 0 || c.Method != KORR, "above 0"},
+		{"grad_clip", c.GradClip >= 0, "at least 0"},
+		{"utd", c.UTD > 0, "above 0"},
+		{"policy_delay", c.PolicyDelay >= 1, "at least 1"},
+		{"actor_start", c.CriticStart >= 0 && c.ActorStart >= c.CriticStart, "at least critic_start"},
+		{"demo_fraction", c.DemoFraction >= 0 && c.DemoFraction <= 1, "in [0, 1]"},
+		{"noise_rho", c.NoiseRho >= 0 && c.NoiseRho < 1, "in [0, 1)"},
+		{"noise", min(c.WarmUpNoise, c.NoiseStart, c.NoiseEnd, c.TargetNoise, c.TargetNoiseClip) >= 0, "at least 0"},
+		{"koopman_weight", c.KoopmanWeight >= 0, "at least 0"},
+		{"penalty", c.Penalty >= 0, "at least 0"},
+		{"fail_after", c.FailAfter >= 0 && c.MaxSteps >= 0, "fail_after and max_steps of at least 0"},
+		{"eval_episodes", c.EvalEvery <= 0 || c.EvalEpisodes >= 1, "at least 1 when eval_every is set"},
+	} {
+		if !r.ok {
+			return fmt.Errorf("td3: %s out of range: want %s", r.name, r.want)
+		}
+	}
+	return nil
+}
+
+func widths(w []int) bool {
+	for _, n := range w {
+		if n < 1 {
+			return false
+		}
+	}
+	return len(w) > 0
+}
+
+// sigma is the standard deviation of the exploration noise at an environment
+// step.
+func (c *Config) sigma(step int) float64 {
+	if step < c.ActorStart {
+		return c.WarmUpNoise
+	}
+	if c.NoiseSteps <= 0 {
+		return c.NoiseEnd
+	}
+	f := min(1, float64(step-c.ActorStart)/float64(c.NoiseSteps))
+	return c.NoiseStart + f*(c.NoiseEnd-c.NoiseStart)
+}

@@ -1,0 +1,84 @@
+package td3
+
+import (
+	"fmt"
+
+	"korr/basepolicy"
+	"korr/train/dataset"
+	"korr/train/replay"
+)
+
+// demonstrations is what was made of the recorded episodes.
+type demonstrations struct {
+	buffer  *replay.Buffer
+	outside float64 // share of frames whose action the residual cannot reach
+}
+
+// newDemonstrations turns episodes into transitions of a buffer of their own:
+// the base policy is rolled along the recorded observations, and what was
+// executed is the action. Recordings lack the observation after the last action.
+// The last frame of a success needs none; that of another episode is dropped,
+// and returns bootstrap from it.
+func newDemonstrations(cfg *Config, in *Inputs, d dims, episodes []dataset.Episode) (*demonstrations, error) {
+	frames := 0
+	for i := range episodes {
+		frames += episodes[i].Len()
+	}
+	buffer := replay.New(max(1, frames), d.x, d.act)
+	out := &demonstrations{buffer: buffer}
+	s := slot{queue: basepolicy.NewQueue(in.Base.NewChunker(), cfg.Execute), enc: in.encoder(), x: make([]float32, d.x)}
+	obs, act := make([]float32, s.enc.RawDim()), make([]float32, d.act)
+	outside := 0
+	for i := range episodes {
+		e := &episodes[i]
+		s.nstep = replay.NewNStep(buffer, cfg.NStep, cfg.Gamma)
+		s.queue.Reset(e.Seed)
+		if got, want := len(e.State)+len(e.Env), e.Len()*len(obs); got != want || len(e.Executed) != e.Len()*d.act {
+			return nil, fmt.Errorf("td3: demonstration %d of %d frames has %d observed and %d executed values, want %d and %d: was it recorded for another task?",
+				i, e.Len(), got, len(e.Executed), want, e.Len()*d.act)
+		}
+		for t := range e.Len() {
+			e.ObsTo(obs, t)
+			if err := s.observe(obs, d); err != nil {
+				return nil, fmt.Errorf("demonstration %d, frame %d: %w", i, t, err)
+			}
+			frame := buffer.AddFrame(s.x)
+			s.enc.NormalizeActionTo(act, e.ExecutedAt(t))
+			buffer.SetAction(frame, act)
+			if !reachable(act, s.x[d.obs:], float32(cfg.Alpha)) {
+				outside++
+			}
+			s.link(e, t, frame)
+		}
+	}
+	if frames > 0 {
+		out.outside = float64(outside) / float64(frames)
+	}
+	return out, nil
+}
+
+// link records the step that led to frame t, and the end of the episode.
+func (s *slot) link(e *dataset.Episode, t, frame int) {
+	last := t == e.Len()-1
+	if t > 0 {
+		end := replay.Running
+		if last && !e.Success {
+			end = replay.Truncated
+		}
+		s.nstep.Push(s.frame, float64(e.Reward[t-1]), frame, end)
+	}
+	s.frame = frame
+	if last && e.Success {
+		s.nstep.Push(frame, float64(e.Reward[t]), replay.None, replay.Terminated)
+	}
+}
+
+// reachable reports whether the residual can turn the base action into act.
+func reachable(act, base []float32, alpha float32) bool {
+	for j, u := range act {
+		if d := u - base[j]; d > alpha || d < -alpha {
+			return false
+		}
+	}
+	return true
+}

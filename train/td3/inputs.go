@@ -1,0 +1,91 @@
+package td3
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"korr/basepolicy"
+	"korr/koopman"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/dataset"
+	"korr/train/run"
+)
+
+// Inputs is what a run works with. Everything below Base is optional, but KORR
+// needs Koopman.
+type Inputs struct {
+	// NewEnv makes environment i; the run closes it. Numbers from Config.Envs
+	// on are for evaluations.
+	NewEnv func(i int) (sim.Env, error)
+	// Base is the frozen base policy.
+	Base *basepolicy.MLP
+	// Koopman is where KORR's model starts, learned from demonstrations; it
+	// is not changed.
+	Koopman *koopman.Model
+	// Features makes the task's features, which then are part of the encoded
+	// observation; a Koopman model must have been fitted with the same.
+	Features func() residual.Features
+	// Demos fill Config.DemoFraction of every batch.
+	Demos []dataset.Episode
+	// Engaged reports progress in a raw observation that saves an episode
+	// from Config.FailAfter. A reward counts as progress anyway.
+	Engaged func(obsRaw []float32) bool
+	// Run receives metrics and checkpoints.
+	Run *run.Folder
+	// Resume goes on from the checkpoint of Run, if there is one.
+	Resume bool
+	// Progress hears of every line of the metrics; called by the goroutine
+	// that trains.
+	Progress func(Report)
+	// Log hears what an operator should know; nil discards it.
+	Log *slog.Logger
+}
+
+// Report is a line of the metrics.
+type Report struct {
+	Step, Steps int // environment steps made and to be made
+	Values      map[string]float64
+}
+
+func (in *Inputs) log() *slog.Logger {
+	if in.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return in.Log
+}
+
+// encoder returns a new encoder of the base policy's observations.
+func (in *Inputs) encoder() *residual.Encoder {
+	var feats residual.Features
+	if in.Features != nil {
+		feats = in.Features()
+	}
+	return residual.NewEncoder(in.Base.Obs, in.Base.Act, basepolicy.ObsLimit, feats)
+}
+
+// check compares the parts with each other and with the environments.
+func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
+	base := in.Base.Config
+	enc := in.encoder()
+	d := dims{obs: enc.Dim(), x: enc.ActorInputDim(), act: enc.ActDim()}
+	if spec.ObsDim != base.ObsDim || spec.ActDim != base.ActDim {
+		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
+			base.ObsDim, base.ActDim, spec.Task, spec.ObsDim, spec.ActDim)
+	}
+	if cfg.Execute > base.Horizon {
+		return d, fmt.Errorf("td3: execute is %d, the base policy's chunks have %d actions", cfg.Execute, base.Horizon)
+	}
+	if cfg.Method != KORR {
+		return d, nil
+	}
+	if in.Koopman == nil {
+		return d, errors.New("td3: korr needs a Koopman model: run `korr train koopman` first")
+	}
+	if k := in.Koopman.Config(); k.ObsDim != d.obs || k.ActDim != d.act {
+		return d, fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it with the same features setting",
+			k.ObsDim, k.ActDim, d.obs, d.act)
+	}
+	return d, nil
+}

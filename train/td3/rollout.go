@@ -1,0 +1,295 @@
+package td3
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"korr/basepolicy"
+	"korr/internal/seed"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/replay"
+)
+
+// slot is one environment's episode under way.
+type slot struct {
+	queue   *basepolicy.Queue
+	enc     *residual.Encoder
+	nstep   *replay.NStep
+	seed    uint64
+	steps   int
+	engaged bool
+	frame   int       // of the present observation
+	x       []float32 // its network input
+	actions []float32 // raw, since the reset: enough to simulate the episode again
+}
+
+// rollout acts in all environments and writes what happens to the buffer.
+type rollout struct {
+	cfg    *Config
+	in     *Inputs
+	dims   dims
+	batch  *sim.Batch
+	buffer *replay.Buffer
+	slots  []slot
+	noise  *exploration
+	rng    stream
+
+	episodes int // begun
+	ended    int
+	recent   window
+	stats    rolloutStats
+
+	obs, act []float32 // [n, raw widths]
+	x, u, r  []float32 // [n, x], [n, act]
+	results  []sim.Result
+	errs     []error
+	seeds    []uint64
+	again    []bool // environments to reset
+	peek     []float32
+}
+
+func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *replay.Buffer) *rollout {
+	n, spec := batch.Len(), batch.Spec()
+	ro := &rollout{
+		cfg: cfg, in: in, dims: d, batch: batch, buffer: buffer, slots: make([]slot, n),
+		noise: newExploration(n*d.act, cfg.NoiseRho), rng: newStream(cfg.Seed, "exploration"), recent: window{size: 100},
+		obs: make([]float32, n*spec.ObsDim), act: make([]float32, n*spec.ActDim),
+		x: make([]float32, n*d.x), u: make([]float32, n*d.act), r: make([]float32, n*d.act),
+		results: make([]sim.Result, n), errs: make([]error, n), seeds: make([]uint64, n), again: make([]bool, n),
+		peek: make([]float32, d.x),
+	}
+	longest := spec.MaxSteps
+	if cfg.MaxSteps > 0 {
+		longest = min(longest, cfg.MaxSteps)
+	}
+	for i := range ro.slots {
+		ro.slots[i] = slot{
+			queue: basepolicy.NewQueue(in.Base.NewChunker(), cfg.Execute), enc: in.encoder(),
+			nstep: replay.NewNStep(buffer, cfg.NStep, cfg.Gamma), x: ro.x[i*d.x : (i+1)*d.x],
+			actions: make([]float32, 0, longest*spec.ActDim),
+		}
+	}
+	return ro
+}
+
+// begin starts the first episodes.
+func (ro *rollout) begin() error {
+	for i := range ro.again {
+		ro.again[i] = true
+	}
+	return ro.restart()
+}
+
+// choose fills the actions from the residuals r [n, act], nil for none, with
+// exploration noise of standard deviation sigma.
+func (ro *rollout) choose(r []float32, sigma float64) {
+	u := ro.dims.act
+	noise := ro.noise.next(ro.rng.Rand)
+	for i, e := range noise {
+		v := float32(sigma) * e
+		if r != nil {
+			v += r[i]
+		}
+		ro.r[i] = max(-1, min(1, v))
+	}
+	alpha := float32(ro.cfg.Alpha)
+	for i := range ro.slots {
+		s := &ro.slots[i]
+		base := s.x[ro.dims.obs : ro.dims.obs+u]
+		for j, ub := range base {
+			ro.u[i*u+j] = ub + alpha*ro.r[i*u+j]
+		}
+		act := ro.act[i*u : (i+1)*u]
+		s.enc.DenormalizeActionTo(act, ro.u[i*u:(i+1)*u])
+		s.actions = append(s.actions, act...)
+	}
+}
+
+// simulate executes the chosen actions. It touches nothing the learner reads.
+func (ro *rollout) simulate() { ro.batch.Step(ro.obs, ro.act, nil, ro.results, ro.errs) }
+
+// record writes the last step's transitions and restarts finished episodes.
+func (ro *rollout) record() error {
+	d := ro.dims
+	restart := false
+	for i := range ro.slots {
+		s := &ro.slots[i]
+		ro.buffer.SetAction(s.frame, ro.u[i*d.act:(i+1)*d.act])
+		if err := ro.errs[i]; err != nil {
+			ro.fail(i, err)
+			restart = true
+			continue
+		}
+		s.steps++
+		end, counter := ro.end(i)
+		ro.again[i] = end != replay.Running
+		restart = restart || ro.again[i]
+		if ro.again[i] {
+			*counter++
+		}
+		if err := ro.advance(i, end); err != nil {
+			return err
+		}
+	}
+	if restart {
+		return ro.restart()
+	}
+	return nil
+}
+
+// advance encodes the observation that slot i came to and links it.
+func (ro *rollout) advance(i int, end replay.End) error {
+	s, reward := &ro.slots[i], float64(ro.results[i].Reward)
+	if end == replay.Running {
+		if err := s.observe(ro.rawObs(i), ro.dims); err != nil {
+			return err
+		}
+		next := ro.buffer.AddFrame(s.x)
+		s.nstep.Push(s.frame, reward, next, end)
+		s.frame = next
+		return nil
+	}
+	if err := s.last(ro.peek, ro.rawObs(i), ro.dims); err != nil {
+		return err
+	}
+	s.nstep.Push(s.frame, reward, ro.buffer.AddFrame(ro.peek), end)
+	ro.ended++
+	ro.stats.episodes++
+	ro.stats.steps.add(float64(s.steps))
+	ro.recent.add(ro.results[i].Success)
+	return nil
+}
+
+func (ro *rollout) rawObs(i int) []float32 {
+	w := ro.batch.Spec().ObsDim
+	return ro.obs[i*w : (i+1)*w]
+}
+
+// end classifies the step that slot i just made, and says which kind of
+// episode to count if it was the last.
+func (ro *rollout) end(i int) (replay.End, *int) {
+	s, res := &ro.slots[i], ro.results[i]
+	if !s.engaged {
+		s.engaged = res.Reward > 0 || ro.in.Engaged != nil && ro.in.Engaged(ro.rawObs(i))
+	}
+	switch {
+	case res.Success:
+		return replay.Terminated, &ro.stats.successes
+	case res.Terminated, ro.cfg.FailAfter > 0 && s.steps >= ro.cfg.FailAfter && !s.engaged:
+		return replay.Terminated, &ro.stats.failed
+	case !res.Truncated && (ro.cfg.MaxSteps == 0 || s.steps < ro.cfg.MaxSteps):
+		return replay.Running, nil
+	case ro.cfg.BootstrapTimeouts:
+		return replay.Truncated, &ro.stats.timeouts
+	}
+	return replay.Terminated, &ro.stats.timeouts
+}
+
+// fail gives up the episode of slot i after an error of its simulator: what
+// its last frames led to is unknown.
+func (ro *rollout) fail(i int, err error) {
+	s := &ro.slots[i]
+	s.nstep.Drop()
+	ro.again[i] = true
+	ro.recent.add(false)
+	ro.ended++
+	ro.stats.errors++
+	ro.in.log().Warn("an episode was given up", "env", i, "episode_seed", s.seed, "step", s.steps, "err", err)
+}
+
+// restart begins new episodes where again is set, and clears it.
+func (ro *rollout) restart() error {
+	const attempts = 3
+	var err error
+	for range attempts {
+		for i := range ro.slots {
+			if ro.again[i] {
+				ro.seeds[i] = seed.Stream(ro.cfg.Seed, "train", uint64(ro.episodes)).Uint64()
+				ro.episodes++
+			}
+		}
+		if err = ro.batch.Reset(ro.obs, ro.seeds, ro.again); err == nil {
+			break
+		}
+		ro.in.log().Warn("environments did not reset; trying other seeds", "err", err)
+	}
+	if err != nil {
+		return fmt.Errorf("td3: no episode could be started in %d attempts: %w", attempts, err)
+	}
+	for i := range ro.slots {
+		if !ro.again[i] {
+			continue
+		}
+		ro.again[i] = false
+		if err := ro.slots[i].start(ro.seeds[i], ro.rawObs(i), ro.dims); err != nil {
+			return err
+		}
+		ro.slots[i].frame = ro.buffer.AddFrame(ro.slots[i].x)
+	}
+	return nil
+}
+
+// start takes up a new episode at its first observation.
+func (s *slot) start(episodeSeed uint64, obs []float32, d dims) error {
+	s.seed, s.steps, s.engaged, s.actions = episodeSeed, 0, false, s.actions[:0]
+	s.queue.Reset(episodeSeed)
+	return s.observe(obs, d)
+}
+
+// observe fills x for a raw observation; the base policy advances.
+func (s *slot) observe(obs []float32, d dims) error {
+	s.enc.EncodeTo(s.x, obs)
+	base := s.x[d.obs : d.obs+d.act]
+	if err := s.queue.ActTo(base, s.x[:s.enc.RawDim()]); err != nil {
+		return fmt.Errorf("td3: %w", err)
+	}
+	s.enc.ActorInputTo(s.x, s.x, base, obs, s.queue.Phase())
+	return nil
+}
+
+// last fills x for the final observation of an episode, with the base action
+// that would have come next.
+func (s *slot) last(x, obs []float32, d dims) error {
+	s.enc.EncodeTo(x, obs)
+	base := x[d.obs : d.obs+d.act]
+	phase := s.queue.NextPhase()
+	if err := s.queue.PeekTo(base, x[:s.enc.RawDim()]); err != nil {
+		return fmt.Errorf("td3: %w", err)
+	}
+	s.enc.ActorInputTo(x, x, base, obs, phase)
+	return nil
+}
+
+var errReplayDiffers = errors.New("the simulator does not repeat the episode")
+
+// resimulate brings environment i and the slot's base policy back to the
+// present of an episode from its seed and actions. The error wraps
+// errReplayDiffers when that ends elsewhere: another engine or machine.
+func (ro *rollout) resimulate(i int) error {
+	s, w := &ro.slots[i], ro.batch.Spec().ActDim
+	env, obs := ro.batch.Env(i), ro.rawObs(i)
+	want, actions := slices.Clone(s.x), slices.Clone(s.actions)
+	if err := env.Reset(obs, s.seed); err != nil {
+		return fmt.Errorf("%w: %w", errReplayDiffers, err)
+	}
+	engaged := s.engaged
+	if err := s.start(s.seed, obs, ro.dims); err != nil {
+		return err
+	}
+	for k := 0; k < len(actions); k += w {
+		if _, err := env.Step(obs, actions[k:k+w]); err != nil {
+			return fmt.Errorf("%w: %w", errReplayDiffers, err)
+		}
+		if err := s.observe(obs, ro.dims); err != nil {
+			return err
+		}
+		s.steps++
+	}
+	s.actions, s.engaged = append(s.actions[:0], actions...), engaged
+	if !slices.Equal(s.x, want) {
+		return errReplayDiffers
+	}
+	return nil
+}
