@@ -63,3 +63,27 @@ func (f *Features) pairTo(dst, obs []float32, p *Pair) {
 }
 
 func clip(x, limit float64) float32 { return float32(min(max(x, -limit), limit)) }
+
+// Engaged reports whether some pair's male part is inside its hole, deep and central enough for the thread to have
+// taken hold (the engine's own thread state is not part of the observation): a milestone on the way to a reward.
+func (t *Task) Engaged(obs []float32) bool {
+	for i := range t.Pairs {
+		p := &t.Pairs[i]
+		rel := geom.PoseAt(obs[StateDim+PoseDim*p.First:]).Inv().Mul(geom.PoseAt(obs[StateDim+PoseDim*p.Second:]))
+		tip, axis := rel.Apply(geom.Vec3(p.Tip)), rel.Q.Rotate(geom.Vec3{0, 1, 0})
+		for k := range p.Targets {
+			d := tip.Sub(geom.Vec3(p.Mouth(k)))
+			if d[1] < -engagedDepth && math.Hypot(d[0], d[2]) < engagedLateral && axis[1] > engagedCos {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A peg this deep (m), this central (m) and this straight (cosine) counts as engaged.
+const (
+	engagedDepth   = 0.0036
+	engagedLateral = 0.0015
+	engagedCos     = 0.995
+)

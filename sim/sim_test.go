@@ -216,3 +216,24 @@ func TestBatch(t *testing.T) {
 		t.Error("an empty batch was accepted")
 	}
 }
+
+func TestEngaged(t *testing.T) {
+	task := mustTask(t, "one_leg")
+	seat := task.Pairs[0].Thread.Seat
+	for _, c := range []struct {
+		d    geom.Vec3
+		tilt float64
+		want bool
+	}{
+		{geom.Vec3{0, seat - 0.005, 0}, 0, true},
+		{geom.Vec3{0, seat - 0.002, 0}, 0, false},
+		{geom.Vec3{0.002, seat - 0.005, 0}, 0, false},
+		{geom.Vec3{0, seat - 0.005, 0}, 0.15, false},
+		{geom.Vec3{}, 0, true},
+	} {
+		first, second := assembled(task, 3, 0.3, c.d, c.tilt)
+		if got := task.Engaged(observation(task, first, second, geom.IdentityPose)); got != c.want {
+			t.Errorf("tip displaced by %v and tilted by %v: engaged %v, want %v", c.d, c.tilt, got, c.want)
+		}
+	}
+}
