@@ -3,7 +3,8 @@ package configs
 // Config is the whole resolved configuration. The YAML names are the keys of files, of --set and, in upper case with
 // KORR_ in front and underscores for dots, of environment variables.
 type Config struct {
-	Seed     uint64   `yaml:"seed"` // of every random stream
+	Seed     uint64   `yaml:"seed"`  // of every random stream
+	Demos    string   `yaml:"demos"` // folder of demonstrations that training reads
 	Sim      Sim      `yaml:"sim"`
 	Collect  Collect  `yaml:"collect"`
 	Base     Base     `yaml:"base"`
@@ -44,6 +45,7 @@ type Base struct {
 
 // Koopman trains the lifted linear model z' = A z + B u.
 type Koopman struct {
+	Base           string  `yaml:"base"` // whose normalisers are used: shipped weights' name or a checkpoint's path
 	LatentDim      int     `yaml:"latent_dim"`
 	Hidden         []int   `yaml:"hidden"`
 	StateInclusive bool    `yaml:"state_inclusive"` // z = [o; phi(o)]
@@ -61,7 +63,9 @@ type Koopman struct {
 
 // Residual trains the residual by TD3 on a frozen base; package train/td3 explains the fields.
 type Residual struct {
-	Method            string  `yaml:"method"` // korr or resip
+	Method            string  `yaml:"method"`  // korr or resip
+	Base              string  `yaml:"base"`    // these two: shipped weights' name or a checkpoint's path
+	Koopman           string  `yaml:"koopman"` // where korr's model starts
 	Features          bool    `yaml:"features"`
 	Alpha             float64 `yaml:"alpha"` // largest residual, of the normalised action
 	Envs              int     `yaml:"envs"`

@@ -36,6 +36,7 @@ type app struct {
 	json       bool
 	quiet      bool
 	rosArgs    []string // name:=value
+	overrides  []string // key=value of --set and of the verb's flags, in the order they apply
 
 	cfg *configs.Config
 	log *slog.Logger
@@ -107,14 +108,14 @@ func (a *app) setUp(cmd *cobra.Command) error {
 	if len(a.rosArgs) > 0 && cmd.Annotations[takesROS] == "" {
 		return usageErrorf("%s takes no ROS argument %q", cmd.CommandPath(), a.rosArgs[0])
 	}
-	set := append([]string(nil), a.set...)
+	a.overrides = append([]string(nil), a.set...)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if key := f.Annotations[keyOf]; len(key) > 0 {
-			set = append(set, key[0]+"="+f.Value.String())
+			a.overrides = append(a.overrides, key[0]+"="+f.Value.String())
 		}
 	})
 	var err error
-	a.cfg, err = configs.Load(configs.Options{Preset: a.preset, File: a.configFile, Set: set, Environ: a.environ})
+	a.cfg, err = configs.Load(configs.Options{Preset: a.preset, File: a.configFile, Set: a.overrides, Environ: a.environ})
 	return err
 }
 

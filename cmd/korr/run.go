@@ -218,5 +218,5 @@ func (o *runOptions) printRun(r runResult) error {
 			return err
 		}
 	}
-	return o.printf("latency  p50/p99/max  %v\n%d commands, %d changed by the shield, %d without the residual\n", r.Latency, r.Ticks, r.Clamped, r.Fallbacks)
+	return o.printf("latency  p50/p99/max  %v\n%d commands, %d limited by the shield, %d without the residual\n", r.Latency, r.Ticks, r.Limited, r.Fallbacks)
 }

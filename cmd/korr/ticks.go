@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"korr/residual/loop"
+	"korr/residual/shield"
 )
 
 // ticks counts what the control loop did. Its add is a loop.Config.OnTick, for one loop at a time.
 type ticks struct {
 	period    time.Duration // 0 in lock step: no jitter
 	sent      int
-	clamped   int            // commands that the shield changed
+	limited   int            // commands whose motion the shield limited
 	clamps    map[string]int // of those, by what was changed
 	fallbacks int            // ticks on which the residual was not finite
 	missed    int            // longest row of missed deadlines
@@ -23,10 +24,16 @@ type ticks struct {
 	last time.Time
 }
 
+// cosmetic are the changes that leave the motion alone: a network's rotation is never exactly orthonormal, nor its gripper
+// within [-1, 1].
+const cosmetic = shield.Orthonormal | shield.Gripper
+
 func (t *ticks) add(r *loop.Record) {
 	t.sent++
+	if r.Clamps&^cosmetic != 0 {
+		t.limited++
+	}
 	if r.Clamps != 0 {
-		t.clamped++
 		if t.clamps == nil {
 			t.clamps = map[string]int{}
 		}
@@ -64,8 +71,8 @@ func (s spread) String() string {
 // tickResult is what a run's result says about its ticks.
 type tickResult struct {
 	Ticks     int            `json:"ticks"`
-	Clamped   int            `json:"clamped"` // commands that the shield changed,
-	Clamps    map[string]int `json:"clamps"`  // by what was changed
+	Limited   int            `json:"limited"` // commands whose motion the shield limited
+	Clamps    map[string]int `json:"clamps"`  // commands that it changed, by what was changed
 	Fallbacks int            `json:"fallbacks"`
 	Missed    int            `json:"missed_in_a_row"`
 	Jitter    *spread        `json:"jitter,omitempty"` // not in lock step
@@ -73,7 +80,7 @@ type tickResult struct {
 }
 
 func (t *ticks) result() tickResult {
-	r := tickResult{Ticks: t.sent, Clamped: t.clamped, Clamps: t.clamps, Fallbacks: t.fallbacks, Missed: t.missed, Latency: millis(t.latency.Spread())}
+	r := tickResult{Ticks: t.sent, Limited: t.limited, Clamps: t.clamps, Fallbacks: t.fallbacks, Missed: t.missed, Latency: millis(t.latency.Spread())}
 	if t.period > 0 {
 		j := millis(t.jitter.Spread())
 		r.Jitter = &j

@@ -19,47 +19,40 @@ collect, train base, train koopman, train residual.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainKoopman(a))
+	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainKoopman(a), newCmdTrainResidual(a))
 	return cmd
 }
 
 // trainOptions are the flags that every training verb has.
 type trainOptions struct {
 	*app
-	data   string
 	runDir string
 }
 
 func (o *trainOptions) addFlags(cmd *cobra.Command, out string) {
-	cmd.Flags().StringVar(&o.data, "data", "", "`folder` of demonstrations, as korr collect writes it")
+	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it")
+	setKey(cmd.Flags(), "data", "demos")
 	cmd.Flags().StringVar(&o.runDir, "out", out, "run `folder` to create")
 }
 
 // demonstrations reads --data and checks that it is of the task.
 func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
-	if o.data == "" {
+	if o.cfg.Demos == "" {
 		return nil, usageErrorf("--data is missing: name a folder that korr collect wrote")
 	}
-	d, err := dataset.Read(o.data)
+	d, err := dataset.Read(o.cfg.Demos)
 	if err != nil {
 		return nil, err
 	}
 	if d.Info.Task != o.cfg.Sim.Task {
-		return nil, usageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=%s)", o.data, d.Info.Task, o.cfg.Sim.Task, d.Info.Task)
+		return nil, usageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=%s)", o.cfg.Demos, d.Info.Task, o.cfg.Sim.Task, d.Info.Task)
 	}
 	return d, nil
 }
 
 // folder creates the run folder with the resolved settings and opens its metrics.
 func (o *trainOptions) folder() (*run.Folder, *run.Recorder, error) {
-	config, err := o.cfg.YAML()
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := run.Create(o.runDir, config)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, nil, &codedError{exitUsage, err}
-	}
+	f, err := o.create()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,10 +60,23 @@ func (o *trainOptions) folder() (*run.Folder, *run.Recorder, error) {
 	return f, r, err
 }
 
+// create makes the run folder with the resolved settings.
+func (o *trainOptions) create() (*run.Folder, error) {
+	config, err := o.cfg.YAML()
+	if err != nil {
+		return nil, err
+	}
+	f, err := run.Create(o.runDir, config)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, &codedError{exitUsage, err}
+	}
+	return f, err
+}
+
 // trainResult is what a training verb prints.
 type trainResult struct {
 	Schema     string  `json:"schema"` // korr.train/1
-	Kind       string  `json:"kind"`   // base, koopman, resip, korr
+	Kind       string  `json:"kind"`   // base, koopman, resip or korr
 	Folder     string  `json:"folder"`
 	Checkpoint string  `json:"checkpoint"`
 	Steps      int     `json:"steps"`

@@ -14,7 +14,6 @@ import (
 // trainKoopmanOptions are the verb's flags.
 type trainKoopmanOptions struct {
 	trainOptions
-	base string
 	plot string
 }
 
@@ -37,7 +36,8 @@ bounded. Prints the n-step error on held-out demonstrations beside persistence, 
 	}
 	o.addFlags(cmd, "runs/koopman")
 	f := cmd.Flags()
-	f.StringVar(&o.base, "base", "base", "base policy whose normalisers to use: a checkpoint or shipped weights")
+	f.String("base", "base", "base policy whose normalisers to use: a checkpoint or shipped weights")
+	setKey(f, "base", "koopman.base")
 	f.StringVar(&o.plot, "plot", "", "draw the prediction errors into this .png or .svg `file`")
 	f.Int("steps", 1500, "optimiser steps")
 	setKey(f, "steps", "koopman.steps")
@@ -49,7 +49,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	base, err := o.loadPolicy(o.base)
+	base, err := o.loadPolicy(o.cfg.Koopman.Base)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"korr/configs"
+	"korr/koopman"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/run"
+	"korr/train/td3"
+)
+
+// trainResidualOptions are the verb's flags that are no settings.
+type trainResidualOptions struct {
+	trainOptions
+	resume bool
+}
+
+func newCmdTrainResidual(a *app) *cobra.Command {
+	o := &trainResidualOptions{trainOptions: trainOptions{app: a}}
+	cmd := &cobra.Command{
+		Use:   "residual",
+		Short: "the residual of a frozen base policy, by TD3 in the simulator",
+		Long: `Trains korr (the actor reads the predicted latent state) or resip (it reads observation and base action) by off-policy
+reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some.
+
+An interrupted run saves its state; --resume goes on from there, with the settings of the run folder.`,
+		Example: `  korr train residual --method korr --data runs/demos --out runs/korr
+  korr train residual --resume --out runs/korr`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainResidual(cmd.Context(), o) },
+	}
+	o.addFlags(cmd, "runs/residual")
+	f := cmd.Flags()
+	f.String("method", "korr", "korr or resip")
+	f.String("base", "base", "frozen base policy: a checkpoint or shipped weights")
+	f.String("koopman", "koopman", "where korr's model starts: a checkpoint or shipped weights")
+	f.Int("steps", 200_000, "environment steps")
+	for _, name := range []string{"method", "base", "koopman", "steps"} {
+		setKey(f, name, "residual."+name)
+	}
+	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out")
+	return cmd
+}
+
+func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
+	folder, err := o.open()
+	if err != nil {
+		return err
+	}
+	in, err := o.inputs()
+	if err != nil {
+		return err
+	}
+	c := td3Config(o.cfg, o.workers())
+	p := o.progress("train "+c.Method, "steps", c.Steps)
+	last := map[string]float64{}
+	in.Run, in.Resume = folder, o.resume
+	in.Progress = func(r td3.Report) {
+		note := ""
+		for key, v := range r.Values {
+			last[key] = v
+		}
+		if v, ok := last["success"]; ok {
+			note = fmt.Sprintf("success %.2f", v)
+		}
+		if v, ok := last["eval_success"]; ok {
+			note += fmt.Sprintf(", evaluated %.2f (base %.2f)", v, last["eval_base"])
+		}
+		p.set(r.Step, r.Steps, note)
+	}
+	policy, err := td3.Train(ctx, c, in)
+	if err != nil {
+		return err
+	}
+	path := folder.Checkpoint("policy")
+	if err := policy.Save(path); err != nil {
+		return err
+	}
+	took := p.finish(fmt.Sprintf("%d steps, success %.3f in the last evaluation", c.Steps, last["eval_success"]))
+	r := trainResult{trainSchema, c.Method, folder.Dir(), path, c.Steps, last["critic_loss"], took.Seconds()}
+	if o.json {
+		return o.printJSON(r)
+	}
+	return o.printf("%s\n", path)
+}
+
+// open creates the run folder, or opens it and takes its settings, over which only the command line's stand.
+func (o *trainResidualOptions) open() (*run.Folder, error) {
+	if !o.resume {
+		return o.create()
+	}
+	f, err := run.Open(o.runDir)
+	if err != nil {
+		return nil, &codedError{exitUsage, err}
+	}
+	if o.configFile != "" || o.preset != "" {
+		return nil, usageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
+	}
+	o.cfg, err = configs.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.overrides, Environ: o.environ})
+	return f, err
+}
+
+// inputs loads the parts that training starts from.
+func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
+	in := td3.Inputs{Log: o.log, NewEnv: func(int) (sim.Env, error) { return o.newEnv(o.condition()) }}
+	base, err := o.loadPolicy(o.cfg.Residual.Base)
+	if err != nil {
+		return in, err
+	}
+	in.Base = base.Base
+	if o.cfg.Residual.Method == td3.KORR {
+		if in.Koopman, err = o.loadKoopman(o.cfg.Residual.Koopman); err != nil {
+			return in, err
+		}
+	}
+	if o.cfg.Residual.Features {
+		task, err := sim.TaskByName(o.cfg.Sim.Task)
+		if err != nil {
+			return in, &codedError{exitUsage, err}
+		}
+		in.Features = func() residual.Features { return task.NewFeatures() }
+	}
+	if o.cfg.Demos == "" {
+		return in, nil
+	}
+	data, err := o.demonstrations()
+	if err != nil {
+		return in, err
+	}
+	in.Demos = data.Episodes
+	return in, nil
+}
+
+// loadKoopman reads a model's checkpoint, or takes the model out of a policy's.
+func (a *app) loadKoopman(name string) (*koopman.Model, error) {
+	f, err := a.openWeights(name)
+	if err != nil {
+		return nil, fmt.Errorf("koopman model %s: %w", name, err)
+	}
+	m, err := koopman.LoadFrom(f, "koopman.")
+	if err != nil {
+		return nil, fmt.Errorf("koopman model %s: %w", name, err)
+	}
+	return m, nil
+}
+
+// td3Config is the trainer's form of the settings.
+func td3Config(c *configs.Config, workers int) td3.Config {
+	r := c.Residual
+	return td3.Config{
+		Method: r.Method, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
+		Alpha: r.Alpha, Execute: c.Base.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
+		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, Tau: r.Tau, TargetMax: r.TargetMax,
+		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,
+		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
+		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho,
+		TargetNoise: r.TargetNoise, TargetNoiseClip: r.TargetNoiseClip,
+		KoopmanGradient: r.KoopmanGradient, KoopmanWeight: r.KoopmanWeight, KoopmanLR: r.KoopmanLR, ConstrainEvery: r.ConstrainEvery,
+		MaxSteps: c.Sim.MaxSteps, FailAfter: r.FailAfter, BootstrapTimeouts: r.BootstrapTimeouts,
+		LogEvery: r.LogEvery, CheckpointEvery: r.CheckpointEvery, SaveReplay: r.SaveReplay, EvalEvery: r.EvalEvery, EvalEpisodes: r.EvalEpisodes,
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"korr/configs"
+	"korr/train/td3"
+)
+
+// TestDefaultsAreTheTrainersOwn keeps the two lists of TD3's settings from drifting apart.
+func TestDefaultsAreTheTrainersOwn(t *testing.T) {
+	c, err := configs.Load(configs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := td3.Default()
+	want.Method = td3.KORR
+	if got := td3Config(c, want.Workers); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if err := want.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEverySettingReachesTheTrainer sets each number of the section to a value of its own and looks for it.
+func TestEverySettingReachesTheTrainer(t *testing.T) {
+	c, err := configs.Load(configs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := reflect.ValueOf(&c.Residual).Elem()
+	for i := range section.NumField() {
+		switch f := section.Field(i); f.Kind() {
+		case reflect.Int:
+			f.SetInt(int64(1000 + i))
+		case reflect.Float64:
+			f.SetFloat(1000.5 + float64(i))
+		}
+	}
+	got := reflect.ValueOf(td3Config(c, 1))
+	for i := range section.NumField() {
+		name := section.Type().Field(i).Name
+		target := got.FieldByName(name)
+		if kind := section.Field(i).Kind(); kind != reflect.Int && kind != reflect.Float64 {
+			continue
+		}
+		if !target.IsValid() || !target.Equal(section.Field(i)) {
+			t.Errorf("residual.%s does not reach td3.Config.%s", section.Type().Field(i).Tag.Get("yaml"), name)
+		}
+	}
+}
+
+func TestTrainRefuses(t *testing.T) {
+	dir := t.TempDir()
+	taken := runFolder(t, "taken", "loss", 1)
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"train", "base"}, exitUsage, "--data is missing"},
+		{[]string{"train", "fly"}, exitUsage, `no verb "fly"`},
+		{[]string{"train", "base", "--data", filepath.Join(dir, "none")}, exitFailure, "none"},
+		{[]string{"train", "residual", "--method", "magic"}, exitUsage, "residual.method"},
+		{[]string{"train", "residual", "--out", taken}, exitUsage, "resume that run or choose another folder"},
+		{[]string{"train", "residual", "--resume", "--out", dir}, exitUsage, "no run was started there"},
+		{[]string{"train", "residual", "--resume", "--preset", "quick", "--out", taken}, exitUsage, "leave --config and --preset out"},
+	} {
+		o := korr(t, c.args...)
+		if o.code != c.code || !strings.Contains(o.err, c.want) || o.out != "" {
+			t.Errorf("%v: %+v", c.args, o)
+		}
+	}
+}
