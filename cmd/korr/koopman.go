@@ -84,23 +84,56 @@ func fitKoopman(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed 
 	return m, koopman.Train(ctx, m, k.train, koopmanTraining(c, runSeed, progress))
 }
 
-// scoreKoopman compares the model with persistence, DMDc and a nonlinear network trained the same way, on the held-out
-// episodes and the normalised observation.
-func scoreKoopman(ctx context.Context, m *koopman.Model, k *koopmanData, c configs.Koopman, runSeed uint64) ([]koopman.Score, error) {
+// rivals are what the model is compared with: a nonlinear network trained the same way, DMDc and persistence.
+type rivals struct {
+	nonlinear *koopman.Dynamics
+	dmdc      *koopman.DMDc
+}
+
+func fitRivals(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64) (r rivals, err error) {
+	if r.dmdc, err = koopman.FitDMDc(k.train, k.obsDim, k.actDim, c.Ridge); err != nil {
+		return r, err
+	}
+	r.nonlinear, err = koopman.TrainDynamics(ctx, k.train, k.obsDim, k.actDim, c.Hidden, koopmanTraining(c, runSeed, nil))
+	return r, err
+}
+
+// fitAndScore trains the model and its rivals at the same time and scores them on the held-out episodes, over the normalised
+// observation. Without held-out episodes there are no rivals and no scores.
+func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
+	if len(k.heldOut) == 0 {
+		m, err := fitKoopman(ctx, k, c, runSeed, progress)
+		return m, []koopman.Score{}, err
+	}
+	type answer struct {
+		rivals rivals
+		err    error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	fitted := make(chan answer, 1)
+	go func() {
+		r, err := fitRivals(ctx, k, c, runSeed)
+		fitted <- answer{r, err}
+	}()
+	m, err := fitKoopman(ctx, k, c, runSeed, progress)
+	if err != nil {
+		cancel()
+	}
+	other := <-fitted
+	if err != nil {
+		return nil, nil, err // the rivals' error follows from it, or does not matter any more
+	}
+	if other.err != nil {
+		return nil, nil, other.err
+	}
 	reader, err := koopman.NewReader(m, k.train)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	dmdc, err := koopman.FitDMDc(k.train, k.obsDim, k.actDim, c.Ridge)
-	if err != nil {
-		return nil, err
-	}
-	nonlinear, err := koopman.TrainDynamics(ctx, k.train, k.obsDim, k.actDim, c.Hidden, koopmanTraining(c, runSeed, nil))
-	if err != nil {
-		return nil, err
-	}
-	return koopman.Evaluate([]koopman.Forecaster{reader, nonlinear, dmdc, koopman.Persistence{}}, k.heldOut, k.obsDim, k.actDim,
-		koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.rawDim})
+	scores, err := koopman.Evaluate([]koopman.Forecaster{reader, other.rivals.nonlinear, other.rivals.dmdc, koopman.Persistence{}},
+		k.heldOut, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.rawDim})
+	return m, scores, err
 }
 
 // scoreTable has a row for each model and a column for each horizon.

@@ -71,7 +71,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	const every = 25
 	var mean, loss float64
 	var recordErr error
-	m, err := fitKoopman(ctx, k, c, o.cfg.Seed, func(step int, l float64) {
+	m, scores, err := fitAndScore(ctx, k, c, o.cfg.Seed, func(step int, l float64) {
 		mean += l / every
 		if (step+1)%every == 0 {
 			loss, mean = mean, 0
@@ -89,18 +89,13 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	took := p.finish(fmt.Sprintf("%d steps, loss %.5f", c.Steps, loss))
 	r := trainKoopmanResult{
 		trainResult:    trainResult{trainSchema, "koopman", folder.Dir(), path, c.Steps, loss, took.Seconds()},
-		SpectralRadius: m.SpectralRadius(), Scores: []koopman.Score{},
+		SpectralRadius: m.SpectralRadius(), Scores: scores,
 	}
-	if len(k.heldOut) > 0 {
-		if r.Scores, err = scoreKoopman(ctx, m, k, c, o.cfg.Seed); err != nil {
-			return err
-		}
-	}
-	scores, err := json.MarshalIndent(r.Scores, "", "  ")
+	text, err := json.MarshalIndent(r.Scores, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := folder.WriteFile("prediction.json", append(scores, '\n')); err != nil {
+	if err := folder.WriteFile("prediction.json", append(text, '\n')); err != nil {
 		return err
 	}
 	return o.printKoopman(r)

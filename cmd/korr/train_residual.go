@@ -119,11 +119,12 @@ func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
 			return in, err
 		}
 	}
+	task, err := sim.TaskByName(o.cfg.Sim.Task)
+	if err != nil {
+		return in, &codedError{exitUsage, err}
+	}
+	in.Engaged = task.Engaged
 	if o.cfg.Residual.Features {
-		task, err := sim.TaskByName(o.cfg.Sim.Task)
-		if err != nil {
-			return in, &codedError{exitUsage, err}
-		}
 		in.Features = func() residual.Features { return task.NewFeatures() }
 	}
 	if o.cfg.Demos == "" {
