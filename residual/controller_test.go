@@ -168,7 +168,7 @@ func TestInnovation(t *testing.T) {
 	push := float32(0.6)
 	for _, c := range []struct {
 		name     string
-		executed float32 // raw command told to Executed; 0: not called
+		executed float32 // normalised command told to Executed, in raw units; 0: not called
 		moved    float32 // what the arm really did
 		replan   bool
 		want     float64
@@ -181,13 +181,20 @@ func TestInnovation(t *testing.T) {
 		{"re-planned in between", 0, 0.25 + push, true, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ctl := newController(t, Config{Base: &scripted{acts: [][]float32{filled(10, 0.25)}}, Predictor: linear{58}})
+			twice := identity(10) // raw actions are twice the normalised ones
+			for i := range twice.Min {
+				twice.Min[i], twice.Max[i] = -2, 2
+			}
+			ctl := newController(t, Config{
+				Base: &scripted{acts: [][]float32{filled(10, 0.25)}}, Predictor: linear{58},
+				Encoder: NewEncoder(identity(58), twice, 3, nil),
+			})
 			act, obs := make([]float32, 10), filled(58, 0)
 			if _, err := ctl.StepTo(act, obs); err != nil {
 				t.Fatal(err)
 			}
 			if c.executed != 0 {
-				ctl.Executed(filled(10, c.executed))
+				ctl.Executed(filled(10, 2*c.executed))
 			}
 			if c.replan {
 				ctl.Replan()
@@ -283,6 +290,12 @@ func TestStepErrors(t *testing.T) {
 			act := identity(10)
 			act.Max[0] = 1e3
 			ctl := newController(t, Config{Base: c.base, Encoder: NewEncoder(identity(58), act, 3, nil), Predictor: linear{58}, Head: &pick{}, Latent: true})
+			good := &scripted{acts: [][]float32{filled(10, 0)}}
+			ctl.cfg.Base = good
+			if _, err := ctl.StepTo(make([]float32, 10), filled(58, 0)); err != nil {
+				t.Fatal(err)
+			}
+			ctl.cfg.Base = c.base
 			_, err := ctl.StepTo(make([]float32, 10), c.obs)
 			var nf *shield.NotFiniteError
 			switch {
@@ -292,7 +305,7 @@ func TestStepErrors(t *testing.T) {
 				t.Errorf("err = %v, want %s", err, c.what)
 			}
 			// Nothing of the failed tick is left: the next one predicts nothing.
-			c.base.err, c.base.acts = nil, [][]float32{filled(10, 0)}
+			ctl.cfg.Base = good
 			info, err := ctl.StepTo(make([]float32, 10), filled(58, 0))
 			if err != nil || info.Innovated {
 				t.Errorf("after the error: %v, %+v", err, info)

@@ -55,7 +55,7 @@ func testPolicy(t testing.TB, method Method, features, small bool) *Policy {
 		in = latent
 	}
 	if method != MethodBase {
-		p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{width, width}, Out: 10, OutputBias: true, LastStd: 0.5}, rng)
+		p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{width, width}, Out: 10, OutputBias: true, LastStd: 0.5, LayerNorm: small}, rng)
 	}
 	return p
 }

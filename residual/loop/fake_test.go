@@ -50,6 +50,7 @@ type fakeRobot struct {
 	writeAt  []time.Duration // since start
 	holdAt   []time.Duration
 	holdsRun int
+	giveUp   func() // called when a run that should have ended goes on
 }
 
 func newFakeRobot(c *fakeClock) *fakeRobot { return &fakeRobot{clock: c, start: c.now} }
@@ -61,7 +62,9 @@ func (r *fakeRobot) fresh(s *Sample) {
 }
 
 func (r *fakeRobot) Read(s *Sample) error {
-	r.reads++
+	if r.reads++; r.reads > 1000 && r.giveUp != nil {
+		r.giveUp()
+	}
 	if r.read != nil {
 		return r.read(r.reads, s)
 	}
@@ -154,6 +157,7 @@ func newRig(t *testing.T, edit func(*Config)) *rig {
 	g.Loop = l
 	g.Enable(true)
 	g.ctx, g.cancel = context.WithCancel(t.Context())
+	g.robot.giveUp = g.cancel
 	t.Cleanup(g.cancel)
 	return g
 }

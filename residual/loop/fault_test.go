@@ -265,6 +265,9 @@ func TestFlightRecorderKeepsTheLast(t *testing.T) {
 	if !errors.As(err, &nf) || nf.What != "observation" || nf.Index != 2 || len(nf.Last) != 4 || nf.Last[3].Tick != 10 || nf.Last[0].Tick != 7 {
 		t.Fatalf("err %+v", err)
 	}
+	if last := nf.Last[3].Observation; last[0] != 0.5 || last[2] == last[2] || nf.Last[2].Base[0] != 9 {
+		t.Errorf("the error's records hold %+v", nf.Last)
+	}
 	lines := strings.Split(strings.TrimSpace(dump.String()), "\n")
 	if len(lines) != 5 || !strings.Contains(lines[4], `"observation":[0.5,0,null,`) {
 		t.Errorf("dump\n%s", dump.String())

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"korr/residual/shield"
 )
 
 func TestOneCommandPerPeriod(t *testing.T) {
@@ -176,6 +178,50 @@ func TestRequestBeatsSelfResume(t *testing.T) {
 	_ = g.Run(g.ctx)
 	if want := []State{StateRun, StateHold, StateInit}; !slices.Equal(g.states(), want) || g.robot.holdsRun != 1 {
 		t.Errorf("states %v (want %v), %d holds", g.states(), want, g.robot.holdsRun)
+	}
+}
+
+// TestLastInputWins: of RequestHold and Enable(true) before the same tick, the later one counts.
+func TestLastInputWins(t *testing.T) {
+	for _, enableLast := range []bool{true, false} {
+		g := newRig(t, nil)
+		g.stopAfter(5, func(n int, s *Sample) error {
+			if n == 2 && !enableLast {
+				g.Enable(true)
+			}
+			if n == 2 {
+				g.RequestHold("test")
+			}
+			if n == 2 && enableLast {
+				g.Enable(true)
+			}
+			g.robot.fresh(s)
+			return nil
+		})
+		_ = g.Run(g.ctx)
+		if held := g.Status().Holds == 1; held == enableLast {
+			t.Errorf("enabled last: %t, held: %t", enableLast, held)
+		}
+	}
+}
+
+// TestResumeForgetsTheLastCommand: after a hold the rate limit starts over from the measured pose.
+func TestResumeForgetsTheLastCommand(t *testing.T) {
+	g := newRig(t, func(cfg *Config) { cfg.Resume = true })
+	g.stopAfter(12, func(n int, s *Sample) error {
+		if n <= 2 || n >= 8 {
+			g.robot.fresh(s)
+		}
+		if n >= 8 { // somebody moved the arm by 15 cm meanwhile
+			s.Obs[0] = 0.65
+		}
+		return nil
+	})
+	var clamps []shield.Clamp
+	g.cfg.OnTick = func(r *Record) { clamps = append(clamps, r.Clamps) }
+	_ = g.Run(g.ctx)
+	if len(clamps) != 9 || slices.Max(clamps) != 0 {
+		t.Errorf("clamps %v", clamps)
 	}
 }
 

@@ -159,6 +159,36 @@ func BenchmarkPolicyTick(b *testing.B) {
 	b.ReportMetric(float64(s.Max.Nanoseconds())/1e3, "max-us")
 }
 
+// BenchmarkJitter runs a KORR policy on the machine's clock at 100 Hz: go test -bench Jitter -benchtime 500x
+func BenchmarkJitter(b *testing.B) {
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	r := &quietRobot{clock: NewWallClock(), obs: pose()}
+	l, err := New(r, korrPolicy(b).NewController(nil), Config{Period: 10 * time.Millisecond, MaxMisses: 1 << 30, OnTick: func(*Record) {
+		if r.writes >= b.N {
+			cancel()
+		}
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l.Enable(true)
+	l.cfg.OnState = func(c Change) {
+		if c.To == StateHold { // else the run would never end
+			b.Log(c.Cause)
+			cancel()
+		}
+	}
+	if err := l.Run(ctx); !errors.Is(err, context.Canceled) {
+		b.Fatal(err)
+	}
+	s := l.Status()
+	b.ReportMetric(float64(s.Jitter.P50.Nanoseconds())/1e3, "p50-us")
+	b.ReportMetric(float64(s.Jitter.P99.Nanoseconds())/1e3, "p99-us")
+	b.ReportMetric(float64(s.Jitter.Max.Nanoseconds())/1e3, "max-us")
+	b.ReportMetric(float64(s.Misses), "misses")
+}
+
 // TestPolicyTickAllocatesNothing: loop, shield, recorder and a whole KORR controller.
 func TestPolicyTickAllocatesNothing(t *testing.T) {
 	g := newRig(t, nil)

@@ -195,7 +195,6 @@ func (l *Loop) fault(ctx context.Context, err error) error {
 		l.recorder.commit()
 		l.open = false
 	}
-	l.inputs.enabled.Store(false)
 	snap := l.snap()
 	fill(err, snap)
 	var failed *HoldError
