@@ -210,7 +210,6 @@ func (n *Node) Close() error {
 	defer n.mu.Unlock()
 	n.disconnect()
 	n.endpoints = nil
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections() // goroslib's client leaves them behind
 	return nil
 }
 
@@ -224,7 +223,20 @@ func (n *Node) disconnect() {
 		wg.Go(e.detach)
 	}
 	wg.Wait()
-	n.ros.Close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		n.ros.Close()
+	}()
+	// goroslib's HTTP client keeps connections, also ones dialled in vain; a node's server waits up to 5 s for those
+	for transport, open := http.DefaultTransport.(*http.Transport), true; open; {
+		transport.CloseIdleConnections()
+		select {
+		case <-closed:
+			open = false
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 	n.ros = nil
 }
 
