@@ -21,6 +21,7 @@ type trials struct {
 	BaseRate float64 `json:"base_rate"` // of the base policy, measured once
 	BestRate float64 `json:"best_rate"`
 	BestStep int     `json:"best_step"`
+	LastStep int     `json:"last_step"` // of the last evaluation that was completed
 	best     *residual.Policy
 }
 
@@ -46,6 +47,7 @@ func (t *trainer) evaluate(ctx context.Context) error {
 		t.trials.BaseRate = cells[1].Result().Rate
 	}
 	t.trials.Count++
+	t.trials.LastStep = t.step
 	values := map[string]float64{
 		"eval_success": res.Rate, "eval_low": res.CI95[0], "eval_high": res.CI95[1], "eval_base": t.trials.BaseRate, "eval_episodes": float64(res.Episodes),
 		"eval_steps": res.MeanSteps,

@@ -70,9 +70,9 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	base := in.Base.Config
 	enc := in.encoder()
 	d := dims{obs: enc.Dim(), x: enc.ActorInputDim(), act: enc.ActDim()}
-	if spec.ObsDim != base.ObsDim || spec.ActDim != base.ActDim {
+	if raw := in.Base.Obs.RawDim(); spec.ObsDim != raw || spec.ActDim != base.ActDim {
 		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
-			base.ObsDim, base.ActDim, spec.Task, spec.ObsDim, spec.ActDim)
+			raw, base.ActDim, spec.Task, spec.ObsDim, spec.ActDim)
 	}
 	if cfg.Execute > base.Horizon {
 		return d, fmt.Errorf("td3: execute is %d, the base policy's chunks have %d actions", cfg.Execute, base.Horizon)

@@ -8,6 +8,7 @@ import (
 	"korr/basepolicy"
 	"korr/internal/seed"
 	"korr/residual"
+	"korr/residual/shield"
 	"korr/sim"
 	"korr/train/replay"
 )
@@ -117,7 +118,11 @@ func (ro *rollout) record() error {
 	for i := range ro.slots {
 		s := &ro.slots[i]
 		ro.buffer.SetAction(s.frame, ro.u[i*d.act:(i+1)*d.act])
-		if err := ro.errs[i]; err != nil {
+		err := ro.errs[i]
+		if err == nil { // kept out of the buffer, where it would spread
+			err = shield.CheckFinite("observation", ro.rawObs(i))
+		}
+		if err != nil {
 			ro.fail(i, err)
 			restart = true
 			continue
@@ -242,7 +247,7 @@ func (s *slot) start(episodeSeed uint64, obs []float32, d dims) error {
 func (s *slot) observe(obs []float32, d dims) error {
 	s.enc.EncodeTo(s.x, obs)
 	base := s.x[d.obs : d.obs+d.act]
-	if err := s.queue.ActTo(base, s.x[:s.enc.RawDim()]); err != nil {
+	if err := s.queue.ActTo(base, s.x[:s.enc.BaseDim()]); err != nil {
 		return fmt.Errorf("td3: %w", err)
 	}
 	s.enc.ActorInputTo(s.x, s.x, base, obs, s.queue.Phase())
@@ -255,7 +260,7 @@ func (s *slot) last(x, obs []float32, d dims) error {
 	s.enc.EncodeTo(x, obs)
 	base := x[d.obs : d.obs+d.act]
 	phase := s.queue.NextPhase()
-	if err := s.queue.PeekTo(base, x[:s.enc.RawDim()]); err != nil {
+	if err := s.queue.PeekTo(base, x[:s.enc.BaseDim()]); err != nil {
 		return fmt.Errorf("td3: %w", err)
 	}
 	s.enc.ActorInputTo(x, x, base, obs, phase)

@@ -159,6 +159,11 @@ func (t *trainer) close() error {
 }
 
 func (t *trainer) loop(ctx context.Context) error {
+	if t.step > 0 && t.evaluationDue() && t.trials.LastStep != t.step { // the run was stopped in it
+		if err := t.evaluate(ctx); err != nil {
+			return err
+		}
+	}
 	for t.step < t.cfg.Steps {
 		if err := context.Cause(ctx); err != nil {
 			return errors.Join(fmt.Errorf("td3: stopped at step %d: %w", t.step, err), t.save())
@@ -245,6 +250,10 @@ func (t *trainer) due(every int) bool {
 	return every > 0 && t.step/every > (t.step-t.cfg.Envs)/every
 }
 
+func (t *trainer) evaluationDue() bool {
+	return t.cfg.EvalEvery > 0 && (t.due(t.cfg.EvalEvery) || t.step >= t.cfg.Steps)
+}
+
 // reports writes metrics, evaluates and saves where that is due.
 func (t *trainer) reports(ctx context.Context) error {
 	last := t.step >= t.cfg.Steps
@@ -253,7 +262,7 @@ func (t *trainer) reports(ctx context.Context) error {
 			return err
 		}
 	}
-	if t.due(t.cfg.EvalEvery) || last && t.cfg.EvalEvery > 0 {
+	if t.evaluationDue() {
 		if err := t.evaluate(ctx); err != nil {
 			return errors.Join(err, t.save())
 		}

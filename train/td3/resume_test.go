@@ -1,0 +1,400 @@
+package td3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"korr/internal/tensorfile"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/run"
+)
+
+// shortConfig goes through every phase in little time.
+func shortConfig(method string) Config {
+	c := pointConfig()
+	c.Method = method
+	c.ActorHidden, c.CriticHidden, c.Batch = []int{16}, []int{16}, 16
+	c.Steps, c.CriticStart, c.CriticWarmUp, c.ActorStart = 3200, 500, 20, 1000
+	c.ConstrainEvery = 10
+	c.LogEvery, c.CheckpointEvery, c.EvalEvery, c.EvalEpisodes = 400, 800, 1600, 4
+	return c
+}
+
+func shortInputs(t testing.TB, method string) Inputs {
+	in := pointInputs(t)
+	if method == KORR {
+		in.Koopman = pointKoopman(t, in.Demos, in.Features)
+	}
+	return in
+}
+
+// readState reads the run's state; the text that is not tensors comes apart.
+func readState(t *testing.T, f *run.Folder) map[string]any {
+	t.Helper()
+	file, err := tensorfile.Read(f.Checkpoint(StateName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]any{}
+	for k, v := range file.Meta {
+		out[k] = v
+	}
+	for _, x := range file.Tensors {
+		out[x.Name] = x.F32
+	}
+	return out
+}
+
+func compareStates(t *testing.T, got, want map[string]any) {
+	t.Helper()
+	if len(got) != len(want) || len(want) < 20 {
+		t.Errorf("%d entries, want %d", len(got), len(want))
+	}
+	for k, v := range want {
+		if !reflect.DeepEqual(got[k], v) {
+			t.Errorf("%s differs", k)
+		}
+	}
+}
+
+// interrupt runs until the environments have made n steps more, then cancels.
+func interrupt(t *testing.T, cfg Config, in Inputs, n int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	made, inner := 0, in.NewEnv
+	in.NewEnv = func(i int) (sim.Env, error) {
+		e, err := inner(i)
+		if i != 0 {
+			return e, err
+		}
+		return &counted{Env: e, onStep: func() {
+			if made++; made*cfg.Envs >= n {
+				cancel()
+			}
+		}}, err
+	}
+	if _, err := Train(ctx, cfg, in); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want context.Canceled", err)
+	}
+}
+
+type counted struct {
+	sim.Env
+	onStep func()
+}
+
+func (c *counted) Step(obs, act []float32) (sim.Result, error) {
+	c.onStep()
+	return c.Env.Step(obs, act)
+}
+
+// TestResumeEqualsUninterrupted interrupts a run in every phase and compares
+// all of the state at the end with that of a run left alone.
+func TestResumeEqualsUninterrupted(t *testing.T) {
+	for _, method := range []string{ResiP, KORR} {
+		t.Run(method, func(t *testing.T) {
+			cfg, in := shortConfig(method), shortInputs(t, method)
+			in.Run = newRun(t)
+			whole, err := Train(t.Context(), cfg, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := readState(t, in.Run)
+			wantLines, err := in.Run.Metrics()
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			in.Run, in.Resume = newRun(t), true
+			for _, n := range []int{100, 600, 611, 700, 800} {
+				interrupt(t, cfg, in, n)
+			}
+			cfg.Overlap, cfg.Workers, cfg.LearnerThreads = true, 3, 2 // may change on the way
+			parts, err := Train(t.Context(), cfg, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareStates(t, readState(t, in.Run), want)
+			if !same(parts.Actor.Params(), whole.Actor.Params()) {
+				t.Error("the returned policies differ")
+			}
+			lines, err := in.Run.Metrics()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(lines) != len(wantLines) {
+				t.Fatalf("%d lines of metrics, want %d", len(lines), len(wantLines))
+			}
+			for i, l := range lines {
+				w := wantLines[i]
+				for _, key := range []string{"success", "updates", "episodes", "noise", "eval_success", "best_success"} {
+					if l.Step != w.Step || l.Values[key] != w.Values[key] {
+						t.Errorf("line %d: step %d, %s %v; want step %d, %v", i, l.Step, key, l.Values[key], w.Step, w.Values[key])
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestKillAndResume kills the process of a run without warning.
+func TestKillAndResume(t *testing.T) {
+	const key = "KORR_TD3_TEST_RUN"
+	cfg := shortConfig(ResiP)
+	cfg.CheckpointEvery = 320
+	in := shortInputs(t, ResiP)
+	if dir := os.Getenv(key); dir != "" { // the process to kill
+		var err error
+		if in.Run, err = run.Open(dir); err != nil {
+			t.Fatal(err)
+		}
+		inner := in.NewEnv
+		in.NewEnv = func(i int) (sim.Env, error) { // slow enough to be caught
+			e, err := inner(i)
+			return &counted{Env: e, onStep: func() { time.Sleep(50 * time.Microsecond) }}, err
+		}
+		if _, err := Train(t.Context(), cfg, in); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	in.Run = newRun(t)
+	child := exec.Command(os.Args[0], "-test.run=^TestKillAndResume$")
+	child.Env = append(os.Environ(), key+"="+in.Run.Dir())
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	state := in.Run.Checkpoint(StateName)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(state); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			_ = child.Process.Kill()
+			t.Fatal("no checkpoint within a minute")
+		}
+	}
+	time.Sleep(30 * time.Millisecond) // into the steps after a checkpoint
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Wait(); err == nil {
+		t.Fatal("the run ended before it was killed: slow it down")
+	}
+	in.Resume = true
+	if _, err := Train(t.Context(), cfg, in); err != nil {
+		t.Fatal(err)
+	}
+	got := readState(t, in.Run)
+	in.Run, in.Resume = newRun(t), false
+	if _, err := Train(t.Context(), cfg, in); err != nil {
+		t.Fatal(err)
+	}
+	compareStates(t, got, readState(t, in.Run))
+}
+
+// TestOverlapDoesNotMatter compares serial and overlapped runs.
+func TestOverlapDoesNotMatter(t *testing.T) {
+	var want map[string]any
+	for _, overlap := range []bool{false, true} {
+		cfg, in := shortConfig(KORR), shortInputs(t, KORR)
+		cfg.Overlap, cfg.Workers = overlap, 1
+		if overlap {
+			cfg.Workers, cfg.LearnerThreads = 2, 2
+		}
+		in.Run = newRun(t)
+		if _, err := Train(t.Context(), cfg, in); err != nil {
+			t.Fatal(err)
+		}
+		if got := readState(t, in.Run); want == nil {
+			want = got
+		} else {
+			compareStates(t, got, want)
+		}
+	}
+}
+
+func TestSeedsMatter(t *testing.T) {
+	var states []map[string]any
+	for s := range 2 {
+		cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+		cfg.Steps, cfg.Seed, in.Run = 800, uint64(s), newRun(t)
+		if _, err := Train(t.Context(), cfg, in); err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, readState(t, in.Run))
+	}
+	for _, k := range []string{"actor.0.weight", "replay.x", "critic.0.0.weight", "noise"} {
+		if reflect.DeepEqual(states[0][k], states[1][k]) {
+			t.Errorf("%s is the same for both seeds", k)
+		}
+	}
+}
+
+// TestNaNStopsTheRun: rewards turn NaN; the run fails and its last checkpoint
+// is good.
+func TestNaNStopsTheRun(t *testing.T) {
+	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg.CheckpointEvery = 400
+	in.Run = newRun(t)
+	in.NewEnv = func(i int) (sim.Env, error) {
+		return &poisoned{Env: &pointEnv{}, after: 2000 / cfg.Envs}, nil
+	}
+	p, err := Train(t.Context(), cfg, in)
+	if !errors.Is(err, ErrDiverged) || p != nil {
+		t.Fatalf("error %v, want ErrDiverged", err)
+	}
+	if !strings.Contains(err.Error(), in.Run.Dir()) {
+		t.Errorf("the error does not say where the last checkpoint is: %v", err)
+	}
+	if _, err := residual.Load(in.Run.Checkpoint(LastName), nil); err != nil {
+		t.Errorf("last policy: %v", err)
+	}
+	in.NewEnv, in.Resume = func(int) (sim.Env, error) { return &pointEnv{}, nil }, true
+	if _, err := Train(t.Context(), cfg, in); err != nil {
+		t.Errorf("resume from before: %v", err)
+	}
+}
+
+type poisoned struct {
+	sim.Env
+	steps, after int
+}
+
+func (p *poisoned) Step(obs, act []float32) (sim.Result, error) {
+	res, err := p.Env.Step(obs, act)
+	if p.steps++; p.steps > p.after {
+		res.Reward = float32(math.NaN())
+	}
+	return res, err
+}
+
+// TestResumeWithoutReplay: the buffer is collected afresh, the networks wait.
+func TestResumeWithoutReplay(t *testing.T) {
+	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg.SaveReplay, in.Run, in.Resume = false, newRun(t), true
+	interrupt(t, cfg, in, 2000)
+	var reports []Report
+	in.Progress = func(r Report) {
+		if _, ok := r.Values["updates"]; ok {
+			reports = append(reports, r)
+		}
+	}
+	if _, err := Train(t.Context(), cfg, in); err != nil {
+		t.Fatal(err)
+	}
+	if first, last := reports[0].Values, reports[len(reports)-1].Values; first["buffer"] > 500 || last["updates"] <= first["updates"] {
+		t.Errorf("first line after resuming %v, last %v", first, last)
+	}
+	if info, err := os.Stat(in.Run.Checkpoint(StateName)); err != nil || info.Size() > 1<<20 {
+		t.Errorf("state %v (%v), want less than a megabyte", info.Size(), err)
+	}
+}
+
+// TestResumeOnAnotherSimulator: episodes that do not repeat are replaced.
+func TestResumeOnAnotherSimulator(t *testing.T) {
+	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	in.Run, in.Resume = newRun(t), true
+	interrupt(t, cfg, in, 2000)
+	var log bytes.Buffer
+	in.Log = slog.New(slog.NewTextHandler(&log, nil))
+	in.NewEnv = func(int) (sim.Env, error) { return &drifted{&pointEnv{}}, nil }
+	if _, err := Train(t.Context(), cfg, in); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "could not be repeated") {
+		t.Errorf("no warning in %s", log.String())
+	}
+}
+
+type drifted struct{ *pointEnv }
+
+func (d *drifted) Reset(obs []float32, s uint64) error { return d.pointEnv.Reset(obs, s+1) }
+
+func TestResumeRefusals(t *testing.T) {
+	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg.Steps, cfg.EvalEvery = 800, 0
+	in.Run, in.Resume = newRun(t), true
+	if _, err := Train(t.Context(), cfg, in); err != nil { // nothing saved: from the beginning
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Config){
+		"gamma": func(c *Config) { c.Gamma = 0.9 },
+		"envs":  func(c *Config) { c.Envs = 8 },
+		"seed":  func(c *Config) { c.Seed++ },
+		"width": func(c *Config) { c.CriticHidden = []int{17} },
+	} {
+		d := cfg
+		d.Steps = 1600
+		change(&d)
+		if _, err := Train(t.Context(), d, in); err == nil || !strings.Contains(err.Error(), "other settings") {
+			t.Errorf("%s changed: %v", name, err)
+		}
+	}
+	cfg.Steps = 1600 // longer is allowed
+	if _, err := Train(t.Context(), cfg, in); err != nil {
+		t.Errorf("resume to go on: %v", err)
+	}
+	state := in.Run.Checkpoint(StateName)
+	b, err := os.ReadFile(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{"truncated": b[:len(b)/2], "empty": {}} {
+		if err := os.WriteFile(state, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Train(t.Context(), cfg, in); !errors.Is(err, tensorfile.ErrMalformed) {
+			t.Errorf("%s state: %v", name, err)
+		}
+	}
+}
+
+// TestOldStateSurvivesAFailedSave: what cannot be saved leaves the files alone.
+func TestOldStateSurvivesAFailedSave(t *testing.T) {
+	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg.Steps, cfg.EvalEvery, in.Run = 800, 0, newRun(t)
+	batch, err := newBatch(&cfg, &in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = batch.Close() }()
+	tr, err := newTrainer(&cfg, &in, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(tr.begin(), tr.loop(t.Context()), tr.close()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(in.Run.Checkpoint(StateName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.learner.critics[0].target.Params()[0].Data[3] = float32(math.NaN())
+	if err := tr.save(); !errors.Is(err, tensorfile.ErrNotFinite) {
+		t.Errorf("error %v, want ErrNotFinite", err)
+	}
+	after, err := os.ReadFile(in.Run.Checkpoint(StateName))
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the old state changed (%v)", err)
+	}
+	left, err := filepath.Glob(in.Run.Path(run.CheckpointsDir, ".*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+	if _, err := os.Stat(in.Run.Checkpoint(BestName)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a best policy without an evaluation: %v", err)
+	}
+}

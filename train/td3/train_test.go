@@ -1,0 +1,136 @@
+package td3
+
+import (
+	"errors"
+	"testing"
+
+	"korr/residual"
+	"korr/sim"
+	"korr/train/run"
+)
+
+func newRun(t *testing.T) *run.Folder {
+	t.Helper()
+	f, err := run.Create(t.TempDir(), []byte("test: true\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestResidualBeatsBase trains both methods from the recipe's defaults at
+// small sizes: the base alone never succeeds.
+func TestResidualBeatsBase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains for half a minute")
+	}
+	for _, method := range []string{ResiP, KORR} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			cfg, in := pointConfig(), pointInputs(t)
+			cfg.Method = method
+			in.Run = newRun(t)
+			if method == KORR {
+				in.Koopman = pointKoopman(t, in.Demos, in.Features)
+			}
+			in.Progress = func(r Report) { t.Log(r.Step, r.Values) }
+			p, err := Train(t.Context(), cfg, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved, err := residual.Load(in.Run.Checkpoint(BestName), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, q := range map[string]*residual.Policy{"returned": p, "saved": saved} {
+				if rate := pointRate(t, q); rate < 0.9 {
+					t.Errorf("the %s policy succeeds in %.2f of the episodes, want 0.9 or more; %s", name, rate, q.Meta["selection"])
+				}
+			}
+			if rate := pointRate(t, &residual.Policy{Method: residual.MethodBase, Base: in.Base, Execute: cfg.Execute}); rate > 0.1 {
+				t.Errorf("the base succeeds in %.2f of the episodes: the task is too easy to test anything", rate)
+			}
+		})
+	}
+}
+
+// pointRate plays 100 episodes on seeds that training never saw.
+func pointRate(t *testing.T, p *residual.Policy) float64 {
+	t.Helper()
+	c := p.NewController(pointFeatures{})
+	env, obs, act := &pointEnv{}, make([]float32, pointObs), make([]float32, p.Base.Config.ActDim)
+	n := 0
+	for i := range 100 {
+		if err := env.Reset(obs, 1e9+uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+		c.Reset(0)
+		for done := false; !done; {
+			if err := c.ActTo(act, obs); err != nil {
+				t.Fatal(err)
+			}
+			res, err := env.Step(obs, act)
+			if err != nil {
+				t.Fatal(err)
+			}
+			done = res.Terminated || res.Truncated
+			if res.Success {
+				n++
+			}
+		}
+	}
+	return float64(n) / 100
+}
+
+// endless never finishes an episode.
+type endless struct{ *pointEnv }
+
+func (e endless) Spec() sim.Spec {
+	s := e.pointEnv.Spec()
+	s.MaxSteps = 5000
+	return s
+}
+
+func (e endless) Step(obs, act []float32) (sim.Result, error) {
+	_, err := e.pointEnv.Step(obs, act)
+	return sim.Result{}, err
+}
+
+// TestIterationsHardlyAllocate: in the steady state only sim.Batch allocates,
+// once per step of all environments.
+func TestIterationsHardlyAllocate(t *testing.T) {
+	for _, overlap := range []bool{false, true} {
+		cfg, in := shortConfig(ResiP), pointInputs(t)
+		cfg.Overlap, cfg.CriticStart, cfg.ActorStart = overlap, 0, 0
+		in.NewEnv = func(int) (sim.Env, error) { return endless{&pointEnv{}}, nil }
+		batch, err := newBatch(&cfg, &in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := newTrainer(&cfg, &in, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.begin(); err != nil {
+			t.Fatal(err)
+		}
+		step := func() {
+			if err := tr.iterate(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 50 {
+			step()
+		}
+		before := tr.learner.actorUpdates
+		if n := testing.AllocsPerRun(200, step); n > 1 {
+			t.Errorf("overlap %v: %v allocations per step of %d environments", overlap, n, cfg.Envs)
+		}
+		if tr.learner.actorUpdates-before < 100 {
+			t.Error("the actor was not updated: this is not the steady state")
+		}
+		if err := errors.Join(tr.close(), batch.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
