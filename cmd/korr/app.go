@@ -77,6 +77,9 @@ Exit codes:  0 ok, 1 failure, 2 usage or configuration, 3 a gate was missed, 4 s
 	return root
 }
 
+// quickPreset names a preset, and the flag by which some verbs start from it.
+const quickPreset = "quick"
+
 // keyOf is the annotation that ties a flag to a configuration key.
 const keyOf = "korr_config_key"
 
@@ -115,7 +118,11 @@ func (a *app) setUp(cmd *cobra.Command) error {
 		}
 	})
 	var err error
-	a.cfg, err = configs.Load(configs.Options{Preset: a.preset, File: a.configFile, Set: a.overrides, Environ: a.environ})
+	preset := a.preset
+	if f := cmd.Flags().Lookup(quickPreset); f != nil && f.Changed && preset == "" {
+		preset = quickPreset
+	}
+	a.cfg, err = configs.Load(configs.Options{Preset: preset, File: a.configFile, Set: a.overrides, Environ: a.environ})
 	return err
 }
 

@@ -10,9 +10,7 @@ import (
 
 // newEnv makes the simulator of an evaluation's condition.
 func (a *app) newEnv(c eval.Condition) (sim.Env, error) {
-	env, err := mujoco.New(mujoco.Config{
-		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.cfg.Sim.MaxSteps,
-	})
+	env, err := mujoco.New(a.simulator(c))
 	if err != nil {
 		return nil, err // not env: a nil *mujoco.Env in the interface would not be nil
 	}

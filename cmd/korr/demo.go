@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"korr/koopman"
+	"korr/residual/loop"
+	"korr/train/dataset"
+	"korr/train/eval"
+)
+
+// demoOptions are the verb's flags that are no settings.
+type demoOptions struct {
+	*app
+	quick bool
+	dir   string
+}
+
+// realTimeLimit bounds the episode that keeps the wall clock.
+const realTimeLimit = 45 * time.Second
+
+func newCmdDemo(a *app) *cobra.Command {
+	o := &demoOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "the whole story in a few minutes: demonstrations, Koopman model, base vs ResiP vs KORR over ROS",
+		Long: `Collects demonstrations from the scripted expert, trains a Koopman model on them and measures how far ahead it predicts; then
+plays the base policy, ResiP and KORR with the shipped weights on the same seeded episodes, without and with perturbation, through the
+control loop over ROS (an embedded master, loopback, lock step), and one episode in real time. Writes a report with pictures.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), o) },
+	}
+	cmd.Flags().BoolVar(&o.quick, quickPreset, false, "under a minute: fewer episodes, no real-time episode (the preset quick)")
+	cmd.Flags().StringVar(&o.dir, "out", "korr-demo", "`folder` for the report")
+	return cmd
+}
+
+// demoResult is what the verb prints.
+type demoResult struct {
+	Schema      string            `json:"schema"` // korr.demo/1
+	Seconds     float64           `json:"seconds"`
+	Report      string            `json:"report"`
+	Episodes    int               `json:"demonstrations"`
+	Frames      int               `json:"frames"`
+	Prediction  []koopman.Score   `json:"prediction"`
+	Radius      float64           `json:"spectral_radius"`
+	Results     []eval.Result     `json:"results"`
+	Comparisons []eval.Comparison `json:"comparisons"`
+	LockStep    demoLockStep      `json:"lock_step"`
+	RealTime    *demoRealTime     `json:"real_time,omitempty"` // not when quick
+	Notes       []string          `json:"notes"`               // what could not be done, and why
+}
+
+// demoLockStep sums up the evaluation over ROS.
+type demoLockStep struct {
+	Steps          int     `json:"steps"`
+	StepsPerSecond float64 `json:"steps_per_second"`
+}
+
+// demoRealTime is the episode on the wall clock.
+type demoRealTime struct {
+	Policy  string `json:"policy"`
+	Outcome string `json:"outcome"`
+	Steps   int    `json:"steps"`
+	tickResult
+}
+
+// demo is a demonstration under way.
+type demo struct {
+	*demoOptions
+	start    time.Time
+	result   demoResult
+	policies []eval.Policy
+	cells    []eval.Cell
+	pictures []demoPicture
+}
+
+func runDemo(ctx context.Context, o *demoOptions) error {
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return err
+	}
+	d := &demo{demoOptions: o, start: time.Now(), result: demoResult{Schema: "korr.demo/1", Notes: []string{}}}
+	var err error
+	if d.policies, err = o.app.policies(o.cfg.Eval.Policies); err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{d.learn, d.compare, d.keepTime, d.draw}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	d.result.Report = filepath.Join(o.dir, "report.html")
+	d.result.Seconds = time.Since(d.start).Seconds()
+	if err := d.write(); err != nil {
+		return err
+	}
+	if o.json {
+		return o.printJSON(d.result)
+	}
+	return d.print()
+}
+
+// learn collects demonstrations and fits the Koopman model to them.
+func (d *demo) learn(ctx context.Context) error {
+	info, err := d.datasetInfo()
+	if err != nil {
+		return err
+	}
+	data := &dataset.Dataset{Info: info}
+	done, err := d.demonstrate(ctx, data)
+	if err != nil {
+		return err
+	}
+	d.result.Episodes, d.result.Frames = done.Kept, done.Frames
+	base, err := d.loadPolicy(d.cfg.Koopman.Base)
+	if err != nil {
+		return err
+	}
+	enc, err := taskEncoder(base, d.cfg.Residual.Features)
+	if err != nil {
+		return err
+	}
+	k, err := newKoopmanData(data, enc, d.cfg.Koopman.HeldOut, d.cfg.Seed)
+	if err != nil {
+		return err
+	}
+	p := d.progress("koopman", "steps", d.cfg.Koopman.Steps)
+	m, scores, err := fitAndScore(ctx, k, d.cfg.Koopman, d.cfg.Seed, func(step int, loss float64) {
+		p.set(step+1, d.cfg.Koopman.Steps, fmt.Sprintf("loss %.4f", loss))
+	})
+	if err != nil {
+		return err
+	}
+	d.result.Prediction, d.result.Radius = scores, m.SpectralRadius()
+	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.cfg.Koopman.Steps, d.result.Radius))
+	return nil
+}
+
+// compare plays every policy on the same seeds, over ROS in lock step.
+func (d *demo) compare(ctx context.Context) error {
+	p := d.progress("evaluate over ROS", "episodes", 1)
+	var err error
+	d.cells, err = eval.Evaluate(ctx, eval.Spec{
+		Conditions: d.conditions(), Policies: d.policies, Episodes: d.cfg.Eval.Episodes, Seed: d.cfg.Seed,
+		Workers: d.workers(), Open: d.lanes, Progress: p.setOf,
+	})
+	if err != nil {
+		return err
+	}
+	report := eval.NewReport(d.cells)
+	d.result.Results, d.result.Comparisons = report.Results, eval.Compare(d.cells, reference)
+	for i := range d.cells {
+		for _, e := range d.cells[i].Episodes {
+			d.result.LockStep.Steps += e.Steps
+		}
+		if err := d.cells[i].Faults(); err != nil {
+			d.note("episodes of %s ended by a fault and count as failures: %v", d.cells[i].Policy, err)
+		}
+	}
+	took := p.finish(fmt.Sprintf("%d episodes, %d control steps", len(d.cells)*d.cfg.Eval.Episodes, d.result.LockStep.Steps))
+	d.result.LockStep.StepsPerSecond = float64(d.result.LockStep.Steps) / took.Seconds()
+	return nil
+}
+
+// keepTime runs one episode of the last policy on the wall clock and measures the loop's jitter.
+func (d *demo) keepTime(ctx context.Context) (err error) {
+	if d.quick {
+		return nil
+	}
+	chosen := d.policies[len(d.policies)-1]
+	policy, err := chosen.New()
+	if err != nil {
+		return err
+	}
+	l, err := d.openLane(ctx, d.conditions()[0], false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	p := d.progress("real time at 10 Hz", "seconds", int(realTimeLimit.Seconds()))
+	limited, cancel := context.WithTimeoutCause(ctx, realTimeLimit, errTimeUp)
+	defer cancel()
+	ticker := l.cfg.OnTick
+	l.cfg.OnTick = func(r *loop.Record) {
+		ticker(r)
+		p.set(int(time.Since(p.start).Seconds()), int(realTimeLimit.Seconds()), "")
+	}
+	ep, err := l.Play(limited, policy, eval.EpisodeSeed(d.cfg.Seed, 0))
+	outcome := "not assembled"
+	switch {
+	case errors.Is(err, errTimeUp):
+		outcome = fmt.Sprintf("stopped after %v", realTimeLimit)
+	case err != nil:
+		return err
+	case ep.Fault != nil:
+		outcome = ep.Fault.Error()
+	case ep.Success:
+		outcome = "assembled"
+	}
+	d.result.RealTime = &demoRealTime{chosen.Name, outcome, l.ticks.sent, l.ticks.result()}
+	p.finish(fmt.Sprintf("%s, %s, jitter p50/p99/max %v", chosen.Name, outcome, *d.result.RealTime.Jitter))
+	return nil
+}
+
+// errTimeUp ends the real-time episode.
+var errTimeUp = errors.New("time is up")
+
+// note keeps something that the reader of the results must know.
+func (d *demo) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	d.log.Warn(text)
+	d.result.Notes = append(d.result.Notes, text)
+}
