@@ -14,7 +14,7 @@ var ErrNotFinite = errors.New("base policy planned a chunk that is not finite")
 
 // MLPConfig describes an MLP policy.
 type MLPConfig struct {
-	ObsDim  int   `json:"obs_dim"` // D, width of the raw observation
+	ObsDim  int   `json:"obs_dim"` // D, width of the normalised observation
 	ActDim  int   `json:"act_dim"` // U, width of an action
 	Horizon int   `json:"horizon"` // H, actions in a chunk
 	Hidden  []int `json:"hidden"`  // widths of the ReLU layers
@@ -63,7 +63,7 @@ type Origin struct {
 type MLP struct {
 	Config MLPConfig
 	Net    *nn.MLP
-	Obs    *Normalizer // of raw observations, Dim D
+	Obs    *Normalizer // of raw observations (RawDim) to Dim D
 	Act    *Normalizer // of raw actions, Dim U
 	Origin Origin
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"korr/internal/geom"
 	"korr/internal/tensorfile"
 )
 
@@ -19,8 +20,14 @@ const ObsLimit = 3
 const MinRange = 1e-4
 
 // Normalizer maps every dimension linearly from [Min, Max] to [-1, 1].
+//
+// A normalizer of observations may first rewrite the part poses that end every
+// raw row: a quaternion stands for the same rotation as its negative, so that
+// fixing its sign makes it jump (a part near half a turn from identity flips at
+// random), while the 6D form is continuous (Zhou et al. 2019).
 type Normalizer struct {
-	Min, Max []float32 // of equal length, Min < Max in every dimension
+	Min, Max []float32 // of equal length Dim, Min < Max in every dimension
+	Poses    int       // trailing poses (position 3, quaternion x y z w) of a raw row read as position 3 and rotation 6D; 0 = rows as they are
 }
 
 // FitNormalizer returns the normalizer of rows, a flat row-major [n*dim] slice
@@ -54,8 +61,48 @@ func FitNormalizer(rows []float32, dim int) (*Normalizer, error) {
 	return n, nil
 }
 
-// Dim is the number of dimensions.
+// Dim is the width of a normalised row.
 func (n *Normalizer) Dim() int { return len(n.Min) }
+
+// RawDim is the width of a raw row: Dim, less two per rewritten pose.
+func (n *Normalizer) RawDim() int { return len(n.Min) - (pose6D-poseQuat)*n.Poses }
+
+// Widths of a part pose with a quaternion and with a 6D rotation.
+const (
+	poseQuat = 7
+	pose6D   = 9
+)
+
+// FitObsNormalizer returns the normalizer of raw observations, a flat
+// row-major [n*rawDim] slice whose rows end with so many part poses, rewritten
+// as 6D rotations; poses = 0 leaves rows as they are (the published form).
+func FitObsNormalizer(rows []float32, rawDim, poses int) (*Normalizer, error) {
+	if rawDim <= 0 || poses < 0 || poses*poseQuat > rawDim || len(rows)%rawDim != 0 {
+		return nil, fmt.Errorf("fit normalizer: %d values are no rows of %d with %d poses", len(rows), rawDim, poses)
+	}
+	dim := rawDim + (pose6D-poseQuat)*poses
+	wide := make([]float32, len(rows)/rawDim*dim)
+	for i := range len(rows) / rawDim {
+		widen(wide[i*dim:(i+1)*dim], rows[i*rawDim:(i+1)*rawDim], poses)
+	}
+	n, err := FitNormalizer(wide, dim)
+	if err != nil {
+		return nil, err
+	}
+	n.Poses = poses
+	return n, nil
+}
+
+// widen copies a raw row, turning the quaternion of its trailing poses into 6D.
+func widen(dst, raw []float32, poses int) {
+	head := len(raw) - poseQuat*poses
+	copy(dst, raw[:head])
+	for i := range poses {
+		from, to := raw[head+poseQuat*i:], dst[head+pose6D*i:]
+		copy(to, from[:3])
+		geom.Rot6DTo(to[3:9], geom.QuatAt(from[3:7]))
+	}
+}
 
 // NormalizeTo writes the normalised x into dst; both hold whole rows of Dim
 // values and may be the same slice.
@@ -68,12 +115,21 @@ func (n *Normalizer) NormalizeTo(dst, x []float32) {
 	}
 }
 
-// NormalizeObsTo is NormalizeTo followed by the clamp to ObsLimit: what every
-// network sees of an observation.
+// NormalizeObsTo turns raw observations, rows of RawDim, into what every
+// network sees, rows of Dim: poses rewritten, normalised, clamped to ObsLimit.
+// dst may be x only when Poses is 0.
 func (n *Normalizer) NormalizeObsTo(dst, x []float32) {
-	n.NormalizeTo(dst, x)
-	for i, v := range dst[:len(x)] {
-		dst[i] = max(-ObsLimit, min(ObsLimit, v))
+	raw, dim := n.RawDim(), n.Dim()
+	if len(x)%raw != 0 || len(dst) < len(x)/raw*dim {
+		panic("basepolicy: normalizer of rows of " + strconv.Itoa(raw) + " got " + strconv.Itoa(len(x)) + " values and room for " + strconv.Itoa(len(dst)))
+	}
+	for i := range len(x) / raw {
+		row := dst[i*dim : (i+1)*dim]
+		widen(row, x[i*raw:(i+1)*raw], n.Poses)
+		n.NormalizeTo(row, row)
+		for j, v := range row {
+			row[j] = max(-ObsLimit, min(ObsLimit, v))
+		}
 	}
 }
 
@@ -99,6 +155,9 @@ func (n *Normalizer) Validate() error {
 	if len(n.Min) == 0 || len(n.Min) != len(n.Max) {
 		return fmt.Errorf("normalizer has %d minima and %d maxima", len(n.Min), len(n.Max))
 	}
+	if n.Poses < 0 || n.Poses*pose6D > len(n.Min) {
+		return fmt.Errorf("normalizer of %d dimensions rewrites %d poses", len(n.Min), n.Poses)
+	}
 	for j, lo := range n.Min {
 		if !finite(lo) || !finite(n.Max[j]) || lo >= n.Max[j] {
 			return fmt.Errorf("normalizer dimension %d runs from %v to %v", j, lo, n.Max[j])
@@ -107,8 +166,12 @@ func (n *Normalizer) Validate() error {
 	return nil
 }
 
-// SaveTo adds the tensors prefix+"min" and prefix+"max" to f.
+// SaveTo adds the tensors prefix+"min" and prefix+"max" to f, and to its
+// metadata how many poses are rewritten.
 func (n *Normalizer) SaveTo(f *tensorfile.File, prefix string) {
+	if n.Poses > 0 {
+		f.SetMeta(prefix+"poses", strconv.Itoa(n.Poses))
+	}
 	f.Add(prefix+"min", n.Min, len(n.Min))
 	f.Add(prefix+"max", n.Max, len(n.Max))
 }
@@ -124,6 +187,11 @@ func LoadNormalizer(f *tensorfile.File, prefix string, dim int) (*Normalizer, er
 		return nil, err
 	}
 	n := &Normalizer{Min: lo, Max: hi}
+	if meta, ok := f.Meta[prefix+"poses"]; ok {
+		if n.Poses, err = strconv.Atoi(meta); err != nil {
+			return nil, fmt.Errorf("metadata %q: %w", prefix+"poses", err)
+		}
+	}
 	if err := n.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", prefix, err)
 	}

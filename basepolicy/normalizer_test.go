@@ -3,9 +3,13 @@ package basepolicy
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"korr/internal/geom"
+	"korr/internal/seed"
 	"korr/internal/tensorfile"
 )
 
@@ -121,5 +125,58 @@ func TestNormalizeDoesNotAllocate(t *testing.T) {
 	x := make([]float32, 2)
 	if a := testing.AllocsPerRun(100, func() { n.NormalizeObsTo(x, x); n.DenormalizeTo(x, x) }); a != 0 {
 		t.Errorf("%v allocations", a)
+	}
+}
+
+// TestObsNormalizerSign reads the two quaternions of one rotation alike, and rows without poses as they are.
+func TestObsNormalizerSign(t *testing.T) {
+	rng := seed.Stream(1, "obs", 0)
+	const head, poses, raw = 2, 3, 2 + 3*7
+	rows := make([]float32, 40*raw)
+	for i := range rows {
+		rows[i] = float32(rng.NormFloat64())
+	}
+	for i := 0; i < len(rows); i += raw {
+		for p := range poses {
+			q := geom.QuatAt(rows[i+head+7*p+3:]).Normalize()
+			geom.QuatTo(rows[i+head+7*p+3:], q)
+		}
+	}
+	n, err := FitObsNormalizer(rows, raw, poses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Dim() != raw+2*poses || n.RawDim() != raw {
+		t.Fatalf("maps %d to %d values, want %d to %d", n.RawDim(), n.Dim(), raw, raw+2*poses)
+	}
+	flipped := slices.Clone(rows)
+	for i := 0; i < len(rows); i += raw {
+		for k := range 4 {
+			flipped[i+head+7+3+k] *= -1
+		}
+	}
+	a, b := make([]float32, 40*n.Dim()), make([]float32, 40*n.Dim())
+	n.NormalizeObsTo(a, rows)
+	n.NormalizeObsTo(b, flipped)
+	for i := range a {
+		if math.Abs(float64(a[i]-b[i])) > 1e-5 {
+			t.Fatalf("value %d is %v for q and %v for -q", i, a[i], b[i])
+		}
+		if a[i] < -1-1e-5 || a[i] > 1+1e-5 {
+			t.Fatalf("value %d of the fitted rows is %v, outside [-1, 1]", i, a[i])
+		}
+	}
+	var f tensorfile.File
+	n.SaveTo(&f, "obs.")
+	got, err := LoadNormalizer(&f, "obs.", n.Dim())
+	if err != nil || !reflect.DeepEqual(got, n) {
+		t.Errorf("loaded %+v, %v; saved %+v", got, err, n)
+	}
+	f.SetMeta("obs.poses", "9999")
+	if _, err := LoadNormalizer(&f, "obs.", n.Dim()); err == nil {
+		t.Error("a file with more poses than dimensions was accepted")
+	}
+	if _, err := FitObsNormalizer(rows, raw, 4); err == nil {
+		t.Error("more poses than the row holds were accepted")
 	}
 }

@@ -146,7 +146,7 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
 	enc.EncodeTo(c.xo, obsRaw)
-	if err := c.cfg.Base.ActTo(c.ub, c.xo[:enc.RawDim()]); err != nil {
+	if err := c.cfg.Base.ActTo(c.ub, c.xo[:enc.BaseDim()]); err != nil {
 		return Info{}, fmt.Errorf("residual: base policy: %w", err)
 	}
 	if err := shield.CheckFinite("base action", c.ub); err != nil {

@@ -52,9 +52,12 @@ func NewEncoder(obs, act *basepolicy.Normalizer, limit float32, feats Features) 
 }
 
 // RawDim is D0, the width of a raw observation.
-func (e *Encoder) RawDim() int { return e.obs.Dim() }
+func (e *Encoder) RawDim() int { return e.obs.RawDim() }
 
-// Dim is D, the width of an encoded observation x_o: RawDim and the features.
+// BaseDim is the width of what the base policy reads: the beginning of an encoded observation.
+func (e *Encoder) BaseDim() int { return e.obs.Dim() }
+
+// Dim is D, the width of an encoded observation x_o: BaseDim and the features.
 func (e *Encoder) Dim() int { return e.obs.Dim() + e.featDim }
 
 // ActDim is U, the width of an action.
@@ -63,12 +66,12 @@ func (e *Encoder) ActDim() int { return e.act.Dim() }
 // ActorInputDim is the width of ResiP's input [x_o, u_b, lead, phase].
 func (e *Encoder) ActorInputDim() int { return e.Dim() + e.ActDim() + leadDim + 1 }
 
-// EncodeTo writes x_o [Dim] for the raw observation [RawDim]. Its first RawDim values are what the base
-// policy reads.
+// EncodeTo writes x_o [Dim] for the raw observation [RawDim]. Its first BaseDim values are what the
+// base policy reads.
 func (e *Encoder) EncodeTo(xo, obsRaw []float32) {
 	n := e.obs.Dim()
-	xo, obsRaw = xo[:e.Dim()], obsRaw[:n]
-	e.obs.NormalizeTo(xo[:n], obsRaw)
+	xo, obsRaw = xo[:e.Dim()], obsRaw[:e.obs.RawDim()]
+	e.obs.NormalizeObsTo(xo[:n], obsRaw)
 	for i, v := range xo[:n] {
 		xo[i] = max(-e.limit, min(e.limit, v))
 	}

@@ -14,6 +14,7 @@ type Config struct {
 	Horizon     int     `json:"horizon"`      // H, actions per chunk
 	Hidden      []int   `json:"hidden"`
 	ValFraction float64 `json:"val_fraction"` // share of episodes held out, 0 for none
+	Quaternions bool    `json:"quaternions"`  // read part rotations as quaternions, as published, instead of 6D
 	Seed        uint64  `json:"seed"`
 	Shards      int     `json:"shards"` // goroutines sharing a batch, at least 1
 

@@ -82,7 +82,7 @@ func TestTrainBaseLearnsTheDemonstrator(t *testing.T) {
 	obs, act := make([]float32, d.Info.ObsDim()), make([]float32, sim.ActDim)
 	obs[0], obs[1], obs[2] = 0.3, -0.35, 0.25
 	for range 40 {
-		x := make([]float32, len(obs))
+		x := make([]float32, m.Obs.Dim())
 		m.Obs.NormalizeObsTo(x, obs)
 		if err := q.ActTo(act, x); err != nil {
 			t.Fatal(err)

@@ -18,8 +18,8 @@ type samples struct {
 }
 
 func newSamples(d *dataset.Dataset, obs, act *basepolicy.Normalizer, horizon int) *samples {
-	s := &samples{obs: d.ObsRows(), act: d.ActionRows(), obsDim: obs.Dim(), actDim: act.Dim(), horizon: horizon}
-	obs.NormalizeObsTo(s.obs, s.obs)
+	s := &samples{obs: make([]float32, d.Frames()*obs.Dim()), act: d.ActionRows(), obsDim: obs.Dim(), actDim: act.Dim(), horizon: horizon}
+	obs.NormalizeObsTo(s.obs, d.ObsRows())
 	act.NormalizeTo(s.act, s.act)
 	for i := range d.Episodes {
 		end := len(s.end) + d.Episodes[i].Len()

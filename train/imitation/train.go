@@ -33,7 +33,11 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err != nil {
 		return nil, err
 	}
-	obs, err := basepolicy.FitNormalizer(train.ObsRows(), d.Info.ObsDim())
+	poses := len(d.Info.PartNames)
+	if cfg.Quaternions {
+		poses = 0
+	}
+	obs, err := basepolicy.FitObsNormalizer(train.ObsRows(), d.Info.ObsDim(), poses)
 	if err != nil {
 		return nil, fmt.Errorf("imitation: observations: %w", err)
 	}
@@ -41,7 +45,7 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err != nil {
 		return nil, fmt.Errorf("imitation: actions: %w", err)
 	}
-	net := basepolicy.MLPConfig{ObsDim: d.Info.ObsDim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Hidden}
+	net := basepolicy.MLPConfig{ObsDim: obs.Dim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Hidden}
 	if err := net.Validate(); err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
