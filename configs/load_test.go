@@ -56,7 +56,7 @@ func TestLayersOverrideEachOther(t *testing.T) {
 		want int
 	}{
 		{Options{}, 20},
-		{Options{Preset: "quick"}, 8},
+		{Options{Preset: "quick"}, 5},
 		{Options{Preset: "quick", File: file}, 33},
 		{Options{Preset: "quick", File: file, Environ: []string{"HOME=/", "KORR_EVAL_EPISODES=44"}}, 44},
 		{Options{Preset: "quick", File: file, Environ: []string{"KORR_EVAL_EPISODES=44"}, Set: []string{"eval.episodes=55"}}, 55},

@@ -26,9 +26,9 @@ type demoPicture struct {
 
 // draw renders an episode that was assembled and one of the base policy that failed.
 func (d *demo) draw(ctx context.Context) error {
-	every := 4
+	every := 5
 	if d.quick {
-		every = 10
+		every = 25
 	}
 	p := d.progress("render", "episodes", 2)
 	done := 0
@@ -89,32 +89,30 @@ type shown struct {
 // a seed on which the first and the last policy differ.
 func (d *demo) pick(success bool) (shown, bool) {
 	n := len(d.policies)
-	var found *shown
-	for from := 0; from < len(d.cells); from += n {
-		group := d.cells[from : from+n]
-		for k := range n {
-			i := k
-			if success {
-				i = n - 1 - k
-			}
+	for k := range n {
+		i := k
+		if success {
+			i = n - 1 - k
+		}
+		var found *shown
+		for from := 0; from < len(d.cells); from += n {
+			group := d.cells[from : from+n]
 			for e, ep := range group[i].Episodes {
-				if ep.Success != success || ep.Fault != nil {
-					continue
-				}
 				s := shown{group[i].Condition, d.policies[i], ep.Seed}
-				if group[0].Episodes[e].Success != group[n-1].Episodes[e].Success {
+				switch {
+				case ep.Success != success || ep.Fault != nil:
+				case group[0].Episodes[e].Success != group[n-1].Episodes[e].Success:
 					return s, true
-				}
-				if found == nil {
+				case found == nil:
 					found = &s
 				}
 			}
 		}
+		if found != nil {
+			return *found, true
+		}
 	}
-	if found == nil {
-		return shown{}, false
-	}
-	return *found, true
+	return shown{}, false
 }
 
 // write puts report, results and pictures into the folder.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"korr/basepolicy"
 	"korr/internal/tensorfile"
@@ -9,6 +11,7 @@ import (
 	"korr/sim"
 	"korr/sim/expert"
 	"korr/train/eval"
+	"korr/train/run"
 )
 
 // expertName is the scripted policy that needs no weights.
@@ -34,7 +37,7 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, eval.Policy{Name: name, New: func() (sim.Policy, error) {
+		out = append(out, eval.Policy{Name: label(name, names), New: func() (sim.Policy, error) {
 			return p.NewController(task.NewFeatures()), nil
 		}})
 		print, err := residual.Fingerprint(p.Base)
@@ -47,6 +50,26 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 		a.log.Warn("these policies refine different base policies: their difference is not the residual's alone", "bases", bases)
 	}
 	return out, nil
+}
+
+// label shortens the path of a checkpoint to the name of its run, unless another of the names would be shortened alike.
+func label(name string, among []string) string {
+	short := func(name string) string {
+		if !strings.HasSuffix(name, ".safetensors") {
+			return name
+		}
+		dir, file := filepath.Split(filepath.Clean(name))
+		if filepath.Base(dir) == run.CheckpointsDir {
+			return filepath.Base(filepath.Dir(filepath.Clean(dir)))
+		}
+		return strings.TrimSuffix(file, ".safetensors")
+	}
+	for _, other := range among {
+		if other != name && short(other) == short(name) {
+			return name
+		}
+	}
+	return short(name)
 }
 
 // loadPolicy reads a residual policy for the task of the settings, or wraps a base policy into one that acts alone.

@@ -105,7 +105,7 @@ func (f *Figure) legend(c draw.Canvas, y vg.Length) {
 		fill(c, box, f.colours[i])
 		x = box.Max.X + vg.Points(5)
 		c.FillText(s, vg.Point{X: x, Y: mid}, n)
-		x += s.Width(n) + vg.Points(16)
+		x += s.Width(n)*1.06 + vg.Points(16) // other fonts may be wider
 	}
 }
 
