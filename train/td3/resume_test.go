@@ -27,7 +27,7 @@ func shortConfig(method string) Config {
 	c.Method = method
 	c.ActorHidden, c.CriticHidden, c.Batch = []int{16}, []int{16}, 16
 	c.Steps, c.CriticStart, c.CriticWarmUp, c.ActorStart = 3200, 500, 20, 1000
-	c.ConstrainEvery = 10
+	c.ConstrainEvery, c.UTD = 10, 0.11
 	c.LogEvery, c.CheckpointEvery, c.EvalEvery, c.EvalEpisodes = 400, 800, 1600, 4
 	return c
 }
@@ -119,7 +119,7 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 			}
 
 			in.Run, in.Resume = newRun(t), true
-			for _, n := range []int{100, 600, 611, 700, 800} {
+			for _, n := range []int{100, 600, 1, 611, 1, 700, 1, 800} { // 1: before it made a step
 				interrupt(t, cfg, in, n)
 			}
 			cfg.Overlap, cfg.Workers, cfg.LearnerThreads = true, 3, 2 // may change on the way

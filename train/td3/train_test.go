@@ -2,6 +2,7 @@ package td3
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"korr/residual"
@@ -132,5 +133,22 @@ func TestIterationsHardlyAllocate(t *testing.T) {
 		if err := errors.Join(tr.close(), batch.Close()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestSchedule counts the updates of every phase.
+func TestSchedule(t *testing.T) {
+	cfg, in := shortConfig(ResiP), pointInputs(t)
+	cfg.Envs, cfg.UTD, cfg.PolicyDelay = 10, 0.25, 3
+	cfg.CriticStart, cfg.CriticWarmUp, cfg.ActorStart, cfg.Steps, cfg.LogEvery, cfg.EvalEvery = 500, 21, 1000, 2000, 500, 0
+	var got [][2]float64
+	in.Progress = func(r Report) { got = append(got, [2]float64{r.Values["updates"], r.Values["actor_updates"]}) }
+	if _, err := Train(t.Context(), cfg, in); err != nil {
+		t.Fatal(err)
+	}
+	// 21 at once, then 500/4 of each 500 steps; of updates 147 to 396 every third is the actor's.
+	want := [][2]float64{{0, 0}, {21 + 125, 0}, {21 + 250, 42}, {21 + 375, 84}}
+	if !slices.Equal(got, want) {
+		t.Errorf("updates of critics and actor %v, want %v", got, want)
 	}
 }
