@@ -14,6 +14,7 @@ import (
 	"korr/configs"
 	"korr/sim"
 	"korr/sim/mujoco"
+	"korr/sim/mujoco/render"
 )
 
 // checks lists what doctor looks at.
@@ -21,6 +22,7 @@ func checks() []check {
 	return []check{
 		{"simulator", true, false, checkSimulator},
 		{"linear algebra", false, false, checkBLAS},
+		{"pictures", false, false, checkPictures},
 		{"shipped weights", true, true, checkWeights},
 		{"cores", false, true, checkCores},
 		{"clock", true, true, checkClock},
@@ -55,6 +57,18 @@ func checkSimulator(_ context.Context, a *app) finding {
 		}
 	}
 	return finding{true, fmt.Sprintf("MuJoCo, %s: %.0f control steps/s on one core", a.cfg.Sim.Task, steps/time.Since(start).Seconds()), ""}
+}
+
+func checkPictures(context.Context, *app) finding {
+	r, err := render.Open(64, 48)
+	switch {
+	case errors.Is(err, render.ErrNoEngine):
+		return finding{false, "this binary was built without MuJoCo", "as for the simulator"}
+	case err != nil:
+		return finding{false, err.Error(), "apt-get install libosmesa6"}
+	}
+	defer r.Close()
+	return finding{true, r.Backend(), ""}
 }
 
 func checkBLAS(context.Context, *app) finding {

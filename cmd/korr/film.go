@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"image"
+	"path/filepath"
 
+	"korr/internal/pictures"
 	"korr/sim"
 	"korr/sim/mujoco"
 	"korr/sim/mujoco/render"
@@ -36,6 +39,44 @@ func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed ui
 	return render.Episode(ctx, r, env, policy, seed, render.Options{
 		Inset: render.CameraClose, Every: every, Linger: 15, Title: p.Name, Each: each,
 	})
+}
+
+// filmRate is the frames per second of a film: with a frame every other control step of 0.1 s, twice as fast as real time.
+const filmRate = 10
+
+// renderEpisode draws an episode, whose length is known, under the settings of sim.* into a .png strip of key frames or a film.
+func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.Episode) error {
+	every, frames := 2, 0
+	add := func(*image.RGBA) error { return nil }
+	var movie *pictures.Movie
+	if filepath.Ext(o.render) == ".png" {
+		every = 5
+	} else {
+		var err error
+		if movie, err = pictures.Create(o.render, filmRate); err != nil {
+			return &codedError{exitUsage, err}
+		}
+		add = movie.Add
+	}
+	progress := o.progress("render", "frames", ep.Steps/every+1)
+	clip, err := o.film(ctx, o.condition(), p, ep.Seed, every, func(img *image.RGBA) error {
+		frames++
+		progress.set(min(frames, ep.Steps/every+1), ep.Steps/every+1, "")
+		return add(img)
+	})
+	if err == nil {
+		progress.finish(fmt.Sprintf("%d frames", frames))
+	}
+	switch {
+	case movie == nil && err == nil:
+		return pictures.WritePNG(o.render, stripOf(clip))
+	case movie == nil:
+		return err
+	case err != nil:
+		movie.Abort()
+		return err
+	}
+	return movie.Close()
 }
 
 // simulator is the engine's form of a condition.

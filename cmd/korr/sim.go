@@ -16,7 +16,7 @@ import (
 // simOptions are the verb's flags that are no settings.
 type simOptions struct {
 	*app
-	policy                    string
+	policy, render            string
 	episodes                  int
 	ros, lockStep, startsRoot bool
 }
@@ -29,6 +29,7 @@ func newCmdSim(a *app) *cobra.Command {
 		Long: `Plays episodes of a policy and says how they ended; or, with --ros, serves the simulator as a Franka arm with a part tracker,
 10 Hz on the wall clock, or in lock step with the control node, until interrupted.`,
 		Example: `  korr sim --policy expert --episodes 3
+  korr sim --policy korr --perturb 1 --render episode.gif
   korr sim --ros --master`,
 		Args:        noArgs,
 		Annotations: rosAnnotation,
@@ -43,6 +44,7 @@ func newCmdSim(a *app) *cobra.Command {
 	setKey(f, "perturb", "sim.perturb")
 	f.StringVar(&o.policy, "policy", expertName, "who acts: expert, base, resip, korr or the path of a checkpoint")
 	f.IntVar(&o.episodes, "episodes", 1, "episodes to play")
+	f.StringVar(&o.render, "render", "", "draw the first episode into this `file`: a .png strip, or a .gif or .mp4 film (ffmpeg)")
 	f.BoolVar(&o.ros, "ros", false, "serve the simulator as a ROS node")
 	f.BoolVar(&o.startsRoot, "master", false, "with --ros: start a ROS master at ROS_MASTER_URI (default 127.0.0.1:11311) too")
 	f.BoolVar(&o.lockStep, "lock-step", false, "with --ros: advance only when commanded")
@@ -84,6 +86,11 @@ func runSim(ctx context.Context, o *simOptions) error {
 	})
 	if err != nil {
 		return err
+	}
+	if o.render != "" {
+		if err := o.renderEpisode(ctx, found[0], cells[0].Episodes[0]); err != nil {
+			return err
+		}
 	}
 	r := simResult{Schema: "korr.sim/1", Task: o.cfg.Sim.Task, Policy: o.policy}
 	for _, e := range cells[0].Episodes {
