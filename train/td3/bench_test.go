@@ -8,8 +8,8 @@ import (
 	"korr/train/replay"
 )
 
-// oneLeg are the widths of one_leg with task features.
-var oneLeg = dims{obs: 71, x: 85, act: 10}
+// oneLeg are the widths of one_leg with part rotations as 6D and task features.
+var oneLeg = dims{obs: 83, x: 97, act: 10}
 
 // newBenchLearner has the recipe's sizes and buffers of random transitions.
 func newBenchLearner(tb testing.TB, method string, threads int) *learner {

@@ -105,12 +105,14 @@ func pointBase() *basepolicy.MLP {
 		}
 		return norm
 	}
-	cfg := basepolicy.MLPConfig{ObsDim: pointObs, ActDim: sim.ActDim, Horizon: 8, Hidden: []int{6}}
-	m := basepolicy.NewMLP(cfg, limits(pointObs, 0, sim.StateDim), limits(sim.ActDim, 0), nil)
+	obs := limits(pointObs+2, 0, sim.StateDim) // the goal's rotation is read as 6D
+	obs.Poses = 1
+	cfg := basepolicy.MLPConfig{ObsDim: obs.Dim(), ActDim: sim.ActDim, Horizon: 8, Hidden: []int{6}}
+	m := basepolicy.NewMLP(cfg, obs, limits(sim.ActDim, 0), nil)
 	p := m.Net.Params()
 	for i := range 3 {
-		p[0].Data[2*i*pointObs+sim.StateDim+i] = 1
-		p[0].Data[(2*i+1)*pointObs+sim.StateDim+i] = -1
+		p[0].Data[2*i*cfg.ObsDim+sim.StateDim+i] = 1
+		p[0].Data[(2*i+1)*cfg.ObsDim+sim.StateDim+i] = -1
 	}
 	for h := range cfg.Horizon {
 		for i := range 3 {

@@ -285,7 +285,7 @@ func TestDemonstrations(t *testing.T) {
 	failed.Success = false
 	failed.Reward = make([]float32, failed.Len())
 	eps := []dataset.Episode{in.Demos[0], failed}
-	d := dims{obs: pointObs + 3, x: in.encoder().ActorInputDim(), act: sim.ActDim}
+	d := dims{obs: in.encoder().Dim(), x: in.encoder().ActorInputDim(), act: sim.ActDim}
 	out, err := newDemonstrations(&cfg, &in, d, eps)
 	if err != nil {
 		t.Fatal(err)
