@@ -64,6 +64,7 @@ func TestPipeline(t *testing.T) {
 		}
 	}
 	t.Run("eval", func(t *testing.T) { testEval(t, dir, base, policies) })
+	t.Run("run", func(t *testing.T) { testRun(t, base) })
 	t.Run("demo", func(t *testing.T) { testDemo(t, dir, base, policies) })
 }
 
