@@ -52,7 +52,7 @@ func TestInputsMustFit(t *testing.T) {
 	for want, change := range map[string]func(*Config, *Inputs){
 		"needs a base policy":    func(_ *Config, in *Inputs) { in.Base = nil },
 		"needs a Koopman model":  func(c *Config, _ *Inputs) { c.Method = KORR },
-		"same features setting":  func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(pointObs + 2) },
+		"same features setting":  func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(pointObs+2) },
 		"trained for another":    func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return wide{&pointEnv{}}, nil } },
 		"chunks have 8 actions":  func(c *Config, _ *Inputs) { c.Execute = 9 },
 		"environment 0: without": func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return nil, errNoEngine } },
