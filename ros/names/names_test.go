@@ -68,8 +68,17 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, args := range [][]string{
-		{"__name:=a/b"}, {"__name:="}, {"__ns:=~x"}, {"__ns:=a b"}, {"__nope:=1"}, {"a b:=c"}, {"a:=b c"}, {"_1:=2"},
-		{"__master:=tcp://x"}, {"__master:=localhost:11311"}, {"__master:=http://h/path"},
+		{"__name:=a/b"},
+		{"__name:="},
+		{"__ns:=~x"},
+		{"__ns:=a b"},
+		{"__nope:=1"},
+		{"a b:=c"},
+		{"a:=b c"},
+		{"_1:=2"},
+		{"__master:=tcp://x"},
+		{"__master:=localhost:11311"},
+		{"__master:=http://h/path"},
 	} {
 		if n, _, err := Parse("korr", args, env(nil)); err == nil {
 			t.Errorf("%v accepted: %+v", args, n)

@@ -13,8 +13,12 @@ import (
 
 var everyType = []any{
 	true, false, 0, -7, math.MaxInt32, 0.1, -1e300, 5e-324, 1e21, "", "a < b && \"c\"\n\té\r", " padded ",
-	[]byte{0, 255, 1}, time.Date(2012, 3, 4, 5, 6, 7, 0, time.UTC), nil, []any{}, []any{1, []any{"x"}},
-	map[string]any{}, map[string]any{"a&b": map[string]any{"k": 1.5}, "l": []any{true}},
+	[]byte{0, 255, 1},
+	time.Date(2012, 3, 4, 5, 6, 7, 0, time.UTC), nil,
+	[]any{},
+	[]any{1, []any{"x"}},
+	map[string]any{},
+	map[string]any{"a&b": map[string]any{"k": 1.5}, "l": []any{true}},
 }
 
 func TestRoundTrip(t *testing.T) {
