@@ -53,15 +53,19 @@ func (e *mp4Encoder) add(img *image.RGBA) error {
 	for y := b.Min.Y; y < b.Max.Y; y++ {
 		at := img.PixOffset(b.Min.X, y)
 		if _, err := e.in.Write(img.Pix[at : at+4*b.Dx()]); err != nil {
-			return e.failed(err)
+			return errors.Join(e.finish(), err)
 		}
 	}
 	return nil
 }
 
+// finish waits for ffmpeg. An error quotes it.
 func (e *mp4Encoder) finish() error {
-	err := e.in.Close()
-	return e.failed(errors.Join(err, e.cmd.Wait()))
+	err := errors.Join(e.in.Close(), e.cmd.Wait())
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("ffmpeg: %w: %s", err, strings.TrimSpace(e.said.String()))
 }
 
 func (e *mp4Encoder) abort() {
@@ -70,15 +74,4 @@ func (e *mp4Encoder) abort() {
 		_ = e.in.Close()
 		_ = e.cmd.Wait()
 	}
-}
-
-// failed adds ffmpeg's own words to an error.
-func (e *mp4Encoder) failed(err error) error {
-	if err == nil {
-		return nil
-	}
-	if said := strings.TrimSpace(e.said.String()); said != "" {
-		return fmt.Errorf("ffmpeg: %w: %s", err, said)
-	}
-	return fmt.Errorf("ffmpeg: %w", err)
 }
