@@ -43,7 +43,19 @@ type Inputs struct {
 	Log *slog.Logger
 }
 
-// Report is a line of the metrics.
+// Report is a line of the metrics. Averages are over the steps since the last
+// line; a key is missing when there is nothing to average.
+//
+//	success             share of the last 100 training episodes, with exploration
+//	episodes, ended*    ended since the run began; since the last line, by outcome
+//	episode_steps       control steps per episode
+//	updates, actor_updates, buffer, noise, sim_errors
+//	critic_loss, q_mean, q_demo, q_online, target_mean
+//	q_spread            mean distance of the first critic's values from the last one's
+//	actor_loss, grad_norm (before clipping), residual_rms (of the actor, in [-1, 1])
+//	koopman_loss, spectral_radius (before it was bounded)
+//	steps_per_s, update_ms, sim_share, learn_share (of the wall time; they overlap)
+//	eval_*, best_success   on lines of their own, see Train; eval_low and eval_high are Wilson's 95 %
 type Report struct {
 	Step, Steps int // environment steps made and to be made
 	Values      map[string]float64
