@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -81,19 +79,19 @@ func runInspect(o *inspectOptions) error {
 	return o.printInspect(r)
 }
 
-// openWeights reads a checkpoint: a path, or the name of shipped weights with or without the task before it.
+// openWeights reads a checkpoint: a path that ends in .safetensors, else the name of shipped weights with or without the task
+// before it.
 func (a *app) openWeights(name string) (*tensorfile.File, error) {
-	f, err := tensorfile.Read(name)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(name, ".safetensors") {
-		return f, err
+	if strings.HasSuffix(name, ".safetensors") {
+		return tensorfile.Read(name)
 	}
-	if !strings.Contains(name, "/") {
-		name = a.cfg.Sim.Task + "/" + name
+	task, policy, ok := strings.Cut(name, "/")
+	if !ok {
+		task, policy = a.cfg.Sim.Task, name
 	}
-	task, policy, _ := strings.Cut(name, "/")
-	b, weightsErr := configs.Weights(task, policy)
-	if weightsErr != nil {
-		return nil, fmt.Errorf("%w (and no such file)", weightsErr)
+	b, err := configs.Weights(task, policy)
+	if err != nil {
+		return nil, fmt.Errorf("%w; a checkpoint's path ends in .safetensors", err)
 	}
 	return tensorfile.Decode(b)
 }
