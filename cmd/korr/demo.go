@@ -44,7 +44,7 @@ control loop over ROS (an embedded master, loopback, lock step), and one episode
 
 // demoResult is what the verb prints.
 type demoResult struct {
-	Schema      string            `json:"schema"` // korr.demo/1
+	Schema      string            `json:"schema"` // eval.Schema: a reader of korr eval reads this too
 	Seconds     float64           `json:"seconds"`
 	Report      string            `json:"report"`
 	Episodes    int               `json:"demonstrations"`
@@ -86,7 +86,7 @@ func runDemo(ctx context.Context, o *demoOptions) error {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
-	d := &demo{demoOptions: o, start: time.Now(), result: demoResult{Schema: "korr.demo/1", Notes: []string{}}}
+	d := &demo{demoOptions: o, start: time.Now(), result: demoResult{Schema: eval.Schema, Notes: []string{}}}
 	var err error
 	if d.policies, err = o.app.policies(o.cfg.Eval.Policies); err != nil {
 		return err

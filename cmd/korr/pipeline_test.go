@@ -101,7 +101,7 @@ func testDemo(t *testing.T, dir, base string, policies map[string]string) {
 		"--set", "eval.episodes=1", "--set", "koopman.steps=3")
 	var r demoResult
 	decodeOne(t, ok(t, args...), &r)
-	if r.Schema != "korr.demo/1" || r.Episodes != 3 || r.Frames != 90 || len(r.Results) != 6 || len(r.Comparisons) != 4 || r.LockStep.Steps != 180 || r.RealTime != nil {
+	if r.Schema != "korr.eval/1" || r.Episodes != 3 || r.Frames != 90 || len(r.Results) != 6 || len(r.Comparisons) != 4 || r.LockStep.Steps != 180 || r.RealTime != nil {
 		t.Errorf("%+v", r)
 	}
 	if len(r.Prediction) != 8 || r.Prediction[0] == (koopman.Score{}) || r.Radius > 1.0001 {
