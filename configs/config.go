@@ -41,6 +41,7 @@ type Base struct {
 	LR          float64 `yaml:"lr"`
 	WeightDecay float64 `yaml:"weight_decay"`
 	ValFraction float64 `yaml:"val_fraction"` // of the episodes
+	Quaternions bool    `yaml:"quaternions"`  // part rotations as quaternions, not 6D
 }
 
 // Koopman trains the lifted linear model z' = A z + B u.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,7 @@ Start with:  korr demo
 Settings:    --preset and --config name files, --set residual.alpha=0.05 and KORR_RESIDUAL_ALPHA=0.05 single keys.
 Exit codes:  0 ok, 1 failure, 2 usage or configuration, 3 a gate was missed, 4 safety stop, 5 robot or ROS master
              unreachable, 130 interrupted.`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noArgs,
@@ -75,6 +77,21 @@ Exit codes:  0 ok, 1 failure, 2 usage or configuration, 3 a gate was missed, 4 s
 	root.AddCommand(verbs(a)...)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
+}
+
+// version is the module's version and commit, as far as the build recorded them.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v += " " + s.Value
+		}
+	}
+	return v + ", " + info.GoVersion
 }
 
 // quickPreset names a preset, and the flag by which some verbs start from it.

@@ -20,7 +20,7 @@ import (
 type koopmanData struct {
 	train, heldOut []koopman.Episode
 	obsDim, actDim int
-	rawDim         int // leading coordinates that are the normalised observation, without features
+	baseDim        int // leading coordinates that are the normalised observation, without features
 }
 
 // newKoopmanData encodes observations and executed actions with the policy's encoder, and holds out a seeded choice of the
@@ -29,7 +29,7 @@ func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, heldOut float64, 
 	if d.Info.ObsDim() != enc.RawDim() {
 		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(), enc.RawDim())
 	}
-	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), rawDim: enc.RawDim()}
+	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), baseDim: enc.BaseDim()}
 	n := len(d.Episodes)
 	held := int(math.Ceil(heldOut * float64(n)))
 	if held >= n {
@@ -132,7 +132,7 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 		return nil, nil, err
 	}
 	scores, err := koopman.Evaluate([]koopman.Forecaster{reader, other.rivals.nonlinear, other.rivals.dmdc, koopman.Persistence{}},
-		k.heldOut, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.rawDim})
+		k.heldOut, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.baseDim})
 	return m, scores, err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/configs"
 	"korr/train/imitation"
 )
 
@@ -38,19 +39,17 @@ func runTrainBase(ctx context.Context, o *trainOptions) (err error) {
 	p := o.progress("train base", "steps", b.Steps)
 	var last imitation.Report
 	var recordErr error
-	m, err := imitation.TrainBase(ctx, data, imitation.Config{
-		Steps: b.Steps, Batch: b.Batch, LR: b.LR, WeightDecay: b.WeightDecay, Horizon: b.Horizon, Hidden: b.Hidden,
-		ValFraction: b.ValFraction, Seed: o.cfg.Seed, Shards: min(o.workers(), b.Batch), ReportEvery: 50,
-		Progress: func(r imitation.Report) {
-			last = r
-			p.set(r.Step, b.Steps, fmt.Sprintf("loss %.4f", r.Loss))
-			values := map[string]float64{"loss": r.Loss, "lr": r.LR}
-			if b.ValFraction > 0 {
-				values["val_loss"] = r.ValLoss
-			}
-			recordErr = errors.Join(recordErr, metrics.Record(r.Step, values))
-		},
-	})
+	c := imitationConfig(o.cfg, o.workers())
+	c.Progress = func(r imitation.Report) {
+		last = r
+		p.set(r.Step, b.Steps, fmt.Sprintf("loss %.4f", r.Loss))
+		values := map[string]float64{"loss": r.Loss, "lr": r.LR}
+		if b.ValFraction > 0 {
+			values["val_loss"] = r.ValLoss
+		}
+		recordErr = errors.Join(recordErr, metrics.Record(r.Step, values))
+	}
+	m, err := imitation.TrainBase(ctx, data, c)
 	if err = errors.Join(err, recordErr); err != nil {
 		return err
 	}
@@ -64,4 +63,13 @@ func runTrainBase(ctx context.Context, o *trainOptions) (err error) {
 		return o.printJSON(r)
 	}
 	return o.printf("%s\n", path)
+}
+
+// imitationConfig is the trainer's form of the settings.
+func imitationConfig(c *configs.Config, workers int) imitation.Config {
+	b := c.Base
+	return imitation.Config{
+		Steps: b.Steps, Batch: b.Batch, LR: b.LR, WeightDecay: b.WeightDecay, Horizon: b.Horizon, Hidden: b.Hidden,
+		ValFraction: b.ValFraction, Quaternions: b.Quaternions, Seed: c.Seed, Shards: min(workers, b.Batch), ReportEvery: 100,
+	}
 }

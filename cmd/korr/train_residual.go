@@ -75,6 +75,9 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 		p.set(r.Step, r.Steps, note)
 	}
 	policy, err := td3.Train(ctx, c, in)
+	if ctx.Err() != nil {
+		o.log.Warn("interrupted: the state is saved", "resume", "korr train residual --resume --out "+o.runDir)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"korr/configs"
+	"korr/train/imitation"
 	"korr/train/td3"
 )
 
@@ -21,8 +22,10 @@ func TestDefaultsAreTheTrainersOwn(t *testing.T) {
 	if got := td3Config(c, want.Workers); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if err := want.Validate(); err != nil {
-		t.Error(err)
+	base := imitation.DefaultConfig()
+	base.Seed = 1
+	if got := imitationConfig(c, base.Shards); !reflect.DeepEqual(got, base) {
+		t.Errorf("got  %+v\nwant %+v", got, base)
 	}
 }
 
