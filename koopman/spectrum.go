@@ -20,8 +20,14 @@ func spectralRadius(a []float32, n int) float64 {
 			return math.NaN()
 		}
 	}
+	return radiusOf(mat.NewDense(n, n, data))
+}
+
+// radiusOf returns the largest absolute eigenvalue of a; NaN when the
+// iteration does not converge.
+func radiusOf(a *mat.Dense) float64 {
 	var eig mat.Eigen
-	if !eig.Factorize(mat.NewDense(n, n, data), mat.EigenNone) {
+	if !eig.Factorize(a, mat.EigenNone) {
 		return math.NaN()
 	}
 	var radius float64

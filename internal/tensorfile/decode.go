@@ -145,7 +145,14 @@ func (e *entry) decode(data []byte) (Tensor, error) {
 	for i := range out {
 		out[i] = conv.get(src[i*conv.size:])
 	}
-	return Tensor{Name: e.name, Shape: shape, F32: out}, nil
+	t := Tensor{Name: e.name, Shape: shape, F32: out}
+	if e.Dtype == "F64" {
+		t.F64 = make([]float64, count)
+		for i := range t.F64 {
+			t.F64[i] = math.Float64frombits(le.Uint64(src[8*i:]))
+		}
+	}
+	return t, nil
 }
 
 // converter turns the first size bytes of an element into float32.

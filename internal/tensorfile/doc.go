@@ -6,8 +6,8 @@
 // {dtype, shape, data_offsets}, then the tensors' bytes without gaps. The
 // optional entry "__metadata__" maps strings to strings.
 //
-// Every element type is converted to float32 when read; files are written as
-// F32. A reader refuses what is truncated, overlapping or larger than its
+// Every element type is converted to float32 when read (doubles are kept
+// beside, see File.Get64); files are written as F32. A reader refuses what is truncated, overlapping or larger than its
 // bounds, and File.Get refuses tensors that are missing, mis-shaped or not
 // finite. A writer replaces the old file only when the new one is complete.
 package tensorfile

@@ -36,6 +36,8 @@ type Tensor struct {
 	Shape []int
 	// F32 holds the elements in row-major order, converted to float32.
 	F32 []float32
+	// F64 holds them as stored when a reader met F64; writers ignore it.
+	F64 []float64
 }
 
 // File is the content of a safetensors file.
@@ -72,6 +74,23 @@ func (f *File) Get(name string, shape ...int) ([]float32, error) {
 		return nil, fmt.Errorf("%w: %q holds %v at element %d", ErrNotFinite, name, t.F32[i], i)
 	}
 	return t.F32, nil
+}
+
+// Get64 is Get in double precision: the elements as stored for an F64 tensor,
+// the float32 values otherwise. The slice may be shared with the file.
+func (f *File) Get64(name string, shape ...int) ([]float64, error) {
+	v, err := f.Get(name, shape...)
+	if err != nil {
+		return nil, err
+	}
+	if t, _ := f.Lookup(name); t.F64 != nil {
+		return t.F64, nil
+	}
+	wide := make([]float64, len(v))
+	for i, x := range v {
+		wide[i] = float64(x)
+	}
+	return wide, nil
 }
 
 // Add appends a tensor that shares data; no shape means one dimension. It

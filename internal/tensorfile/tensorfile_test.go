@@ -219,3 +219,21 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestGet64KeepsDoubles(t *testing.T) {
+	third := math.Float64bits(1.0 / 3)
+	f, err := Decode(raw(`{"d":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"f":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}`,
+		binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint64(nil, third), math.Float32bits(0.5))...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := f.Get64("d", 1); err != nil || v[0] != 1.0/3 {
+		t.Errorf("F64: %v, %v", v, err)
+	}
+	if v, err := f.Get64("f", 1); err != nil || v[0] != 0.5 {
+		t.Errorf("F32: %v, %v", v, err)
+	}
+	if _, err := f.Get64("d", 2); !errors.Is(err, ErrShape) {
+		t.Errorf("mis-shaped: %v", err)
+	}
+}
