@@ -8,9 +8,10 @@ import (
 	"os"
 )
 
-// A pixel is stored again only when it differs from what the viewer shows by more than this in some channel: no more
-// than the palette's own error.
-const sameColour = 5
+// A pixel is stored again when it differs from what the viewer shows by more than this in some channel. Frames so
+// correct what the palettes of earlier ones got wrong; at 5 the eye sees where something has passed, and 0 would store
+// most of the picture again and again.
+const sameColour = 2
 
 // gifEncoder keeps frames as changes against what the viewer shows after the frame before.
 type gifEncoder struct {
