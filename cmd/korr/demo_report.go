@@ -162,7 +162,7 @@ func (d *demo) page(successSVG, predictionSVG []byte) *report.Page {
 		Footer: fmt.Sprintf("korr demo, seed %d, %.0f s on %d cores (%s/%s).", d.cfg.Seed, r.Seconds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 	}
 	for _, res := range r.Results {
-		page.Facts = append(page.Facts, report.Fact{Value: fmt.Sprintf("%.0f %%", 100*res.Rate), Label: res.Policy + ", " + map[bool]string{false: "no perturbation", true: "perturbed"}[res.Perturbed]})
+		page.Facts = append(page.Facts, report.Fact{Value: fmt.Sprintf("%.0f %%", 100*res.Rate), Label: res.Policy + map[bool]string{false: "", true: ", perturbed"}[res.Perturbed]})
 	}
 	results := successSection(d.cells, successSVG)
 	results.Text = append(results.Text, fmt.Sprintf("Every episode ran through the control loop over ROS: a simulator node and a control node in lock step on the "+
