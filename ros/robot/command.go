@@ -42,7 +42,7 @@ type commander struct {
 	mu     sync.Mutex
 	head   msgs.Header // of the newest observation read
 	next   *command    // not yet published
-	last   *command    // published, to be repeated when asked for
+	last   *command    // the newest, to be repeated when asked for; commands are published in the order they were given
 	closed bool
 }
 
@@ -93,18 +93,18 @@ func (c *commander) write(cmd []float32) error {
 			return fmt.Errorf("robot: command[%d] is %g", i, v)
 		}
 	}
-	return c.put(&command{pose: geom.Pose{P: geom.VecAt(cmd), Q: geom.Rot6DAt(cmd[3:9]).Quat()}, grip: float64(cmd[9])}, true)
-}
-
-// put makes x the next command to publish.
-func (c *commander) put(x *command, answers bool) error {
+	x := &command{pose: geom.Pose{P: geom.VecAt(cmd), Q: geom.Rot6DAt(cmd[3:9]).Quat()}, grip: float64(cmd[9])}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	x.head = c.head
+	c.last = x
+	return c.put(x)
+}
+
+// put makes x the next command to publish. It is called with mu held.
+func (c *commander) put(x *command) error {
 	if c.closed {
 		return ErrClosed
-	}
-	if answers {
-		x.head = c.head
 	}
 	if c.next != nil && c.next.done != nil {
 		c.next.done <- errors.New("robot: a new command came before the hold was published")
@@ -117,13 +117,12 @@ func (c *commander) put(x *command, answers bool) error {
 	return nil
 }
 
-// repeat publishes the last command again; the simulator asks for it when it has no answer to an observation.
+// repeat publishes the newest command again; the simulator asks for it when it has no answer to an observation.
 func (c *commander) repeat() {
 	c.mu.Lock()
-	last, idle := c.last, c.next == nil
-	c.mu.Unlock()
-	if last != nil && idle {
-		_ = c.put(last, false)
+	defer c.mu.Unlock()
+	if c.last != nil && c.next == nil {
+		_ = c.put(c.last)
 	}
 }
 
@@ -143,7 +142,11 @@ func (c *commander) hold(ctx context.Context, pose geom.Pose) error {
 		}
 	}
 	x := &command{pose: pose, head: msgs.Header{Stamp: time.Now()}, done: make(chan error, 1)}
-	if err := c.put(x, false); err != nil {
+	c.mu.Lock()
+	c.last = nil
+	err := c.put(x)
+	c.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	select {
@@ -193,14 +196,9 @@ func (c *commander) publish(ctx context.Context, x *command) error {
 	h := x.head
 	h.FrameId = c.cfg.Frame
 	c.pose.Write(&msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(x.pose)})
-	c.mu.Lock()
-	if x.done == nil {
-		c.last = x
-	} else {
-		c.last = nil
+	if x.done != nil {
 		x.done <- nil
 	}
-	c.mu.Unlock()
 	return nil
 }
 

@@ -30,7 +30,7 @@ type Gripper struct {
 	OpenWidth float64       // m, where opening ends; 0.08
 	Speed     float64       // m/s; 0.1
 	Force     float64       // N, of a grasp; 40
-	Timeout   time.Duration // until a goal must be acknowledged; 1 s
+	Timeout   time.Duration // until a goal must be acknowledged; 1 s, in lock step 10 s
 }
 
 // withDefaults checks the configuration and fills it in.
@@ -56,6 +56,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if g.Timeout == 0 {
 		g.Timeout = time.Second
+		if c.LockStep { // nothing moves meanwhile, and a busy machine is no fault
+			g.Timeout = 10 * time.Second
+		}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

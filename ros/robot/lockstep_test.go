@@ -215,6 +215,15 @@ func TestLockStepEpisode(t *testing.T) {
 	}
 }
 
+// TestRepeatsChangeNothing: a simulator that repeats itself all the time gets every answer many times over, and the
+// episode is the same.
+func TestRepeatsChangeNothing(t *testing.T) {
+	want, _ := inProcess(t, toyarm.New(400), 7)
+	r := newRig(t, toyarm.New(400), simnode.Config{LockStep: true, Resend: 50 * time.Microsecond}, robot.Config{LockStep: true, ReportedTwist: true})
+	got, _ := overROS(t, r, 7)
+	same(t, "with repeats", got, want)
+}
+
 // TestLockStepIsFasterThanRealTime states the rate; the bound is loose because machines are shared.
 func TestLockStepIsFasterThanRealTime(t *testing.T) {
 	r := lockStepRig(t, toyarm.New(1000))

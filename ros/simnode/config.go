@@ -16,7 +16,7 @@ type Config struct {
 	Env      sim.Env // must implement ArmState; the caller closes it after the server
 	LockStep bool
 	Seed     uint64        // of the episode that runs before the first ~reset
-	Resend   time.Duration // lock step: an unanswered observation is published again after this; 0 = 100 ms
+	Resend   time.Duration // lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
 	Wait     bool          // New waits for a master instead of failing
 	OpenAt   float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
 	Logger   *slog.Logger  // nil = silent

@@ -34,6 +34,9 @@ func ros(t *testing.T, uri string, args ...string) string {
 
 func needROS(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("takes seconds: Python starts often")
+	}
 	for _, tool := range []string{"rosmaster", "rostopic", "rosnode", "rosparam", "rosservice"} {
 		if _, err := os.Stat("/usr/bin/" + tool); err != nil {
 			t.Skipf("%s is not installed", tool)

@@ -46,6 +46,9 @@ type request struct {
 	reply chan error
 }
 
+// maxResend bounds the time between repetitions of an unanswered observation.
+const maxResend = time.Second
+
 // errStopped answers service calls once the simulator has stopped.
 var errStopped = errors.New("the simulator has stopped")
 
@@ -128,6 +131,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
+	wait := beat // lock step: until the next repetition; it backs off, or a slow receiver would only get slower
 	for {
 		var commands <-chan *msgs.PoseStamped
 		if s.cfg.LockStep && !s.paused {
@@ -143,10 +147,15 @@ func (s *Server) Run(ctx context.Context) error {
 		case m := <-commands:
 			if s.answers(m) {
 				s.advance(m)
-				tick.Reset(beat)
+				wait = beat
+				tick.Reset(wait)
 			}
 		case <-tick.C:
 			s.beat()
+			if s.cfg.LockStep {
+				wait = min(2*wait, max(beat, maxResend))
+				tick.Reset(wait)
+			}
 		}
 	}
 }
