@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"korr/koopman"
+	"korr/sim"
+	"korr/train/eval"
+)
+
+// cell makes outcomes from a string, + for a success of 300 steps and - for a time-out.
+func cell(policy string, perturb float64, outcomes string) eval.Cell {
+	c := eval.Cell{Condition: eval.Condition{Task: "one_leg", Randomness: "low", Perturb: perturb}, Policy: policy}
+	for i, o := range outcomes {
+		e := eval.Episode{Seed: uint64(i), Steps: 700}
+		if o == '+' {
+			e.Steps, e.Success = 300, true
+		}
+		c.Episodes = append(c.Episodes, e)
+	}
+	return c
+}
+
+func TestTablesRead(t *testing.T) {
+	cells := []eval.Cell{cell("base", 0, "+-+-+-+-+-"), cell("korr", 0, "++++++++++"), cell("base", 1, "---------+"), cell("korr", 1, "++++++++--")}
+	var b bytes.Buffer
+	if err := successTable(eval.NewReport(cells).Results).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString("\n")
+	if err := differenceTable(eval.Compare(cells, reference)).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString("\n")
+	if err := scoreTable([]koopman.Score{
+		{Model: "koopman", Horizon: 1, RMSE: 0.05}, {Model: "koopman", Horizon: 10, RMSE: 0.0812},
+		{Model: "persistence", Horizon: 1, RMSE: 0.09}, {Model: "persistence", Horizon: 10, RMSE: 0.34567},
+	}).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `task     randomness  perturbation  policy  solved  success   95 % interval  mean steps
+──────────────────────────────────────────────────────────────────────────────────────
+one_leg  low         off           base      5/10   50.0 %   23.7 – 76.3 %         500
+one_leg  low         off           korr     10/10  100.0 %  72.2 – 100.0 %         300
+one_leg  low         on            base      1/10   10.0 %    1.8 – 40.4 %         660
+one_leg  low         on            korr      8/10   80.0 %   49.0 – 94.3 %         380
+
+randomness  perturbation  comparison   difference  95 % interval  only it  only base
+────────────────────────────────────────────────────────────────────────────────────
+low         off           korr – base       +50.0  +11.7 … +76.3        5          0
+low         on            korr – base       +70.0  +14.0 … +90.7        8          1
+
+model        1-step  10-step
+────────────────────────────
+koopman      0.0500   0.0812
+persistence  0.0900   0.3457
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestPickShowsWhereThePoliciesDiffer(t *testing.T) {
+	policies := []eval.Policy{{Name: "base"}, {Name: "korr"}}
+	for _, c := range []struct {
+		name             string
+		cells            []eval.Cell
+		success          bool
+		policy           string
+		seed             uint64
+		perturbed, found bool
+	}{
+		{"korr on a seed that base fails", []eval.Cell{cell("base", 0, "++-"), cell("korr", 0, "+++")}, true, "korr", 2, false, true},
+		{"base on that seed", []eval.Cell{cell("base", 0, "-+-"), cell("korr", 0, "-++")}, false, "base", 2, false, true},
+		{"under perturbation if only there", []eval.Cell{cell("base", 0, "++"), cell("korr", 0, "++"), cell("base", 1, "-+"), cell("korr", 1, "++")}, false, "base", 0, true, true},
+		{"nobody fails", []eval.Cell{cell("base", 0, "++"), cell("korr", 0, "++")}, false, "", 0, false, false},
+		{"only base succeeds", []eval.Cell{cell("base", 0, "-+"), cell("korr", 0, "--")}, true, "base", 1, false, true},
+	} {
+		d := &demo{policies: policies, cells: c.cells}
+		got, ok := d.pick(c.success)
+		if ok != c.found || got.policy.Name != c.policy || got.seed != c.seed || (got.condition.Perturb > 0) != c.perturbed {
+			t.Errorf("%s: %v %+v", c.name, ok, got)
+		}
+	}
+}
+
+func TestLabelsAreShortAndDistinct(t *testing.T) {
+	names := []string{"base", "runs/a/checkpoints/policy.safetensors", "runs/b/checkpoints/policy.safetensors", "x/b.safetensors", "w/one.safetensors"}
+	want := []string{"base", "a", "runs/b/checkpoints/policy.safetensors", "x/b.safetensors", "one"}
+	for i, n := range names {
+		if got := label(n, names); got != want[i] {
+			t.Errorf("%s: %q, want %q", n, got, want[i])
+		}
+	}
+}
+
+// TestPlainPoliciesDriveTheLoop: the expert has no plans to drop and no predictions to make.
+func TestPlainPoliciesDriveTheLoop(t *testing.T) {
+	s := asStepper(always{})
+	act := make([]float32, 2)
+	if _, err := s.StepTo(act, nil); err != nil || act[1] != 7 {
+		t.Errorf("%v %v", act, err)
+	}
+	s.Executed(act)
+	s.Replan()
+}
+
+type always struct{}
+
+var _ sim.Policy = always{}
+
+func (always) Reset(uint64) {}
+
+func (always) ActTo(act, _ []float32) error { act[1] = 7; return nil }
