@@ -34,8 +34,10 @@ func TestTablesRead(t *testing.T) {
 	}
 	b.WriteString("\n")
 	if err := scoreTable([]koopman.Score{
-		{Model: "koopman", Horizon: 1, RMSE: 0.05}, {Model: "koopman", Horizon: 10, RMSE: 0.0812},
-		{Model: "persistence", Horizon: 1, RMSE: 0.09}, {Model: "persistence", Horizon: 10, RMSE: 0.34567},
+		{Model: "koopman", Horizon: 1, RMSE: 0.05},
+		{Model: "koopman", Horizon: 10, RMSE: 0.0812},
+		{Model: "persistence", Horizon: 1, RMSE: 0.09},
+		{Model: "persistence", Horizon: 10, RMSE: 0.34567},
 	}).WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
