@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -321,9 +322,15 @@ func BenchmarkRoundTrip(b *testing.B) {
 	for !trip(100 * time.Millisecond) { // until both are connected
 	}
 	b.ResetTimer()
+	var times []time.Duration
 	for b.Loop() {
+		begin := time.Now()
 		if !trip(time.Second) {
 			b.Fatal("lost")
 		}
+		times = append(times, time.Since(begin))
 	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds()), "p50-us")
+	b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-us")
 }
