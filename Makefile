@@ -7,7 +7,8 @@
 SHELL := /bin/bash
 TAGS  := mujoco openblas
 DEMO  ?=
-# What a control tick runs through, where a data race would reach the arm.
+# What a control tick runs through, where a data race would reach the arm. Tests that keep the wall clock (ros,
+# residual/loop) run one package at a time, so that they have the machine to themselves.
 RACE  := ./residual/... ./basepolicy/... ./koopman/... ./ros/...
 
 .PHONY: build test demo deps lint race robot clean
@@ -16,7 +17,8 @@ build: deps
 	go build -tags "$(TAGS)" -o bin/korr ./cmd/korr
 
 test: deps lint robot
-	go test -tags "$(TAGS)" ./...
+	go test -tags "$(TAGS)" $$(go list ./... | grep -v -E '^korr/(ros|residual/loop)')
+	go test -tags "$(TAGS)" -p 1 ./ros/... ./residual/loop/...
 	$(MAKE) race
 
 demo: build
@@ -36,7 +38,7 @@ robot:
 	CGO_ENABLED=0 go vet ./cmd/korr
 
 race:
-	go test -race -short $(RACE)
+	go test -race -short -p 1 $(RACE)
 
 clean:
 	rm -rf bin
