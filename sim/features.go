@@ -13,10 +13,10 @@ const pairFeatures = 13
 // subtract centimetres to see a millimetre; these say directly where the male part's tip stands to its target. Per
 // pair of the task, in order:
 //
-//	0..2    tanh(l / 10 mm), l the tip relative to the hole's mouth (or the target), in the first part's frame
+//	0..2    tanh(l / 10 mm), l the tip in the frame of the nearest hole (see Pair; y is out of the hole)
 //	3..5    l / 100 mm, clipped to +-1.5
-//	6..7    5 x tilt: x and z components of the second part's y axis in the first part's frame, clipped to +-1.5
-//	8..9    cos and sin of n times the yaw about that axis, n the second part's symmetry
+//	6..7    5 x tilt: x and z components of the peg's axis in the frame of the hole, clipped to +-1.5
+//	8..9    cos and sin of n times the yaw about that axis, n the pair's symmetry; 1 and 0 for a round one
 //	10..12  second part's origin in the tool frame / 30 mm, clipped to +-1.5
 //
 // Immutable: one value serves any number of goroutines.
@@ -36,30 +36,23 @@ func (f *Features) FeaturesTo(dst, obs []float32) {
 }
 
 func (f *Features) pairTo(dst, obs []float32, p *Pair) {
-	first := geom.PoseAt(obs[StateDim+PoseDim*p.First:])
 	second := geom.PoseAt(obs[StateDim+PoseDim*p.Second:])
-	rel := first.Inv().Mul(second)
-	tip := rel.Apply(geom.Vec3(p.Tip))
-	var l geom.Vec3
-	best := math.Inf(1)
-	for k := range p.Targets {
-		d := tip.Sub(geom.Vec3(p.Mouth(k)))
-		if lateral := d[0]*d[0] + d[2]*d[2]; lateral < best {
-			best, l = lateral, d
-		}
-	}
-	r := rel.Q.Mat()
-	yaw := math.Atan2(-r[6], r[0])
-	n := float64(max(1, p.Symmetry))
+	fit := p.Fit(geom.PoseAt(obs[StateDim+PoseDim*p.First:]), second)
+	r := fit.Turn.Mat()
 	tool := geom.Pose{P: geom.VecAt(obs), Q: geom.Rot6DAt(obs[3:9]).Quat()}
 	hand := tool.Inv().Apply(geom.TagFrame.Apply(second.P))
 	for k := range 3 {
-		dst[k] = float32(math.Tanh(l[k] / 0.01))
-		dst[3+k] = clip(l[k]/0.1, 1.5)
+		dst[k] = float32(math.Tanh(fit.Offset[k] / 0.01))
+		dst[3+k] = clip(fit.Offset[k]/0.1, 1.5)
 		dst[10+k] = clip(hand[k]/0.03, 1.5)
 	}
 	dst[6], dst[7] = clip(5*r[1], 1.5), clip(5*r[7], 1.5)
-	dst[8], dst[9] = float32(math.Cos(n*yaw)), float32(math.Sin(n*yaw))
+	dst[8], dst[9] = 1, 0
+	if p.Symmetry != Round {
+		yaw := math.Atan2(-r[6], r[0])
+		n := float64(max(1, p.Symmetry))
+		dst[8], dst[9] = float32(math.Cos(n*yaw)), float32(math.Sin(n*yaw))
+	}
 }
 
 func clip(x, limit float64) float32 { return float32(min(max(x, -limit), limit)) }
@@ -69,13 +62,9 @@ func clip(x, limit float64) float32 { return float32(min(max(x, -limit), limit))
 func (t *Task) Engaged(obs []float32) bool {
 	for i := range t.Pairs {
 		p := &t.Pairs[i]
-		rel := geom.PoseAt(obs[StateDim+PoseDim*p.First:]).Inv().Mul(geom.PoseAt(obs[StateDim+PoseDim*p.Second:]))
-		tip, axis := rel.Apply(geom.Vec3(p.Tip)), rel.Q.Rotate(geom.Vec3{0, 1, 0})
-		for k := range p.Targets {
-			d := tip.Sub(geom.Vec3(p.Mouth(k)))
-			if d[1] < -engagedDepth && math.Hypot(d[0], d[2]) < engagedLateral && axis[1] > engagedCos {
-				return true
-			}
+		fit := p.Fit(geom.PoseAt(obs[StateDim+PoseDim*p.First:]), geom.PoseAt(obs[StateDim+PoseDim*p.Second:]))
+		if p.Thread != nil && fit.Offset[1] < -engagedDepth && fit.Lateral() < engagedLateral && fit.Turn.Rotate(geom.Vec3{0, 1, 0})[1] > engagedCos {
+			return true
 		}
 	}
 	return false

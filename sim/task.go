@@ -5,6 +5,8 @@ import (
 	"math"
 	"sort"
 	"strings"
+
+	"korr/internal/geom"
 )
 
 // Randomness names how far the initial state is displaced.
@@ -42,52 +44,22 @@ func (r Randomness) Level() (Level, error) {
 // PerturbProbability is the chance, per part and control step, of a random push (method of the published evaluation).
 const PerturbProbability = 0.01
 
-// Shape names the geometry generator of a part.
-type Shape string
-
-// Shapes known to the engines.
-const (
-	ShapeTableTop Shape = "table_top" // square top with four threaded holes
-	ShapeTableLeg Shape = "table_leg" // square leg with a threaded peg
-)
-
 // Part is one movable piece of furniture.
 type Part struct {
 	Name      string
-	Shape     Shape
-	Size      [3]float64 // m, extents along the part's own axes; y is the part's own axis
+	Size      [3]float64 // m, extents along the part's own axes
 	Mass      float64    // kg
-	Position  [3]float64 // nominal centre of the axis-aligned box's origin, tag frame, m
+	Centre    [3]float64 // centre of mass in the part's frame, m
+	Inertia   [3]float64 // about the centre of mass, axes as the part's, kg m^2
+	Geoms     []Geom     // what it looks like and meets others with
+	Rolling   float64    // rolling friction, m; for round parts, which would roll away without it
+	Position  [3]float64 // nominal position of the part's origin, tag frame, m
 	RPY       [3]float64 // nominal rotation in the tag frame, Rz(yaw) Ry(pitch) Rx(roll), rad
 	ForceMul  float64    // multiplier of the random force
 	TorqueMul float64    // multiplier of the random torque
-}
-
-// Pair is an assembly to achieve: the second part at one of the target poses in the first part's frame.
-type Pair struct {
-	First, Second int          // indices into Task.Parts
-	Targets       [][3]float64 // positions of the second part in the first part's frame, m (identity rotation)
-	Symmetry      int          // rotational symmetry of the second part about its own y axis (4 for a square leg)
-	Tip           [3]float64   // tip of the male part in its own frame, m: what must enter the hole
-	Thread        *Thread      // nil: the part is placed, not screwed
-}
-
-// Thread describes a screwed connection along the first part's y axis.
-type Thread struct {
-	Pitch float64 // m of depth per turn; clockwise seen from above goes in
-	Seat  float64 // depth of the tip below the hole's mouth when assembled, m
-}
-
-// Mouth is the centre of the opening that leads to target i, in the first part's frame (m).
-func (p *Pair) Mouth(i int) [3]float64 {
-	m := p.Targets[i]
-	for k := range m {
-		m[k] += p.Tip[k]
-	}
-	if p.Thread != nil {
-		m[1] += p.Thread.Seat
-	}
-	return m
+	// PushForce and PushTorque adapt the published multipliers to this model's masses and contacts: the impulse of a
+	// push is that share of force times time. Zero counts as one.
+	PushForce, PushTorque float64
 }
 
 // Task is a furniture task as data; engines generate their model from it.
@@ -99,56 +71,39 @@ type Task struct {
 	GripperWidth float64 // m, maximum opening
 	PosTolerance float64 // m per axis of the first part's frame
 	RotTolerance float64 // least cosine between corresponding rotation rows
+	Hold         int     // control steps all pairs must stand assembled together for success; 0 or 1: each once is enough
 }
 
-// Square-table leg geometry (m, the part's own frame, y its axis): the origin is where FurnitureBench's mesh has it.
-const (
-	LegTipY  = -0.05625 // end of the threaded peg
-	LegHeadY = 0.03125  // free end
-	LegPeg   = 0.025    // length of the threaded peg
-	TopHalfY = 0.015625 // half the thickness of the square table top
-	HoleXZ   = 0.05625  // distance of the holes from the top's centre in x and z
-)
-
-func leg(i int, x float64) Part {
-	return Part{
-		Name: fmt.Sprintf("leg%d", i), Shape: ShapeTableLeg, Size: [3]float64{0.030, 0.0875, 0.030}, Mass: 0.0231,
-		Position: [3]float64{x, 0.07, -0.015}, RPY: [3]float64{0, -math.Pi / 2, 0}, ForceMul: 1, TorqueMul: 1,
-	}
+// rotation is the quaternion of Rz(yaw) Ry(pitch) Rx(roll), the Euler angles of FurnitureBench's poses.
+func rotation(roll, pitch, yaw float64) geom.Quat {
+	return geom.RotZ(yaw).Mul(geom.RotY(pitch)).Mul(geom.RotX(roll)).Quat()
 }
 
-var tasks = map[string]func() *Task{"one_leg": oneLeg}
+var tasks = map[string]func() *Task{"one_leg": oneLeg, "lamp": lamp, "round_table": roundTable, "square_table": squareTable}
 
-func oneLeg() *Task {
-	h := HoleXZ
-	return &Task{
-		Name: "one_leg",
-		Parts: []Part{
-			{
-				Name: "top", Shape: ShapeTableTop, Size: [3]float64{0.1625, 0.03125, 0.1625}, Mass: 0.151,
-				Position: [3]float64{0, 0.24, -TopHalfY}, RPY: [3]float64{-math.Pi / 2, 0, math.Pi}, ForceMul: 25, TorqueMul: 70,
-			},
-			leg(1, -0.20), leg(2, -0.12), leg(3, 0.12), leg(4, 0.20),
-		},
-		Pairs: []Pair{{
-			First: 0, Second: 4, Symmetry: 4, Tip: [3]float64{0, LegTipY, 0}, Thread: &Thread{Pitch: 0.008, Seat: LegPeg},
-			Targets: [][3]float64{{-h, 0.046875, -h}, {-h, 0.046875, h}, {h, 0.046875, -h}, {h, 0.046875, h}},
-		}},
-		MaxSteps: 700, GripperWidth: 0.065, PosTolerance: 0.005, RotTolerance: 0.94,
-	}
-}
-
-// TaskByName returns a fresh copy of a task, or an error that lists the known ones.
-func TaskByName(name string) (*Task, error) {
-	if f, ok := tasks[name]; ok {
-		return f(), nil
-	}
+// TaskNames lists the known tasks in alphabetical order.
+func TaskNames() []string {
 	var known []string
 	for k := range tasks {
 		known = append(known, k)
 	}
 	sort.Strings(known)
-	return nil, fmt.Errorf("task %q is not known: use %s", name, strings.Join(known, ", "))
+	return known
+}
+
+// TaskByName returns a fresh copy of a task, or an error that lists the known ones.
+func TaskByName(name string) (*Task, error) {
+	f, ok := tasks[name]
+	if !ok {
+		return nil, fmt.Errorf("task %q is not known: use %s", name, strings.Join(TaskNames(), ", "))
+	}
+	t := f()
+	for i := range t.Parts {
+		if err := t.Parts[i].check(); err != nil {
+			return nil, fmt.Errorf("task %s: %w", name, err)
+		}
+	}
+	return t, nil
 }
 
 // ObsDim is the width of the task's observation.

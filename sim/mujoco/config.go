@@ -20,6 +20,7 @@ type Config struct {
 	Randomness sim.Randomness // "" means low
 	Perturb    float64        // strength of the random pushes during the episode; 0 is off, 1 the published strength
 	MaxSteps   int            // control steps until truncation; 0 means the task's limit
+	Hold       int            // control steps that success must last; 0 means the task's own (as published: one)
 	ModelXML   string         // replaces the generated model; empty for the task's own
 }
 
@@ -76,6 +77,12 @@ func (c *Config) resolve() (*sim.Task, sim.Level, error) {
 	}
 	if c.MaxSteps < 0 {
 		return nil, sim.Level{}, fmt.Errorf("max steps %d: use 0 for the task's own limit or a positive number", c.MaxSteps)
+	}
+	if c.Hold < 0 {
+		return nil, sim.Level{}, fmt.Errorf("hold %d: use 0 for the task's own or a positive number of control steps", c.Hold)
+	}
+	if c.Hold > 0 {
+		task.Hold = c.Hold
 	}
 	if c.MaxSteps == 0 {
 		c.MaxSteps = task.MaxSteps

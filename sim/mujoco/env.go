@@ -108,15 +108,7 @@ func bind(s *C.korr_sim, task *sim.Task) error {
 			continue
 		}
 		p := &s.peg[s.npeg]
-		p.part, p.receiver = C.int(pair.Second), C.int(pair.First)
-		p.pitch, p.seat = C.double(pair.Thread.Pitch), C.double(pair.Thread.Seat)
-		p.nhole = C.int(len(pair.Targets))
-		for k := range 3 {
-			p.tip[k] = C.double(pair.Tip[k])
-			for h := range pair.Targets {
-				p.hole[h][k] = C.double(pair.Mouth(h)[k])
-			}
-		}
+		setGeometry(p, pair)
 		name := C.CString(task.Parts[pair.Second].Name)
 		ok := C.korr_set_peg_ids(s, p, name) == 0
 		C.free(unsafe.Pointer(name))
@@ -126,6 +118,34 @@ func bind(s *C.korr_sim, task *sim.Task) error {
 		s.npeg++
 	}
 	return nil
+}
+
+// setGeometry describes the joint of a pair to the shim. Where the axes of both parts' frames are the joint's, it needs
+// no rotations.
+func setGeometry(p *C.korr_peg, pair *sim.Pair) {
+	p.part, p.receiver = C.int(pair.Male()), C.int(pair.Receiver())
+	p.pitch, p.seat = C.double(pair.Thread.Pitch), C.double(pair.Thread.Seat)
+	p.nhole = C.int(len(pair.Targets))
+	peg, hole := pair.Peg(), pair.Hole(0)
+	for k := range 3 {
+		p.tip[k] = C.double(pair.Tip[k])
+	}
+	for h := range pair.Targets {
+		mouth := pair.Hole(h).P
+		turned := hole.Q.Inv().Rotate(mouth)
+		for k := range 3 {
+			p.mouth[h][k], p.hole[h][k] = C.double(mouth[k]), C.double(turned[k])
+		}
+	}
+	if peg.Q != geom.IdentityQuat || hole.Q != geom.IdentityQuat {
+		p.turned = 1
+	}
+	pm, hm := peg.Q.Mat(), hole.Q.Mat()
+	for k := range 9 {
+		p.peg_mat[k], p.hole_mat[k] = C.double(pm[k]), C.double(hm[k])
+	}
+	back := peg.Q.Inv()
+	p.peg_inv = [4]C.double{C.double(back[3]), C.double(back[0]), C.double(back[1]), C.double(back[2])}
 }
 
 // Spec describes the environment.

@@ -79,6 +79,12 @@ func (e *Env) obstacle(dx, dy float64) [3]C.double {
 func (e *Env) push(i int, fx, fy, tz, strength float64) {
 	p := &e.task.Parts[i]
 	f, t := strength*e.level.Force*p.ForceMul, strength*e.level.Torque*p.TorqueMul*e.scale[i]
+	if p.PushForce > 0 {
+		f *= p.PushForce
+	}
+	if p.PushTorque > 0 {
+		t *= p.PushTorque
+	}
 	e.s.push[6*i], e.s.push[6*i+1], e.s.push[6*i+5] = C.double(f*fx), C.double(f*fy), C.double(t*tz)
 	e.s.has_push = 1
 }

@@ -133,7 +133,7 @@ void korr_reset(korr_sim* s, const double* q7, const double* obstacle) {
     s->peg[i].depth0 = 0;
     set_weld(s, &s->peg[i], 0);
     peg_collide(s, &s->peg[i], 1);
-    mju_copy3(s->m->body_pos + 3 * s->peg[i].nut, s->peg[i].hole[0]);
+    mju_copy3(s->m->body_pos + 3 * s->peg[i].nut, s->peg[i].mouth[0]);
   }
   s->tick = s->has_push = 0;
 }
@@ -175,9 +175,15 @@ void korr_peg_state(const korr_sim* s, int peg, double out[6], int* hole) {
   const mjData* d = s->d;
   const double* R = d->xmat + 9 * s->body[p->receiver];
   const double* P = d->xmat + 9 * s->body[p->part];
-  double tip[3], l[3], best = 1e9;
+  double tip[3], l[3], best = 1e9, Rh[9], Pp[9];
   mju_rotVecMat(tip, p->tip, P);
   mju_addTo3(tip, d->xpos + 3 * s->body[p->part]);
+  if (p->turned) {
+    mju_mulMatMat(Rh, R, p->hole_mat, 3, 3, 3);
+    mju_mulMatMat(Pp, P, p->peg_mat, 3, 3, 3);
+    R = Rh;
+    P = Pp;
+  }
   mju_subFrom3(tip, d->xpos + 3 * s->body[p->receiver]);
   mju_rotVecMatT(l, tip, R);
   int at = p->at;
@@ -215,14 +221,24 @@ static void thread_update(korr_sim* s, int i) {
     p->depth0 = st[0];
     peg_collide(s, p, 0);
     park_nut(s, p);
-    mju_copy3(m->body_pos + 3 * p->nut, p->hole[at]);
+    mju_copy3(m->body_pos + 3 * p->nut, p->mouth[at]);
     double turn = 2 * mjPI / p->pitch;
     m->jnt_range[2 * p->hinge] = -(p->seat - st[0]) * turn;
     m->jnt_range[2 * p->hinge + 1] = (st[0] - released) * turn + 1;
     double* rel = m->eq_data + mjNEQDATA * p->weld + 3;  // after the anchor: pose of the male part in the nut frame: on the axis, yaw kept
     for (int k = 0; k < 3; k++) rel[k] = -p->tip[k];
+    if (p->turned) {
+      double tip[3];
+      mju_rotVecMatT(tip, p->tip, p->peg_mat);
+      mju_scl3(rel, tip, -1);
+    }
     rel[1] -= st[0];
     rel[3] = cos(st[3] / 2); rel[4] = 0; rel[5] = sin(st[3] / 2); rel[6] = 0;
+    if (p->turned) {
+      double yaw[4];
+      mju_copy4(yaw, rel + 3);
+      mju_mulQuat(rel + 3, yaw, p->peg_inv);
+    }
     set_weld(s, p, 1);
   } else if (p->engaged && d->qpos[m->jnt_qposadr[p->hinge]] > (p->depth0 - released) * 2 * mjPI / p->pitch) {
     p->engaged = 0;

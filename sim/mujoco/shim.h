@@ -18,7 +18,11 @@ typedef struct {
   int nut, slide, hinge, weld;   // body, joint, joint, equality ids
   double tip[3];                 // peg tip, male part frame (m)
   int nhole;
-  double hole[KORR_MAX_HOLES][3];  // hole mouths, receiver frame (m)
+  double mouth[KORR_MAX_HOLES][3]; // hole mouths, receiver frame (m)
+  double hole[KORR_MAX_HOLES][3];  // the same in the receiver frame turned by hole_mat, where y points out of the holes
+  int turned;                      // whether hole_mat or peg_mat is not the identity
+  double hole_mat[9], peg_mat[9];  // frames of the joint in the receiver's and the male part's, y their axis
+  double peg_inv[4];               // inverse of peg_mat, quaternion
   double pitch;                  // m per turn
   double seat;                   // depth at the end stop (m)
   int ngeom, geom[KORR_MAX_PEG_GEOMS];

@@ -21,6 +21,7 @@ type Snapshot struct {
 	state  []float64
 	done   []bool
 	steps  int
+	held   int
 	closed bool
 	live   bool
 	pcg    []byte
@@ -35,7 +36,7 @@ func (e *Env) Snapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, closed: e.closed, live: e.live, pcg: pcg}
+	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, held: e.judge.Held(), closed: e.closed, live: e.live, pcg: pcg}
 	s.done = slices.Clone(e.judge.Done())
 	C.korr_get_state(e.s, (*C.double)(&s.state[0]))
 	return s, nil
@@ -57,6 +58,7 @@ func (e *Env) Restore(obs []float32, s *Snapshot) error {
 	}
 	C.korr_set_state(e.s, (*C.double)(&s.state[0]))
 	copy(e.judge.Done(), s.done)
+	e.judge.SetHeld(s.held)
 	e.steps, e.closed, e.live = s.steps, s.closed, s.live
 	e.observe(obs)
 	return nil
