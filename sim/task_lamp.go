@@ -13,7 +13,9 @@ const (
 	neckHalf     = 0.011   // half the width of the square neck between stem and glass
 	hoodHalf     = 0.050   // half the height of the hood, and where its top ends
 	hoodTop      = 0.040   // underside of its top: the bulb's end at the published pose
-	hoodWall     = 0.005   // thickness of its eight walls
+	hoodWall     = 0.004   // thickness of its walls; they end below its top, where open fingers pass
+	hoodShoulder = -0.004  // where it becomes narrower
+	hoodNeck     = 0.0375  // half its width above
 	hoodKnob     = 0.026   // half the width of its square top, the part to grasp
 	bulbLean     = 0.19915 // rad, slope of the lying bulb's axis: asin((glass - stem radius) / their distance)
 )
@@ -38,7 +40,7 @@ func lampBulb() Part {
 	stem := -bulbHalf + bulbSeat
 	p := Part{
 		Name: "bulb", Size: [3]float64{0.060, 0.121, 0.060}, Mass: 0.0385, Rolling: 0.01,
-		Position: [3]float64{-0.05, 0.235, -(bulbRadius - centre*math.Sin(bulbLean))}, RPY: [3]float64{-bulbLean, 0, math.Pi / 12},
+		Position: [3]float64{-0.05, 0.235, -(bulbRadius - centre*math.Sin(bulbLean))}, RPY: [3]float64{-bulbLean, 0, math.Pi * 10 / 9},
 		ForceMul: 15, TorqueMul: 20, PushForce: 0.35, PushTorque: 0.15,
 	}
 	glass := Geom{Kind: Sphere, From: [3]float64{0, centre, 0}, Radius: bulbRadius, Color: ".96 .93 .78 1"}
@@ -48,27 +50,33 @@ func lampBulb() Part {
 	return p
 }
 
-// lampHood: eight walls, a top and a square knob; y points down, so its top is at -y.
+// lampHood: a wide and a narrow ring of eight walls and a square knob on top; y points down, so its top is at -y.
 func lampHood() Part {
 	p := Part{
 		Name: "hood", Size: [3]float64{0.088, 0.100, 0.088}, Mass: 0.060,
 		Position: [3]float64{-0.08, 0.13, -hoodHalf}, RPY: [3]float64{math.Pi / 2, 0, 0}, ForceMul: 30, TorqueMul: 60, PushForce: 0.27, PushTorque: 0.2,
 	}
-	const upper = -hoodTop + 0.004 // the walls end below the knob's underside, where open fingers pass
 	outer := p.Size[0] / 2
-	side := outer * math.Tan(math.Pi/8)
-	for k := range 8 {
-		p.Geoms = append(p.Geoms, Geom{
-			Kind: Box, From: [3]float64{outer - hoodWall, upper, -side + 0.001}, To: [3]float64{outer, hoodHalf, side - 0.001},
-			Turn: float64(k) * math.Pi / 4, Contact: Hollow, Color: ".88 .82 .70 1",
-		})
-	}
+	p.Geoms = append(octagon(hoodShoulder, hoodHalf, outer), octagon(-hoodTop+0.004, hoodShoulder, hoodNeck)...)
 	p.Geoms = append(p.Geoms, Geom{
 		Kind: Box, From: [3]float64{-hoodKnob, -hoodHalf, -hoodKnob}, To: [3]float64{hoodKnob, -hoodTop, hoodKnob}, Contact: Hollow, Color: ".70 .60 .45 1",
 	})
 	p.distribute(p.Geoms)
-	p.Geoms = append(p.Geoms, Geom{Kind: Cylinder, From: [3]float64{0, 0.03, 0}, To: [3]float64{0, hoodHalf, 0}, Radius: outer, Contact: Outline, Color: "0 0 0 0"})
+	p.Geoms = append(p.Geoms, Geom{Kind: Cylinder, From: [3]float64{0, -hoodHalf, 0}, To: [3]float64{0, hoodHalf, 0}, Radius: outer, Contact: Outline, Color: "0 0 0 0"})
 	return p
+}
+
+// octagon is eight walls of the hood around the y axis, from and to these positions on it, half width outer.
+func octagon(from, to, outer float64) []Geom {
+	var gs []Geom
+	side := outer*math.Tan(math.Pi/8) - 0.001
+	for k := range 8 {
+		gs = append(gs, Geom{
+			Kind: Box, From: [3]float64{outer - hoodWall, from, -side}, To: [3]float64{outer, to, side}, Turn: float64(k) * math.Pi / 4,
+			Contact: Hollow, Color: ".88 .82 .70 1",
+		})
+	}
+	return gs
 }
 
 // lamp: a bulb screwed into its base and a hood over it.

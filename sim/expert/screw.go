@@ -9,15 +9,13 @@ import (
 
 // Geometry of the script (m, rad).
 const (
-	graspHead   = 0.012 // side grasp: this far from the leg's centre toward its head
-	graspZ      = 0.016 // tool height when grasping a lying leg
-	topGrasp    = 0.019 // top grasp: this far above the leg's centre
-	clearAbove  = 0.008 // peg tip above the hole's mouth before the insertion
-	engagedAt   = 0.0037
-	turn        = math.Pi
-	turnSteps   = 14
-	firstYaw    = 1.30 // least yaw at which a turn begins: with turn it keeps joint 7 inside its range
-	insertSteps = 26
+	clearAbove   = 0.008 // peg tip above the hole's mouth before the insertion
+	engagedAt    = 0.0037
+	turn         = math.Pi
+	turnSteps    = 14
+	firstYaw     = 1.30 // least yaw at which a turn begins: with turn it keeps joint 7 inside its range
+	insertSteps  = 26
+	seatedWithin = 0.0012 // depth short of the seat at which a part that is screwed down counts as seated
 )
 
 // sideways is the tool's orientation during an insertion: it points along -y, from the leg's side, which every hole
@@ -25,23 +23,46 @@ const (
 // rotation by 120 degrees (x to z, y to x, z to y) of the tool that grasped the leg from above with yaw pi.
 var sideways = geom.Mat3{0, 1, 0, 0, 0, 1, 1, 0, 0}.Quat().Mul(downward(math.Pi))
 
+// moves are the distances with which a script handles a kind of part (m).
+type moves struct {
+	graspHead float64 // side grasp: this far from the part's origin along its axis
+	graspZ    float64 // tool height when grasping a lying part
+	topGrasp  float64 // top grasp: tool this far above the part's origin
+	topClear  float64 // and this much higher to come and go
+	hover     float64 // tool height over the receiver after the release
+	retreat   float64 // backward move that frees the tool after the release; 0: it leaves straight up
+	leastYaw  float64 // side grasp: the tool's yaw is the one in the whole turn from here, rad
+	round     bool    // a top grasp fits at any angle, not only on the flats of a square
+	full      bool    // screw down to the seat, not only to the tolerance
+}
+
+// squareLegs are the moves for a leg of the square table.
+var squareLegs = moves{graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClear: 0.035, hover: 0.2}
+
 // screwTable assembles every screwed pair of a square table: side grasp, lift, reorient so that the tool points
 // sideways, insert, release, and turn from above with regrasps.
 func screwTable(a *arm) {
 	for i := range a.e.task.Pairs {
-		s := &screw{arm: a, pair: &a.e.task.Pairs[i]}
-		for !s.insertLeg() {
-		}
-		for !s.seated() {
-			if !s.turnOnce() {
-				break
-			}
+		s := &screw{arm: a, pair: &a.e.task.Pairs[i], moves: &squareLegs}
+		s.lyingPart()
+	}
+}
+
+// lyingPart brings a part that lies on the table into its hole and screws it in.
+func (s *screw) lyingPart() {
+	for !s.insertLeg() {
+	}
+	for !s.seated() {
+		if !s.turnOnce() {
+			break
 		}
 	}
 }
 
+// screw brings the second part of a pair, called the leg here, to the first, called the top.
 type screw struct {
 	*arm
+	*moves
 	pair *sim.Pair
 	hole int
 }
@@ -49,8 +70,13 @@ type screw struct {
 func (s *screw) leg() geom.Pose { return s.part(s.pair.Second) }
 func (s *screw) top() geom.Pose { return s.part(s.pair.First) }
 
-// mouth is the centre of the chosen hole's opening, base frame.
-func (s *screw) mouth() geom.Vec3 { return s.top().Apply(s.pair.Mouth(s.hole)) }
+// mouth is the centre of the chosen hole's opening, base frame; where the leg has the hole, the top's tip.
+func (s *screw) mouth() geom.Vec3 {
+	if s.pair.MaleFirst {
+		return s.top().Apply(s.pair.Tip)
+	}
+	return s.top().Apply(s.pair.Mouth(s.hole))
+}
 
 // choose picks the hole nearest to the corner that is easiest to reach.
 func (s *screw) choose() {
@@ -65,13 +91,26 @@ func (s *screw) choose() {
 	}
 }
 
-// peg is the tip relative to the mouth in the base frame, and the angle between the leg's axis and the hole's.
+// axes are the axes of the joint in the base frame: the leg's and the top's, which agree after assembly.
+func (s *screw) axes() (leg, top geom.Vec3) {
+	y := geom.Vec3{0, 1, 0}
+	peg, hole := s.pair.Peg().Q, s.pair.Hole(s.hole).Q
+	if s.pair.MaleFirst {
+		return s.leg().Q.Mul(hole).Rotate(y), s.top().Q.Mul(peg).Rotate(y)
+	}
+	return s.leg().Q.Mul(peg).Rotate(y), s.top().Q.Mul(hole).Rotate(y)
+}
+
+// peg is the leg's tip (or mouth) relative to the top's mouth (or tip) in the base frame, and the angle between the
+// leg's axis and the hole's.
 func (s *screw) peg() (tip geom.Vec3, tilt float64) {
-	leg := s.leg()
-	tip = leg.Apply(s.pair.Tip).Sub(s.mouth())
-	axis := geom.Vec3{0, 1, 0}
-	c := leg.Q.Rotate(axis).Dot(s.top().Q.Rotate(axis))
-	return tip, math.Acos(min(1, max(-1, c)))
+	at := s.pair.Tip
+	if s.pair.MaleFirst {
+		at = s.pair.Mouth(s.hole)
+	}
+	tip = s.leg().Apply(at).Sub(s.mouth())
+	leg, top := s.axes()
+	return tip, math.Acos(min(1, max(-1, leg.Dot(top))))
 }
 
 func (s *screw) engaged() bool {
@@ -80,6 +119,10 @@ func (s *screw) engaged() bool {
 }
 
 func (s *screw) seated() bool {
+	if s.full {
+		tip, _ := s.peg()
+		return -tip[2] > s.pair.Thread.Seat-seatedWithin
+	}
 	return s.e.task.Assembled(s.pair, s.top(), s.leg())
 }
 
@@ -95,13 +138,13 @@ func (s *screw) insertLeg() bool {
 		return false
 	}
 	m := s.mouth()
-	h := geom.Vec3{m[0], m[1], m[2] + graspHead - s.pair.Tip[1] + 0.05}
+	h := geom.Vec3{m[0], m[1], m[2] + s.graspHead - s.pair.Tip[1] + 0.05}
 	mid := s.pose.P.Lerp(h, 0.5)
 	mid[2] = 0.24
 	s.moveTo(geom.Pose{P: mid, Q: s.pose.Q.Slerp(sideways, 0.5)}, 9)
 	s.moveTo(geom.Pose{P: h, Q: sideways}, 10)
 	for i := range 3 {
-		s.align([3]int{7, 4, 3}[i])
+		s.align([3]int{7, 4, 3}[i], clearAbove)
 	}
 	if s.leg().P[2] < 0.06 {
 		return s.giveUp()
@@ -131,10 +174,10 @@ func (s *screw) rise(dz float64, n int) {
 func (s *screw) pick() bool {
 	leg := s.leg()
 	axis := leg.Q.Rotate(geom.Vec3{0, 1, 0})
-	yaw := near(math.Atan2(-axis[1], -axis[0]), 0, 2*math.Pi)
-	g := leg.P.Add(axis.Scale(graspHead))
+	yaw := near(math.Atan2(-axis[1], -axis[0]), s.leastYaw, 2*math.Pi)
+	g := leg.P.Add(axis.Scale(s.graspHead))
 	s.swing(geom.Vec3{g[0], g[1], 0.09}, yaw, 18)
-	s.swing(geom.Vec3{g[0], g[1], graspZ}, yaw, 8)
+	s.swing(geom.Vec3{g[0], g[1], s.graspZ}, yaw, 8)
 	s.hold(1)
 	s.grip = 1
 	s.hold(4)
@@ -142,17 +185,16 @@ func (s *screw) pick() bool {
 	return s.leg().P[2] > 0.10
 }
 
-// align straightens the leg and centres the tip above the mouth, from the measured poses.
-func (s *screw) align(n int) {
-	axis := s.leg().Q.Rotate(geom.Vec3{0, 1, 0})
-	up := s.top().Q.Rotate(geom.Vec3{0, 1, 0})
+// align straightens the leg and centres the tip above the mouth in n steps, from the measured poses.
+func (s *screw) align(n int, above float64) {
+	axis, up := s.axes()
 	to := s.pose
 	if fix := axis.Cross(up); fix.Norm() > 1e-6 {
 		to.Q = geom.AxisAngle(fix.Scale(1/fix.Norm()), math.Asin(min(1, fix.Norm()))).Mul(to.Q)
 	}
 	tip, _ := s.peg()
 	to.P = to.P.Sub(tip)
-	to.P[2] += clearAbove
+	to.P[2] += above
 	s.moveTo(to, n)
 	s.hold(1)
 }
@@ -172,10 +214,15 @@ func (s *screw) release() {
 	s.pose = s.tool()
 	s.grip = -1
 	s.hold(3)
+	if s.retreat > 0 {
+		to := s.pose
+		to.P = to.Apply(geom.Vec3{0, 0, -s.retreat})
+		s.moveTo(to, 7)
+	}
 	s.rise(0.10, 7)
 	m := s.mouth()
 	s.yaw = firstYaw
-	s.moveTo(geom.Pose{P: geom.Vec3{m[0], m[1], 0.2}, Q: downward(firstYaw)}, 11)
+	s.moveTo(geom.Pose{P: geom.Vec3{m[0], m[1], s.hover}, Q: downward(firstYaw)}, 11)
 }
 
 // turnOnce grasps the leg from above, turns it clockwise and lets go. It reports false when the leg no longer stands
@@ -187,14 +234,20 @@ func (s *screw) turnOnce() bool {
 	}
 	x := leg.Q.Rotate(geom.Vec3{1, 0, 0})
 	start := near(math.Atan2(x[1], x[0]), firstYaw, math.Pi/2)
-	z := leg.P[2] + topGrasp
-	s.swing(geom.Vec3{leg.P[0], leg.P[1], z + 0.035}, start, 13)
+	if s.round {
+		start = firstYaw
+	}
+	z := leg.P[2] + s.topGrasp
+	s.swing(geom.Vec3{leg.P[0], leg.P[1], z + s.topClear}, start, 13)
 	leg = s.leg()
 	s.swing(geom.Vec3{leg.P[0], leg.P[1], z}, start, 5)
 	s.grip = 1
 	s.hold(3)
 	sink := s.pair.Thread.Pitch * turn / (2 * math.Pi) / turnSteps
 	for range turnSteps {
+		if s.full && s.seated() {
+			break
+		}
 		s.yaw -= turn / turnSteps
 		s.pose.P[2] -= sink
 		s.pose.Q = downward(s.yaw)
@@ -203,6 +256,6 @@ func (s *screw) turnOnce() bool {
 	s.hold(1)
 	s.grip = -1
 	s.hold(2)
-	s.rise(0.035, 4)
+	s.rise(s.topClear, 4)
 	return true
 }

@@ -54,7 +54,7 @@ func ModelXML(t *sim.Task) (string, error) {
 		if p.Thread != nil {
 			n := t.Parts[p.Second].Name
 			fmt.Fprintf(&eqs, "    <joint name=%q joint1=%q joint2=%q polycoef=\"0 %.9g 0 0 0\" solref=\".004 1\" solimp=\".99 .999 .0001\"/>\n", n+"_screw", n+"_slide", n+"_hinge", p.Thread.Pitch/(2*math.Pi))
-			fmt.Fprintf(&eqs, "    <weld name=%q body1=%q body2=%q active=\"false\" solref=\".01 1\" solimp=\".95 .99 .001\" torquescale=\"1\"/>\n", n+"_thread", n+"_nut", n)
+			fmt.Fprintf(&eqs, "    <weld name=%q body1=%q body2=%q active=\"false\" solref=\".01 1\" solimp=\".95 .99 .001\" torquescale=\"1\"/>\n", n+"_thread", n+"_nut", t.Parts[p.Male()].Name)
 		}
 	}
 	arm := make([]servo, 7)
