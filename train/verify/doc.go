@@ -1,0 +1,21 @@
+// Package verify compares this build with reference numbers.
+//
+// A folder of references holds safetensors files by fixed names, each with
+// inputs, weights and the outputs that the published PyTorch modules (and
+// torch.optim) compute from them:
+//
+//	korr, korr_goal, resip, resip_dynamics   networks, PPO and model losses, gradients, three AdamW steps
+//	lqr                                      finite-horizon gains, regulation and tracking
+//	gae                                      advantages, returns, normalised rewards
+//	geometry                                 rotations and robot states
+//
+// Every size is read off the tensors. The numbers compared come from the code
+// that trains and acts: train/ppo, koopman, internal/nn, residual and
+// internal/geom. A tensor's error is the largest absolute difference over its
+// largest absolute value; Forward, Gradient and Change bound it. Where the
+// reference's single precision is coarser than that (a loss whose terms cancel,
+// a rotation vector's small part) its rounding is allowed for, no more.
+//
+// Every tensor of a file must be an input or an output that was compared: an
+// unknown one is a failed check, as is anything not implemented.
+package verify
