@@ -96,7 +96,7 @@ func Run(dir string) (*Report, error) {
 	}
 	slices.Sort(r.Unknown)
 	if len(r.Checks) == 0 {
-		return nil, fmt.Errorf("%w in %s: want one or more of %s, ...", ErrNoReferences, dir, references[0].name)
+		return nil, fmt.Errorf("%w in %s: want %s or others of its kind", ErrNoReferences, dir, references[0].name)
 	}
 	for _, c := range r.Checks {
 		r.Passed = r.Passed && c.OK
