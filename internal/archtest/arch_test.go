@@ -25,6 +25,9 @@ type pkg struct {
 }
 
 func (p pkg) ours() bool {
+	if strings.HasPrefix(p.ImportPath, module+"/runs/") { // ignored by git: a checkout's own experiments
+		return false
+	}
 	return p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/")
 }
 
