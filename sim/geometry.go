@@ -84,6 +84,16 @@ func frame(k int, lo, hi, outer, inner float64, contact Contact, color string) [
 	}
 }
 
+// cross is the outline of a round part across axis k, from lo to hi: two boxes that reach to radius, half as wide as
+// width says. A cylinder would roll and wobble on its edge for ever.
+func cross(k int, lo, hi, radius, width float64) []Geom {
+	const unseen = "0 0 0 0"
+	return []Geom{
+		across(k, lo, hi, -radius, -width, radius, width, Outline, unseen),
+		across(k, lo, hi, -width, -radius, width, radius, Outline, unseen),
+	}
+}
+
 // boxInertia is the principal inertia of a uniform box (kg m^2).
 func boxInertia(m float64, s [3]float64) [3]float64 {
 	return [3]float64{m / 12 * (s[1]*s[1] + s[2]*s[2]), m / 12 * (s[0]*s[0] + s[2]*s[2]), m / 12 * (s[0]*s[0] + s[1]*s[1])}

@@ -62,7 +62,7 @@ func lampHood() Part {
 		Kind: Box, From: [3]float64{-hoodKnob, -hoodHalf, -hoodKnob}, To: [3]float64{hoodKnob, -hoodTop, hoodKnob}, Contact: Hollow, Color: ".70 .60 .45 1",
 	})
 	p.distribute(p.Geoms)
-	p.Geoms = append(p.Geoms, Geom{Kind: Cylinder, From: [3]float64{0, -hoodHalf, 0}, To: [3]float64{0, hoodHalf, 0}, Radius: outer, Contact: Outline, Color: "0 0 0 0"})
+	p.Geoms = append(p.Geoms, cross(1, -hoodHalf, hoodHalf, outer, outer*math.Tan(math.Pi/8))...)
 	return p
 }
 

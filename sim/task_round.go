@@ -20,23 +20,21 @@ const (
 	footLength    = 0.013
 )
 
-// roundTop: a disc with a threaded hole in the middle of the face that lies up.
+// roundTop: a disc, as a square with a strip at each side, and a threaded hole in the face that lies up.
 func roundTop() Part {
 	p := Part{
 		Name: "top", Size: [3]float64{0.200, 0.200, 0.0325}, Mass: 0.1217,
 		Position: [3]float64{0, 0.205, -roundTopHalf}, RPY: [3]float64{math.Pi, 0, 0}, ForceMul: 30, TorqueMul: 60, PushForce: 0.55, PushTorque: 0.7,
 	}
-	disc := Geom{Kind: Cylinder, From: [3]float64{0, 0, -roundTopHalf}, To: [3]float64{0, 0, roundTopHalf}, Radius: 0.1, Contact: Outline, Color: ".80 .66 .42 1"}
-	p.distribute([]Geom{disc})
-	disc.To[2] -= HoleFloor // its upper face is the walls', so that the hole can be seen
-	const inner = 0.0706    // half the side of the square in the disc
-	p.Geoms = frame(2, -roundTopHalf, roundTopHalf, inner, holeHalf, Wall, ".80 .66 .42 1")
-	p.Geoms = append(p.Geoms, across(2, -roundTopHalf, roundTopHalf-HoleFloor, -holeHalf, -holeHalf, holeHalf, holeHalf, Wall, ".45 .35 .2 1"), disc)
+	const inner, strip, wood = 0.0706, 0.040, ".80 .66 .42 1" // half the side of the square in the disc; half the width of the strips that complete it
+	p.distribute([]Geom{{Kind: Cylinder, From: [3]float64{0, 0, -roundTopHalf}, To: [3]float64{0, 0, roundTopHalf}, Radius: 0.1}})
+	p.Geoms = frame(2, -roundTopHalf, roundTopHalf, inner, holeHalf, Wall, wood)
+	p.Geoms = append(p.Geoms, across(2, -roundTopHalf, roundTopHalf-HoleFloor, -holeHalf, -holeHalf, holeHalf, holeHalf, Wall, ".45 .35 .2 1"))
 	for _, s := range []float64{-1, 1} {
-		x0, x1 := math.Min(s*inner, s*0.092), math.Max(s*inner, s*0.092)
-		p.Geoms = append(p.Geoms, across(2, -roundTopHalf, roundTopHalf, x0, -0.039, x1, 0.039, Wall, ".80 .66 .42 1"),
-			across(2, -roundTopHalf, roundTopHalf, -0.039, x0, 0.039, x1, Wall, ".80 .66 .42 1"))
+		x0, x1 := math.Min(s*inner, s*0.1), math.Max(s*inner, s*0.1)
+		p.Geoms = append(p.Geoms, across(2, -roundTopHalf, roundTopHalf, x0, -strip, x1, strip, Wall, wood), across(2, -roundTopHalf, roundTopHalf, -strip, x0, strip, x1, Wall, wood))
 	}
+	p.Geoms = append(p.Geoms, cross(2, -roundTopHalf, roundTopHalf, 0.1, strip)...)
 	return p
 }
 
@@ -72,7 +70,7 @@ func roundBase() Part {
 		arm(r-footLength, r, z)
 	}
 	p.distribute(p.Geoms)
-	p.Geoms = append(p.Geoms, Geom{Kind: Cylinder, From: [3]float64{0, 0, -z}, To: [3]float64{0, 0, z}, Radius: r, Contact: Outline, Color: "0 0 0 0"})
+	p.Geoms = append(p.Geoms, cross(2, -z, z, r, armHalf)...)
 	return p
 }
 

@@ -69,6 +69,12 @@ func (a *arm) swing(p geom.Vec3, yaw float64, n int) {
 	}
 }
 
+// readYaw takes the yaw from the measured tool pose.
+func (a *arm) readYaw() {
+	x := a.tool().Q.Rotate(geom.Vec3{1, 0, 0})
+	a.yaw = near(math.Atan2(x[1], x[0]), -math.Pi/2, 2*math.Pi)
+}
+
 // downward is the orientation Rz(yaw) Rx(pi) of a tool that points down.
 func downward(yaw float64) geom.Quat {
 	return geom.AxisAngle(geom.Vec3{0, 0, 1}, yaw).Mul(geom.Quat{1, 0, 0, 0})

@@ -8,19 +8,51 @@ import (
 
 // Moves for the parts of the lamp and the round table (m).
 var (
-	bulbs     = moves{graspHead: -0.010, graspZ: 0.020, topGrasp: 0.0305, topClear: 0.055, hover: 0.25, retreat: 0.09, leastYaw: -2.2, round: true, full: true}
+	bulbs     = moves{graspHead: -0.010, graspZ: 0.026, topGrasp: 0.0305, topClear: 0.055, hover: 0.25, retreat: 0.09, leastYaw: -2.2, round: true, full: true}
 	roundLegs = moves{graspHead: 0, graspZ: 0.022, topGrasp: 0.032, topClear: 0.035, hover: 0.2, round: true, full: true}
 	bases     = moves{topGrasp: 0.010, topClear: 0.035}
 	hoods     = moves{topGrasp: 0.050, topClear: 0.040}
 )
 
+// Where the hood goes when it stands in the way of the bulb (m, base frame), and the room that the hand needs beside
+// the bulb: half its thickness and width with half the hood's width and some slack.
+var (
+	aside    = geom.Vec3{0.40, -0.20, 0}
+	handRoom = geom.Vec3{0.083, 0.150, 0}
+)
+
 // buildLamp screws the bulb in and puts the hood over it.
 func buildLamp(a *arm) {
 	pairs := a.e.task.Pairs
-	(&screw{arm: a, pair: &pairs[0], moves: &bulbs}).lyingPart()
+	bulb := &screw{arm: a, pair: &pairs[0], moves: &bulbs}
 	hood := &screw{arm: a, pair: &pairs[1], moves: &hoods}
+	if hood.inTheWay(bulb.leg()) {
+		hood.putAside(aside)
+	}
+	bulb.lyingPart()
 	for !hood.place(0.115) {
 	}
+}
+
+// inTheWay reports whether the hand that grasps the lying part would run into this one.
+func (s *screw) inTheWay(lying geom.Pose) bool {
+	along := lying.Q.Rotate(geom.Vec3{0, 1, 0})
+	along[2] = 0
+	along = along.Unit()
+	d := s.leg().P.Sub(lying.P.Add(along.Scale(bulbs.graspHead)))
+	return math.Abs(d.Dot(along)) < handRoom[0] && math.Abs(d[0]*along[1]-d[1]*along[0]) < handRoom[1]
+}
+
+// putAside stands the part somewhere else on the table.
+func (s *screw) putAside(at geom.Vec3) {
+	yaw := s.grasp()
+	z := s.pose.P[2]
+	s.rise(0.03, 5)
+	s.swing(geom.Vec3{at[0], at[1], z + 0.03}, yaw, 14)
+	s.rise(-0.028, 5)
+	s.grip = -1
+	s.hold(3)
+	s.rise(s.topClear, 4)
 }
 
 // buildRoundTable screws the leg into the top and the base onto the leg.
@@ -41,18 +73,7 @@ func buildRoundTable(a *arm) {
 // it has none, until it rests there. above is how far over its place the part travels. It reports false when the part
 // was lost or did not fit; the caller tries again.
 func (s *screw) place(above float64) bool {
-	s.grip = -1
-	s.pose = s.tool()
-	s.rise(max(0.01, 0.22-s.pose.P[2]), 6)
-	part := s.leg()
-	x := part.Q.Rotate(geom.Vec3{1, 0, 0})
-	yaw := near(math.Atan2(x[1], x[0]), firstYaw, math.Pi/2)
-	s.swing(geom.Vec3{part.P[0], part.P[1], part.P[2] + s.topGrasp + s.topClear}, yaw, 16)
-	part = s.leg()
-	s.swing(geom.Vec3{part.P[0], part.P[1], part.P[2] + s.topGrasp}, yaw, 6)
-	s.hold(1)
-	s.grip = 1
-	s.hold(4)
+	yaw := s.grasp()
 	tip, _ := s.peg()
 	s.rise(above-tip[2], 14)
 	if tip, _ = s.peg(); tip[2] < above-0.03 {
@@ -76,6 +97,24 @@ func (s *screw) place(above float64) bool {
 		s.insertStep()
 	}
 	return s.giveUp()
+}
+
+// grasp takes a part that stands upright from above, on the flats of its square head, and returns the tool's yaw.
+func (s *screw) grasp() float64 {
+	s.grip = -1
+	s.pose = s.tool()
+	s.readYaw()
+	s.rise(max(0.01, 0.22-s.pose.P[2]), 6)
+	part := s.leg()
+	x := part.Q.Rotate(geom.Vec3{1, 0, 0})
+	yaw := near(math.Atan2(x[1], x[0]), firstYaw, math.Pi/2)
+	s.swing(geom.Vec3{part.P[0], part.P[1], part.P[2] + s.topGrasp + s.topClear}, yaw, 16)
+	part = s.leg()
+	s.swing(geom.Vec3{part.P[0], part.P[1], part.P[2] + s.topGrasp}, yaw, 6)
+	s.hold(1)
+	s.grip = 1
+	s.hold(4)
+	return yaw
 }
 
 // lower brings a part without a thread to its place and lets go.

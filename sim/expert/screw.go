@@ -15,7 +15,7 @@ const (
 	turnSteps    = 14
 	firstYaw     = 1.30 // least yaw at which a turn begins: with turn it keeps joint 7 inside its range
 	insertSteps  = 26
-	seatedWithin = 0.0012 // depth short of the seat at which a part that is screwed down counts as seated
+	seatedWithin = 0.0022 // depth short of the seat at which a part that is screwed down counts as seated
 )
 
 // sideways is the tool's orientation during an insertion: it points along -y, from the leg's side, which every hole
@@ -130,8 +130,7 @@ func (s *screw) seated() bool {
 // leg was lost or the peg did not go in; the caller tries again.
 func (s *screw) insertLeg() bool {
 	s.choose()
-	x := s.tool().Q.Rotate(geom.Vec3{1, 0, 0})
-	s.yaw = near(math.Atan2(x[1], x[0]), -math.Pi/2, 2*math.Pi)
+	s.readYaw()
 	s.grip = -1
 	if !s.pick() {
 		s.rise(0.06, 6)
