@@ -1,0 +1,342 @@
+package ppo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"korr/basepolicy"
+	"korr/internal/nn"
+	"korr/internal/seed"
+	"korr/koopman"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/run"
+)
+
+// RunConfig holds every hyper-parameter of a run; start from DefaultRun.
+type RunConfig struct {
+	Config
+	Method string `json:"method"` // residual.MethodResiP or MethodKORR
+	Seed   uint64 `json:"seed"`
+
+	Iterations int `json:"iterations"`
+	NumSteps   int `json:"num_steps"` // per environment and iteration
+	Envs       int `json:"num_envs"`
+	Workers    int `json:"workers"` // goroutines that simulate; never changes the result
+	MaxSteps   int `json:"max_steps"`
+
+	Alpha           float64 `json:"action_scale"` // of the residual, in normalised actions
+	Execute         int     `json:"execute"`      // actions executed of every chunk of the base
+	InitLogStd      float64 `json:"init_logstd"`  // fixed
+	ActorHidden     []int   `json:"actor_hidden"`
+	CriticHidden    []int   `json:"critic_hidden"`
+	KoopmanGradient bool    `json:"koopman_gradient"` // let the policy's gradient into phi, A and B
+	CheckpointEvery int     `json:"checkpoint_every"` // iterations; 0 = at the end only
+}
+
+// DefaultRun returns the published settings, at a size for one machine.
+func DefaultRun() RunConfig {
+	return RunConfig{
+		Config: Default(), Method: string(residual.MethodKORR), Seed: 1,
+		Iterations: 100, NumSteps: 700, Envs: 16, Workers: 2,
+		Alpha: 0.1, Execute: 8, InitLogStd: -1, ActorHidden: []int{256, 256}, CriticHidden: []int{256, 256},
+		KoopmanGradient: true, CheckpointEvery: 10,
+	}
+}
+
+// Validate reports the first field that is out of range.
+func (c *RunConfig) Validate() error {
+	if err := c.Config.Validate(); err != nil {
+		return err
+	}
+	for _, r := range []struct {
+		name string
+		ok   bool
+		want string
+	}{
+		{"method", c.Method == string(residual.MethodResiP) || c.Method == string(residual.MethodKORR), "resip or korr"},
+		{"iterations", c.Iterations >= 1, "at least 1"},
+		{"num_envs and num_steps", c.Envs >= 1 && c.NumSteps >= 1 && c.Envs*c.NumSteps >= 2*c.NumMinibatches, "two steps for each of num_minibatches"},
+		{"action_scale", c.Alpha > 0 && c.Alpha <= 1, "in (0, 1]"},
+		{"execute", c.Execute >= 1, "at least 1"},
+		{"init_logstd", math.Abs(c.InitLogStd) < 20, "in (-20, 20)"},
+		{"actor_hidden and critic_hidden", len(c.ActorHidden) > 0 && len(c.CriticHidden) > 0, "at least one layer"},
+		{"max_steps and checkpoint_every", c.MaxSteps >= 0 && c.CheckpointEvery >= 0, "at least 0"},
+	} {
+		if !r.ok {
+			return fmt.Errorf("ppo: %s out of range: want %s", r.name, r.want)
+		}
+	}
+	return nil
+}
+
+// Inputs is what a run works with. Everything below Base is optional, but KORR
+// needs Koopman.
+type Inputs struct {
+	// NewEnv makes environment i; the run closes it.
+	NewEnv func(i int) (sim.Env, error)
+	// Base is the frozen base policy.
+	Base *basepolicy.MLP
+	// Koopman is where KORR's model starts; it is not changed.
+	Koopman *koopman.Model
+	// Features makes the task's features, part of the encoded observation.
+	Features func() residual.Features
+	// Run receives metrics and checkpoints.
+	Run *run.Folder
+	// Progress hears of every iteration; called by the goroutine that trains.
+	Progress func(iteration int, values map[string]float64)
+	// Log hears what an operator should know; nil discards it.
+	Log *slog.Logger
+}
+
+func (in *Inputs) log() *slog.Logger {
+	if in.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return in.Log
+}
+
+func (in *Inputs) encoder() *residual.Encoder {
+	var feats residual.Features
+	if in.Features != nil {
+		feats = in.Features()
+	}
+	return residual.NewEncoder(in.Base.Obs, in.Base.Act, basepolicy.ObsLimit, feats)
+}
+
+// blockRows bounds the memory of a pass over a large mini-batch.
+const blockRows = 4096
+
+// Train runs the algorithm and returns the policy of the last iteration, whose
+// deterministic residual is the Gaussian's mean. A cancelled run saves its
+// policy and returns ctx's cause; it cannot be resumed.
+func Train(ctx context.Context, cfg RunConfig, in Inputs) (policy *residual.Policy, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	t, err := newTrainer(&cfg, &in)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	if err := t.rollout.restart(); err != nil {
+		return nil, err
+	}
+	for t.iteration < cfg.Iterations {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, errors.Join(fmt.Errorf("ppo: stopped at iteration %d: %w", t.iteration, cause), t.save())
+		}
+		start := time.Now()
+		t.agent.SetRates(Schedule(t.iteration, cfg.ActorWarmup, cfg.Iterations), Schedule(t.iteration, 0, cfg.Iterations))
+		if err := t.rollout.collect(t.agent); err != nil {
+			return nil, err
+		}
+		simulated := time.Now()
+		losses, epochs, err := t.update()
+		if err != nil {
+			return nil, fmt.Errorf("ppo: iteration %d: %w: lower learning_rate_actor and learning_rate_critic or look for broken observations", t.iteration, err)
+		}
+		if t.model != nil {
+			t.model.Constrain()
+		}
+		t.iteration++
+		if err := t.report(losses, epochs, simulated.Sub(start), time.Since(simulated)); err != nil {
+			return nil, err
+		}
+		if t.iteration == cfg.Iterations || cfg.CheckpointEvery > 0 && t.iteration%cfg.CheckpointEvery == 0 {
+			if err := t.save(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return t.policy(), nil
+}
+
+// update makes the epochs over the rollout's steps, each in mini-batches of
+// shuffled rows, until the policy has moved too far. It returns the last losses
+// and the epochs made.
+func (t *trainer) update() (l Losses, epochs int, err error) {
+	t.rows = t.rollout.valid(t.rows)
+	for epochs < t.cfg.UpdateEpochs {
+		if t.cfg.NumMinibatches > 1 {
+			t.rng.Shuffle(len(t.rows), func(i, j int) { t.rows[i], t.rows[j] = t.rows[j], t.rows[i] })
+		}
+		for k := range t.cfg.NumMinibatches {
+			part := t.rows[k*len(t.rows)/t.cfg.NumMinibatches : (k+1)*len(t.rows)/t.cfg.NumMinibatches]
+			if len(part) < 2 { // next to everything was lost to errors
+				continue
+			}
+			if epochs == 0 || t.cfg.NumMinibatches > 1 {
+				t.rollout.gather(&t.batch, part)
+			}
+			if l, err = t.agent.Update(&t.batch); err != nil {
+				return l, epochs, err
+			}
+		}
+		epochs++
+		if t.cfg.TargetKL > 0 && l.ApproxKL > t.cfg.TargetKL {
+			break
+		}
+	}
+	return l, epochs, nil
+}
+
+// trainer is a run under way.
+type trainer struct {
+	cfg     *RunConfig
+	in      *Inputs
+	sims    *sim.Batch
+	rollout *rollout
+	agent   *Agent
+	head    *nn.MLP
+	model   *koopman.Model // nil for ResiP
+	metrics *run.Recorder  // nil without a run folder
+	rng     *rand.Rand     // of the shuffles
+
+	iteration int
+	rows      []int
+	batch     Batch
+}
+
+func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
+	if in.Base == nil || in.NewEnv == nil {
+		return nil, errors.New("ppo: a run needs a base policy and environments")
+	}
+	enc := in.encoder()
+	d := Dims{Obs: enc.Dim(), X: enc.ActorInputDim(), Act: enc.ActDim()}
+	t = &trainer{cfg: cfg, in: in, rng: seed.Stream(cfg.Seed, "shuffle", 0)}
+	if err := t.newAgent(d); err != nil {
+		return nil, err
+	}
+	if cfg.Execute > in.Base.Config.Horizon {
+		return nil, fmt.Errorf("ppo: execute is %d, the base policy's chunks have %d actions", cfg.Execute, in.Base.Config.Horizon)
+	}
+	if t.sims, err = newSims(cfg, in); err != nil {
+		return nil, err
+	}
+	if spec := t.sims.Spec(); spec.ObsDim != enc.RawDim() || spec.ActDim != d.Act {
+		return nil, errors.Join(fmt.Errorf("ppo: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
+			enc.RawDim(), d.Act, spec.Task, spec.ObsDim, spec.ActDim), t.close())
+	}
+	t.rollout = newRollout(cfg, in, d, t.sims)
+	if in.Run != nil {
+		if t.metrics, err = in.Run.Recorder(0); err != nil {
+			return nil, errors.Join(err, t.close())
+		}
+	}
+	return t, nil
+}
+
+// newAgent starts the networks as published: a residual of zero, and values
+// near 0.25.
+func (t *trainer) newAgent(d Dims) error {
+	cfg, rows := t.cfg, max(t.cfg.Envs, min(blockRows, t.cfg.Envs*t.cfg.NumSteps))
+	in := d.X
+	if cfg.Method == string(residual.MethodKORR) {
+		if t.in.Koopman == nil {
+			return errors.New("ppo: korr needs a Koopman model: run `korr train koopman` first")
+		}
+		t.model = t.in.Koopman.Clone()
+		in = t.model.LatentDim()
+	}
+	t.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: d.Act}, seed.Stream(cfg.Seed, "actor", 0))
+	critic := nn.NewMLP(nn.MLPConfig{In: d.X, Hidden: cfg.CriticHidden, Out: 1, OutputBias: true, LastStd: 0.25, LastBias: 0.25}, seed.Stream(cfg.Seed, "critic", 0))
+	var actor Actor
+	var err error
+	if t.model != nil {
+		actor, err = NewKORR(t.model, t.head, d, rows, KORROptions{StopGradient: !cfg.KoopmanGradient})
+	} else {
+		actor, err = NewResiP(t.head, d, rows)
+	}
+	if err != nil {
+		return err
+	}
+	logStd := make([]float32, d.Act)
+	for i := range logStd {
+		logStd[i] = float32(cfg.InitLogStd)
+	}
+	t.agent, err = NewAgent(&cfg.Config, actor, critic, logStd, d, rows)
+	return err
+}
+
+func newSims(cfg *RunConfig, in *Inputs) (*sim.Batch, error) {
+	var envs []sim.Env
+	var err error
+	for i := range cfg.Envs {
+		var e sim.Env
+		if e, err = in.NewEnv(i); err != nil {
+			err = fmt.Errorf("ppo: environment %d: %w", i, err)
+			break
+		}
+		envs = append(envs, e)
+	}
+	if err == nil {
+		var b *sim.Batch
+		if b, err = sim.NewBatch(envs, cfg.Workers); err == nil {
+			return b, nil
+		}
+	}
+	for _, e := range envs {
+		_ = e.Close() // an error is on its way already
+	}
+	return nil, err
+}
+
+func (t *trainer) close() error {
+	err := t.sims.Close()
+	if t.metrics != nil {
+		err = errors.Join(err, t.metrics.Close())
+	}
+	return err
+}
+
+// report writes a line of the metrics.
+func (t *trainer) report(l Losses, epochs int, simulating, learning time.Duration) error {
+	s, steps := t.rollout.stats, t.iteration*t.cfg.Envs*t.cfg.NumSteps
+	values := map[string]float64{
+		"policy_loss": l.Policy, "value_loss": l.Value, "approx_kl": l.ApproxKL, "clip_fraction": l.ClipFraction, "grad_norm": l.GradNorm, "epochs": float64(epochs),
+		"ended": float64(s.ended), "ended_success": float64(s.successes), "ended_timeout": float64(s.timeouts), "sim_errors": float64(s.errors),
+		"sim_s": simulating.Seconds(), "learn_s": learning.Seconds(), "iteration": float64(t.iteration),
+	}
+	if t.model != nil {
+		values["koopman_loss"] = l.Model
+	}
+	if v := t.rollout.success(); v == v {
+		values["success"] = v
+	}
+	if t.in.Progress != nil {
+		t.in.Progress(t.iteration, values)
+	}
+	if t.metrics == nil {
+		return nil
+	}
+	return t.metrics.Record(steps, values)
+}
+
+// policy wraps the networks as they are.
+func (t *trainer) policy() *residual.Policy {
+	text, err := json.Marshal(t.cfg)
+	if err != nil {
+		panic(err) // Validate admits finite numbers only
+	}
+	return &residual.Policy{
+		Method: residual.Method(t.cfg.Method), Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: t.model, Actor: t.head,
+		Alpha: float32(t.cfg.Alpha), Squash: residual.Linear, Execute: t.cfg.Execute, Features: t.in.Features != nil,
+		Meta: map[string]string{"trainer": "ppo", "config": string(text), "environment_steps": strconv.Itoa(t.iteration * t.cfg.Envs * t.cfg.NumSteps)},
+	}
+}
+
+// save writes the present policy into the run folder.
+func (t *trainer) save() error {
+	if t.in.Run == nil {
+		return nil
+	}
+	return t.policy().Save(t.in.Run.Checkpoint("last"))
+}
