@@ -15,7 +15,8 @@ const (
 	turnSteps    = 14
 	firstYaw     = 1.30 // least yaw at which a turn begins: with turn it keeps joint 7 inside its range
 	insertSteps  = 26
-	seatedWithin = 0.0022 // depth short of the seat at which a part that is screwed down counts as seated
+	stopAt       = 0.0012 // depth short of the seat at which a part that is screwed down is turned no further
+	seatedWithin = 0.0028 // and at which it counts as seated: it rises a little when the tool lets go
 )
 
 // sideways is the tool's orientation during an insertion: it points along -y, from the leg's side, which every hole
@@ -42,9 +43,27 @@ var squareLegs = moves{graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClea
 // screwTable assembles every screwed pair of a square table: side grasp, lift, reorient so that the tool points
 // sideways, insert, release, and turn from above with regrasps.
 func screwTable(a *arm) {
-	for i := range a.e.task.Pairs {
-		s := &screw{arm: a, pair: &a.e.task.Pairs[i], moves: &squareLegs}
-		s.lyingPart()
+	s := &screw{arm: a, pair: &a.e.task.Pairs[0], moves: &squareLegs, corner: nearHole}
+	s.lyingPart()
+}
+
+// corners are where the four legs of a square table go, one after the other (base frame, m): the far side first, for
+// the tool comes from the near one.
+var corners = []geom.Vec3{{0.4853, -0.05625, 0}, {0.5978, -0.05625, 0}, nearHole, {0.5978, 0.05625, 0}}
+
+// nearHole is the nominal place of the hole that is easiest to reach.
+var nearHole = geom.Vec3{0.4853, 0.05625, 0}
+
+// screwSquareTable assembles all four legs. A leg that falls out while others are brought is done again.
+func screwSquareTable(a *arm) {
+	pairs := a.e.task.Pairs
+	for {
+		for i := range pairs {
+			s := &screw{arm: a, pair: &pairs[i], moves: &squareLegs, corner: corners[i]}
+			if !s.seated() {
+				s.lyingPart()
+			}
+		}
 	}
 }
 
@@ -63,8 +82,9 @@ func (s *screw) lyingPart() {
 type screw struct {
 	*arm
 	*moves
-	pair *sim.Pair
-	hole int
+	pair   *sim.Pair
+	corner geom.Vec3 // of the holes, the one nearest to here
+	hole   int
 }
 
 func (s *screw) leg() geom.Pose { return s.part(s.pair.Second) }
@@ -78,17 +98,34 @@ func (s *screw) mouth() geom.Vec3 {
 	return s.top().Apply(s.pair.Mouth(s.hole))
 }
 
-// choose picks the hole nearest to the corner that is easiest to reach.
+// choose picks the free hole nearest to the corner that is easiest to reach.
 func (s *screw) choose() {
-	want := geom.Vec3{0.4853, 0.05625, 0}
+	want := s.corner
 	best := math.Inf(1)
 	for i := range s.pair.Targets {
 		d := s.top().Apply(s.pair.Mouth(i)).Sub(want)
 		d[2] = 0
-		if n := d.Norm(); n < best {
+		if n := d.Norm(); n < best && !s.taken(i) {
 			best, s.hole = n, i
 		}
 	}
+}
+
+// taken reports whether another part of the task stands in hole i.
+func (s *screw) taken(i int) bool {
+	mouth := s.pair.Mouth(i)
+	pairs := s.e.task.Pairs
+	for k := range pairs {
+		other := &pairs[k]
+		if other == s.pair || other.First != s.pair.First || other.MaleFirst {
+			continue
+		}
+		d := s.top().Inv().Apply(s.part(other.Second).Apply(other.Tip)).Sub(mouth)
+		if d[1] < 0.002 && math.Hypot(d[0], d[2]) < 0.02 {
+			return true
+		}
+	}
+	return false
 }
 
 // axes are the axes of the joint in the base frame: the leg's and the top's, which agree after assembly.
@@ -118,10 +155,15 @@ func (s *screw) engaged() bool {
 	return -tip[2] > engagedAt && math.Hypot(tip[0], tip[1]) < 0.0014 && tilt < 0.07
 }
 
+// left is the depth short of the seat.
+func (s *screw) left() float64 {
+	tip, _ := s.peg()
+	return s.pair.Thread.Seat + tip[2]
+}
+
 func (s *screw) seated() bool {
 	if s.full {
-		tip, _ := s.peg()
-		return -tip[2] > s.pair.Thread.Seat-seatedWithin
+		return s.left() < seatedWithin
 	}
 	return s.e.task.Assembled(s.pair, s.top(), s.leg())
 }
@@ -244,7 +286,7 @@ func (s *screw) turnOnce() bool {
 	s.hold(3)
 	sink := s.pair.Thread.Pitch * turn / (2 * math.Pi) / turnSteps
 	for range turnSteps {
-		if s.full && s.seated() {
+		if s.full && s.left() < stopAt {
 			break
 		}
 		s.yaw -= turn / turnSteps
