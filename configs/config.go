@@ -10,6 +10,7 @@ type Config struct {
 	Base     Base     `yaml:"base"`
 	Koopman  Koopman  `yaml:"koopman"`
 	Residual Residual `yaml:"residual"`
+	PPO      PPO      `yaml:"ppo"`
 	Eval     Eval     `yaml:"eval"`
 	Run      Run      `yaml:"run"`
 }
@@ -62,11 +63,12 @@ type Koopman struct {
 	EvalHorizons   []int   `yaml:"eval_horizons"`
 }
 
-// Residual trains the residual by TD3 on a frozen base; package train/td3 explains the fields.
+// Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
 type Residual struct {
-	Method            string  `yaml:"method"`  // korr or resip
-	Base              string  `yaml:"base"`    // these two: shipped weights' name or a checkpoint's path
-	Koopman           string  `yaml:"koopman"` // where korr's model starts
+	Algorithm         string  `yaml:"algorithm"` // td3 or ppo
+	Method            string  `yaml:"method"`    // korr or resip
+	Base              string  `yaml:"base"`      // these two: shipped weights' name or a checkpoint's path
+	Koopman           string  `yaml:"koopman"`   // where korr's model starts
 	Features          bool    `yaml:"features"`
 	Alpha             float64 `yaml:"alpha"` // largest residual, of the normalised action
 	Envs              int     `yaml:"envs"`
@@ -108,6 +110,29 @@ type Residual struct {
 	SaveReplay        bool    `yaml:"save_replay"`
 	EvalEvery         int     `yaml:"eval_every"`
 	EvalEpisodes      int     `yaml:"eval_episodes"`
+}
+
+// PPO holds what only residual.algorithm ppo reads, under the published names; package train/ppo explains the fields.
+type PPO struct {
+	NumSteps           int     `yaml:"num_steps"` // control steps of every environment in one iteration
+	ClipCoef           float64 `yaml:"clip_coef"`
+	UpdateEpochs       int     `yaml:"update_epochs"`
+	NumMinibatches     int     `yaml:"num_minibatches"`
+	TargetKL           float64 `yaml:"target_kl"` // 0 = none
+	NormAdv            bool    `yaml:"norm_adv"`
+	VFCoef             float64 `yaml:"vf_coef"`
+	EntCoef            float64 `yaml:"ent_coef"`
+	MaxGradNorm        float64 `yaml:"max_grad_norm"` // 0 = none
+	LearningRateActor  float64 `yaml:"learning_rate_actor"`
+	LearningRateCritic float64 `yaml:"learning_rate_critic"`
+	ActorWarmup        int     `yaml:"actor_warmup"` // iterations
+	AdamEps            float64 `yaml:"adam_eps"`
+	WeightDecay        float64 `yaml:"weight_decay"`
+	Gamma              float64 `yaml:"gamma"`
+	GAELambda          float64 `yaml:"gae_lambda"`
+	NormalizeReward    bool    `yaml:"normalize_reward"`
+	ClipReward         float64 `yaml:"clip_reward"` // 0 = none
+	InitLogStd         float64 `yaml:"init_logstd"` // of the residual's Gaussian, fixed
 }
 
 // Eval measures policies on paired seeds.

@@ -8,7 +8,7 @@ import (
 
 // Validate checks ranges and choices and returns an *Error naming the first key that is wrong.
 func (c *Config) Validate() error {
-	for _, r := range slices.Concat(c.simRules(), c.trainRules(), c.residualRules(), c.evalRules()) {
+	for _, r := range slices.Concat(c.simRules(), c.trainRules(), c.residualRules(), c.ppoRules(), c.evalRules()) {
 		if !r.ok {
 			return &Error{Path: r.path, Problem: r.want}
 		}
@@ -88,6 +88,7 @@ func (c *Config) trainRules() []rule {
 func (c *Config) residualRules() []rule {
 	r := c.Residual
 	return []rule{
+		oneOf("residual.algorithm", r.Algorithm, "td3", "ppo"),
 		oneOf("residual.method", r.Method, "korr", "resip"),
 		within("residual.alpha", r.Alpha, 0, 1),
 		atLeast("residual.envs", r.Envs, 1),
@@ -126,6 +127,29 @@ func (c *Config) residualRules() []rule {
 		atLeast("residual.checkpoint_every", r.CheckpointEvery, 0),
 		atLeast("residual.eval_every", r.EvalEvery, 0),
 		atLeast("residual.eval_episodes", r.EvalEpisodes, 1),
+	}
+}
+
+func (c *Config) ppoRules() []rule {
+	p := c.PPO
+	return []rule{
+		atLeast("ppo.num_steps", p.NumSteps, 2),
+		within("ppo.clip_coef", p.ClipCoef, 0.001, 0.999),
+		atLeast("ppo.update_epochs", p.UpdateEpochs, 1),
+		within("ppo.num_minibatches", float64(p.NumMinibatches), 1, float64(p.NumSteps*c.Residual.Envs/2)),
+		atLeast("ppo.target_kl", p.TargetKL, 0.0),
+		atLeast("ppo.vf_coef", p.VFCoef, 0.0),
+		atLeast("ppo.ent_coef", p.EntCoef, 0.0),
+		atLeast("ppo.max_grad_norm", p.MaxGradNorm, 0.0),
+		positive("ppo.learning_rate_actor", p.LearningRateActor),
+		positive("ppo.learning_rate_critic", p.LearningRateCritic),
+		atLeast("ppo.actor_warmup", p.ActorWarmup, 0),
+		positive("ppo.adam_eps", p.AdamEps),
+		atLeast("ppo.weight_decay", p.WeightDecay, 0.0),
+		within("ppo.gamma", p.Gamma, 0.001, 1),
+		within("ppo.gae_lambda", p.GAELambda, 0, 1),
+		atLeast("ppo.clip_reward", p.ClipReward, 0.0),
+		within("ppo.init_logstd", p.InitLogStd, -10, 2),
 	}
 }
 

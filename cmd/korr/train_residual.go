@@ -25,9 +25,10 @@ func newCmdTrainResidual(a *app) *cobra.Command {
 	o := &trainResidualOptions{trainOptions: trainOptions{app: a}}
 	cmd := &cobra.Command{
 		Use:   "residual",
-		Short: "the residual of a frozen base policy, by TD3 in the simulator",
+		Short: "the residual of a frozen base policy, by TD3 or PPO in the simulator",
 		Long: `Trains korr (the actor reads the predicted latent state) or resip (it reads observation and base action) by off-policy
-reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some.
+reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some. --algorithm ppo
+takes the published on-policy algorithm instead, which needs many more steps and cannot be resumed.
 
 An interrupted run saves its state; --resume goes on from there, with the settings of the run folder.`,
 		Example: `  korr train residual --method korr --data runs/demos --out runs/korr
@@ -37,11 +38,12 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	}
 	o.addFlags(cmd, "runs/residual")
 	f := cmd.Flags()
+	f.String("algorithm", "td3", "td3 or ppo")
 	f.String("method", "korr", "korr or resip")
 	f.String("base", "base", "frozen base policy: a checkpoint or shipped weights")
 	f.String("koopman", "koopman", "where korr's model starts: a checkpoint or shipped weights")
 	f.Int("steps", 200_000, "environment steps")
-	for _, name := range []string{"method", "base", "koopman", "steps"} {
+	for _, name := range []string{"algorithm", "method", "base", "koopman", "steps"} {
 		setKey(f, name, "residual."+name)
 	}
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out")
@@ -53,9 +55,15 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.cfg.Residual.Algorithm == ppoName && o.resume {
+		return usageErrorf("--resume: a ppo run cannot be resumed")
+	}
 	in, err := o.inputs()
 	if err != nil {
 		return err
+	}
+	if o.cfg.Residual.Algorithm == ppoName {
+		return runTrainPPO(ctx, o, folder, in)
 	}
 	c := td3Config(o.cfg, o.workers())
 	p := o.progress("train "+c.Method, "steps", c.Steps)
