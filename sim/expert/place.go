@@ -14,6 +14,9 @@ var (
 	hoods     = moves{topGrasp: 0.050, topClear: 0.040}
 )
 
+// handClear is the distance between two parts from which on the hand fits beside the other one either way (m).
+const handClear = 0.17
+
 // Where the hood goes when it stands in the way of the bulb (m, base frame), and the room that the hand needs beside
 // the bulb: half its thickness and width with half the hood's width and some slack.
 var (
@@ -108,6 +111,9 @@ func (s *screw) grasp() float64 {
 	part := s.leg()
 	x := part.Q.Rotate(geom.Vec3{1, 0, 0})
 	yaw := near(math.Atan2(x[1], x[0]), firstYaw, math.Pi/2)
+	if d := s.top().P.Sub(part.P); math.Hypot(d[0], d[1]) < handClear && math.Abs(d[0]*math.Sin(yaw)-d[1]*math.Cos(yaw)) > math.Abs(d[0]*math.Cos(yaw)+d[1]*math.Sin(yaw)) {
+		yaw -= math.Pi / 2 // the wide side of the hand would point at the other part
+	}
 	s.swing(geom.Vec3{part.P[0], part.P[1], part.P[2] + s.topGrasp + s.topClear}, yaw, 16)
 	part = s.leg()
 	s.swing(geom.Vec3{part.P[0], part.P[1], part.P[2] + s.topGrasp}, yaw, 6)

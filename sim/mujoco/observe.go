@@ -8,6 +8,7 @@ package mujoco
 import "C"
 
 import (
+	"math"
 	"unsafe"
 
 	"korr/internal/geom"
@@ -86,6 +87,24 @@ func (e *Env) PegState(i int) (out [6]float64) {
 	return out
 }
 
+// threaded reports whether the thread of peg i has taken hold.
+func (e *Env) threaded(i int) bool { return e.s.peg[i].engaged != 0 }
+
+// penetration is the deepest contact of the last control step (m).
+func (e *Env) penetration() float64 { return float64(e.s.max_penetration) }
+
+// putPart moves part i to a pose in the base frame.
+func (e *Env) putPart(i int, pose geom.Pose) {
+	e.setPart(i, pose)
+	C.korr_forward(e.s)
+}
+
+// twist schedules a torque about the vertical on part i (N m) for the start of the next control step.
+func (e *Env) twist(i int, torque float64) {
+	e.s.push[6*i+5] = C.double(torque)
+	e.s.has_push = 1
+}
+
 // partMass is the compiled mass of part i (kg).
 func (e *Env) partMass(i int) float64 {
 	return float64(unsafe.Slice(e.s.m.body_mass, e.s.m.nbody)[e.s.body[i]])
@@ -98,17 +117,26 @@ func (e *Env) partExtent(i int) (lo, hi geom.Vec3) {
 	body := unsafe.Slice(m.geom_bodyid, m.ngeom)
 	kind, size := unsafe.Slice(m.geom_type, m.ngeom), unsafe.Slice(m.geom_size, 3*m.ngeom)
 	pos := unsafe.Slice(m.geom_pos, 3*m.ngeom)
+	quat := unsafe.Slice(m.geom_quat, 4*m.ngeom)
 	for g := range int(m.ngeom) {
 		if body[g] != e.s.body[i] {
 			continue
 		}
 		h := geom.Vec3{float64(size[3*g]), float64(size[3*g+1]), float64(size[3*g+2])}
-		if kind[g] == C.mjGEOM_CAPSULE { // upright: along the part's own axis
-			h = geom.Vec3{h[0], h[1] + h[0], h[0]}
+		switch kind[g] { // half extents along the geometry's own axes; a capsule's or cylinder's axis is its z
+		case C.mjGEOM_SPHERE:
+			h = geom.Vec3{h[0], h[0], h[0]}
+		case C.mjGEOM_CAPSULE:
+			h = geom.Vec3{h[0], h[0], h[1] + h[0]}
+		case C.mjGEOM_CYLINDER:
+			h = geom.Vec3{h[0], h[0], h[1]}
 		}
+		r := geom.Quat{float64(quat[4*g+1]), float64(quat[4*g+2]), float64(quat[4*g+3]), float64(quat[4*g])}.Mat()
 		for k := range 3 {
+			row := r.Row(k)
+			reach := math.Abs(row[0])*h[0] + math.Abs(row[1])*h[1] + math.Abs(row[2])*h[2]
 			c := float64(pos[3*g+k])
-			lo[k], hi[k] = min(lo[k], c-h[k]), max(hi[k], c+h[k])
+			lo[k], hi[k] = min(lo[k], c-reach), max(hi[k], c+reach)
 		}
 	}
 	return lo, hi

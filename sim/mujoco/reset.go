@@ -9,7 +9,9 @@ import "C"
 
 import (
 	"fmt"
+	"math"
 
+	"korr/internal/geom"
 	"korr/internal/seed"
 	"korr/sim"
 )
@@ -56,20 +58,33 @@ func (e *Env) place(uniform func(float64) float64, obstacle [3]C.double) {
 	}
 	C.korr_reset(e.s, &q[0], &obstacle[0])
 	for i := range e.task.Parts {
-		pose := NominalPose(&e.task.Parts[i])
-		p := [3]C.double{C.double(pose.P[0]), C.double(pose.P[1]), C.double(pose.P[2])}
-		w := [4]C.double{C.double(pose.Q[3]), C.double(pose.Q[0]), C.double(pose.Q[1]), C.double(pose.Q[2])}
-		C.korr_set_part(e.s, C.int(i), &p[0], &w[0])
+		e.setPart(i, NominalPose(&e.task.Parts[i]))
 	}
 	C.korr_forward(e.s)
 }
 
-// obstacle is the displaced obstacle's position, never closer to the first part than obstacleSlack.
+// setPart moves part i to a pose in the base frame; korr_forward has to follow.
+func (e *Env) setPart(i int, pose geom.Pose) {
+	p := [3]C.double{C.double(pose.P[0]), C.double(pose.P[1]), C.double(pose.P[2])}
+	w := [4]C.double{C.double(pose.Q[3]), C.double(pose.Q[0]), C.double(pose.Q[1]), C.double(pose.Q[2])}
+	C.korr_set_part(e.s, C.int(i), &p[0], &w[0])
+}
+
+// obstacle is the displaced obstacle's position, never closer to the first part, or to one that lies before its ends, than
+// obstacleSlack.
 func (e *Env) obstacle(dx, dy float64) [3]C.double {
 	top := NominalPose(&e.task.Parts[0]).P
 	s := e.task.Parts[0].Size
 	reach := max(s[0], s[2])/2 + obstacleSlack
 	x := max(obstacleNominal[0]+dx, top[0]+reach+0.01)
+	for i := range e.task.Parts {
+		p := &e.task.Parts[i]
+		at := NominalPose(p).P
+		r := max(p.Size[0], p.Size[1], p.Size[2])/2 + obstacleSlack
+		if beside := math.Abs(math.Abs(at[1]-obstacleNominal[1]-dy) - 0.175); i > 0 && at[0] < 0.5 && beside < r+0.01 {
+			x = max(x, at[0]+r+0.16) // the obstacle's side bars end 0.16 m before its front
+		}
+	}
 	limit := 0.165 - reach
 	y := min(max(obstacleNominal[1]+dy, top[1]-limit), top[1]+limit)
 	return [3]C.double{C.double(x), C.double(y), C.double(obstacleNominal[2])}

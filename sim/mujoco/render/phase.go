@@ -1,8 +1,6 @@
 package render
 
 import (
-	"math"
-
 	"korr/internal/geom"
 	"korr/sim"
 )
@@ -38,15 +36,6 @@ func Phase(t *sim.Task, obs []float32) string {
 // tip is where the second part's tip is against the nearest hole of the first: depth below its mouth and lateral
 // distance (m), and the angle between the parts' own axes (rad).
 func tip(p *sim.Pair, first, second geom.Pose) (depth, lateral, tilt float64) {
-	at := first.Inv().Apply(second.Apply(p.Tip))
-	lateral = math.Inf(1)
-	for i := range p.Targets {
-		m := p.Mouth(i)
-		if d := math.Hypot(at[0]-m[0], at[2]-m[2]); d < lateral {
-			lateral, depth = d, m[1]-at[1]
-		}
-	}
-	axis := geom.Vec3{0, 1, 0}
-	c := first.Q.Rotate(axis).Dot(second.Q.Rotate(axis))
-	return depth, lateral, math.Acos(min(1, max(-1, c)))
+	f := p.Fit(first, second)
+	return -f.Offset[1], f.Lateral(), f.Tilt()
 }
