@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"korr/internal/geom"
 	"korr/sim"
 	"korr/sim/envtest"
 	"korr/sim/expert"
@@ -29,10 +28,14 @@ func open(t testing.TB, cfg Config) *Env {
 }
 
 func TestContract(t *testing.T) {
-	for _, perturb := range []float64{0, 1} {
-		envtest.Check(t, func(t *testing.T, maxSteps int) sim.Env {
-			return open(t, Config{Randomness: sim.Med, Perturb: perturb, MaxSteps: maxSteps})
-		})
+	for _, name := range sim.TaskNames() {
+		for _, perturb := range []float64{0, 1} {
+			t.Run(name, func(t *testing.T) {
+				envtest.Check(t, func(t *testing.T, maxSteps int) sim.Env {
+					return open(t, Config{Task: name, Randomness: sim.Med, Perturb: perturb, MaxSteps: maxSteps})
+				})
+			})
+		}
 	}
 }
 
@@ -213,26 +216,6 @@ func TestUnstable(t *testing.T) {
 	}
 	if _, err := e.Step(obs, act); err != nil {
 		t.Errorf("step after recovery: %v", err)
-	}
-}
-
-// TestPublishedParts compares the compiled model with the published masses, sizes and nominal positions.
-func TestPublishedParts(t *testing.T) {
-	e := open(t, Config{})
-	for i, p := range e.task.Parts {
-		if m := e.partMass(i); math.Abs(m-p.Mass) > 1e-9 {
-			t.Errorf("%s weighs %v kg, published %v", p.Name, m, p.Mass)
-		}
-		lo, hi := e.partExtent(i)
-		for k := range 3 {
-			if got := hi[k] - lo[k]; math.Abs(got-p.Size[k]) > 1e-6 {
-				t.Errorf("%s is %.2f mm along axis %d, published %.2f", p.Name, 1e3*got, k, 1e3*p.Size[k])
-			}
-		}
-	}
-	want := geom.Vec3{0.3015 + 0.07, 0.20, 0.015}
-	if got := NominalPose(&e.task.Parts[4]).P; got.Sub(want).Norm() > 1e-12 {
-		t.Errorf("leg4 lies at %v, want %v", got, want)
 	}
 }
 

@@ -99,9 +99,10 @@ func (e *Env) putPart(i int, pose geom.Pose) {
 	C.korr_forward(e.s)
 }
 
-// twist schedules a torque about the vertical on part i (N m) for the start of the next control step.
-func (e *Env) twist(i int, torque float64) {
-	e.s.push[6*i+5] = C.double(torque)
+// twist schedules a torque about the vertical (N m) and an upward force (N) on part i for the start of the next control
+// step.
+func (e *Env) twist(i int, torque, up float64) {
+	e.s.push[6*i+2], e.s.push[6*i+5] = C.double(up), C.double(torque)
 	e.s.has_push = 1
 }
 
