@@ -8,6 +8,13 @@
 // (Heo et al. 2023, arXiv 2305.12821) has its origin at base + (0.3015, 0, 0) m and the rotation
 // Rz(pi/2) Ry(0) Rx(pi): tag x is base y, tag y is base x, tag z points down.
 //
+// # Tasks
+//
+// A task is data: parts (published masses and sizes, convex primitives, nominal poses), pairs (joints: which part enters
+// which, target pose, symmetry, thread), limits. Engines generate their model from it, so a further task is one more file
+// task_*.go, a line in the table of tasks, and a script in sim/expert. A part's frame is FurnitureBench's: y, or z for the
+// round table's top and base, is the part's own axis.
+//
 // # Observation (float32)
 //
 //	0..2    end-effector position, base frame, m

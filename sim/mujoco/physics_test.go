@@ -247,3 +247,27 @@ func TestTracking(t *testing.T) {
 		}
 	}
 }
+
+// TestHoodNeedsBulb: the hood comes to rest at its place on the bulb, and too low without it.
+func TestHoodNeedsBulb(t *testing.T) {
+	for _, bulb := range []bool{true, false} {
+		e := open(t, Config{Task: "lamp", Hold: 1 << 20})
+		obs := make([]float32, e.spec.ObsDim)
+		inAir(t, e, obs)
+		if bulb {
+			bring(e, &e.task.Pairs[0], geom.Vec3{0, -0.0045, 0}, 0)
+			for range 60 {
+				wait(t, e, obs, 1, func() { e.twist(1, -0.12, 0) })
+			}
+		}
+		pair := &e.task.Pairs[1]
+		bring(e, pair, geom.Vec3{0.001, 0.008, 0}, 0)
+		wait(t, e, obs, 40, nil)
+		got := e.task.Assembled(pair, e.poses[0], e.poses[2])
+		fit := pair.Fit(e.poses[0], e.poses[2])
+		t.Logf("bulb %v: hood rests at %v", bulb, fit.Offset)
+		if got != bulb {
+			t.Errorf("bulb %v: hood assembled %v, at %v", bulb, got, fit.Offset)
+		}
+	}
+}
