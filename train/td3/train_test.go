@@ -31,7 +31,8 @@ func TestResidualBeatsBase(t *testing.T) {
 			cfg, in := pointConfig(), pointInputs(t)
 			cfg.Method = method
 			in.Run = newRun(t)
-			if method == KORR {
+			if method == KORR { // sees the action only through the prediction, which it must learn too
+				cfg.Steps *= 2
 				in.Koopman = pointKoopman(t, in.Demos, in.Features)
 			}
 			in.Progress = func(r Report) { t.Log(r.Step, r.Values) }
