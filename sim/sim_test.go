@@ -172,6 +172,7 @@ type flaky struct {
 var errFlaky = errors.New("engine lost")
 
 func (f *flaky) Spec() Spec { return Spec{Task: "t", ObsDim: 1, ActDim: 1, MaxSteps: 9, ControlHz: 10} }
+
 func (f *flaky) Reset(obs []float32, seed uint64) error {
 	f.n = 0
 	obs[0] = float32(seed)
