@@ -35,6 +35,7 @@ type moves struct {
 	leastYaw  float64 // side grasp: the tool's yaw is the one in the whole turn from here, rad
 	round     bool    // a top grasp fits at any angle, not only on the flats of a square
 	full      bool    // screw down to the seat, not only to the tolerance
+	stop      bool    // stop a turn within the tolerance
 }
 
 // squareLegs are the moves for a leg of the square table.
@@ -54,17 +55,37 @@ var corners = []geom.Vec3{{0.4853, -0.05625, 0}, {0.5978, -0.05625, 0}, nearHole
 // nearHole is the nominal place of the hole that is easiest to reach.
 var nearHole = geom.Vec3{0.4853, 0.05625, 0}
 
+// squareTableLegs are the moves for a leg that is not the last: the turn must stop where the square leg is aligned.
+var squareTableLegs = func() moves {
+	m := squareLegs
+	m.stop = true
+	return m
+}()
+
 // screwSquareTable assembles all four legs. A leg that falls out while others are brought is done again.
 func screwSquareTable(a *arm) {
 	pairs := a.e.task.Pairs
 	for {
 		for i := range pairs {
-			s := &screw{arm: a, pair: &pairs[i], moves: &squareLegs, corner: corners[i]}
-			if !s.seated() {
-				s.lyingPart()
+			s := &screw{arm: a, pair: &pairs[i], moves: &squareTableLegs, corner: corners[i]}
+			for !s.standing() {
+				s.insertLeg()
+			}
+			for n := 0; n < 10 && !s.seated() && s.left() > stopAt; n++ {
+				if !s.turnOnce() {
+					break
+				}
 			}
 		}
+		a.step()
 	}
+}
+
+// standing reports whether the leg stands in one of the holes, and notes in which.
+func (s *screw) standing() bool {
+	f := s.pair.Fit(s.top(), s.leg())
+	s.hole = f.Hole
+	return f.Offset[1] < -0.003 && f.Lateral() < 0.003 && f.Tilt() < 0.2
 }
 
 // lyingPart brings a part that lies on the table into its hole and screws it in.
@@ -182,8 +203,9 @@ func (s *screw) insertLeg() bool {
 	h := geom.Vec3{m[0], m[1], m[2] + s.graspHead - s.pair.Tip[1] + 0.05}
 	mid := s.pose.P.Lerp(h, 0.5)
 	mid[2] = 0.24
-	s.moveTo(geom.Pose{P: mid, Q: s.pose.Q.Slerp(sideways, 0.5)}, 9)
-	s.moveTo(geom.Pose{P: h, Q: sideways}, 10)
+	side := s.side()
+	s.moveTo(geom.Pose{P: mid, Q: s.pose.Q.Slerp(side, 0.5)}, 9)
+	s.moveTo(geom.Pose{P: h, Q: side}, 10)
 	for i := range 3 {
 		s.align([3]int{7, 4, 3}[i], clearAbove)
 	}
@@ -198,6 +220,16 @@ func (s *screw) insertLeg() bool {
 		s.insertStep()
 	}
 	return s.giveUp()
+}
+
+// side is the orientation of the tool during the insertion: sideways, along an edge of the top where other legs may
+// stand beside the hole.
+func (s *screw) side() geom.Quat {
+	if !s.stop {
+		return sideways
+	}
+	x := s.top().Q.Rotate(geom.Vec3{1, 0, 0})
+	return geom.AxisAngle(geom.Vec3{0, 0, 1}, near(math.Atan2(x[1], x[0]), -math.Pi/4, math.Pi/2)).Mul(sideways)
 }
 
 func (s *screw) giveUp() bool {
@@ -285,8 +317,12 @@ func (s *screw) turnOnce() bool {
 	s.grip = 1
 	s.hold(3)
 	sink := s.pair.Thread.Pitch * turn / (2 * math.Pi) / turnSteps
+	aligned := 0
 	for range turnSteps {
-		if s.full && s.left() < stopAt {
+		if s.stop && s.seated() {
+			aligned++
+		}
+		if s.full && s.left() < stopAt || aligned > 1 {
 			break
 		}
 		s.yaw -= turn / turnSteps
