@@ -1,7 +1,7 @@
 package pictures
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"image"
 	"image/png"
@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"korr/internal/atomicfile"
 )
 
 // encoder writes frames of one size; finish completes what it writes.
@@ -104,16 +106,12 @@ func (m *Movie) Abort() {
 
 // WritePNG writes a picture. The file appears under its name when it is complete.
 func WritePNG(path string, img image.Image) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	err = errors.Join(png.Encode(f, img), f.Chmod(0o644), f.Close())
+	var b bytes.Buffer
+	err := png.Encode(&b, img)
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = atomicfile.Write(path, b.Bytes())
 	}
 	if err != nil {
-		os.Remove(f.Name())
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

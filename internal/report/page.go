@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"os"
+
+	"korr/internal/atomicfile"
 )
 
 // Page is one HTML report.
@@ -83,12 +84,8 @@ func (p *Page) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+	if err := atomicfile.Write(path, b); err != nil {
 		return fmt.Errorf("report: %w", err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("report: %w", errors.Join(err, os.Remove(tmp)))
 	}
 	return nil
 }

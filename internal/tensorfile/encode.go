@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
+
+	"korr/internal/atomicfile"
 )
 
 // Encode returns the bytes of f as a safetensors file of F32 tensors. Equal
@@ -93,29 +92,8 @@ func Write(path string, f *File) error {
 	if err != nil {
 		return fmt.Errorf("tensorfile: write %s: %w", path, err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
-	if err != nil {
+	if err := atomicfile.Write(path, b); err != nil {
 		return fmt.Errorf("tensorfile: write %s: %w", path, err)
-	}
-	_, werr := tmp.Write(b)
-	err = errors.Join(werr, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("tensorfile: write %s: %w", path, err), os.Remove(tmp.Name()))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename in dir survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("tensorfile: sync %s: %w", dir, err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("tensorfile: sync %s: %w", dir, err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"korr/internal/atomicfile"
 	"korr/sim"
 )
 
@@ -208,7 +209,7 @@ func (w *Writer) finish() error {
 	if err := os.Rename(w.tmp, w.dir); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(filepath.Clean(w.dir)))
+	return atomicfile.SyncDir(filepath.Dir(filepath.Clean(w.dir)))
 }
 
 // Abort removes what was written so far. After a successful Close it does nothing.
@@ -227,14 +228,6 @@ func (w *Writer) Abort() error {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Write saves a dataset in memory to dir, which must not exist.

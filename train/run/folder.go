@@ -1,12 +1,13 @@
 package run
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"korr/internal/atomicfile"
 )
 
 // Names inside a run folder.
@@ -82,29 +83,8 @@ func (f *Folder) Config() ([]byte, error) {
 // WriteFile replaces a file of the folder: whoever reads it sees the old or the
 // complete new content, also after a crash.
 func (f *Folder) WriteFile(name string, data []byte) error {
-	if err := writeAtomic(f.Path(name), data); err != nil {
+	if err := atomicfile.Write(f.Path(name), data); err != nil {
 		return fmt.Errorf("run folder %s: %w", f.dir, err)
 	}
 	return nil
-}
-
-func writeAtomic(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
-	if err != nil {
-		return err
-	}
-	_, werr := tmp.Write(data)
-	err = errors.Join(werr, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
