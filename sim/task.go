@@ -58,7 +58,9 @@ type Part struct {
 	ForceMul  float64    // multiplier of the random force
 	TorqueMul float64    // multiplier of the random torque
 	// PushForce and PushTorque adapt the published multipliers to this model's masses and contacts: the impulse of a
-	// push is that share of force times time. Zero counts as one.
+	// push is that share of force times time. Zero counts as one. Chosen so that the parts of the lamp and the round table
+	// are displaced by 3 to 7 mm on average at low and 21 to 32 mm at med (one_leg's top: 9 and 36 mm); with the published
+	// multipliers as they are, this model's lighter parts would leave the table.
 	PushForce, PushTorque float64
 }
 
