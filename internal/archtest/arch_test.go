@@ -75,7 +75,7 @@ func TestHeavyLibrariesHaveOneRoom(t *testing.T) {
 		library string
 		rooms   []string
 	}{
-		{"github.com/bluenviron/goroslib", []string{"ros"}},
+		{"github.com/bluenviron/goroslib", []string{"ros/node"}},
 		{"gorgonia.org", []string{"train"}},
 		{"github.com/spf13/viper", []string{"configs"}},
 		{"github.com/spf13/cobra", []string{"cmd"}},
