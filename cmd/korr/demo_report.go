@@ -6,13 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
 	"image/png"
 	"os"
 	"path/filepath"
 	"runtime"
 
-	"korr/internal/pictures"
 	"korr/internal/report"
 	"korr/sim/mujoco/render"
 	"korr/train/eval"
@@ -46,7 +44,7 @@ func (d *demo) draw(ctx context.Context) error {
 			return err
 		}
 		var b bytes.Buffer
-		if err := png.Encode(&b, stripOf(clip)); err != nil {
+		if err := png.Encode(&b, clip.Strip(stripColumns, panelWidth)); err != nil {
 			return err
 		}
 		name, words := "failed", "fails"
@@ -62,14 +60,8 @@ func (d *demo) draw(ctx context.Context) error {
 	return nil
 }
 
-// stripOf lays a clip's key frames out in rows of three.
-func stripOf(clip *render.Clip) *image.RGBA {
-	panels := make([]pictures.Panel, len(clip.Keys))
-	for i, k := range clip.Keys {
-		panels[i] = pictures.Panel{Image: k.Image, Title: k.Phase, Note: fmt.Sprintf("step %d, %.1f s", k.Step, k.Time)}
-	}
-	return pictures.Strip(panels, 3, 460)
-}
+// stripColumns and panelWidth lay the key frames of an episode out: pictures to a row, and pixels.
+const stripColumns, panelWidth = 3, 460
 
 func withPushes(c eval.Condition) string {
 	if c.Perturb > 0 {

@@ -69,7 +69,7 @@ func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.E
 	}
 	switch {
 	case movie == nil && err == nil:
-		return pictures.WritePNG(o.render, stripOf(clip))
+		return pictures.WritePNG(o.render, clip.Strip(stripColumns, panelWidth))
 	case movie == nil:
 		return err
 	case err != nil:
