@@ -4,18 +4,17 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
-	"korr/basepolicy"
 	"korr/internal/seed"
-	"korr/residual"
 	"korr/residual/shield"
 	"korr/sim"
+	"korr/train/episodes"
 )
 
 // slot is one environment's episode under way.
 type slot struct {
-	queue *basepolicy.Queue
-	enc   *residual.Encoder
+	episodes.View
 	seed  uint64
 	steps int
 	begun float32   // 1 when x is an episode's first
@@ -44,9 +43,8 @@ type rollout struct {
 	results                 []sim.Result
 	errs                    []error
 	again                   []bool
-	seeds                   []uint64
 
-	episodes      int // begun
+	starter       *episodes.Starter
 	stats         rolloutStats
 	recentOutcome []bool // of the last 100 episodes, oldest first
 }
@@ -61,13 +59,14 @@ func newRollout(cfg *RunConfig, in *Inputs, d Dims, batch *sim.Batch) *rollout {
 	ro := &rollout{
 		cfg: cfg, in: in, dims: d, batch: batch, slots: make([]slot, n),
 		rng: seed.Stream(cfg.Seed, "exploration", 0), reward: NewRewardNormalizer(cfg.ClipReward),
-		x: f(rows * d.X), r: f(rows * d.Act), u: f(rows * d.Act), next: f(rows * d.Obs),
+		starter: episodes.NewStarter(batch, cfg.Seed, in.log()),
+		x:       f(rows * d.X), r: f(rows * d.Act), u: f(rows * d.Act), next: f(rows * d.Obs),
 		logProb: f(rows), value: f(rows), done: f(rows), rewards: f(rows), adv: f(rows), ret: f(rows), lost: make([]bool, rows),
 		nextValue: f(n), nextDone: f(n), obs: f(n * spec.ObsDim), act: f(n * spec.ActDim), present: f(n * d.X), last: f(d.X),
-		raw: f(n)[:0], scaled: f(n), results: make([]sim.Result, n), errs: make([]error, n), again: make([]bool, n), seeds: make([]uint64, n),
+		raw: f(n)[:0], scaled: f(n), results: make([]sim.Result, n), errs: make([]error, n), again: make([]bool, n),
 	}
 	for i := range ro.slots {
-		ro.slots[i] = slot{queue: basepolicy.NewQueue(in.Base.NewChunker(), cfg.Execute), enc: in.encoder(), x: ro.present[i*d.X : (i+1)*d.X]}
+		ro.slots[i] = slot{View: episodes.NewView(in.Base, cfg.Execute, in.Features), x: ro.present[i*d.X : (i+1)*d.X]}
 		ro.again[i] = true
 	}
 	return ro
@@ -112,7 +111,7 @@ func (ro *rollout) choose(agent *Agent, row int) {
 		}
 		ro.logProb[k] = float32(LogProb(r, mu, agent.LogStd))
 		ro.done[k] = s.begun
-		s.enc.DenormalizeActionTo(ro.act[i*d.Act:(i+1)*d.Act], u)
+		s.Enc.DenormalizeActionTo(ro.act[i*d.Act:(i+1)*d.Act], u)
 	}
 }
 
@@ -160,12 +159,12 @@ func (ro *rollout) advance(agent *Agent, i, k int) error {
 	s.begun = 0
 	timeout := res.Truncated || ro.cfg.MaxSteps > 0 && s.steps >= ro.cfg.MaxSteps
 	if !res.Terminated && !timeout {
-		err := s.observe(ro.rawObs(i), d)
+		err := s.observe(ro.rawObs(i))
 		copy(ro.next[k*d.Obs:(k+1)*d.Obs], s.x)
 		return err
 	}
-	if err := s.final(ro.last, ro.rawObs(i), d); err != nil {
-		return err
+	if err := s.PeekTo(ro.last, ro.rawObs(i)); err != nil {
+		return fmt.Errorf("ppo: %w", err)
 	}
 	copy(ro.next[k*d.Obs:(k+1)*d.Obs], ro.last)
 	ro.again[i] = true
@@ -190,36 +189,21 @@ func (ro *rollout) rawObs(i int) []float32 {
 
 // restart begins new episodes where again is set, and clears it.
 func (ro *rollout) restart() error {
-	const attempts = 3
-	var err error
-	for range attempts {
-		due := false
-		for i := range ro.slots {
-			if ro.again[i] {
-				due = true
-				ro.seeds[i] = seed.Stream(ro.cfg.Seed, "train", uint64(ro.episodes)).Uint64()
-				ro.episodes++
-			}
-		}
-		if !due {
-			return nil
-		}
-		if err = ro.batch.Reset(ro.obs, ro.seeds, ro.again); err == nil {
-			break
-		}
-		ro.in.log().Warn("environments did not reset; trying other seeds", "err", err)
+	if !slices.Contains(ro.again, true) {
+		return nil
 	}
+	seeds, err := ro.starter.Begin(ro.obs, ro.again)
 	if err != nil {
-		return fmt.Errorf("ppo: no episode could be started in %d attempts: %w", attempts, err)
+		return fmt.Errorf("ppo: %w", err)
 	}
 	for i := range ro.slots {
 		s := &ro.slots[i]
 		if !ro.again[i] {
 			continue
 		}
-		ro.again[i], s.seed, s.steps, s.begun = false, ro.seeds[i], 0, 1
-		s.queue.Reset(s.seed)
-		if err := s.observe(ro.rawObs(i), ro.dims); err != nil {
+		ro.again[i], s.seed, s.steps, s.begun = false, seeds[i], 0, 1
+		s.Queue.Reset(s.seed)
+		if err := s.observe(ro.rawObs(i)); err != nil {
 			return err
 		}
 	}
@@ -241,25 +225,10 @@ func (ro *rollout) success() float64 {
 }
 
 // observe fills x for a raw observation; the base policy advances.
-func (s *slot) observe(obs []float32, d Dims) error {
-	s.enc.EncodeTo(s.x, obs)
-	base := s.x[d.Obs : d.Obs+d.Act]
-	if err := s.queue.ActTo(base, s.x[:s.enc.BaseDim()]); err != nil {
+func (s *slot) observe(obs []float32) error {
+	if err := s.ObserveTo(s.x, obs); err != nil {
 		return fmt.Errorf("ppo: %w", err)
 	}
-	s.enc.ActorInputTo(s.x, s.x, base, obs, s.queue.Phase())
-	return nil
-}
-
-// final fills x for the last observation of an episode, with the base action
-// that would have come next.
-func (s *slot) final(x, obs []float32, d Dims) error {
-	s.enc.EncodeTo(x, obs)
-	base, phase := x[d.Obs:d.Obs+d.Act], s.queue.NextPhase()
-	if err := s.queue.PeekTo(base, x[:s.enc.BaseDim()]); err != nil {
-		return fmt.Errorf("ppo: %w", err)
-	}
-	s.enc.ActorInputTo(x, x, base, obs, phase)
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"korr/koopman"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/episodes"
 	"korr/train/run"
 )
 
@@ -104,11 +105,7 @@ func (in *Inputs) log() *slog.Logger {
 }
 
 func (in *Inputs) encoder() *residual.Encoder {
-	var feats residual.Features
-	if in.Features != nil {
-		feats = in.Features()
-	}
-	return residual.NewEncoder(in.Base.Obs, in.Base.Act, basepolicy.ObsLimit, feats)
+	return episodes.NewEncoder(in.Base, in.Features)
 }
 
 // blockRows bounds the memory of a pass over a large mini-batch.

@@ -61,7 +61,7 @@ func (t *trainer) encode() (*tensorfile.File, error) {
 	ro := t.rollout
 	p := progress{
 		Step: t.step, Owed: t.owed, Warmed: t.warmed, Updates: t.learner.updates, ActorUpdates: t.learner.actorUpdates,
-		SinceProject: t.actor.sinceProject, Episodes: ro.episodes, Ended: ro.ended, Recent: ro.recent.outcomes,
+		SinceProject: t.actor.sinceProject, Episodes: ro.starter.Begun, Ended: ro.ended, Recent: ro.recent.outcomes,
 		Trials: t.trials, Replay: t.cfg.SaveReplay,
 	}
 	var err error
@@ -168,7 +168,7 @@ func (t *trainer) decode(f *tensorfile.File) error {
 	copy(t.rollout.noise.state, noise)
 	t.step, t.owed, t.warmed, t.trials = p.Step, p.Owed, p.Warmed, p.Trials
 	t.learner.updates, t.learner.actorUpdates, t.actor.sinceProject = p.Updates, p.ActorUpdates, p.SinceProject
-	t.rollout.episodes, t.rollout.ended, t.rollout.recent.outcomes = p.Episodes, p.Ended, p.Recent
+	t.rollout.starter.Begun, t.rollout.ended, t.rollout.recent.outcomes = p.Episodes, p.Ended, p.Recent
 	if err := t.loadBest(); err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (s *slot) load(f *tensorfile.File, i int, st *storedSlot, frames int) error
 	if err != nil {
 		return err
 	}
-	if st.Frame < 0 || st.Frame >= frames || len(actions) > cap(s.actions) || len(actions)%s.enc.ActDim() != 0 {
+	if st.Frame < 0 || st.Frame >= frames || len(actions) > cap(s.actions) || len(actions)%s.Enc.ActDim() != 0 {
 		return fmt.Errorf("environment %d: frame %d of %d, %d action values", i, st.Frame, frames, len(actions))
 	}
 	copy(s.x, x)

@@ -3,8 +3,8 @@ package td3
 import (
 	"fmt"
 
-	"korr/basepolicy"
 	"korr/train/dataset"
+	"korr/train/episodes"
 	"korr/train/replay"
 )
 
@@ -19,31 +19,31 @@ type demonstrations struct {
 // executed is the action. Recordings lack the observation after the last action.
 // The last frame of a success needs none; that of another episode is dropped,
 // and returns bootstrap from it.
-func newDemonstrations(cfg *Config, in *Inputs, d dims, episodes []dataset.Episode) (*demonstrations, error) {
+func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episode) (*demonstrations, error) {
 	frames := 0
-	for i := range episodes {
-		frames += episodes[i].Len()
+	for i := range recorded {
+		frames += recorded[i].Len()
 	}
 	buffer := replay.New(max(1, frames), d.x, d.act)
 	out := &demonstrations{buffer: buffer}
-	s := slot{queue: basepolicy.NewQueue(in.Base.NewChunker(), cfg.Execute), enc: in.encoder(), x: make([]float32, d.x)}
-	obs, act := make([]float32, s.enc.RawDim()), make([]float32, d.act)
+	s := slot{View: episodes.NewView(in.Base, cfg.Execute, in.Features), x: make([]float32, d.x)}
+	obs, act := make([]float32, s.Enc.RawDim()), make([]float32, d.act)
 	outside := 0
-	for i := range episodes {
-		e := &episodes[i]
+	for i := range recorded {
+		e := &recorded[i]
 		s.nstep = replay.NewNStep(buffer, cfg.NStep, cfg.Gamma)
-		s.queue.Reset(e.Seed)
+		s.Queue.Reset(e.Seed)
 		if got, want := len(e.State)+len(e.Env), e.Len()*len(obs); got != want || len(e.Executed) != e.Len()*d.act {
 			return nil, fmt.Errorf("td3: demonstration %d of %d frames has %d observed and %d executed values, want %d and %d: was it recorded for another task?",
 				i, e.Len(), got, len(e.Executed), want, e.Len()*d.act)
 		}
 		for t := range e.Len() {
 			e.ObsTo(obs, t)
-			if err := s.observe(obs, d); err != nil {
+			if err := s.observe(obs); err != nil {
 				return nil, fmt.Errorf("demonstration %d, frame %d: %w", i, t, err)
 			}
 			frame := buffer.AddFrame(s.x)
-			s.enc.NormalizeActionTo(act, e.ExecutedAt(t))
+			s.Enc.NormalizeActionTo(act, e.ExecutedAt(t))
 			buffer.SetAction(frame, act)
 			if !reachable(act, s.x[d.obs:], float32(cfg.Alpha)) {
 				outside++

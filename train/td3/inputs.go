@@ -10,6 +10,7 @@ import (
 	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
+	"korr/train/episodes"
 	"korr/train/run"
 )
 
@@ -70,11 +71,7 @@ func (in *Inputs) log() *slog.Logger {
 
 // encoder returns a new encoder of the base policy's observations.
 func (in *Inputs) encoder() *residual.Encoder {
-	var feats residual.Features
-	if in.Features != nil {
-		feats = in.Features()
-	}
-	return residual.NewEncoder(in.Base.Obs, in.Base.Act, basepolicy.ObsLimit, feats)
+	return episodes.NewEncoder(in.Base, in.Features)
 }
 
 // check compares the parts with each other and with the environments.

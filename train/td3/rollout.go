@@ -5,18 +5,15 @@ import (
 	"fmt"
 	"slices"
 
-	"korr/basepolicy"
-	"korr/internal/seed"
-	"korr/residual"
 	"korr/residual/shield"
 	"korr/sim"
+	"korr/train/episodes"
 	"korr/train/replay"
 )
 
 // slot is one environment's episode under way.
 type slot struct {
-	queue   *basepolicy.Queue
-	enc     *residual.Encoder
+	episodes.View
 	nstep   *replay.NStep
 	seed    uint64
 	steps   int
@@ -37,16 +34,15 @@ type rollout struct {
 	noise  *exploration
 	rng    stream
 
-	episodes int // begun
-	ended    int
-	recent   window
-	stats    rolloutStats
+	starter *episodes.Starter
+	ended   int
+	recent  window
+	stats   rolloutStats
 
 	obs, act []float32 // [n, raw widths]
 	x, u, r  []float32 // [n, x], [n, act]
 	results  []sim.Result
 	errs     []error
-	seeds    []uint64
 	again    []bool // environments to reset
 	peek     []float32
 }
@@ -55,10 +51,11 @@ func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *repla
 	n, spec := batch.Len(), batch.Spec()
 	ro := &rollout{
 		cfg: cfg, in: in, dims: d, batch: batch, buffer: buffer, slots: make([]slot, n),
-		noise: newExploration(n*d.act, cfg.NoiseRho), rng: newStream(cfg.Seed, "exploration"), recent: window{size: 100},
+		starter: episodes.NewStarter(batch, cfg.Seed, in.log()),
+		noise:   newExploration(n*d.act, cfg.NoiseRho), rng: newStream(cfg.Seed, "exploration"), recent: window{size: 100},
 		obs: make([]float32, n*spec.ObsDim), act: make([]float32, n*spec.ActDim),
 		x: make([]float32, n*d.x), u: make([]float32, n*d.act), r: make([]float32, n*d.act),
-		results: make([]sim.Result, n), errs: make([]error, n), seeds: make([]uint64, n), again: make([]bool, n),
+		results: make([]sim.Result, n), errs: make([]error, n), again: make([]bool, n),
 		peek: make([]float32, d.x),
 	}
 	longest := spec.MaxSteps
@@ -67,7 +64,7 @@ func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *repla
 	}
 	for i := range ro.slots {
 		ro.slots[i] = slot{
-			queue: basepolicy.NewQueue(in.Base.NewChunker(), cfg.Execute), enc: in.encoder(),
+			View:  episodes.NewView(in.Base, cfg.Execute, in.Features),
 			nstep: replay.NewNStep(buffer, cfg.NStep, cfg.Gamma), x: ro.x[i*d.x : (i+1)*d.x],
 			actions: make([]float32, 0, longest*spec.ActDim),
 		}
@@ -103,7 +100,7 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 			ro.u[i*u+j] = ub + alpha*ro.r[i*u+j]
 		}
 		act := ro.act[i*u : (i+1)*u]
-		s.enc.DenormalizeActionTo(act, ro.u[i*u:(i+1)*u])
+		s.Enc.DenormalizeActionTo(act, ro.u[i*u:(i+1)*u])
 		s.actions = append(s.actions, act...)
 	}
 }
@@ -148,7 +145,7 @@ func (ro *rollout) record() error {
 func (ro *rollout) advance(i int, end replay.End) error {
 	s, reward := &ro.slots[i], float64(ro.results[i].Reward)
 	if end == replay.Running {
-		if err := s.observe(ro.rawObs(i), ro.dims); err != nil {
+		if err := s.observe(ro.rawObs(i)); err != nil {
 			return err
 		}
 		next := ro.buffer.AddFrame(s.x)
@@ -156,8 +153,8 @@ func (ro *rollout) advance(i int, end replay.End) error {
 		s.frame = next
 		return nil
 	}
-	if err := s.last(ro.peek, ro.rawObs(i), ro.dims); err != nil {
-		return err
+	if err := s.PeekTo(ro.peek, ro.rawObs(i)); err != nil {
+		return fmt.Errorf("td3: %w", err)
 	}
 	s.nstep.Push(s.frame, reward, ro.buffer.AddFrame(ro.peek), end)
 	ro.ended++
@@ -206,29 +203,16 @@ func (ro *rollout) fail(i int, err error) {
 
 // restart begins new episodes where again is set, and clears it.
 func (ro *rollout) restart() error {
-	const attempts = 3
-	var err error
-	for range attempts {
-		for i := range ro.slots {
-			if ro.again[i] {
-				ro.seeds[i] = seed.Stream(ro.cfg.Seed, "train", uint64(ro.episodes)).Uint64()
-				ro.episodes++
-			}
-		}
-		if err = ro.batch.Reset(ro.obs, ro.seeds, ro.again); err == nil {
-			break
-		}
-		ro.in.log().Warn("environments did not reset; trying other seeds", "err", err)
-	}
+	seeds, err := ro.starter.Begin(ro.obs, ro.again)
 	if err != nil {
-		return fmt.Errorf("td3: no episode could be started in %d attempts: %w", attempts, err)
+		return fmt.Errorf("td3: %w", err)
 	}
 	for i := range ro.slots {
 		if !ro.again[i] {
 			continue
 		}
 		ro.again[i] = false
-		if err := ro.slots[i].start(ro.seeds[i], ro.rawObs(i), ro.dims); err != nil {
+		if err := ro.slots[i].start(seeds[i], ro.rawObs(i)); err != nil {
 			return err
 		}
 		ro.slots[i].frame = ro.buffer.AddFrame(ro.slots[i].x)
@@ -237,33 +221,17 @@ func (ro *rollout) restart() error {
 }
 
 // start takes up a new episode at its first observation.
-func (s *slot) start(episodeSeed uint64, obs []float32, d dims) error {
+func (s *slot) start(episodeSeed uint64, obs []float32) error {
 	s.seed, s.steps, s.engaged, s.actions = episodeSeed, 0, false, s.actions[:0]
-	s.queue.Reset(episodeSeed)
-	return s.observe(obs, d)
+	s.Queue.Reset(episodeSeed)
+	return s.observe(obs)
 }
 
 // observe fills x for a raw observation; the base policy advances.
-func (s *slot) observe(obs []float32, d dims) error {
-	s.enc.EncodeTo(s.x, obs)
-	base := s.x[d.obs : d.obs+d.act]
-	if err := s.queue.ActTo(base, s.x[:s.enc.BaseDim()]); err != nil {
+func (s *slot) observe(obs []float32) error {
+	if err := s.ObserveTo(s.x, obs); err != nil {
 		return fmt.Errorf("td3: %w", err)
 	}
-	s.enc.ActorInputTo(s.x, s.x, base, obs, s.queue.Phase())
-	return nil
-}
-
-// last fills x for the final observation of an episode, with the base action
-// that would have come next.
-func (s *slot) last(x, obs []float32, d dims) error {
-	s.enc.EncodeTo(x, obs)
-	base := x[d.obs : d.obs+d.act]
-	phase := s.queue.NextPhase()
-	if err := s.queue.PeekTo(base, x[:s.enc.BaseDim()]); err != nil {
-		return fmt.Errorf("td3: %w", err)
-	}
-	s.enc.ActorInputTo(x, x, base, obs, phase)
 	return nil
 }
 
@@ -280,14 +248,14 @@ func (ro *rollout) resimulate(i int) error {
 		return fmt.Errorf("%w: %w", errReplayDiffers, err)
 	}
 	engaged := s.engaged
-	if err := s.start(s.seed, obs, ro.dims); err != nil {
+	if err := s.start(s.seed, obs); err != nil {
 		return err
 	}
 	for k := 0; k < len(actions); k += w {
 		if _, err := env.Step(obs, actions[k:k+w]); err != nil {
 			return fmt.Errorf("%w: %w", errReplayDiffers, err)
 		}
-		if err := s.observe(obs, ro.dims); err != nil {
+		if err := s.observe(obs); err != nil {
 			return err
 		}
 		s.steps++
