@@ -65,39 +65,8 @@ func TestRolloutKeepsEpisodesApart(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := func(t, i int) int { return t*3 + i }
-		obs := func(k int) []float32 { return ro.x[k*d.X : k*d.X+d.Obs] }
 		for i, length := range []int{pointSteps, 5, 7} {
-			for s := range 40 {
-				k, last := at(s, i), s%length == length-1
-				if begins := s%length == 0; (ro.done[k] == 1) != begins {
-					t.Fatalf("environment %d, step %d: begins %v", i, s, ro.done[k])
-				}
-				if lost := last && i > 0; ro.lost[k] != lost {
-					t.Fatalf("environment %d, step %d: lost %v", i, s, ro.lost[k])
-				}
-				if ro.lost[k] {
-					if ro.adv[k] != 0 {
-						t.Errorf("a lost step has advantage %g", ro.adv[k])
-					}
-					continue
-				}
-				if s == 39 {
-					continue
-				}
-				next := ro.next[k*d.Obs : (k+1)*d.Obs]
-				if same := slices.Equal(next, obs(at(s+1, i))); same == last {
-					t.Errorf("environment %d, step %d of %d: o' equal to the next row's %v", i, s, length, same)
-				}
-				if last { // a time-out, with the sparse reward of zero
-					want := -0.25
-					if bootstrap {
-						want += cfg.Gamma * 0.25
-					}
-					if math.Abs(float64(ro.adv[k])-want) > 1e-6 {
-						t.Errorf("the last step has advantage %g, want %g", ro.adv[k], want)
-					}
-				}
-			}
+			checkRows(t, ro, i, length, bootstrap)
 		}
 		if rows := ro.valid(nil); len(rows) != 120-8-5 {
 			t.Errorf("%d valid rows", len(rows))
@@ -108,6 +77,45 @@ func TestRolloutKeepsEpisodesApart(t *testing.T) {
 		}
 		if s := ro.stats; s.ended != 2 || s.timeouts != 2 || s.errors != 8+5 {
 			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// checkRows looks at the 40 steps of environment i of three, whose episodes have that length.
+func checkRows(t *testing.T, ro *rollout, i, length int, bootstrap bool) {
+	t.Helper()
+	d := ro.dims
+	at := func(s int) int { return s*3 + i }
+	obs := func(k int) []float32 { return ro.x[k*d.X : k*d.X+d.Obs] }
+	for s := range 40 {
+		k, last := at(s), s%length == length-1
+		if begins := s%length == 0; (ro.done[k] == 1) != begins {
+			t.Fatalf("environment %d, step %d: begins %v", i, s, ro.done[k])
+		}
+		if lost := last && i > 0; ro.lost[k] != lost {
+			t.Fatalf("environment %d, step %d: lost %v", i, s, ro.lost[k])
+		}
+		if ro.lost[k] {
+			if ro.adv[k] != 0 {
+				t.Errorf("a lost step has advantage %g", ro.adv[k])
+			}
+			continue
+		}
+		if s == 39 {
+			continue
+		}
+		next := ro.next[k*d.Obs : (k+1)*d.Obs]
+		if same := slices.Equal(next, obs(at(s+1))); same == last {
+			t.Errorf("environment %d, step %d of %d: o' equal to the next row's %v", i, s, length, same)
+		}
+		if last { // a time-out, with the sparse reward of zero
+			want := -0.25
+			if bootstrap {
+				want += ro.cfg.Gamma * 0.25
+			}
+			if math.Abs(float64(ro.adv[k])-want) > 1e-6 {
+				t.Errorf("the last step has advantage %g, want %g", ro.adv[k], want)
+			}
 		}
 	}
 }

@@ -78,39 +78,45 @@ func TestRolloutActsAsTheController(t *testing.T) {
 			if err := tr.begin(); err != nil {
 				t.Fatal(err)
 			}
-			ro, w := tr.rollout, pointObs
-			twins := make([]*residual.Controller, cfg.Envs)
-			for i := range twins {
-				twins[i] = tr.policy().NewController(pointFeatures{})
-				twins[i].Reset(ro.slots[i].seed)
-			}
-			want, used := make([]float32, sim.ActDim), 0.0
-			for step := range 40 { // past the ends of episodes
-				ro.choose(tr.actor.forward(ro.x, cfg.Envs), 0)
-				for i, c := range twins {
-					if ro.slots[i].steps == 0 {
-						c.Reset(ro.slots[i].seed)
-					}
-					info, err := c.StepTo(want, ro.obs[i*w:(i+1)*w])
-					if err != nil {
-						t.Fatal(err)
-					}
-					for j, v := range want {
-						used = max(used, math.Abs(float64(info.Residual[j])))
-						if math.Abs(float64(v-ro.act[i*sim.ActDim+j])) > 1e-5 {
-							t.Fatalf("step %d, env %d, action %d: trained with %v, deployed %v", step, i, j, ro.act[i*sim.ActDim+j], v)
-						}
-					}
-				}
-				ro.simulate()
-				if err := ro.record(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if used < 0.1 {
-				t.Errorf("residuals up to %v: too small to compare", used)
-			}
+			compareWithControllers(t, tr)
 		})
+	}
+}
+
+// compareWithControllers steps the deployed policy beside every environment, on the same observations.
+func compareWithControllers(t *testing.T, tr *trainer) {
+	t.Helper()
+	ro, w := tr.rollout, pointObs
+	twins := make([]*residual.Controller, len(ro.slots))
+	for i := range twins {
+		twins[i] = tr.policy().NewController(pointFeatures{})
+		twins[i].Reset(ro.slots[i].seed)
+	}
+	want, used := make([]float32, sim.ActDim), 0.0
+	for step := range 40 { // past the ends of episodes
+		ro.choose(tr.actor.forward(ro.x, len(ro.slots)), 0)
+		for i, c := range twins {
+			if ro.slots[i].steps == 0 {
+				c.Reset(ro.slots[i].seed)
+			}
+			info, err := c.StepTo(want, ro.obs[i*w:(i+1)*w])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j, v := range want {
+				used = max(used, math.Abs(float64(info.Residual[j])))
+				if math.Abs(float64(v-ro.act[i*sim.ActDim+j])) > 1e-5 {
+					t.Fatalf("step %d, env %d, action %d: trained with %v, deployed %v", step, i, j, ro.act[i*sim.ActDim+j], v)
+				}
+			}
+		}
+		ro.simulate()
+		if err := ro.record(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if used < 0.1 {
+		t.Errorf("residuals up to %v: too small to compare", used)
 	}
 }
 
