@@ -19,7 +19,7 @@ const (
 
 // Config describes a Model. Its JSON form is stored with the weights.
 type Config struct {
-	// ObsDim, ActDim and LatentDim are D, U and L.
+	// ObsDim, ActDim and LatentDim are D, U and L: the widths of o, u and z.
 	ObsDim    int `json:"obs_dim"`
 	ActDim    int `json:"act_dim"`
 	LatentDim int `json:"latent_dim"`

@@ -45,13 +45,13 @@ const (
 
 // Config wires a Controller.
 type Config struct {
-	Base      BasePolicy
-	Encoder   *Encoder
-	Predictor Predictor // nil: no lifting, no innovation
-	Head      Head      // nil: the base acts alone
-	Latent    bool      // Head reads z' (KORR), else ActorInputTo's vector (ResiP)
-	Alpha     float32   // scale of the residual
-	Squash    Squash
+	Base      BasePolicy // of normalised actions
+	Encoder   *Encoder   // of raw observations
+	Predictor Predictor  // nil: no lifting, no innovation
+	Head      Head       // nil: the base acts alone
+	Latent    bool       // Head reads z' (KORR), else ActorInputTo's vector (ResiP)
+	Alpha     float32    // scale of the residual
+	Squash    Squash     // of what Head gives
 }
 
 // Controller computes one action per control step (see the package comment).

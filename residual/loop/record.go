@@ -39,12 +39,12 @@ func (f Floats) MarshalJSON() ([]byte, error) {
 // Record is one tick of the flight recorder. Base and Residual are normalised; Observation, Action (what
 // the policy asked for) and Command (what the shield let through) are raw.
 type Record struct {
-	Tick        uint64        `json:"tick"`
-	State       State         `json:"state"`
-	Start       time.Time     `json:"start"`
-	Seq         uint64        `json:"seq"`
-	Stamp       time.Time     `json:"stamp"`
-	Age         time.Duration `json:"age_ns"`
+	Tick        uint64        `json:"tick"`       // ticks of the loop before this one
+	State       State         `json:"state"`      // in which it was decided
+	Start       time.Time     `json:"start"`      // waking up, on the loop's clock
+	Seq         uint64        `json:"seq"`        // of the observation
+	Stamp       time.Time     `json:"stamp"`      // of the observation
+	Age         time.Duration `json:"age_ns"`     // as StaleError has it
 	Latency     time.Duration `json:"latency_ns"` // from waking up to Write's return; 0 when nothing was sent
 	Missed      int           `json:"missed"`     // deadlines missed in a row before this tick
 	Observation Floats        `json:"observation"`

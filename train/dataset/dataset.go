@@ -141,9 +141,10 @@ func (d *Dataset) ActionRows() []float32 {
 // or of another kind.
 type FormatError struct {
 	Path string // the offending file
-	Err  error
+	Err  error  // what is wrong with it
 }
 
+// Error implements error.
 func (e *FormatError) Error() string { return fmt.Sprintf("dataset: %s: %v", e.Path, e.Err) }
 
 // Unwrap returns the cause.

@@ -27,11 +27,11 @@ type RunConfig struct {
 	Method string `json:"method"` // residual.MethodResiP or MethodKORR
 	Seed   uint64 `json:"seed"`
 
-	Iterations int `json:"iterations"`
-	NumSteps   int `json:"num_steps"` // per environment and iteration
+	Iterations int `json:"iterations"` // of Envs x NumSteps environment steps
+	NumSteps   int `json:"num_steps"`  // per environment and iteration
 	Envs       int `json:"num_envs"`
-	Workers    int `json:"workers"` // goroutines that simulate; never changes the result
-	MaxSteps   int `json:"max_steps"`
+	Workers    int `json:"workers"`   // goroutines that simulate; never changes the result
+	MaxSteps   int `json:"max_steps"` // cut an episode here (truncated); 0 = the environment's limit
 
 	Alpha           float64 `json:"action_scale"` // of the residual, in normalised actions
 	Execute         int     `json:"execute"`      // actions executed of every chunk of the base

@@ -19,9 +19,9 @@ const (
 
 // Pending is a frame whose return is not complete.
 type Pending struct {
-	Frame  int     `json:"frame"`
-	Return float64 `json:"return"` // of the steps so far
-	Steps  int     `json:"steps"`
+	Frame  int     `json:"frame"`  // its index in the buffer
+	Return float64 `json:"return"` // discounted, of the steps so far
+	Steps  int     `json:"steps"`  // control steps so far, below n
 }
 
 // NStep assembles the n-step returns of one environment's episodes.

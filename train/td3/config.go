@@ -22,15 +22,15 @@ type Config struct {
 	Alpha   float64 `json:"alpha"`   // largest residual, of the normalised action
 	Execute int     `json:"execute"` // actions executed of every chunk of the base
 
-	ActorHidden  []int   `json:"actor_hidden"`
-	CriticHidden []int   `json:"critic_hidden"`
-	Critics      int     `json:"critics"`
-	Batch        int     `json:"batch"`
-	Buffer       int     `json:"buffer"` // frames of the online buffer
-	Gamma        float64 `json:"gamma"`
-	NStep        int     `json:"n_step"`
-	Tau          float64 `json:"tau"`        // Polyak averaging of the targets
-	TargetMax    float64 `json:"target_max"` // targets are clipped to [0, TargetMax]: the return's bound; 0 = not clipped
+	ActorHidden  []int   `json:"actor_hidden"`  // widths
+	CriticHidden []int   `json:"critic_hidden"` // widths, of each critic
+	Critics      int     `json:"critics"`       // in the ensemble; a target takes the lesser of two
+	Batch        int     `json:"batch"`         // transitions
+	Buffer       int     `json:"buffer"`        // frames of the online buffer
+	Gamma        float64 `json:"gamma"`         // per control step
+	NStep        int     `json:"n_step"`        // control steps of reward in a target
+	Tau          float64 `json:"tau"`           // Polyak averaging of the targets
+	TargetMax    float64 `json:"target_max"`    // targets are clipped to [0, TargetMax]: the return's bound; 0 = not clipped
 	ActorLR      float64 `json:"actor_lr"`
 	CriticLR     float64 `json:"critic_lr"`
 	GradClip     float64 `json:"grad_clip"`      // on the gradient norm of actor and Koopman model together; 0 = off
@@ -43,9 +43,9 @@ type Config struct {
 	DemoFraction float64 `json:"demo_fraction"`  // of every batch, if there are demonstrations
 
 	// Noise, as standard deviations of the residual's [-1, 1].
-	WarmUpNoise     float64 `json:"warm_up_noise"` // around the base action before ActorStart
-	NoiseStart      float64 `json:"noise_start"`   // at ActorStart
-	NoiseEnd        float64 `json:"noise_end"`
+	WarmUpNoise     float64 `json:"warm_up_noise"`     // around the base action before ActorStart
+	NoiseStart      float64 `json:"noise_start"`       // at ActorStart
+	NoiseEnd        float64 `json:"noise_end"`         // after NoiseSteps
 	NoiseSteps      int     `json:"noise_steps"`       // environment steps from NoiseStart to NoiseEnd
 	NoiseRho        float64 `json:"noise_rho"`         // autocorrelation from step to step
 	TargetNoise     float64 `json:"target_noise"`      // smoothing of the target policy
