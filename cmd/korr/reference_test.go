@@ -68,6 +68,43 @@ func TestConfigReferenceNamesEveryKey(t *testing.T) {
 	}
 }
 
+// TestFlagsShowTheDefaultsOfTheirKeys: what --help says is what happens without the flag.
+func TestFlagsShowTheDefaultsOfTheirKeys(t *testing.T) {
+	preset, err := os.ReadFile("../../configs/presets/default.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := readKeys(string(preset))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults := map[string]string{}
+	for _, k := range keys {
+		defaults[k.path()] = strings.ReplaceAll(strings.Trim(k.value, `"`), ", ", ",")
+	}
+	seen := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			key := f.Annotations[keyOf]
+			if len(key) == 0 {
+				return
+			}
+			seen++
+			if want, ok := defaults[key[0]]; !ok || f.DefValue != want {
+				t.Errorf("%s --%s shows %q; %s is %q", c.CommandPath(), f.Name, f.DefValue, key[0], want)
+			}
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot(&app{streams: &streams{}}))
+	if seen == 0 {
+		t.Error("no flag stands for a key")
+	}
+}
+
 // cliReference lists every visible command with its flags.
 func cliReference(root *cobra.Command) string {
 	var b strings.Builder
@@ -162,22 +199,9 @@ func (k configKey) path() string {
 
 // configReference lists every key of the default preset, and fails when one is unknown, missing or without a meaning.
 func configReference(defaults string) (string, error) {
-	var keys []configKey
-	section, title := "", ""
-	for _, line := range strings.Split(defaults, "\n") {
-		if m := sectionLine.FindStringSubmatch(line); m != nil {
-			section, title = m[1], m[2]
-		} else if m := keyLine.FindStringSubmatch(line); m != nil {
-			k := configKey{section, title, m[2], m[3], m[4]}
-			if m[1] == "" {
-				k.section, k.title = "", ""
-			}
-			keys = append(keys, k)
-		} else if m := continueLine.FindStringSubmatch(line); m != nil && len(keys) > 0 {
-			keys[len(keys)-1].meaning += " " + m[1]
-		} else if line != "" && !strings.HasPrefix(line, "#") {
-			return "", fmt.Errorf("default.yaml: cannot read %q", line)
-		}
+	keys, err := readKeys(defaults)
+	if err != nil {
+		return "", err
 	}
 	var paths []string
 	for _, k := range keys {
@@ -191,6 +215,28 @@ func configReference(defaults string) (string, error) {
 		return "", fmt.Errorf("default.yaml names %q, the configuration has %q", paths, known)
 	}
 	return renderKeys(keys), nil
+}
+
+// readKeys lists the keys of a preset in its order.
+func readKeys(preset string) ([]configKey, error) {
+	var keys []configKey
+	section, title := "", ""
+	for _, line := range strings.Split(preset, "\n") {
+		if m := sectionLine.FindStringSubmatch(line); m != nil {
+			section, title = m[1], m[2]
+		} else if m := keyLine.FindStringSubmatch(line); m != nil {
+			k := configKey{section, title, m[2], m[3], m[4]}
+			if m[1] == "" {
+				k.section, k.title = "", ""
+			}
+			keys = append(keys, k)
+		} else if m := continueLine.FindStringSubmatch(line); m != nil && len(keys) > 0 {
+			keys[len(keys)-1].meaning += " " + m[1]
+		} else if line != "" && !strings.HasPrefix(line, "#") {
+			return nil, fmt.Errorf("default.yaml: cannot read %q", line)
+		}
+	}
+	return keys, nil
 }
 
 func renderKeys(keys []configKey) string {
