@@ -120,15 +120,7 @@ func (d *demo) learn(ctx context.Context) error {
 		return err
 	}
 	d.result.Episodes, d.result.Frames = done.Kept, done.Frames
-	base, err := d.loadPolicy(d.cfg.Koopman.Base)
-	if err != nil {
-		return err
-	}
-	enc, err := taskEncoder(base, d.cfg.Residual.Features)
-	if err != nil {
-		return err
-	}
-	k, err := newKoopmanData(data, enc, d.cfg.Koopman.HeldOut, d.cfg.Seed)
+	k, err := d.koopmanData(data)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,19 @@ type koopmanData struct {
 	baseDim        int // leading coordinates that are the normalised observation, without features
 }
 
+// koopmanData encodes demonstrations with the base policy of koopman.base, under the settings of koopman.* and residual.features.
+func (a *app) koopmanData(d *dataset.Dataset) (*koopmanData, error) {
+	base, err := a.loadPolicy(a.cfg.Koopman.Base)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := taskEncoder(base, a.cfg.Residual.Features)
+	if err != nil {
+		return nil, err
+	}
+	return newKoopmanData(d, enc, a.cfg.Koopman.HeldOut, a.cfg.Seed)
+}
+
 // newKoopmanData encodes observations and executed actions with the policy's encoder, and holds out a seeded choice of the
 // episodes.
 func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, heldOut float64, runSeed uint64) (*koopmanData, error) {

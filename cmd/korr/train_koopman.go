@@ -49,15 +49,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	base, err := o.loadPolicy(o.cfg.Koopman.Base)
-	if err != nil {
-		return err
-	}
-	enc, err := taskEncoder(base, o.cfg.Residual.Features)
-	if err != nil {
-		return err
-	}
-	k, err := newKoopmanData(data, enc, o.cfg.Koopman.HeldOut, o.cfg.Seed)
+	k, err := o.koopmanData(data)
 	if err != nil {
 		return err
 	}

@@ -35,15 +35,7 @@ func TestEverySettingReachesTheTrainer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	section := reflect.ValueOf(&c.Residual).Elem()
-	for i := range section.NumField() {
-		switch f := section.Field(i); f.Kind() {
-		case reflect.Int:
-			f.SetInt(int64(1000 + i))
-		case reflect.Float64:
-			f.SetFloat(1000.5 + float64(i))
-		}
-	}
+	section := distinct(&c.Residual)
 	got := reflect.ValueOf(td3Config(c, 1))
 	for i := range section.NumField() {
 		name := section.Type().Field(i).Name
@@ -55,6 +47,20 @@ func TestEverySettingReachesTheTrainer(t *testing.T) {
 			t.Errorf("residual.%s does not reach td3.Config.%s", section.Type().Field(i).Tag.Get("yaml"), name)
 		}
 	}
+}
+
+// distinct sets each number of a section to a value of its own.
+func distinct(section any) reflect.Value {
+	s := reflect.ValueOf(section).Elem()
+	for i := range s.NumField() {
+		switch f := s.Field(i); f.Kind() {
+		case reflect.Int:
+			f.SetInt(int64(1000 + i))
+		case reflect.Float64:
+			f.SetFloat(1000.5 + float64(i))
+		}
+	}
+	return s
 }
 
 func TestTrainRefuses(t *testing.T) {
