@@ -84,16 +84,7 @@ func TestBestIsKept(t *testing.T) {
 	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
 	in.Run = newRun(t)
 	cfg.EvalEpisodes = 20
-	batch, err := newBatch(&cfg, &in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = batch.Close() }()
-	tr, err := newTrainer(&cfg, &in, batch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tr.close() }()
+	tr := newTestTrainer(t, &cfg, &in)
 	if err := tr.begin(); err != nil {
 		t.Fatal(err)
 	}

@@ -59,16 +59,7 @@ func TestRolloutActsAsTheController(t *testing.T) {
 				in.Koopman = pointKoopman(t, in.Demos, in.Features)
 			}
 			cfg.Envs = 3
-			batch, err := newBatch(&cfg, &in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = batch.Close() }()
-			tr, err := newTrainer(&cfg, &in, batch)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = tr.close() }()
+			tr := newTestTrainer(t, &cfg, &in)
 			rng := seed.Stream(3, "weights", 0)
 			for _, p := range tr.actor.head.Params() {
 				for i := range p.Data {
@@ -81,6 +72,22 @@ func TestRolloutActsAsTheController(t *testing.T) {
 			compareWithControllers(t, tr)
 		})
 	}
+}
+
+// newTestTrainer returns a trainer that has not begun; it is closed with the test.
+func newTestTrainer(t *testing.T, cfg *Config, in *Inputs) *trainer {
+	t.Helper()
+	batch, err := newBatch(cfg, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = batch.Close() })
+	tr, err := newTrainer(cfg, in, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tr.close() })
+	return tr
 }
 
 // compareWithControllers steps the deployed policy beside every environment, on the same observations.
