@@ -2,6 +2,7 @@ package configs
 
 // Config is the whole resolved configuration. The YAML names are the keys of files, of --set and, in upper case with
 // KORR_ in front and underscores for dots, of environment variables.
+// presets/default.yaml says what every key means.
 type Config struct {
 	Seed     uint64   `yaml:"seed"`  // of every random stream
 	Demos    string   `yaml:"demos"` // folder of demonstrations that training reads
