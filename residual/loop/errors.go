@@ -36,7 +36,7 @@ func LastStates(err error) *Snapshot {
 	return nil
 }
 
-// StaleError: the newest sample is too old by its stamp, or no new one came for too long. Holds.
+// StaleError means that the newest sample is too old by its stamp, or no new one came for too long. Holds.
 type StaleError struct {
 	Snapshot
 	Age    time.Duration // the larger of the stamp's age and the time since the last new Seq
@@ -48,7 +48,7 @@ func (e *StaleError) Error() string {
 	return fmt.Sprintf("loop: observation %d is %v old, %v is too old to move on; check the robot's publisher and the link", e.Seq, e.Age, e.MaxAge)
 }
 
-// FutureStampError: the newest sample is stamped ahead of the loop's clock. Holds.
+// FutureStampError means that the newest sample is stamped ahead of the loop's clock. Holds.
 type FutureStampError struct {
 	Snapshot
 	Ahead, Tolerance time.Duration
@@ -59,7 +59,7 @@ func (e *FutureStampError) Error() string {
 	return fmt.Sprintf("loop: observation %d is stamped %v in the future, tolerance %v; synchronise the clocks (chrony, ptp)", e.Seq, e.Ahead, e.Tolerance)
 }
 
-// MissedDeadlinesError: too many deadlines in a row were missed. Holds.
+// MissedDeadlinesError means that too many deadlines in a row were missed. Holds.
 type MissedDeadlinesError struct {
 	Snapshot
 	Missed int           // in a row
@@ -71,7 +71,7 @@ func (e *MissedDeadlinesError) Error() string {
 	return fmt.Sprintf("loop: %d deadlines of %v missed in a row; lower the rate or free the processor", e.Missed, e.Period)
 }
 
-// HoldRequestError: RequestHold was called. Holds.
+// HoldRequestError means that RequestHold was called. Holds.
 type HoldRequestError struct {
 	Snapshot
 	Reason string
@@ -80,7 +80,7 @@ type HoldRequestError struct {
 // Error implements error.
 func (e *HoldRequestError) Error() string { return "loop: hold requested: " + e.Reason }
 
-// EStopError: EStop was called. Faults.
+// EStopError means that EStop was called. Faults.
 type EStopError struct {
 	Snapshot
 	Reason string
@@ -89,7 +89,7 @@ type EStopError struct {
 // Error implements error.
 func (e *EStopError) Error() string { return "loop: emergency stop: " + e.Reason }
 
-// NotFiniteError: an observation or a command holds NaN or infinity. Faults.
+// NotFiniteError means that an observation or a command holds NaN or infinity. Faults.
 type NotFiniteError struct {
 	Snapshot
 	What  string // "observation" or "command"
@@ -102,7 +102,7 @@ func (e *NotFiniteError) Error() string {
 	return fmt.Sprintf("loop: %s[%d] = %g is not finite", e.What, e.Index, e.Value)
 }
 
-// ShapeError: the robot returned an observation of the wrong length. Faults.
+// ShapeError means that the robot returned an observation of the wrong length. Faults.
 type ShapeError struct {
 	Snapshot
 	Got, Want int
@@ -113,7 +113,7 @@ func (e *ShapeError) Error() string {
 	return fmt.Sprintf("loop: observation has %d values, the policy reads %d", e.Got, e.Want)
 }
 
-// ReadError: Robot.Read (or Wait) failed. Faults.
+// ReadError means that Robot.Read (or Wait) failed. Faults.
 type ReadError struct {
 	Snapshot
 	Err error
@@ -125,7 +125,7 @@ func (e *ReadError) Error() string { return "loop: read the robot: " + e.Err.Err
 // Unwrap returns the robot's error.
 func (e *ReadError) Unwrap() error { return e.Err }
 
-// WriteError: Robot.Write failed. Faults.
+// WriteError means that Robot.Write failed. Faults.
 type WriteError struct {
 	Snapshot
 	Err error
@@ -137,7 +137,7 @@ func (e *WriteError) Error() string { return "loop: write to the robot: " + e.Er
 // Unwrap returns the robot's error.
 func (e *WriteError) Unwrap() error { return e.Err }
 
-// HoldError: Robot.Hold failed, so the robot may still be moving. Faults.
+// HoldError means that Robot.Hold failed, so the robot may still be moving. Faults.
 type HoldError struct {
 	Snapshot
 	Err error
@@ -151,7 +151,7 @@ func (e *HoldError) Error() string {
 // Unwrap returns the robot's error.
 func (e *HoldError) Unwrap() error { return e.Err }
 
-// PolicyError: Stepper.StepTo failed. Faults.
+// PolicyError means that Stepper.StepTo failed. Faults.
 type PolicyError struct {
 	Snapshot
 	Err error
@@ -163,7 +163,7 @@ func (e *PolicyError) Error() string { return "loop: policy: " + e.Err.Error() }
 // Unwrap returns the policy's error.
 func (e *PolicyError) Unwrap() error { return e.Err }
 
-// ShieldError: the measured pose is unusable, so no command could be limited. Faults.
+// ShieldError means that the measured pose is unusable, so no command could be limited. Faults.
 type ShieldError struct {
 	Snapshot
 	Err error
@@ -175,7 +175,7 @@ func (e *ShieldError) Error() string { return "loop: " + e.Err.Error() }
 // Unwrap returns the shield's error.
 func (e *ShieldError) Unwrap() error { return e.Err }
 
-// PanicError: the policy, the robot or a hook panicked. Faults.
+// PanicError means that the policy, the robot or a hook panicked. Faults.
 type PanicError struct {
 	Snapshot
 	Value any
@@ -187,7 +187,7 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("loop: panic: %v\n%s", e.Value, strings.TrimSpace(string(e.Stack)))
 }
 
-// SilenceError: no usable observation for longer than Config.Patience. Faults.
+// SilenceError means that no usable observation came for longer than Config.Patience. Faults.
 type SilenceError struct {
 	Snapshot
 	Waited time.Duration
@@ -198,7 +198,7 @@ func (e *SilenceError) Error() string {
 	return fmt.Sprintf("loop: no usable observation for %v (newest: number %d, age %v); is the robot on and its state published?", e.Waited, e.Seq, e.Age)
 }
 
-// FaultedError: Run was called on a loop whose fault nobody reset.
+// FaultedError means that Run was called on a loop whose fault nobody reset.
 type FaultedError struct{ Cause error }
 
 // Error implements error.

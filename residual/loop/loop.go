@@ -276,7 +276,7 @@ type inputs struct {
 	interrupt atomic.Pointer[context.CancelFunc]
 }
 
-// Enable(true) arms the loop, and leaves HOLD once observations are fresh; Enable(false) holds the robot
+// Enable arms the loop (true), which leaves HOLD once observations are fresh, or holds the robot (false)
 // and goes back to READY. Whoever calls it answers for the cause of the hold being gone.
 func (l *Loop) Enable(on bool) {
 	l.inputs.hold.Store(nil)

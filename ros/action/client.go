@@ -14,7 +14,7 @@ import (
 // resendPeriod is how often a goal is sent again until it is acknowledged.
 const resendPeriod = 100 * time.Millisecond
 
-// ErrNoServer: a goal was never acknowledged.
+// ErrNoServer means that a goal was never acknowledged.
 var ErrNoServer = errors.New("no action server acknowledged the goal")
 
 // Client sends goals to one action server. Send and Wait are for one goroutine.

@@ -13,7 +13,7 @@ import (
 // ErrEpisodeOver is the cause of an episode's context ending by itself.
 var ErrEpisodeOver = errors.New("the episode is over")
 
-// EpisodeError: the simulator ended the episode because it failed.
+// EpisodeError means that the simulator ended the episode because it failed.
 type EpisodeError struct {
 	Seed   uint64
 	Step   uint32

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// ErrClosed: the robot was closed.
+// ErrClosed means that the robot was closed.
 var ErrClosed = errors.New("robot: closed")
 
-// ErrNoPose: Hold has no measured pose to hold.
+// ErrNoPose means that Hold has no measured pose to hold.
 var ErrNoPose = errors.New("robot: the measured pose is not finite; use the emergency stop")
 
-// PartsError: the tracker does not report the parts that the policy was trained on.
+// PartsError means that the tracker does not report the parts that the policy was trained on.
 type PartsError struct{ Want, Got []string }
 
 // Error implements error.
@@ -21,7 +21,7 @@ func (e *PartsError) Error() string {
 		strings.Join(e.Got, ","), strings.Join(e.Want, ","), "/furniture/parts_poses")
 }
 
-// ShapeError: a message does not hold what its topic promises.
+// ShapeError means that a message does not hold what its topic promises.
 type ShapeError struct {
 	Topic     string
 	Got, Want int

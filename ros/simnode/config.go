@@ -22,7 +22,7 @@ type Config struct {
 	Logger   *slog.Logger  // nil = silent
 }
 
-// ErrNoArm: the environment does not tell its arm's state.
+// ErrNoArm means that the environment does not tell its arm's state.
 var ErrNoArm = errors.New("the simulator does not report its arm (ArmStateTo): it cannot be served over ROS")
 
 // withDefaults checks the configuration and fills it in.
