@@ -46,7 +46,7 @@ func (t *ticks) add(r *loop.Record) {
 	}
 	t.missed = max(t.missed, r.Missed)
 	t.latency.Add(r.Latency)
-	if t.period > 0 && r.Tick == t.tick+1 {
+	if t.period > 0 && !t.last.IsZero() && r.Tick == t.tick+1 {
 		t.jitter.Add(r.Start.Sub(t.last) - t.period)
 	}
 	t.tick, t.last = r.Tick, r.Start
