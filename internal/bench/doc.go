@@ -1,0 +1,3 @@
+// Package bench measures speeds side by side. Every case of a comparison runs once in every round, in turn, so that a machine
+// that slows down slows all of them; a result is the median over the rounds, and a ratio the median of the ratios within one round.
+package bench
