@@ -42,9 +42,11 @@ func TestAlternateRefuses(t *testing.T) {
 	stopped, cancel := context.WithCancel(context.Background())
 	cancel()
 	for name, try := range map[string]func() ([]Result, error){
-		"no rounds":    func() ([]Result, error) { return Alternate(context.Background(), 0, one) },
-		"unknown peer": func() ([]Result, error) { return Alternate(context.Background(), 1, Case{Name: "a", Peer: "b", Run: one.Run}) },
-		"cancelled":    func() ([]Result, error) { return Alternate(stopped, 1, one) },
+		"no rounds": func() ([]Result, error) { return Alternate(context.Background(), 0, one) },
+		"unknown peer": func() ([]Result, error) {
+			return Alternate(context.Background(), 1, Case{Name: "a", Peer: "b", Run: one.Run})
+		},
+		"cancelled": func() ([]Result, error) { return Alternate(stopped, 1, one) },
 		"not finite": func() ([]Result, error) {
 			return Alternate(context.Background(), 1, Case{Run: func() (float64, error) { return math.NaN(), nil }})
 		},
