@@ -1,0 +1,114 @@
+package domain
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"korr/internal/seed"
+	"korr/sim"
+)
+
+// purpose names the streams of this package.
+const purpose = "sim/domain"
+
+// Bounds of the ranges. Beyond a gain of 2.5 the servos' damping leaves the engine's explicit integration little margin.
+const (
+	leastFactor   = 0.1
+	largestFactor = 10
+	leastGain     = 0.25
+	largestGain   = 2.5
+	largestShift  = 0.05 // m
+)
+
+// Ranges says what is drawn. The zero value draws nothing; so does a range of factors from 1 to 1.
+type Ranges struct {
+	Mass     [2]float64 // factor on a part's mass and inertia, one draw per part
+	Friction [2]float64 // factor on sliding friction, one draw per part and one for table and obstacle
+	Gain     [2]float64 // factor on the stiffness of the arm's servos; their damping takes its square root
+	Position float64    // m, bound of a part's displacement along x and y of the base frame, before the initial push
+	Rotation float64    // rad, bound of a part's turn about the vertical
+}
+
+// factors are the ranges of factors, an unset one as 1 to 1.
+func (r Ranges) factors() [3][2]float64 {
+	f := [3][2]float64{r.Mass, r.Friction, r.Gain}
+	for i := range f {
+		if f[i] == ([2]float64{}) {
+			f[i] = [2]float64{1, 1}
+		}
+	}
+	return f
+}
+
+// On reports whether anything is drawn.
+func (r Ranges) On() bool {
+	return r.factors() != [3][2]float64{{1, 1}, {1, 1}, {1, 1}} || r.Position != 0 || r.Rotation != 0
+}
+
+// Check returns an error that names the first range which is out of bounds.
+func (r Ranges) Check() error {
+	for i, f := range r.factors() {
+		name := [3]string{"mass", "friction", "gain"}[i]
+		low, high := leastFactor, float64(largestFactor)
+		if name == "gain" {
+			low, high = leastGain, largestGain
+		}
+		if !(f[0] >= low && f[0] <= f[1] && f[1] <= high) {
+			return fmt.Errorf("domain: %s factors from %v to %v: use a range inside %v to %v, least first", name, f[0], f[1], low, high)
+		}
+	}
+	if !(r.Position >= 0 && r.Position <= largestShift) {
+		return fmt.Errorf("domain: position %v m: use 0 to %v", r.Position, largestShift)
+	}
+	if !(r.Rotation >= 0 && r.Rotation <= math.Pi) {
+		return fmt.Errorf("domain: rotation %v rad: use 0 to pi", r.Rotation)
+	}
+	return nil
+}
+
+// Draw is the physics of one episode against the nominal.
+type Draw struct {
+	Mass     []float64    `json:"mass"`     // factor per part
+	Friction []float64    `json:"friction"` // factor per part, and then of table and obstacle
+	Gain     float64      `json:"gain"`     // factor
+	Shift    [][3]float64 `json:"shift"`    // per part: x, y (m, base frame) and turn about the vertical (rad)
+}
+
+// Draw returns the factors of an episode for a task of that many parts; ShiftTo adds the displacements.
+func (r Ranges) Draw(episode uint64, parts int) *Draw {
+	rng := seed.Stream(episode, purpose, 0)
+	f := r.factors()
+	d := &Draw{Mass: make([]float64, parts), Friction: make([]float64, parts+1), Shift: make([][3]float64, parts)}
+	d.Gain = between(rng, f[2])
+	d.Friction[parts] = between(rng, f[1])
+	for i := range parts {
+		d.Mass[i], d.Friction[i] = between(rng, f[0]), between(rng, f[1])
+	}
+	return d
+}
+
+// ShiftTo draws the displacements of every part; an arrangement that does not fit is drawn again as the next try.
+func (r Ranges) ShiftTo(d *Draw, episode uint64, try int) {
+	rng := seed.Stream(episode, purpose, uint64(1+try))
+	for i := range d.Shift {
+		p, q := [2]float64{-r.Position, r.Position}, [2]float64{-r.Rotation, r.Rotation}
+		d.Shift[i] = [3]float64{between(rng, p), between(rng, p), between(rng, q)}
+	}
+}
+
+func between(rng *rand.Rand, f [2]float64) float64 { return f[0] + (f[1]-f[0])*rng.Float64() }
+
+// Drawer is an environment that draws its physics.
+type Drawer interface {
+	// Domain is what the running episode drew; nil when nothing is drawn.
+	Domain() *Draw
+}
+
+// Of is what the running episode of env drew, looking below wrappers; nil when nothing is drawn.
+func Of(env sim.Env) *Draw {
+	if d, ok := sim.As[Drawer](env); ok {
+		return d.Domain()
+	}
+	return nil
+}
