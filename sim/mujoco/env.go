@@ -41,7 +41,8 @@ type Env struct {
 	open   bool
 	steps  int
 	live   bool
-	closed bool // gripper command in force
+	closed bool   // gripper command in force
+	watch  *watch // sees a control step in parts, nil otherwise
 }
 
 // New builds the model of the task and loads it into MuJoCo.
@@ -186,7 +187,7 @@ func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, 
 	if e.cfg.Perturb > 0 {
 		e.perturb()
 	}
-	if code := C.korr_step(e.s); code != 0 {
+	if code := e.advance(); code != 0 {
 		e.live = false
 		return sim.Result{}, fmt.Errorf("%w: %s", sim.ErrUnstable, e.reason(code))
 	}
