@@ -236,6 +236,18 @@ func (q *Ahead) begin() {
 	q.planned.Add(1)
 }
 
+// PlanTo writes what the queue means to do from the action that ActTo returned last: as many actions as plan [n, U] has
+// room for, the rest of the chunk beyond the executed part included and its last action repeated. It must follow an
+// ActTo.
+func (q *Ahead) PlanTo(plan []float32) {
+	row, last := max(0, q.row-1), q.policy.Horizon()-1
+	for i := 0; i < len(plan); i += q.width {
+		at := min(row, last) * q.width
+		copy(plan[i:i+q.width], q.chunk[at:at+q.width])
+		row++
+	}
+}
+
 // Phase is how far the chunk was executed with the action ActTo returned last, in (0, 1]; it stays 1 on a bridged
 // action, and is 0 before the first action of an episode.
 func (q *Ahead) Phase() float32 { return q.phase }

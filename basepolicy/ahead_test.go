@@ -94,12 +94,16 @@ func TestAheadSkipsWhatIsPast(t *testing.T) {
 	q := newAhead(t, p, AheadConfig{Execute: 4, Lead: 2})
 	prepare(t, q, 0)
 	var got []float32
-	act := make([]float32, 1)
+	act, plan := make([]float32, 1), make([]float32, 8)
 	for step := range 12 {
 		if err := q.ActTo(act, []float32{float32(step)}); err != nil {
 			t.Fatalf("step %d: %v", step, err)
 		}
 		got = append(got, act[0])
+		q.PlanTo(plan)
+		if plan[0] != act[0] || plan[7] != 100*float32(int(act[0])/100)+7 {
+			t.Fatalf("step %d: action %g, plan %v", step, act[0], plan)
+		}
 		q.settle(t)
 	}
 	// the chunk planned at step 2 is executed from step 4 on, at row 2
