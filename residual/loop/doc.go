@@ -10,8 +10,9 @@
 //  3. Age. The sample is stale when its stamp is MaxAge (3 periods) old, or when no new Seq has
 //     come for as long by the monotonic clock (which catches a stamp clock that stands still or jumps);
 //     it is refused when stamped further in the future than FutureTolerance.
-//  4. The state machine (below) decides whether this tick may move the robot.
-//  5. Stepper.StepTo turns the raw observation into a raw command. An error or a panic faults.
+//  4. The state machine (below) decides whether this tick may move the robot. Whole periods that the
+//     wake-up came late by count as missed first, so that a process that was paused holds before it acts.
+//  5. Config.Tracking: an arm that stays behind its command, or leaps, faults. Stepper.StepTo turns the raw observation into a raw command. An error or a panic faults.
 //  6. shield.Limits.ApplyTo makes the command finite, reachable and rate limited.
 //  7. Emergency stop once more, then Robot.Write.
 //  8. Off the critical path: Stepper.Executed learns what was really sent, the flight recorder and the
@@ -24,15 +25,16 @@
 // # States
 //
 //	INIT   no usable observation yet
-//	READY  observations are fresh; the loop is not enabled and silent
+//	READY  observations are fresh; the loop is silent: not enabled, or its Preparer plans the first chunk
 //	RUN    one command per tick
 //	HOLD   Robot.Hold was called once on entering; silent since
 //	FAULT  Robot.Hold was called, the flight recorder dumped, Run returned; only Reset leaves it
 //
-// HOLD is entered for a stale or future-stamped observation, MaxMisses deadlines missed in a row, and
-// RequestHold (dead-man released, master lost). It is left by Enable(true) once a fresh sample is there;
-// for observation causes alone also by itself, if Config.Resume allows it. Entering RUN always calls
-// Stepper.Replan first, so that no chunk planned before the pause is executed after it.
+// HOLD is entered for a stale or future-stamped observation, MaxMisses deadlines missed in a row, a chunk
+// that is late (basepolicy.ErrLate), and RequestHold (dead-man released, master lost). It is left by
+// Enable(true) once a fresh sample is there; for observations and late chunks alone also by itself, if
+// Config.Resume allows it. Entering RUN always calls Stepper.Replan first, so that no chunk planned before
+// the pause is executed after it.
 //
 // FAULT is entered for everything else: a value that is not finite, an emergency stop, an error of the
 // robot or of the policy, a panic. Every cause is an error type of its own that carries the last ticks.

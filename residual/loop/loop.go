@@ -66,6 +66,7 @@ type Config struct {
 	LockStep        bool             // tick on every new Seq instead of the clock; Robot must be a Waiter
 	ObsDim          int              // width of the raw observation; DefaultObsDim
 	Shield          *shield.Limits   // nil: shield.Default
+	Tracking        Tracking         // when an arm that does not follow is a fault; zero: never
 	Records         int              // ticks the flight recorder keeps; DefaultRecords
 	Dump            io.Writer        // takes the flight recorder as JSON lines on a fault; nil: nothing
 	Clock           Clock            // nil: NewWallClock
@@ -117,9 +118,10 @@ func orDefault[T comparable](v *T, def T) {
 // Loop is the fixed-rate loop. Run owns it; Enable, RequestHold, EStop, State, Cause and Status may be
 // called from any goroutine.
 type Loop struct {
-	robot   Robot
-	stepper Stepper
-	cfg     Config
+	robot    Robot
+	stepper  Stepper
+	preparer Preparer // stepper, if it is one; nil in lock step
+	cfg      Config
 
 	inputs  inputs
 	outputs outputs
@@ -131,6 +133,8 @@ type Loop struct {
 	previous          []float32 // sent, or nil before the first command since entering RUN
 	recorder          recorder
 	open              bool // the recorder's slot holds this tick
+	tracker           tracker
+	preparing         bool // Replan was called and RUN is to be entered once the stepper is ready
 	held              bool // Hold succeeded since the last RUN
 	wantResume        bool // Enable(true) came while holding
 	mayResume         bool // the hold ends by itself once observations are fresh
@@ -150,8 +154,12 @@ func New(r Robot, s Stepper, cfg Config) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
+	var preparer Preparer
+	if p, ok := s.(Preparer); ok && !cfg.LockStep {
+		preparer = p
+	}
 	return &Loop{
-		robot: r, stepper: s, cfg: cfg,
+		robot: r, stepper: s, preparer: preparer, cfg: cfg,
 		sample:   Sample{Obs: make([]float32, cfg.ObsDim)},
 		action:   make([]float32, shield.CommandDim),
 		command:  make([]float32, shield.CommandDim),
@@ -202,7 +210,7 @@ func (l *Loop) Run(ctx context.Context) error {
 func (l *Loop) begin() {
 	now := l.cfg.Clock.Now()
 	l.next, l.newest, l.lastFresh, l.last = now, now, now, time.Time{}
-	l.sample.Seq, l.streak, l.held, l.wantResume = 0, 0, false, false
+	l.sample.Seq, l.streak, l.held, l.wantResume, l.preparing = 0, 0, false, false, false
 	l.setState(StateInit, nil)
 }
 
@@ -242,6 +250,19 @@ func (l *Loop) end(ctx context.Context, err error) error {
 	}
 	l.setState(StateInit, nil)
 	return ctx.Err()
+}
+
+// oversleep counts the whole periods that the wake-up at now came late by, so that a process that was paused holds
+// before it acts.
+func (l *Loop) oversleep(now time.Time) {
+	if l.cfg.LockStep {
+		return
+	}
+	if skipped := now.Sub(l.next) / l.cfg.Period; skipped > 0 {
+		l.next = l.next.Add(skipped * l.cfg.Period)
+		l.streak += int(skipped)
+		l.outputs.misses.Add(uint64(skipped))
+	}
 }
 
 // schedule sets the next release, next += Period, and counts it as missed when it has already passed.

@@ -47,6 +47,7 @@ type outputs struct {
 	misses    atomic.Uint64
 	holds     atomic.Uint64
 	fallbacks atomic.Uint64
+	late      atomic.Uint64
 	clamped   atomic.Uint64
 	seq       atomic.Uint64
 	age       atomic.Int64
@@ -58,11 +59,13 @@ type outputs struct {
 type Status struct {
 	State     State
 	Cause     error  // of HOLD or FAULT, else nil
+	Enabled   bool   // Enable(true) was called and nothing has disarmed since
 	Ticks     uint64 // wake-ups
 	Sent      uint64 // commands written
 	Misses    uint64 // deadlines missed
 	Holds     uint64 // times HOLD was entered
 	Fallbacks uint64 // ticks on which the residual was not finite and the base action went alone
+	Late      uint64 // ticks that held because the policy's next chunk was late
 	Clamped   uint64 // commands that the shield changed
 	Seq       uint64 // of the newest sample
 	Age       time.Duration
@@ -74,9 +77,9 @@ type Status struct {
 func (l *Loop) Status() Status {
 	o := &l.outputs
 	return Status{
-		State: l.State(), Cause: l.Cause(),
+		State: l.State(), Cause: l.Cause(), Enabled: l.inputs.enabled.Load(),
 		Ticks: o.ticks.Load(), Sent: o.sent.Load(), Misses: o.misses.Load(), Holds: o.holds.Load(),
-		Fallbacks: o.fallbacks.Load(), Clamped: o.clamped.Load(),
+		Fallbacks: o.fallbacks.Load(), Late: o.late.Load(), Clamped: o.clamped.Load(),
 		Seq: o.seq.Load(), Age: time.Duration(o.age.Load()),
 		Jitter: o.period.Spread(), Latency: o.latency.Spread(),
 	}
@@ -132,13 +135,21 @@ func (l *Loop) decide(ctx context.Context, now time.Time, v verdict) error {
 		l.mayResume = l.cfg.Resume
 	case state == StateRun && l.streak >= l.cfg.MaxMisses:
 		return l.enterHold(ctx, &MissedDeadlinesError{Missed: l.streak, Period: l.cfg.Period})
-	case state == StateInit && v == fresh || state == StateReady && v == fresh:
-		l.enterRun()
+	case v == fresh && (state == StateInit || state == StateReady || state == StateHold && (l.wantResume || l.mayResume)):
+		ready, err := l.prepare()
+		if err != nil {
+			return err
+		}
+		if ready {
+			l.enterRun()
+		} else if state == StateInit {
+			l.setState(StateReady, nil)
+		}
+		return l.impatient(now, v)
 	case state == StateReady:
 		l.setState(StateInit, nil)
-	case state == StateHold && v == fresh && (l.wantResume || l.mayResume):
-		l.enterRun()
 	}
+	l.preparing = false
 	return l.impatient(now, v)
 }
 
@@ -154,8 +165,8 @@ func (l *Loop) impatient(now time.Time, v verdict) error {
 }
 
 func (l *Loop) enterRun() {
-	l.stepper.Replan()
-	l.previous, l.streak, l.held, l.wantResume = nil, 0, false, false
+	l.previous, l.streak, l.held, l.wantResume, l.preparing = nil, 0, false, false, false
+	l.tracker.forget()
 	l.setState(StateRun, nil)
 }
 
@@ -163,7 +174,7 @@ func (l *Loop) enterRun() {
 func (l *Loop) enterHold(ctx context.Context, why cause) error {
 	already := l.State() == StateHold
 	*why.snapshot() = l.snap()
-	l.wantResume, l.mayResume = false, false
+	l.wantResume, l.mayResume, l.preparing = false, false, false
 	l.setState(StateHold, why)
 	if already {
 		return nil

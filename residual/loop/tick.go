@@ -23,6 +23,7 @@ func (l *Loop) tick(ctx context.Context) (fault error) {
 	defer recoverTo(&fault)
 	start := l.cfg.Clock.Now()
 	l.outputs.ticks.Add(1)
+	l.oversleep(start)
 	rec := l.recorder.slot()
 	rec.clear()
 	rec.Tick, rec.Start, rec.Missed, rec.State = l.outputs.ticks.Load(), start, l.streak, l.State()
@@ -51,8 +52,12 @@ func (l *Loop) tick(ctx context.Context) (fault error) {
 		l.outputs.period.Add(start.Sub(l.last) - l.cfg.Period)
 	}
 	l.last = start
-	if fault := l.act(start, rec); fault != nil {
+	if fault := l.act(ctx, start, rec); fault != nil {
 		return fault
+	}
+	if !rec.Sent { // the stepper needs more time: holding
+		l.open, l.last = false, time.Time{}
+		return nil
 	}
 	l.recorder.commit()
 	l.open = false
@@ -123,10 +128,13 @@ func (l *Loop) observationError(v verdict) cause {
 }
 
 // act asks the policy, shields its command, sends it, and then does what can wait.
-func (l *Loop) act(start time.Time, rec *Record) error {
+func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
+	if fault := l.tracker.check(&l.cfg.Tracking, l.cfg.Period, &l.sample, l.previous); fault != nil {
+		return fault
+	}
 	info, err := l.stepper.StepTo(l.action, l.sample.Obs)
 	if err != nil {
-		return &PolicyError{Err: err}
+		return l.refused(ctx, err)
 	}
 	rec.decide(&info)
 	copy(rec.Action, l.action)
