@@ -92,6 +92,24 @@ func (q *Queue) PeekTo(act, obs []float32) error {
 	return nil
 }
 
+// PlanTo writes what the queue means to do from the action that ActTo returned
+// last: as many actions as plan [n, U] has room for, the rest of the chunk beyond
+// the executed part included and its last action repeated. It must follow an
+// ActTo.
+func (q *Queue) PlanTo(plan []float32) { q.planFrom(plan, max(0, q.next-1)) }
+
+// PeekPlanTo is PlanTo from the action that PeekTo returned last, which it must
+// follow.
+func (q *Queue) PeekPlanTo(plan []float32) { q.planFrom(plan, q.next%q.execute) }
+
+func (q *Queue) planFrom(plan []float32, row int) {
+	u, last := q.policy.ActDim(), q.policy.Horizon()-1
+	for i := 0; i < len(plan); i += u {
+		copy(plan[i:i+u], q.row(min(row, last)))
+		row++
+	}
+}
+
 // Phase is how far the chunk was executed with the action ActTo returned last,
 // in (0, 1]; 0 before the first action of an episode.
 func (q *Queue) Phase() float32 { return q.phase }

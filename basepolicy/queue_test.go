@@ -2,6 +2,7 @@ package basepolicy
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -136,4 +137,34 @@ func TestNewQueuePanicsOutsideTheHorizon(t *testing.T) {
 			NewQueue(&counting{}, execute)
 		}()
 	}
+}
+
+// TestPlanFollowsTheChunk: the plan begins with the action just returned or
+// peeked, goes on beyond the executed part and repeats the last action.
+func TestPlanFollowsTheChunk(t *testing.T) {
+	q := NewQueue(&counting{}, 3)
+	q.Reset(1)
+	plan := make([]float32, 5)
+	check := func(want ...float32) {
+		t.Helper()
+		if !slices.Equal(plan, want) {
+			t.Errorf("plan %v, want %v", plan, want)
+		}
+	}
+	act(t, q, 0)
+	q.PlanTo(plan)
+	check(100, 101, 102, 103, 104)
+	act(t, q, 0)
+	peek(t, q, 0)
+	q.PeekPlanTo(plan)
+	check(102, 103, 104, 105, 105)
+	act(t, q, 0)
+	q.PlanTo(plan)
+	check(102, 103, 104, 105, 105)
+	peek(t, q, 0)
+	q.PeekPlanTo(plan)
+	check(200, 201, 202, 203, 204)
+	act(t, q, 0)
+	q.PlanTo(plan)
+	check(200, 201, 202, 203, 204)
 }

@@ -70,6 +70,9 @@ type Residual struct {
 	Method            string  `yaml:"method"`    // korr or resip
 	Base              string  `yaml:"base"`      // these two: shipped weights' name or a checkpoint's path
 	Koopman           string  `yaml:"koopman"`   // where korr's model starts
+	Condition         string  `yaml:"condition"`     // what the actor reads: default, published, lookahead or plan
+	Foresight         []int   `yaml:"foresight"`     // control steps ahead that it reads of
+	ObserverGain      float64 `yaml:"observer_gain"` // of the disturbance observer; 0 = none
 	Features          bool    `yaml:"features"`
 	Alpha             float64 `yaml:"alpha"` // largest residual, of the normalised action
 	Envs              int     `yaml:"envs"`

@@ -46,6 +46,17 @@ func widths(path string, v []int) rule {
 	return rule{path, ok, fmt.Sprintf("is %v, must be a list of positive numbers", v)}
 }
 
+// maxForesight bounds residual.foresight.
+const maxForesight = 64
+
+func steps(path string, v []int) rule {
+	ok := len(v) > 0
+	for _, k := range v {
+		ok = ok && k >= 1 && k <= maxForesight
+	}
+	return rule{path, ok, fmt.Sprintf("is %v, must be a list of numbers from 1 to %d", v, maxForesight)}
+}
+
 func (c *Config) simRules() []rule {
 	return []rule{
 		{"sim.task", c.Sim.Task != "", "must name a task"},
@@ -90,6 +101,11 @@ func (c *Config) residualRules() []rule {
 	return []rule{
 		oneOf("residual.algorithm", r.Algorithm, "td3", "ppo"),
 		oneOf("residual.method", r.Method, "korr", "resip"),
+		oneOf("residual.condition", r.Condition, "default", "published", "lookahead", "plan"),
+		{"residual.condition", r.Method == "korr" || r.Condition != "lookahead", "lookahead needs residual.method korr"},
+		{"residual.condition", r.Method == "resip" || r.Condition != "plan", "plan needs residual.method resip"},
+		steps("residual.foresight", r.Foresight),
+		within("residual.observer_gain", r.ObserverGain, 0, 1),
 		within("residual.alpha", r.Alpha, 0, 1),
 		atLeast("residual.envs", r.Envs, 1),
 		atLeast("residual.steps", r.Steps, 1),

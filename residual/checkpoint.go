@@ -27,16 +27,19 @@ var ErrOtherBase = errors.New("residual: the residual was trained on another bas
 
 // stored is the checkpoint's "policy" metadata.
 type stored struct {
-	Method   Method            `json:"method"`
-	Task     string            `json:"task"`
-	Base     string            `json:"base"` // fingerprint
-	Koopman  bool              `json:"koopman"`
-	Actor    *storedActor      `json:"actor,omitempty"`
-	Alpha    float32           `json:"alpha"`
-	Squash   string            `json:"squash"`
-	Execute  int               `json:"execute"`
-	Features bool              `json:"features"`
-	Meta     map[string]string `json:"meta,omitempty"`
+	Method       Method            `json:"method"`
+	Task         string            `json:"task"`
+	Base         string            `json:"base"` // fingerprint
+	Koopman      bool              `json:"koopman"`
+	Actor        *storedActor      `json:"actor,omitempty"`
+	Alpha        float32           `json:"alpha"`
+	Squash       string            `json:"squash"`
+	Execute      int               `json:"execute"`
+	Features     bool              `json:"features"`
+	Condition    Condition         `json:"condition,omitempty"` // absent = published
+	Steps        []int             `json:"foresight_steps,omitempty"`
+	ObserverGain float64           `json:"observer_gain,omitempty"`
+	Meta         map[string]string `json:"meta,omitempty"`
 }
 
 // storedActor is nn.MLPConfig without what only matters before training.
@@ -78,6 +81,7 @@ func (p *Policy) encode() (*tensorfile.File, error) {
 	head := stored{
 		Method: p.Method, Task: p.Task, Base: print, Koopman: p.Koopman != nil, Alpha: p.Alpha,
 		Squash: tanhName, Execute: p.Execute, Features: p.Features, Meta: p.Meta,
+		Condition: p.Foresight.Condition, Steps: p.Foresight.Steps, ObserverGain: p.Foresight.ObserverGain,
 	}
 	if p.Squash == Linear {
 		head.Squash = linearName
@@ -130,6 +134,7 @@ func LoadFrom(f *tensorfile.File, base *basepolicy.MLP) (*Policy, error) {
 	p := &Policy{
 		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha,
 		Execute: head.Execute, Features: head.Features, Meta: head.Meta,
+		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain},
 	}
 	switch head.Squash {
 	case tanhName:

@@ -9,7 +9,8 @@ import (
 )
 
 // BasePolicy plans; chunks and queues stay inside. basepolicy.Queue is one. Implementations may also have
-// Phase() float32 (the position in the chunk, in (0, 1]) and Replan() (drop the rest of the chunk).
+// Phase() float32 (the position in the chunk, in (0, 1]), Replan() (drop the rest of the chunk) and
+// PlanTo(plan []float32) (the actions it means to take, from the last one on), which a foresight needs.
 type BasePolicy interface {
 	// Reset starts an episode.
 	Reset(seed uint64)
@@ -49,7 +50,8 @@ type Config struct {
 	Encoder   *Encoder   // of raw observations
 	Predictor Predictor  // nil: no lifting, no innovation
 	Head      Head       // nil: the base acts alone
-	Latent    bool       // Head reads z' (KORR), else ActorInputTo's vector (ResiP)
+	Latent    bool       // Head reads z' (published KORR), else x and what Tracker adds
+	Tracker   *Tracker   // looks ahead with a model of its own, in Predictor's place; made for Encoder
 	Alpha     float32    // scale of the residual
 	Squash    Squash     // of what Head gives
 }
@@ -59,16 +61,15 @@ type Controller struct {
 	cfg       Config
 	phase     func() float32
 	replan    func()
+	plan      func([]float32)
+	track     *Tracker
 	fallbacks uint64
 	seed      uint64
 
-	xo, x   []float32 // encoded observation; the head's input without a predictor
-	ub, r   []float32 // base action, residual
-	u       []float32 // executed action, normalised
-	z, zb   []float32 // lift; prediction with the base action
-	zu      []float32 // prediction with the executed action, for the next tick's innovation
-	pending bool      // z and u hold a step whose zu is still to be computed
-	ready   bool      // zu is the prediction for the next observation
+	xo, x []float32 // encoded observation; the head's input unless it reads z'
+	ub, r []float32 // base action, residual
+	u     []float32 // executed action, normalised
+	zb    []float32 // prediction with the base action
 }
 
 // NewController returns a controller. It refuses a configuration that cannot work.
@@ -76,7 +77,9 @@ func NewController(cfg Config) (*Controller, error) {
 	switch {
 	case cfg.Base == nil || cfg.Encoder == nil:
 		return nil, errors.New("residual: a controller needs a base policy and an encoder")
-	case cfg.Head != nil && cfg.Latent && cfg.Predictor == nil:
+	case cfg.Predictor != nil && cfg.Tracker != nil:
+		return nil, errors.New("residual: a tracker brings its own predictor")
+	case cfg.Head != nil && cfg.Latent && cfg.Predictor == nil && cfg.Tracker == nil:
 		return nil, errors.New("residual: a head that reads the predicted latent needs a predictor")
 	case !(cfg.Alpha >= 0 && cfg.Alpha <= math.MaxFloat32):
 		return nil, fmt.Errorf("residual: alpha = %g, want a number >= 0", cfg.Alpha)
@@ -84,21 +87,26 @@ func NewController(cfg Config) (*Controller, error) {
 		return nil, fmt.Errorf("residual: unknown squash %d", cfg.Squash)
 	}
 	u := cfg.Encoder.ActDim()
+	if cfg.Tracker == nil {
+		cfg.Tracker = newTracker(cfg.Encoder, cfg.Predictor)
+	}
 	c := &Controller{
-		cfg: cfg,
-		xo:  make([]float32, cfg.Encoder.Dim()),
-		ub:  make([]float32, u), r: make([]float32, u), u: make([]float32, u),
+		cfg: cfg, track: cfg.Tracker,
+		xo: make([]float32, cfg.Encoder.Dim()),
+		ub: make([]float32, u), r: make([]float32, u), u: make([]float32, u),
 	}
 	if cfg.Head != nil && !cfg.Latent {
-		c.x = make([]float32, cfg.Encoder.ActorInputDim())
+		c.x = make([]float32, cfg.Encoder.ActorInputDim()+c.track.Dim())
 	}
-	if cfg.Predictor != nil {
-		l := cfg.Predictor.LatentDim()
-		c.z, c.zb, c.zu = make([]float32, l), make([]float32, l), make([]float32, l)
-	}
+	c.zb = make([]float32, len(c.track.z))
 	c.phase = func() float32 { return 0 }
 	if p, ok := cfg.Base.(interface{ Phase() float32 }); ok {
 		c.phase = p.Phase
+	}
+	if p, ok := cfg.Base.(interface{ PlanTo([]float32) }); ok {
+		c.plan = p.PlanTo
+	} else if len(c.track.Plan()) > 0 {
+		return nil, errors.New("residual: a head that looks ahead needs a base policy that tells its plan")
 	}
 	c.replan = func() { cfg.Base.Reset(c.seed) }
 	if p, ok := cfg.Base.(interface{ Replan() }); ok {
@@ -114,14 +122,14 @@ func (c *Controller) Encoder() *Encoder { return c.cfg.Encoder }
 func (c *Controller) Reset(seed uint64) {
 	c.seed = seed
 	c.cfg.Base.Reset(seed)
-	c.pending, c.ready = false, false
+	c.track.Reset()
 }
 
 // Replan drops the base policy's chunk (a base without Replan is reset) and the prediction, because what
 // happens next did not follow from the last action.
 func (c *Controller) Replan() {
 	c.replan()
-	c.pending, c.ready = false, false
+	c.track.Reset()
 }
 
 // Fallbacks is how many ticks since NewController had a residual that was not finite.
@@ -139,27 +147,23 @@ func (c *Controller) ActTo(act, obsRaw []float32) error {
 func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	enc := c.cfg.Encoder
 	act, obsRaw = act[:enc.ActDim()], obsRaw[:enc.RawDim()]
-	c.predictExecuted()
-	compare := c.ready
-	c.ready = false
 	if err := shield.CheckFinite("observation", obsRaw); err != nil {
+		c.track.Reset()
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
 	enc.EncodeTo(c.xo, obsRaw)
+	var info Info
+	info.Innovation, info.Innovated = c.track.Observe(c.xo)
 	if err := c.cfg.Base.ActTo(c.ub, c.xo[:enc.BaseDim()]); err != nil {
 		return Info{}, fmt.Errorf("residual: base policy: %w", err)
 	}
 	if err := shield.CheckFinite("base action", c.ub); err != nil {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
-	info := Info{Base: c.ub, Residual: c.r, Phase: c.phase()}
-	if p := c.cfg.Predictor; p != nil {
-		p.LiftTo(c.z, c.xo)
-		if compare {
-			info.Innovation, info.Innovated = rms(c.z, c.zu)
-		}
-		p.PredictTo(c.zb, c.z, c.ub)
-		info.Latent, info.Predicted = c.z, c.zb
+	info.Base, info.Residual, info.Phase = c.ub, c.r, c.phase()
+	if p := c.track.model; p != nil {
+		p.PredictTo(c.zb, c.track.z, c.ub)
+		info.Latent, info.Predicted = c.track.z, c.zb
 	}
 	info.FellBack = !c.correct(obsRaw, info.Phase)
 	if info.FellBack {
@@ -172,7 +176,7 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	if err := shield.CheckFinite("action", act); err != nil {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
-	c.pending = c.cfg.Predictor != nil
+	c.track.Executed(act)
 	return info, nil
 }
 
@@ -185,6 +189,10 @@ func (c *Controller) correct(obsRaw []float32, phase float32) bool {
 	in := c.zb
 	if !c.cfg.Latent {
 		c.cfg.Encoder.ActorInputTo(c.x, c.xo, c.ub, obsRaw, phase)
+		if plan := c.track.Plan(); len(plan) > 0 {
+			c.plan(plan)
+			c.track.AheadTo(c.x[c.cfg.Encoder.ActorInputDim():], obsRaw)
+		}
 		in = c.x
 	}
 	c.cfg.Head.ForwardTo(c.r, in)
@@ -204,31 +212,8 @@ func (c *Controller) correct(obsRaw []float32, phase float32) bool {
 // the prediction that the next observation is compared with. Without this call the action that StepTo
 // returned counts as executed, and the next StepTo does the work.
 func (c *Controller) Executed(cmdRaw []float32) {
-	if !c.pending {
-		return
+	if c.track.pending {
+		c.track.Executed(cmdRaw)
+		c.track.Settle()
 	}
-	c.cfg.Encoder.NormalizeActionTo(c.u, cmdRaw[:len(c.u)])
-	c.predictExecuted()
-}
-
-func (c *Controller) predictExecuted() {
-	if !c.pending {
-		return
-	}
-	c.cfg.Predictor.PredictTo(c.zu, c.z, c.u)
-	c.pending, c.ready = false, true
-}
-
-// rms is the root mean square of a - b, and whether it is finite.
-func rms(a, b []float32) (float32, bool) {
-	var sum float64
-	for i, v := range a {
-		d := float64(v - b[i])
-		sum += d * d
-	}
-	v := float32(math.Sqrt(sum / float64(len(a))))
-	if v-v != 0 {
-		return 0, false
-	}
-	return v, true
 }

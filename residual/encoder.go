@@ -87,12 +87,18 @@ func (e *Encoder) ActorInputTo(x, xo, ub, obsRaw []float32, phase float32) {
 	x = x[:e.ActorInputDim()]
 	n := copy(x, xo[:e.Dim()])
 	n += copy(x[n:], ub[:e.ActDim()])
+	e.leadTo(x[n:], ub, obsRaw, leadScale)
+	x[n+leadDim] = phase
+}
+
+// leadTo writes how far the position that the normalised action u commands leads the measured one, in
+// units of scale (m), clipped, to dst [leadDim].
+func (e *Encoder) leadTo(dst, u, obsRaw []float32, scale float32) {
 	for i := range leadDim {
 		lo := e.act.Min[i]
-		commanded := (ub[i]+1)/2*(e.act.Max[i]-lo) + lo
-		x[n+i] = max(-leadLimit, min(leadLimit, (commanded-obsRaw[i])/leadScale))
+		commanded := (u[i]+1)/2*(e.act.Max[i]-lo) + lo
+		dst[i] = max(-leadLimit, min(leadLimit, (commanded-obsRaw[i])/scale))
 	}
-	x[n+leadDim] = phase
 }
 
 // NormalizeActionTo maps raw actions to [-1, 1]; dst may be raw.

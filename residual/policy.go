@@ -21,7 +21,7 @@ type Method string
 const (
 	MethodBase  Method = "base"  // nothing: the base acts alone
 	MethodResiP Method = "resip" // an actor that reads the encoded observation and the base action
-	MethodKORR  Method = "korr"  // an actor that reads the latent the base action is predicted to lead to
+	MethodKORR  Method = "korr"  // an actor that reads what a Koopman model predicts the base to lead to
 )
 
 // ErrPolicy marks a policy whose parts do not fit together.
@@ -30,16 +30,17 @@ var ErrPolicy = errors.New("residual: policy does not fit together")
 // Policy is everything that acts: what a checkpoint holds and a robot loads. Controllers made of it share
 // its weights and see them change.
 type Policy struct {
-	Method   Method
-	Task     string            // the task it was trained for
-	Base     *basepolicy.MLP   // frozen
-	Koopman  *koopman.Model    // required by MethodKORR; else optional, and only watched (innovation)
-	Actor    *nn.MLP           // pi; nil for MethodBase
-	Alpha    float32           // scale of the residual
-	Squash   Squash            // of the actor's output
-	Execute  int               // actions executed of each chunk
-	Features bool              // task features are part of the observation
-	Meta     map[string]string // origin: seed, configuration, dataset, ...; free
+	Method    Method
+	Task      string            // the task it was trained for
+	Base      *basepolicy.MLP   // frozen
+	Koopman   *koopman.Model    // required by MethodKORR; else optional, and only watched (innovation)
+	Actor     *nn.MLP           // pi; nil for MethodBase
+	Alpha     float32           // scale of the residual
+	Squash    Squash            // of the actor's output
+	Execute   int               // actions executed of each chunk
+	Features  bool              // task features are part of the observation
+	Foresight Foresight         // what the actor reads of the steps ahead
+	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
 }
 
 // Validate returns an error that wraps ErrPolicy if the parts do not fit together.
@@ -65,6 +66,9 @@ func (p *Policy) Validate() error {
 	if !(p.Alpha >= 0 && p.Alpha <= math.MaxFloat32) || p.Squash != Tanh && p.Squash != Linear {
 		return fmt.Errorf("%w: alpha %g, squash %d", ErrPolicy, p.Alpha, p.Squash)
 	}
+	if err := p.Foresight.Validate(p.Method); err != nil {
+		return err
+	}
 	return p.validateWidths()
 }
 
@@ -84,8 +88,8 @@ func (p *Policy) validateWidths() error {
 	if p.Actor == nil {
 		return nil
 	}
-	want := d + u + leadDim + 1
-	if p.Method == MethodKORR {
+	want := d + u + leadDim + 1 + p.Foresight.dim(p.Koopman, raw)
+	if p.Method == MethodKORR && p.Foresight.published() {
 		want = p.Koopman.LatentDim()
 	}
 	if p.Actor.In() != want || p.Actor.Out() != u {
@@ -100,7 +104,7 @@ func (p *Policy) encodedDim() (d int, known bool) {
 	case p.Koopman != nil:
 		return p.Koopman.Config().ObsDim, true
 	case p.Actor != nil:
-		return p.Actor.In() - p.Base.Config.ActDim - leadDim - 1, true
+		return p.Actor.In() - p.Base.Config.ActDim - leadDim - 1 - p.Foresight.dim(nil, 0), true // no model, no look-ahead
 	}
 	return 0, false
 }
@@ -130,10 +134,11 @@ func (p *Policy) NewController(feats Features) *Controller {
 	}
 	cfg := Config{
 		Base:    basepolicy.NewQueue(p.Base.NewChunker(), p.Execute),
-		Encoder: enc, Latent: p.Method == MethodKORR, Alpha: p.Alpha, Squash: p.Squash,
+		Encoder: enc, Latent: p.Method == MethodKORR && p.Foresight.published(), Alpha: p.Alpha, Squash: p.Squash,
 	}
-	if p.Koopman != nil {
-		cfg.Predictor = p.Koopman.Predictor()
+	var err error
+	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight); err != nil {
+		panic(err.Error()) // Validate covers every refusal
 	}
 	if p.Actor != nil {
 		cfg.Head = p.Actor.Evaluator()

@@ -58,7 +58,7 @@ func ppoConfig(c *configs.Config, workers int) ppo.RunConfig {
 			AdamEps: p.AdamEps, WeightDecay: p.WeightDecay, Gamma: p.Gamma, GAELambda: p.GAELambda,
 			NormalizeReward: p.NormalizeReward, ClipReward: p.ClipReward, BootstrapTimeouts: r.BootstrapTimeouts,
 		},
-		Method: r.Method, Seed: c.Seed, Iterations: max(1, (r.Steps+perIteration-1)/perIteration), NumSteps: p.NumSteps, Envs: r.Envs, Workers: workers,
+		Method: r.Method, Foresight: foresight(r), Seed: c.Seed, Iterations: max(1, (r.Steps+perIteration-1)/perIteration), NumSteps: p.NumSteps, Envs: r.Envs, Workers: workers,
 		MaxSteps: c.Sim.MaxSteps, Alpha: r.Alpha, Execute: c.Base.Execute, InitLogStd: p.InitLogStd, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden,
 		KoopmanGradient: r.KoopmanGradient, CheckpointEvery: (r.CheckpointEvery + perIteration - 1) / perIteration,
 	}

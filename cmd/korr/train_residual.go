@@ -26,7 +26,7 @@ func newCmdTrainResidual(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "residual",
 		Short: "the residual of a frozen base policy, by TD3 or PPO in the simulator",
-		Long: `Trains korr (the actor reads the predicted latent state) or resip (it reads observation and base action) by off-policy
+		Long: `Trains korr (the actor reads Koopman predictions) or resip (it reads observation and base action) by off-policy
 reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some. --algorithm ppo
 takes the published on-policy algorithm instead, which needs many more steps and cannot be resumed.
 
@@ -162,11 +162,27 @@ func (a *app) loadKoopman(name string) (*koopman.Model, error) {
 	return m, nil
 }
 
+// foresight is what the actor of the settings reads of the steps ahead.
+func foresight(r configs.Residual) residual.Foresight {
+	f := residual.Foresight{Condition: residual.Condition(r.Condition), Steps: r.Foresight, ObserverGain: r.ObserverGain}
+	if r.Condition == "default" {
+		f.Condition = residual.Published
+		if r.Method == td3.KORR {
+			f.Condition = residual.Lookahead
+		}
+	}
+	if f.Condition == residual.Published {
+		return residual.Foresight{Condition: residual.Published}
+	}
+	return f
+}
+
 // td3Config is the trainer's form of the settings.
 func td3Config(c *configs.Config, workers int) td3.Config {
 	r := c.Residual
+	f := foresight(r)
 	return td3.Config{
-		Method: r.Method, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
+		Method: r.Method, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
 		Alpha: r.Alpha, Execute: c.Base.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
 		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"korr/configs"
+	"korr/residual"
 	"korr/train/imitation"
 	"korr/train/td3"
 )
@@ -18,7 +19,7 @@ func TestDefaultsAreTheTrainersOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := td3.Default()
-	want.Method = td3.KORR
+	want.Method, want.Condition = td3.KORR, residual.Lookahead
 	if got := td3Config(c, want.Workers); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -100,11 +100,17 @@ func TestViewSeesWhatAControllerSees(t *testing.T) {
 	}
 	cfg := basepolicy.MLPConfig{ObsDim: sim.StateDim, ActDim: sim.ActDim, Horizon: horizon, Hidden: []int{8}}
 	base := basepolicy.NewMLP(cfg, unit(sim.StateDim), unit(sim.ActDim), seed.Stream(1, "test", 0))
-	v := NewView(base, execute, func() residual.Features { return nil })
-	v.Queue.Reset(1)
+	v, err := NewView(Spec{
+		Base: base, Execute: execute, Features: func() residual.Features { return nil },
+		Foresight: residual.Foresight{Condition: residual.Plan, Steps: []int{1, 2}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Reset(1)
 	rng := seed.Stream(2, "test", 0)
 	d := v.Enc.Dim()
-	x, last, obs := make([]float32, v.Enc.ActorInputDim()), make([]float32, v.Enc.ActorInputDim()), make([]float32, sim.StateDim)
+	x, last, obs := make([]float32, v.Dim()), make([]float32, v.Dim()), make([]float32, sim.StateDim)
 	chunk, chunks := make([]float32, horizon*sim.ActDim), base.NewChunker()
 	for step := range 3 * execute {
 		for i := range obs {

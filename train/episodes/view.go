@@ -2,6 +2,7 @@ package episodes
 
 import (
 	"korr/basepolicy"
+	"korr/koopman"
 	"korr/residual"
 )
 
@@ -14,37 +15,71 @@ func NewEncoder(base *basepolicy.MLP, features func() residual.Features) *residu
 	return residual.NewEncoder(base.Obs, base.Act, basepolicy.ObsLimit, feats)
 }
 
-// View follows one episode with the frozen base policy. Its Queue must be reset where an episode begins.
+// Spec says what the networks read in an episode.
+type Spec struct {
+	Base      *basepolicy.MLP
+	Execute   int                      // actions executed of every chunk
+	Features  func() residual.Features // makes the task's features; nil for none
+	Koopman   *koopman.Model           // frozen, for a look-ahead; else nil
+	Foresight residual.Foresight       // what is read of the steps ahead
+}
+
+// View follows one episode with the frozen base policy. Reset begins an episode.
 type View struct {
 	Queue *basepolicy.Queue
 	Enc   *residual.Encoder
+	Track *residual.Tracker
 }
 
-// NewView returns a view with scratch of its own that executes that many actions of a chunk; features as for NewEncoder.
-func NewView(base *basepolicy.MLP, execute int, features func() residual.Features) View {
-	return View{Queue: basepolicy.NewQueue(base.NewChunker(), execute), Enc: NewEncoder(base, features)}
+// NewView returns a view with scratch of its own.
+func NewView(s Spec) (View, error) {
+	v := View{Queue: basepolicy.NewQueue(s.Base.NewChunker(), s.Execute), Enc: NewEncoder(s.Base, s.Features)}
+	var err error
+	v.Track, err = residual.NewTracker(v.Enc, s.Koopman, s.Foresight)
+	return v, err
 }
 
-// ObserveTo fills x [Enc.ActorInputDim()] for a raw observation; the base policy advances.
+// Dim is the width of a network input.
+func (v View) Dim() int { return v.Enc.ActorInputDim() + v.Track.Dim() }
+
+// Reset begins an episode.
+func (v View) Reset(seed uint64) {
+	v.Queue.Reset(seed)
+	v.Track.Reset()
+}
+
+// Executed tells which raw command followed the last observation.
+func (v View) Executed(cmdRaw []float32) { v.Track.Executed(cmdRaw) }
+
+// ObserveTo fills x [Dim] for a raw observation; the base policy advances.
 func (v View) ObserveTo(x, obs []float32) error {
 	v.Enc.EncodeTo(x, obs)
+	v.Track.Observe(x)
 	base := v.base(x)
 	if err := v.Queue.ActTo(base, x[:v.Enc.BaseDim()]); err != nil {
 		return err
 	}
-	v.Enc.ActorInputTo(x, x, base, obs, v.Queue.Phase())
+	v.Queue.PlanTo(v.Track.Plan())
+	v.aheadTo(x, base, obs, v.Queue.Phase())
 	return nil
 }
 
-// PeekTo fills x for the last observation of an episode with the base action that would have come next. The base policy
-// does not advance.
+func (v View) aheadTo(x, base, obs []float32, phase float32) {
+	v.Enc.ActorInputTo(x, x, base, obs, phase)
+	v.Track.AheadTo(x[v.Enc.ActorInputDim():], obs)
+}
+
+// PeekTo fills x [Dim] for the last observation of an episode with the base action that would have come next. The base
+// policy does not advance.
 func (v View) PeekTo(x, obs []float32) error {
 	v.Enc.EncodeTo(x, obs)
+	v.Track.Observe(x)
 	base, phase := v.base(x), v.Queue.NextPhase()
 	if err := v.Queue.PeekTo(base, x[:v.Enc.BaseDim()]); err != nil {
 		return err
 	}
-	v.Enc.ActorInputTo(x, x, base, obs, phase)
+	v.Queue.PeekPlanTo(v.Track.Plan())
+	v.aheadTo(x, base, obs, phase)
 	return nil
 }
 

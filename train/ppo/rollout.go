@@ -52,7 +52,7 @@ type rollout struct {
 // rolloutStats counts the episodes that ended in one iteration.
 type rolloutStats struct{ ended, successes, timeouts, errors int }
 
-func newRollout(cfg *RunConfig, in *Inputs, d Dims, batch *sim.Batch) *rollout {
+func newRollout(cfg *RunConfig, in *Inputs, d Dims, batch *sim.Batch) (*rollout, error) {
 	n, spec := batch.Len(), batch.Spec()
 	rows := n * cfg.NumSteps
 	f := func(n int) []float32 { return make([]float32, n) }
@@ -66,10 +66,14 @@ func newRollout(cfg *RunConfig, in *Inputs, d Dims, batch *sim.Batch) *rollout {
 		raw: f(n)[:0], scaled: f(n), results: make([]sim.Result, n), errs: make([]error, n), again: make([]bool, n),
 	}
 	for i := range ro.slots {
-		ro.slots[i] = slot{View: episodes.NewView(in.Base, cfg.Execute, in.Features), x: ro.present[i*d.X : (i+1)*d.X]}
+		view, err := episodes.NewView(in.spec(cfg))
+		if err != nil {
+			return nil, fmt.Errorf("ppo: %w", err)
+		}
+		ro.slots[i] = slot{View: view, x: ro.present[i*d.X : (i+1)*d.X]}
 		ro.again[i] = true
 	}
-	return ro
+	return ro, nil
 }
 
 // collect makes NumSteps steps in every environment and computes advantages.
@@ -111,7 +115,9 @@ func (ro *rollout) choose(agent *Agent, row int) {
 		}
 		ro.logProb[k] = float32(LogProb(r, mu, agent.LogStd))
 		ro.done[k] = s.begun
-		s.Enc.DenormalizeActionTo(ro.act[i*d.Act:(i+1)*d.Act], u)
+		act := ro.act[i*d.Act : (i+1)*d.Act]
+		s.Enc.DenormalizeActionTo(act, u)
+		s.Executed(act)
 	}
 }
 
@@ -202,7 +208,7 @@ func (ro *rollout) restart() error {
 			continue
 		}
 		ro.again[i], s.seed, s.steps, s.begun = false, seeds[i], 0, 1
-		s.Queue.Reset(s.seed)
+		s.Reset(s.seed)
 		if err := s.observe(ro.rawObs(i)); err != nil {
 			return err
 		}

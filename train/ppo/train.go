@@ -25,7 +25,9 @@ import (
 type RunConfig struct {
 	Config
 	Method string `json:"method"` // residual.MethodResiP or MethodKORR
-	Seed   uint64 `json:"seed"`
+	// Foresight is what the actor reads of the steps ahead; the model of a look-ahead is frozen.
+	Foresight residual.Foresight `json:"foresight"`
+	Seed      uint64             `json:"seed"`
 
 	Iterations int `json:"iterations"` // of Envs x NumSteps environment steps
 	NumSteps   int `json:"num_steps"`  // per environment and iteration
@@ -45,7 +47,7 @@ type RunConfig struct {
 // DefaultRun returns the published settings, at a size for one machine.
 func DefaultRun() RunConfig {
 	return RunConfig{
-		Config: Default(), Method: string(residual.MethodKORR), Seed: 1,
+		Config: Default(), Method: string(residual.MethodKORR), Foresight: residual.Foresight{Condition: residual.Published}, Seed: 1,
 		Iterations: 100, NumSteps: 700, Envs: 16, Workers: 2,
 		Alpha: 0.1, Execute: 8, InitLogStd: -1, ActorHidden: []int{256, 256}, CriticHidden: []int{256, 256},
 		KoopmanGradient: true, CheckpointEvery: 10,
@@ -56,6 +58,9 @@ func DefaultRun() RunConfig {
 func (c *RunConfig) Validate() error {
 	if err := c.Config.Validate(); err != nil {
 		return err
+	}
+	if err := c.Foresight.Validate(residual.Method(c.Method)); err != nil {
+		return fmt.Errorf("ppo: %w", err)
 	}
 	for _, r := range []struct {
 		name string
@@ -104,8 +109,13 @@ func (in *Inputs) log() *slog.Logger {
 	return in.Log
 }
 
-func (in *Inputs) encoder() *residual.Encoder {
-	return episodes.NewEncoder(in.Base, in.Features)
+// spec says what the networks read.
+func (in *Inputs) spec(cfg *RunConfig) episodes.Spec {
+	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.Foresight}
+	if cfg.Foresight.Condition == residual.Lookahead {
+		s.Koopman = in.Koopman
+	}
+	return s
 }
 
 // blockRows bounds the memory of a pass over a large mini-batch.
@@ -193,7 +203,7 @@ type trainer struct {
 	rollout *rollout
 	agent   *Agent
 	head    *nn.MLP
-	model   *koopman.Model // nil for ResiP
+	model   *koopman.Model // nil unless the policy's gradient trains it
 	metrics *run.Recorder  // nil without a run folder
 	rng     *rand.Rand     // of the shuffles
 
@@ -206,14 +216,18 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 	if in.Base == nil || in.NewEnv == nil {
 		return nil, errors.New("ppo: a run needs a base policy and environments")
 	}
-	enc := in.encoder()
-	d := Dims{Obs: enc.Dim(), X: enc.ActorInputDim(), Act: enc.ActDim()}
+	if cfg.Execute > in.Base.Config.Horizon {
+		return nil, fmt.Errorf("ppo: execute is %d, the base policy's chunks have %d actions", cfg.Execute, in.Base.Config.Horizon)
+	}
+	view, err := episodes.NewView(in.spec(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("ppo: %w", err)
+	}
+	enc := view.Enc
+	d := Dims{Obs: enc.Dim(), X: view.Dim(), Act: enc.ActDim()}
 	t = &trainer{cfg: cfg, in: in, rng: seed.Stream(cfg.Seed, "shuffle", 0)}
 	if err := t.newAgent(d); err != nil {
 		return nil, err
-	}
-	if cfg.Execute > in.Base.Config.Horizon {
-		return nil, fmt.Errorf("ppo: execute is %d, the base policy's chunks have %d actions", cfg.Execute, in.Base.Config.Horizon)
 	}
 	if t.sims, err = newSims(cfg, in); err != nil {
 		return nil, err
@@ -222,7 +236,9 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 		return nil, errors.Join(fmt.Errorf("ppo: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
 			enc.RawDim(), d.Act, spec.Task, spec.ObsDim, spec.ActDim), t.close())
 	}
-	t.rollout = newRollout(cfg, in, d, t.sims)
+	if t.rollout, err = newRollout(cfg, in, d, t.sims); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
 	if in.Run != nil {
 		if t.metrics, err = in.Run.Recorder(0); err != nil {
 			return nil, errors.Join(err, t.close())
@@ -240,8 +256,10 @@ func (t *trainer) newAgent(d Dims) error {
 		if t.in.Koopman == nil {
 			return errors.New("ppo: korr needs a Koopman model: run `korr train koopman` first")
 		}
-		t.model = t.in.Koopman.Clone()
-		in = t.model.LatentDim()
+		if cfg.Foresight.Condition != residual.Lookahead {
+			t.model = t.in.Koopman.Clone()
+			in = t.model.LatentDim()
+		}
 	}
 	t.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: d.Act}, seed.Stream(cfg.Seed, "actor", 0))
 	critic := nn.NewMLP(nn.MLPConfig{In: d.X, Hidden: cfg.CriticHidden, Out: 1, OutputBias: true, LastStd: 0.25, LastBias: 0.25}, seed.Stream(cfg.Seed, "critic", 0))
@@ -323,8 +341,12 @@ func (t *trainer) policy() *residual.Policy {
 	if err != nil {
 		panic(err) // Validate admits finite numbers only
 	}
+	model := t.model
+	if t.cfg.Foresight.Condition == residual.Lookahead {
+		model = t.in.Koopman
+	}
 	return &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: t.model, Actor: t.head,
+		Method: residual.Method(t.cfg.Method), Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.head, Foresight: t.cfg.Foresight,
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Linear, Execute: t.cfg.Execute, Features: t.in.Features != nil,
 		Meta: map[string]string{"trainer": "ppo", "config": string(text), "environment_steps": strconv.Itoa(t.iteration * t.cfg.Envs * t.cfg.NumSteps)},
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // actor computes the residual r = tanh(head(.)) and learns it. The head reads x
-// itself (ResiP) or the latent predicted from the observation and base action
-// at the beginning of x (KORR).
+// itself or, a published KORR, the latent predicted from the observation and base
+// action at the beginning of x.
 type actor struct {
 	cfg  *Config
 	dims dims
@@ -18,7 +18,7 @@ type actor struct {
 	tape *nn.Tape
 	n    int // rows of the last forward pass
 
-	model      *koopman.Model // nil for ResiP
+	model      *koopman.Model // nil unless the head reads its latent
 	modelTape  *koopman.Tape
 	obs, u, dz []float32
 
@@ -31,11 +31,11 @@ type actor struct {
 }
 
 // newActor returns an untrained actor for batches of up to rows rows. It trains
-// model, which KORR requires and ResiP ignores.
+// model, which a head that reads the latent requires and others ignore.
 func newActor(cfg *Config, d dims, model *koopman.Model, rows int) *actor {
 	a := &actor{cfg: cfg, dims: d, r: make([]float32, rows*d.act), dpre: make([]float32, rows*d.act)}
 	in := d.x
-	if cfg.Method == KORR {
+	if cfg.latent() {
 		a.model, in = model, model.LatentDim()
 		a.modelTape = model.NewTape(rows, 1)
 		a.obs, a.u, a.dz = make([]float32, rows*d.obs), make([]float32, rows*d.act), make([]float32, rows*in)

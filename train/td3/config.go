@@ -1,6 +1,10 @@
 package td3
 
-import "fmt"
+import (
+	"fmt"
+
+	"korr/residual"
+)
 
 // Methods of the residual.
 const (
@@ -11,8 +15,13 @@ const (
 // Config holds every hyper-parameter; start from Default.
 type Config struct {
 	Method string `json:"method"` // ResiP or KORR
-	Seed   uint64 `json:"seed"`
-	Steps  int    `json:"steps"` // environment steps, over all environments
+	// What the actor reads (see residual.Foresight): a published KORR reads the predicted latent alone and trains the
+	// Koopman model; a look-ahead's model is frozen, so that what is read is computed once, when a step is stored.
+	Condition    residual.Condition `json:"condition"`
+	Foresight    []int              `json:"foresight"`     // steps ahead, unless published
+	ObserverGain float64            `json:"observer_gain"` // of the disturbance observer of a look-ahead; 0 = none
+	Seed         uint64             `json:"seed"`
+	Steps        int                `json:"steps"` // environment steps, over all environments
 
 	Envs           int  `json:"envs"`
 	Workers        int  `json:"workers"`         // goroutines that simulate; never changes the result
@@ -74,7 +83,7 @@ type Config struct {
 // Default is the recipe that worked on one_leg (see the package comment).
 func Default() Config {
 	return Config{
-		Method: ResiP, Seed: 1, Steps: 200_000,
+		Method: ResiP, Seed: 1, Steps: 200_000, Condition: residual.Published, Foresight: []int{1, 4, 8},
 		Envs: 16, Workers: 2, LearnerThreads: 1, Overlap: true,
 		Alpha: 0.1, Execute: 8,
 		ActorHidden: []int{128, 128}, CriticHidden: []int{128, 128}, Critics: 2,
@@ -93,6 +102,10 @@ func Default() Config {
 func (c *Config) Validate() error {
 	if c.Method != ResiP && c.Method != KORR {
 		return fmt.Errorf("td3: method %q, want %s or %s", c.Method, ResiP, KORR)
+	}
+	f := c.foresight()
+	if err := f.Validate(residual.Method(c.Method)); err != nil {
+		return fmt.Errorf("td3: %w", err)
 	}
 	for _, r := range []struct {
 		name string
@@ -133,6 +146,18 @@ func (c *Config) Validate() error {
 	}
 	return nil
 }
+
+// foresight is what the actor reads of the steps ahead.
+func (c *Config) foresight() residual.Foresight {
+	if c.Condition == residual.Published || c.Condition == "" {
+		return residual.Foresight{Condition: residual.Published}
+	}
+	return residual.Foresight{Condition: c.Condition, Steps: c.Foresight, ObserverGain: c.ObserverGain}
+}
+
+// latent reports whether the actor reads the predicted latent itself, and
+// trains the model with it.
+func (c *Config) latent() bool { return c.Method == KORR && c.Condition != residual.Lookahead }
 
 func widths(w []int) bool {
 	for _, n := range w {

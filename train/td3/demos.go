@@ -26,13 +26,17 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 	}
 	buffer := replay.New(max(1, frames), d.x, d.act)
 	out := &demonstrations{buffer: buffer}
-	s := slot{View: episodes.NewView(in.Base, cfg.Execute, in.Features), x: make([]float32, d.x)}
+	view, err := episodes.NewView(in.spec(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("td3: %w", err)
+	}
+	s := slot{View: view, x: make([]float32, d.x)}
 	obs, act := make([]float32, s.Enc.RawDim()), make([]float32, d.act)
 	outside := 0
 	for i := range recorded {
 		e := &recorded[i]
 		s.nstep = replay.NewNStep(buffer, cfg.NStep, cfg.Gamma)
-		s.Queue.Reset(e.Seed)
+		s.Reset(e.Seed)
 		if got, want := len(e.State)+len(e.Env), e.Len()*len(obs); got != want || len(e.Executed) != e.Len()*d.act {
 			return nil, fmt.Errorf("td3: demonstration %d of %d frames has %d observed and %d executed values, want %d and %d: was it recorded for another task?",
 				i, e.Len(), got, len(e.Executed), want, e.Len()*d.act)
@@ -44,6 +48,7 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 			}
 			frame := buffer.AddFrame(s.x)
 			s.Enc.NormalizeActionTo(act, e.ExecutedAt(t))
+			s.Executed(e.ExecutedAt(t))
 			buffer.SetAction(frame, act)
 			if !reachable(act, s.x[d.obs:], float32(cfg.Alpha)) {
 				outside++

@@ -69,16 +69,20 @@ func (in *Inputs) log() *slog.Logger {
 	return in.Log
 }
 
-// encoder returns a new encoder of the base policy's observations.
-func (in *Inputs) encoder() *residual.Encoder {
-	return episodes.NewEncoder(in.Base, in.Features)
+// spec says what the networks read.
+func (in *Inputs) spec(cfg *Config) episodes.Spec {
+	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight()}
+	if cfg.Condition == residual.Lookahead {
+		s.Koopman = in.Koopman
+	}
+	return s
 }
 
 // check compares the parts with each other and with the environments.
 func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	base := in.Base.Config
-	enc := in.encoder()
-	d := dims{obs: enc.Dim(), x: enc.ActorInputDim(), act: enc.ActDim()}
+	enc := episodes.NewEncoder(in.Base, in.Features)
+	d := dims{obs: enc.Dim(), act: enc.ActDim()}
 	if raw := in.Base.Obs.RawDim(); spec.ObsDim != raw || spec.ActDim != base.ActDim {
 		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
 			raw, base.ActDim, spec.Task, spec.ObsDim, spec.ActDim)
@@ -86,15 +90,26 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	if cfg.Execute > base.Horizon {
 		return d, fmt.Errorf("td3: execute is %d, the base policy's chunks have %d actions", cfg.Execute, base.Horizon)
 	}
-	if cfg.Method != KORR {
-		return d, nil
+	if cfg.Method == KORR {
+		if err := in.checkKoopman(d); err != nil {
+			return d, err
+		}
 	}
+	v, err := episodes.NewView(in.spec(cfg))
+	if err != nil {
+		return d, fmt.Errorf("td3: %w", err)
+	}
+	d.x = v.Dim()
+	return d, nil
+}
+
+func (in *Inputs) checkKoopman(d dims) error {
 	if in.Koopman == nil {
-		return d, errors.New("td3: korr needs a Koopman model: run `korr train koopman` first")
+		return errors.New("td3: korr needs a Koopman model: run `korr train koopman` first")
 	}
 	if k := in.Koopman.Config(); k.ObsDim != d.obs || k.ActDim != d.act {
-		return d, fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it with the same features setting",
+		return fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it with the same features setting",
 			k.ObsDim, k.ActDim, d.obs, d.act)
 	}
-	return d, nil
+	return nil
 }

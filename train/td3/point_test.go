@@ -10,6 +10,7 @@ import (
 	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
+	"korr/train/episodes"
 )
 
 // The point task: a tool that moves at most 2 cm a step must come within 1 mm
@@ -170,8 +171,7 @@ func pointDemos(t testing.TB, n int) []dataset.Episode {
 // pointKoopman is fitted to the demonstrations.
 func pointKoopman(t testing.TB, demos []dataset.Episode, feats func() residual.Features) *koopman.Model {
 	t.Helper()
-	in := Inputs{Base: pointBase(), Features: feats}
-	enc := in.encoder()
+	enc := episodes.NewEncoder(pointBase(), feats)
 	var eps []koopman.Episode
 	obs := make([]float32, pointObs)
 	for i := range demos {

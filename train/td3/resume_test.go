@@ -21,6 +21,19 @@ import (
 	"korr/train/run"
 )
 
+// variants are what an actor can read.
+var variants = map[string]func(*Config){
+	"resip": func(c *Config) { c.Method = ResiP },
+	"korr":  func(c *Config) { c.Method = KORR },
+	"plan":  func(c *Config) { c.Method, c.Condition = ResiP, residual.Plan },
+	"lookahead": func(c *Config) {
+		c.Method, c.Condition, c.Foresight = KORR, residual.Lookahead, []int{1, 3}
+	},
+	"observer": func(c *Config) {
+		c.Method, c.Condition, c.Foresight, c.ObserverGain = KORR, residual.Lookahead, []int{2}, 0.3
+	},
+}
+
 // shortConfig goes through every phase in little time.
 func shortConfig(method string) Config {
 	c := pointConfig()
@@ -104,9 +117,11 @@ func (c *counted) Step(obs, act []float32) (sim.Result, error) {
 // TestResumeEqualsUninterrupted interrupts a run in every phase and compares
 // all of the state at the end with that of a run left alone.
 func TestResumeEqualsUninterrupted(t *testing.T) {
-	for _, method := range []string{ResiP, KORR} {
-		t.Run(method, func(t *testing.T) {
-			cfg, in := shortConfig(method), shortInputs(t, method)
+	for name, choose := range variants {
+		t.Run(name, func(t *testing.T) {
+			cfg := shortConfig(ResiP)
+			choose(&cfg)
+			in := shortInputs(t, cfg.Method)
 			in.Run = newRun(t)
 			whole, err := Train(t.Context(), cfg, in)
 			if err != nil {

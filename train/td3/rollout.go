@@ -47,7 +47,7 @@ type rollout struct {
 	peek     []float32
 }
 
-func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *replay.Buffer) *rollout {
+func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *replay.Buffer) (*rollout, error) {
 	n, spec := batch.Len(), batch.Spec()
 	ro := &rollout{
 		cfg: cfg, in: in, dims: d, batch: batch, buffer: buffer, slots: make([]slot, n),
@@ -63,13 +63,17 @@ func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *repla
 		longest = min(longest, cfg.MaxSteps)
 	}
 	for i := range ro.slots {
+		view, err := episodes.NewView(in.spec(cfg))
+		if err != nil {
+			return nil, fmt.Errorf("td3: %w", err)
+		}
 		ro.slots[i] = slot{
-			View:  episodes.NewView(in.Base, cfg.Execute, in.Features),
+			View:  view,
 			nstep: replay.NewNStep(buffer, cfg.NStep, cfg.Gamma), x: ro.x[i*d.x : (i+1)*d.x],
 			actions: make([]float32, 0, longest*spec.ActDim),
 		}
 	}
-	return ro
+	return ro, nil
 }
 
 // begin starts the first episodes.
@@ -101,6 +105,7 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 		}
 		act := ro.act[i*u : (i+1)*u]
 		s.Enc.DenormalizeActionTo(act, ro.u[i*u:(i+1)*u])
+		s.Executed(act)
 		s.actions = append(s.actions, act...)
 	}
 }
@@ -223,7 +228,7 @@ func (ro *rollout) restart() error {
 // start takes up a new episode at its first observation.
 func (s *slot) start(episodeSeed uint64, obs []float32) error {
 	s.seed, s.steps, s.engaged, s.actions = episodeSeed, 0, false, s.actions[:0]
-	s.Queue.Reset(episodeSeed)
+	s.View.Reset(episodeSeed)
 	return s.observe(obs)
 }
 
@@ -252,6 +257,7 @@ func (ro *rollout) resimulate(i int) error {
 		return err
 	}
 	for k := 0; k < len(actions); k += w {
+		s.Executed(actions[k : k+w])
 		if _, err := env.Step(obs, actions[k:k+w]); err != nil {
 			return fmt.Errorf("%w: %w", errReplayDiffers, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
+	"korr/train/episodes"
 	"korr/train/replay"
 )
 
@@ -32,7 +33,10 @@ func newPointRollout(t *testing.T, cfg Config, n int, newEnv func(i int) *pointE
 	if err != nil {
 		t.Fatal(err)
 	}
-	ro := newRollout(&cfg, &in, d, batch, replay.New(cfg.Buffer, d.x, d.act))
+	ro, err := newRollout(&cfg, &in, d, batch, replay.New(cfg.Buffer, d.x, d.act))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := ro.begin(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,12 +54,12 @@ func (ro *rollout) stepForTest(t *testing.T, r []float32, sigma float64) {
 
 // TestRolloutActsAsTheController: what is trained is what is deployed.
 func TestRolloutActsAsTheController(t *testing.T) {
-	for _, method := range []string{ResiP, KORR} {
-		t.Run(method, func(t *testing.T) {
+	for name, choose := range variants {
+		t.Run(name, func(t *testing.T) {
 			cfg := pointConfig()
-			cfg.Method = method
+			choose(&cfg)
 			in := pointInputs(t)
-			if method == KORR {
+			if cfg.Method == KORR {
 				in.Koopman = pointKoopman(t, in.Demos, in.Features)
 			}
 			cfg.Envs = 3
@@ -298,7 +302,8 @@ func TestDemonstrations(t *testing.T) {
 	failed.Success = false
 	failed.Reward = make([]float32, failed.Len())
 	eps := []dataset.Episode{in.Demos[0], failed}
-	d := dims{obs: in.encoder().Dim(), x: in.encoder().ActorInputDim(), act: sim.ActDim}
+	enc := episodes.NewEncoder(in.Base, in.Features)
+	d := dims{obs: enc.Dim(), x: enc.ActorInputDim(), act: sim.ActDim}
 	out, err := newDemonstrations(&cfg, &in, d, eps)
 	if err != nil {
 		t.Fatal(err)
@@ -324,7 +329,7 @@ func TestDemonstrations(t *testing.T) {
 	obs, xo := make([]float32, pointObs), make([]float32, d.obs)
 	for i := range n {
 		eps[0].ObsTo(obs, i)
-		in.encoder().EncodeTo(xo, obs)
+		enc.EncodeTo(xo, obs)
 		if !slices.Equal(b.X(i)[:d.obs], xo) {
 			t.Errorf("frame %d does not hold the demonstration's observation", i)
 		}

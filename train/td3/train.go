@@ -111,7 +111,7 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 		return nil, err
 	}
 	var model *koopman.Model
-	if cfg.Method == KORR {
+	if cfg.latent() {
 		model = in.Koopman.Clone()
 	}
 	online := replay.New(cfg.Buffer, d.x, d.act)
@@ -119,9 +119,13 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
+	acting, err := newRollout(cfg, in, d, batch, online)
+	if err != nil {
+		return nil, err
+	}
 	t := &trainer{
 		cfg: cfg, in: in, actor: newActor(cfg, d, model, max(cfg.Batch, cfg.Envs)),
-		rollout: newRollout(cfg, in, d, batch, online), outside: demos.outside,
+		rollout: acting, outside: demos.outside,
 		minimum: cfg.Batch, learned: make(chan error),
 	}
 	t.learner = newLearner(cfg, d, t.actor, online, demos.buffer)

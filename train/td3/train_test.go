@@ -25,15 +25,17 @@ func TestResidualBeatsBase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for half a minute")
 	}
-	for _, method := range []string{ResiP, KORR} {
-		t.Run(method, func(t *testing.T) {
+	for _, name := range []string{"resip", "korr", "lookahead"} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg, in := pointConfig(), pointInputs(t)
-			cfg.Method = method
+			variants[name](&cfg)
 			in.Run = newRun(t)
-			if method == KORR { // sees the action only through the prediction, which it must learn too
-				cfg.Steps *= 2
+			if cfg.Method == KORR {
 				in.Koopman = pointKoopman(t, in.Demos, in.Features)
+			}
+			if cfg.latent() { // sees the action only through the prediction, which it must learn too
+				cfg.Steps *= 2
 			}
 			in.Progress = func(r Report) { t.Log(r.Step, r.Values) }
 			p, err := Train(t.Context(), cfg, in)

@@ -1,0 +1,161 @@
+package residual
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"korr/koopman"
+)
+
+// Tracker follows one episode with a Koopman model: it lifts observations, compares them with what was
+// predicted, estimates the disturbance and looks ahead along the base policy's plan. Controllers and the
+// rollouts of trainers use the same one. It allocates nothing after it was made and is for one goroutine.
+//
+// The order of a step is Observe, AheadTo, Executed.
+type Tracker struct {
+	enc   *Encoder
+	fore  Foresight
+	model Predictor // nil for none
+	look  *koopman.Lookahead
+	obs   *koopman.Observer
+	from  int // first coordinate that the observer hands on
+
+	plan    []float32 // [steps, U]
+	z, zu   []float32 // lift; prediction with the executed action
+	u       []float32 // executed action, normalised
+	pending bool      // z and u hold a step whose zu is still to be computed
+	ready   bool      // zu is the prediction for the next observation
+	width   int
+}
+
+// NewTracker returns a tracker of what f asks for. model may be nil unless f is a Lookahead.
+func NewTracker(enc *Encoder, model *koopman.Model, f Foresight) (*Tracker, error) {
+	var p Predictor
+	if model != nil {
+		p = model.Predictor()
+	}
+	t := newTracker(enc, p)
+	if f.published() {
+		return t, nil
+	}
+	t.fore, t.width = f, f.dim(model, enc.BaseDim())
+	t.plan = make([]float32, slices.Max(f.Steps)*enc.ActDim())
+	if f.Condition != Lookahead {
+		return t, nil
+	}
+	if model == nil {
+		return nil, errors.New("residual: a look-ahead needs a Koopman model")
+	}
+	from, to := coordinates(model, enc.BaseDim())
+	var err error
+	if t.look, err = model.Lookahead(f.Steps, from, to); err != nil {
+		return nil, fmt.Errorf("residual: %w", err)
+	}
+	if f.ObserverGain > 0 {
+		t.from = from
+		if t.obs, err = koopman.NewObserver(model.LatentDim(), f.ObserverGain); err != nil {
+			return nil, fmt.Errorf("residual: %w", err)
+		}
+	}
+	return t, nil
+}
+
+func newTracker(enc *Encoder, p Predictor) *Tracker {
+	t := &Tracker{enc: enc, model: p, u: make([]float32, enc.ActDim())}
+	if p != nil {
+		t.z, t.zu = make([]float32, p.LatentDim()), make([]float32, p.LatentDim())
+	}
+	return t
+}
+
+// Dim is the width of what AheadTo writes; 0 for a published input.
+func (t *Tracker) Dim() int { return t.width }
+
+// Plan is where the base policy's plan [n, U] belongs before AheadTo: normalised actions, the present one
+// first. It is empty when nothing is read of it.
+func (t *Tracker) Plan() []float32 { return t.plan }
+
+// Reset starts an episode: no prediction and no disturbance is left over.
+func (t *Tracker) Reset() {
+	t.pending, t.ready = false, false
+	if t.obs != nil {
+		t.obs.Reset()
+	}
+}
+
+// Observe lifts the encoded observation xo and returns how far it lies from what was predicted, the
+// innovation rms(z - z^); false when nothing was predicted.
+func (t *Tracker) Observe(xo []float32) (innovation float32, ok bool) {
+	if t.model == nil {
+		return 0, false
+	}
+	t.predictExecuted()
+	t.model.LiftTo(t.z, xo)
+	if !t.ready {
+		return 0, false
+	}
+	t.ready = false
+	if innovation, ok = rms(t.z, t.zu); ok && t.obs != nil {
+		t.obs.Update(t.z, t.zu)
+	}
+	return innovation, ok
+}
+
+// AheadTo writes what the actor reads of the steps ahead to dst [Dim]: after Observe, with Plan filled.
+func (t *Tracker) AheadTo(dst, obsRaw []float32) {
+	dst = dst[:t.width]
+	switch t.fore.Condition {
+	case Lookahead:
+		n := t.look.Dim()
+		t.look.PredictTo(dst, t.z, t.plan)
+		if t.obs != nil {
+			for i, d := range t.obs.Disturbance()[t.from : t.from+t.width-n] {
+				dst[n+i] = disturbanceScale * d
+			}
+		}
+		for i, v := range dst {
+			dst[i] = max(-aheadLimit, min(aheadLimit, v))
+		}
+	case Plan:
+		u := t.enc.ActDim()
+		for i, k := range t.fore.Steps {
+			t.enc.leadTo(dst[i*leadDim:(i+1)*leadDim], t.plan[(k-1)*u:], obsRaw, leadScale*float32(k))
+		}
+	}
+}
+
+// Executed tells which raw command [ActDim] followed the last Observe. The prediction for the next one is
+// computed by Settle, or else when it is needed.
+func (t *Tracker) Executed(cmdRaw []float32) {
+	if t.model == nil {
+		return
+	}
+	t.enc.NormalizeActionTo(t.u, cmdRaw[:len(t.u)])
+	t.pending = true
+}
+
+// Settle computes the prediction that the next Observe compares with, off the critical path.
+func (t *Tracker) Settle() { t.predictExecuted() }
+
+func (t *Tracker) predictExecuted() {
+	if t.pending {
+		t.model.PredictTo(t.zu, t.z, t.u)
+		t.pending, t.ready = false, true
+	}
+}
+
+// rms is the root mean square of a - b, and whether it is finite.
+func rms(a, b []float32) (float32, bool) {
+	var sum float64
+	for i, v := range a {
+		d := float64(v - b[i])
+		sum += d * d
+	}
+	v := float32(math.Sqrt(sum / float64(len(a))))
+	if v-v != 0 {
+		return 0, false
+	}
+	return v, true
+}
