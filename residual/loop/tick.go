@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -107,7 +108,7 @@ func (l *Loop) judge(now time.Time, rec *Record) verdict {
 		return fresh
 	}
 	l.silence = now.Sub(l.newest)
-	l.age = l.cfg.StampNow().Sub(l.sample.Stamp)
+	l.age = max(l.cfg.StampNow().Sub(l.sample.Stamp), -math.MaxInt64) // Sub saturates, and -math.MinInt64 is negative
 	rec.Age = l.age
 	l.outputs.age.Store(int64(l.age))
 	switch {
