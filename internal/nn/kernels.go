@@ -22,7 +22,33 @@ type Kernels struct {
 	AdamW func(p, g, m, v []float32, s AdamWStep)
 	// Lerp sets dst = dst + t (src - dst).
 	Lerp func(dst, src []float32, t float32)
+
+	// Mul multiplies dst by src, element by element.
+	Mul func(dst, src []float32)
+	// Mish and SiLU are Activations.
+	Mish, SiLU func(y, d, x []float32)
+	// Affine sets every row of y to w x + b, element by element, for w, b [width].
+	Affine func(y, x, w, b []float32)
+	// AffineGrad adds the gradients of w and b to dw, db and multiplies the rows of g,
+	// the gradient of Affine's y, by w.
+	AffineGrad func(g, x, w, dw, db []float32)
+	// GroupNorm normalises every group of channels of each sequence [rows, width] of x
+	// in place and stores 1/std in rstd [sequences * groups].
+	GroupNorm func(x, rstd []float32, rows, width int)
+	// GroupNormGrad turns the gradient g of GroupNorm's result hat into that of its
+	// input.
+	GroupNormGrad func(g, hat, rstd []float32, rows, width int)
+	// Fold adds the columns of a convolution to the sequences they belong to.
+	Fold func(x, cols []float32, f Folding)
+	// ThinProduct adds a b^T to dst for a [m, k] with few rows, b [n, k]; nil when the
+	// general product is as good.
+	ThinProduct func(dst, a, b []float32, m, k, n int)
 }
+
+// Folding describes the columns of a convolution: for each of N sequences x
+// [Len, Width] there are Out rows [Taps * Width] of cols, and tap k of row t is
+// row t Stride - Pad + k of x, or beyond an end and ignored.
+type Folding struct{ N, Len, Out, Width, Taps, Stride, Pad int }
 
 // AdamWStep holds the constants of one optimiser step:
 // m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, p = decay p - rate m / (sqrt(v) invRoot + eps).
@@ -47,6 +73,14 @@ var kernels = Kernels{
 	AddColumnSums: addColumnSums,
 	AdamW:         adamW,
 	Lerp:          lerp,
+	Mul:           mul,
+	Mish:          mish,
+	SiLU:          silu,
+	Affine:        affine,
+	AffineGrad:    affineGrad,
+	GroupNorm:     groupNorm,
+	GroupNormGrad: groupNormGrad,
+	Fold:          fold,
 }
 
 // UseKernels replaces the element loops for the whole process. It is meant for

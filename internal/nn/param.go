@@ -15,12 +15,45 @@ type Param struct {
 	Name string
 	// Shape lists the dimensions, slowest first.
 	Shape []int
+	// Taps is a convolution's kernel size: Data and Grad then lie as [d0, Taps, d1],
+	// although Shape, and every file, has PyTorch's [d0, d1, Taps]. Zero elsewhere.
+	Taps int
 	// Data and Grad hold the elements row-major; equal lengths.
 	Data, Grad []float32
 }
 
+// Published returns a copy of values that lie as p.Data does, in the order of
+// p.Shape.
+func (p *Param) Published(values []float32) []float32 {
+	out := append([]float32(nil), values...)
+	if p.Taps > 1 {
+		swapLast(out, values, p.Shape[0], p.Taps, p.Shape[1])
+	}
+	return out
+}
+
+// set fills Data from values in the order of Shape.
+func (p *Param) set(values []float32) {
+	copy(p.Data, values)
+	if p.Taps > 1 {
+		swapLast(p.Data, values, p.Shape[0], p.Shape[1], p.Taps)
+	}
+}
+
+// swapLast writes src [a, b, c] to dst as [a, c, b].
+func swapLast(dst, src []float32, a, b, c int) {
+	for i := range a {
+		from, to := src[i*b*c:(i+1)*b*c], dst[i*b*c:(i+1)*b*c]
+		for j := range b {
+			for k := range c {
+				to[k*b+j] = from[j*c+k]
+			}
+		}
+	}
+}
+
 // NewParams allocates zeroed parameters that lie one after the other in one
-// slab, in the order given. Only Name and Shape of specs are read.
+// slab, in the order given. Only Name, Shape and Taps of specs are read.
 func NewParams(specs ...Param) []*Param {
 	total := 0
 	for _, s := range specs {
@@ -32,7 +65,7 @@ func NewParams(specs ...Param) []*Param {
 	for i, s := range specs {
 		end := at + size(s.Shape)
 		// The capacity reaches past the end on purpose: spans finds neighbours by it.
-		ps[i] = &Param{Name: s.Name, Shape: append([]int(nil), s.Shape...), Data: data[at:end], Grad: grad[at:end]}
+		ps[i] = &Param{Name: s.Name, Shape: append([]int(nil), s.Shape...), Taps: s.Taps, Data: data[at:end], Grad: grad[at:end]}
 		at = end
 	}
 	return ps
@@ -129,7 +162,7 @@ func mustMatch(op string, dst, src []*Param) {
 // SaveParams adds copies of the parameters to f as prefix+Name.
 func SaveParams(f *tensorfile.File, prefix string, ps []*Param) {
 	for _, p := range ps {
-		f.Add(prefix+p.Name, append([]float32(nil), p.Data...), p.Shape...)
+		f.Add(prefix+p.Name, p.Published(p.Data), p.Shape...)
 	}
 }
 
@@ -145,7 +178,7 @@ func LoadParams(f *tensorfile.File, prefix string, ps []*Param) error {
 		values[i] = v
 	}
 	for i, p := range ps {
-		copy(p.Data, values[i])
+		p.set(values[i])
 	}
 	return nil
 }

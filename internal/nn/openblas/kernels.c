@@ -1,17 +1,11 @@
 //go:build openblas
 
 #include "kernels.h"
+#include "vector.h"
 
 #include <math.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
-#endif
-
-// The loader picks the widest version the processor runs.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define VECTOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VECTOR
 #endif
 
 // x < 0 is false for NaN, which therefore survives.

@@ -34,6 +34,15 @@ func init() {
 		AddColumnSums: addColumnSums,
 		AdamW:         adamW,
 		Lerp:          lerp,
+		Mul:           mul,
+		Mish:          mish,
+		SiLU:          silu,
+		Affine:        affine,
+		AffineGrad:    affineGrad,
+		GroupNorm:     groupNorm,
+		GroupNormGrad: groupNormGrad,
+		Fold:          fold,
+		ThinProduct:   thinProduct,
 	})
 }
 
