@@ -66,10 +66,10 @@ type Koopman struct {
 
 // Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
 type Residual struct {
-	Algorithm         string  `yaml:"algorithm"` // td3 or ppo
-	Method            string  `yaml:"method"`    // korr or resip
-	Base              string  `yaml:"base"`      // these two: shipped weights' name or a checkpoint's path
-	Koopman           string  `yaml:"koopman"`   // where korr's model starts
+	Algorithm         string  `yaml:"algorithm"`     // td3 or ppo
+	Method            string  `yaml:"method"`        // korr or resip
+	Base              string  `yaml:"base"`          // these two: shipped weights' name or a checkpoint's path
+	Koopman           string  `yaml:"koopman"`       // where korr's model starts
 	Condition         string  `yaml:"condition"`     // what the actor reads: default, published, lookahead or plan
 	Foresight         []int   `yaml:"foresight"`     // control steps ahead that it reads of
 	ObserverGain      float64 `yaml:"observer_gain"` // of the disturbance observer; 0 = none
