@@ -47,7 +47,7 @@ func (m *Master) enter(p party) {
 	}
 	m.log.Warn("ROS master: a second node took a name", "node", p.node, "old", old, "new", p.api)
 	m.params.dropSubscriber(old)
-	m.notify.send(old, "shutdown", "shutdown", "/master", "new node registered with same name")
+	m.notify.send(old, "shutdown", "shutdown", "/master", "["+p.node+"] Reason: new node registered with same name")
 	for _, topic := range changed {
 		m.publisherUpdate(topic)
 	}

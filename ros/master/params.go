@@ -1,6 +1,7 @@
 package master
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -10,11 +11,11 @@ import (
 type paramTree struct {
 	mu   sync.Mutex
 	root map[string]any
-	subs map[string][]string // key to the APIs that want its changes
+	subs map[string][]party // key to those that want its changes
 }
 
 func newParamTree() *paramTree {
-	return &paramTree{root: map[string]any{}, subs: map[string][]string{}}
+	return &paramTree{root: map[string]any{}, subs: map[string][]party{}}
 }
 
 // keyOf makes a parameter's name absolute: ~private of the caller, relative to the caller's namespace, or global.
@@ -76,8 +77,7 @@ func (t *paramTree) set(key string, v any) {
 func (t *paramTree) drop(key string) bool {
 	parts := split(key)
 	if len(parts) == 0 {
-		t.root = map[string]any{}
-		return true
+		return false
 	}
 	parent, ok := t.get("/" + strings.Join(parts[:len(parts)-1], "/"))
 	m, isMap := parent.(map[string]any)
@@ -145,12 +145,35 @@ func clone(v any) any {
 	return v
 }
 
-// watchers lists who wants to hear of a change at key: subscribers of the key, of what holds it and of what it holds.
-func (t *paramTree) watchers(key string) (out [][2]string) {
-	for sub, apis := range t.subs {
-		if sub == key || strings.HasPrefix(key, strings.TrimSuffix(sub, "/")+"/") || strings.HasPrefix(sub, strings.TrimSuffix(key, "/")+"/") {
-			for _, api := range apis {
-				out = append(out, [2]string{api, sub})
+// update is one thing that a subscriber has to hear.
+type update struct {
+	api   string
+	key   string
+	value any
+}
+
+// updates lists who hears what of a new value at key: a subscriber of the key or of what holds it hears of the key, unless it
+// is who set it (by); a subscriber of something inside the value hears of that, and an empty struct stands for what
+// is no longer there. This is what rosmaster sends.
+func (t *paramTree) updates(key string, value any, by string) (out []update) {
+	prefix := strings.TrimSuffix(key, "/") + "/"
+	for sub, who := range t.subs {
+		at := sub
+		v := value
+		switch inside, isStruct := value.(map[string]any); {
+		case sub == key || strings.HasPrefix(prefix, strings.TrimSuffix(sub, "/")+"/"):
+			at = key
+		case !isStruct || !strings.HasPrefix(sub, prefix):
+			continue
+		default:
+			var ok bool
+			if v, ok = (&paramTree{root: inside}).get(strings.TrimPrefix(sub, prefix)); !ok {
+				v = map[string]any{}
+			}
+		}
+		for _, p := range who {
+			if at != key || p.node != by {
+				out = append(out, update{p.api, at, v})
 			}
 		}
 	}
@@ -160,34 +183,30 @@ func (t *paramTree) watchers(key string) (out [][2]string) {
 func (t *paramTree) dropSubscriber(api string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for key, apis := range t.subs {
-		kept := apis[:0]
-		for _, a := range apis {
-			if a != api {
-				kept = append(kept, a)
-			}
-		}
-		t.subs[key] = kept
+	for key, who := range t.subs {
+		t.subs[key] = slices.DeleteFunc(who, func(p party) bool { return p.api == api })
 	}
 }
 
-// paramUpdate tells the watchers of key. It is called with the tree locked.
-func (m *Master) paramUpdate(key string) {
-	for _, w := range m.params.watchers(key) {
-		v, ok := m.params.get(w[1])
-		if !ok {
-			v = map[string]any{} // how rosmaster reports a deleted parameter
-		}
-		m.notify.send(w[0], "param "+w[1], "paramUpdate", "/master", w[1], clone(v))
+// slashed is a key as callbacks have it, with a slash at its end.
+func slashed(key string) string { return strings.TrimSuffix(key, "/") + "/" }
+
+// paramUpdate tells the subscribers of a new value at key. It is called with the tree locked.
+func (m *Master) paramUpdate(key string, value any, by string) {
+	for _, u := range m.params.updates(key, value, by) {
+		m.notify.send(u.api, "param "+u.key, "paramUpdate", "/master", slashed(u.key), clone(u.value))
 	}
 }
 
 func setParam(m *Master, a []any) []any {
 	key := keyOf(str(a[0]), str(a[1]))
+	if _, isStruct := a[2].(map[string]any); key == "/" && !isStruct {
+		return failure("the root of the parameters takes a struct, not a %T", a[2])
+	}
 	m.params.mu.Lock()
 	defer m.params.mu.Unlock()
 	m.params.set(key, a[2])
-	m.paramUpdate(key)
+	m.paramUpdate(key, a[2], str(a[0]))
 	return success(0, "parameter %s set", key)
 }
 
@@ -205,10 +224,10 @@ func deleteParam(m *Master, a []any) []any {
 	key := keyOf(str(a[0]), str(a[1]))
 	m.params.mu.Lock()
 	defer m.params.mu.Unlock()
-	if !m.params.drop(key) {
+	if key == "/" || !m.params.drop(key) {
 		return failure("parameter [%s] is not set", key)
 	}
-	m.paramUpdate(key)
+	m.paramUpdate(key, map[string]any{}, "")
 	return success(0, "parameter %s deleted", key)
 }
 
@@ -240,10 +259,12 @@ func getParamNames(m *Master, _ []any) []any {
 }
 
 func subscribeParam(m *Master, a []any) []any {
-	key, api := keyOf(str(a[0]), str(a[2])), str(a[1])
+	key, p := keyOf(str(a[0]), str(a[2])), party{str(a[0]), str(a[1])}
 	m.params.mu.Lock()
 	defer m.params.mu.Unlock()
-	m.params.subs[key] = append(m.params.subs[key], api)
+	if !slices.Contains(m.params.subs[key], p) {
+		m.params.subs[key] = append(m.params.subs[key], p)
+	}
 	v, ok := m.params.get(key)
 	if !ok {
 		v = map[string]any{}
@@ -252,14 +273,9 @@ func subscribeParam(m *Master, a []any) []any {
 }
 
 func unsubscribeParam(m *Master, a []any) []any {
-	key, api := keyOf(str(a[0]), str(a[2])), str(a[1])
+	key, p := keyOf(str(a[0]), str(a[2])), party{str(a[0]), str(a[1])}
 	m.params.mu.Lock()
 	defer m.params.mu.Unlock()
-	for i, s := range m.params.subs[key] {
-		if s == api {
-			m.params.subs[key] = append(m.params.subs[key][:i:i], m.params.subs[key][i+1:]...)
-			return success(1, "Unsubscribe to parameter [%s]", key)
-		}
-	}
-	return success(0, "not subscribed to [%s]", key)
+	m.params.subs[key] = slices.DeleteFunc(m.params.subs[key], func(q party) bool { return q == p })
+	return success(1, "Unsubscribe to parameter [%s]", key) // also when there was nothing to end, as rosmaster
 }

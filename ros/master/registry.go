@@ -128,10 +128,11 @@ func (r *registry) leave(p party) {
 	delete(r.nodes, p.node)
 }
 
-// setType records a topic's type; "*" (any) is recorded only while nothing better is known, and a publisher's word
-// wins over a subscriber's.
+// setType records a topic's type. A definite type replaces none, and a publisher's word wins; of "*" (any) only a
+// publisher of a topic that has no type leaves a record.
 func (r *registry) setType(topic, kind string, publisher bool) {
-	if old, known := r.types[topic]; !known || kind != "*" && (publisher || old == "*") {
+	_, known := r.types[topic]
+	if definite := kind != "*"; publisher && (definite || !known) || !known && definite {
 		r.types[topic] = kind
 	}
 }
