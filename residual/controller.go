@@ -62,6 +62,7 @@ type Controller struct {
 	phase     func() float32
 	replan    func()
 	plan      func([]float32)
+	prepare   func([]float32) (bool, error) // nil: always ready
 	track     *Tracker
 	fallbacks uint64
 	seed      uint64
