@@ -12,6 +12,7 @@ import (
 
 	"korr/internal/geom"
 	"korr/sim"
+	"korr/sim/domain"
 )
 
 // Config chooses what New builds.
@@ -22,6 +23,7 @@ type Config struct {
 	MaxSteps   int            // control steps until truncation; 0 means the task's limit
 	Hold       int            // control steps that success must last; 0 means the task's own (as published: one)
 	ModelXML   string         // replaces the generated model; empty for the task's own
+	Domain     domain.Ranges  // physics drawn anew for every episode; the zero value for the nominal ones
 }
 
 // ResetJoints is the arm's initial posture (rad), as FurnitureBench's.
@@ -80,6 +82,9 @@ func (c *Config) resolve() (*sim.Task, sim.Level, error) {
 	}
 	if c.Hold < 0 {
 		return nil, sim.Level{}, fmt.Errorf("hold %d: use 0 for the task's own or a positive number of control steps", c.Hold)
+	}
+	if err := c.Domain.Check(); err != nil {
+		return nil, sim.Level{}, err
 	}
 	if c.Hold > 0 {
 		task.Hold = c.Hold

@@ -41,8 +41,9 @@ type Env struct {
 	open   bool
 	steps  int
 	live   bool
-	closed bool   // gripper command in force
-	watch  *watch // sees a control step in parts, nil otherwise
+	closed bool // gripper command in force
+	physics
+	watch *watch // sees a control step in parts, nil otherwise
 }
 
 // New builds the model of the task and loads it into MuJoCo.
@@ -68,6 +69,7 @@ func New(cfg Config) (*Env, error) {
 		e.scale = append(e.scale, torqueScale(&task.Parts[i]))
 	}
 	e.spec = sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, MaxSteps: cfg.MaxSteps, ControlHz: controlHz, PartNames: task.PartNames()}
+	e.openPhysics()
 	e.open = true
 	return e, nil
 }
@@ -155,6 +157,7 @@ func (e *Env) Spec() sim.Spec { return e.spec }
 // Close frees the model; calling it again is harmless.
 func (e *Env) Close() error {
 	if e.open {
+		e.physics.close()
 		C.korr_free(e.s)
 		e.open, e.live = false, false
 	}

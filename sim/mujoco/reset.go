@@ -29,6 +29,10 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 	e.pcg.Seed(seed.Hash(episode, "sim/push", 0), seed.Hash(episode, "sim/push", 1))
 	uniform := func(a float64) float64 { return a * (2*rng.Float64() - 1) }
 	at := e.obstacle(uniform(e.level.Obstacle), uniform(e.level.Obstacle))
+	if err := e.drawPhysics(episode, at); err != nil {
+		e.live = false
+		return err
+	}
 	for range resetTries {
 		e.place(uniform, at)
 		if float64(e.s.tool_pos[2]) >= minToolHeight {
@@ -50,7 +54,7 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 	return nil
 }
 
-// place puts the arm at a displaced posture and the parts at their nominal poses.
+// place puts the arm at a displaced posture and the parts at their initial poses.
 func (e *Env) place(uniform func(float64) float64, obstacle [3]C.double) {
 	var q [7]C.double
 	for k := range q {
@@ -58,7 +62,7 @@ func (e *Env) place(uniform func(float64) float64, obstacle [3]C.double) {
 	}
 	C.korr_reset(e.s, &q[0], &obstacle[0])
 	for i := range e.task.Parts {
-		e.setPart(i, NominalPose(&e.task.Parts[i]))
+		e.setPart(i, e.startPose(i))
 	}
 	C.korr_forward(e.s)
 }

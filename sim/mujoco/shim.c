@@ -163,8 +163,14 @@ static void outputs(korr_sim* s) {
   mju_copy(s->tau, d->qfrc_actuator, 7);
 }
 
-void korr_forward(korr_sim* s) {
+// Normalising once more would change a bit, so the quaternions that the engine is about to normalise are kept.
+static void step1(korr_sim* s) {
+  for (int i = 0; i < s->npart; i++) mju_copy4(s->raw + 4 * i, s->d->qpos + s->qadr[i] + 3);
   mj_step1(s->m, s->d);
+}
+
+void korr_forward(korr_sim* s) {
+  step1(s);
   outputs(s);
   mju_copy3(s->target_pos, s->tool_pos);
   mju_mat2Quat(s->target_quat, s->tool_mat);
@@ -312,7 +318,7 @@ static void substep(korr_sim* s, int i) {
   if (pushing)
     for (int p = 0; p < s->npart; p++) mju_zero(s->d->xfrc_applied + 6 * s->body[p], 6);
   for (int p = 0; p < s->npeg; p++) thread_update(s, p);
-  mj_step1(s->m, s->d);
+  step1(s);
   for (int c = 0; c < s->d->ncon; c++)
     if (-s->d->contact[c].dist > s->max_penetration) s->max_penetration = -s->d->contact[c].dist;
 }

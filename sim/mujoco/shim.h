@@ -35,6 +35,7 @@ typedef struct {
   mjData* d;
   int tool, obstacle;
   int npart, body[KORR_MAX_PARTS], qadr[KORR_MAX_PARTS], vadr[KORR_MAX_PARTS];
+  double raw[4 * KORR_MAX_PARTS];  // the parts' quaternions before mj_step1 normalised them in place: what a snapshot keeps
   int npeg;
   korr_peg peg[KORR_MAX_PEGS];
   int substeps, push_substeps;

@@ -12,10 +12,11 @@ import (
 	"slices"
 
 	"korr/sim"
+	"korr/sim/domain"
 )
 
-// Snapshot is everything the rest of an episode depends on: the physics, the thread and controller states, the
-// judge, the gripper and the stream of pushes. It belongs to the task it was taken from.
+// Snapshot is everything the rest of an episode depends on: the physics and what was drawn of them, the
+// thread and controller states, the judge, the gripper and the stream of pushes. It belongs to the task it was taken from.
 type Snapshot struct {
 	task   string
 	state  []float64
@@ -25,6 +26,7 @@ type Snapshot struct {
 	closed bool
 	live   bool
 	pcg    []byte
+	draw   *domain.Draw
 }
 
 // Snapshot copies the state of the running episode.
@@ -36,7 +38,7 @@ func (e *Env) Snapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, held: e.judge.Held(), closed: e.closed, live: e.live, pcg: pcg}
+	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, held: e.judge.Held(), closed: e.closed, live: e.live, pcg: pcg, draw: e.physics.draw}
 	s.done = slices.Clone(e.judge.Done())
 	C.korr_get_state(e.s, (*C.double)(&s.state[0]))
 	return s, nil
@@ -54,6 +56,9 @@ func (e *Env) Restore(obs []float32, s *Snapshot) error {
 		return fmt.Errorf("observation buffer has %d values, want %d", len(obs), e.spec.ObsDim)
 	}
 	if err := e.pcg.UnmarshalBinary(s.pcg); err != nil {
+		return err
+	}
+	if err := e.setDraw(s.draw); err != nil {
 		return err
 	}
 	C.korr_set_state(e.s, (*C.double)(&s.state[0]))

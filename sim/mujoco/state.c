@@ -19,7 +19,9 @@ static void walk(korr_sim* s, cursor* c) {
   mjModel* m = s->m;
   mjData* d = s->d;
   take(c, &d->time, 1);
+  int q = c->n;
   take(c, d->qpos, m->nq);
+  for (int i = 0; i < s->npart && c->to; i++) mju_copy4(c->to + q + s->qadr[i] + 3, s->raw + 4 * i);
   take(c, d->qvel, m->nv);
   take(c, d->qacc_warmstart, m->nv);
   take(c, m->body_pos + 3 * s->obstacle, 3);
