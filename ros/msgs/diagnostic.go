@@ -37,3 +37,20 @@ type DiagnosticArray struct {
 	Header       Header
 	Status       []DiagnosticStatus
 }
+
+// RosoutTopic is where nodes log (Log).
+const RosoutTopic = "/rosout"
+
+// Log is rosgraph_msgs/Log.
+type Log struct {
+	node.Package     `ros:"rosgraph_msgs"`
+	node.Definitions `ros:"byte DEBUG=1,byte INFO=2,byte WARN=4,byte ERROR=8,byte FATAL=16"`
+	Header           Header
+	Level            int8 `rostype:"byte"`
+	Name             string
+	Msg              string
+	File             string
+	Function         string
+	Line             uint32
+	Topics           []string
+}

@@ -49,6 +49,7 @@ var messages = []signature{
 	{TransformStamped{}, "geometry_msgs/TransformStamped", "b5764a33bfeb3588febc2682852579b0"},
 	{TFMessage{}, "tf2_msgs/TFMessage", "94810edda583a504dfda3829e70d7eec"},
 	{DiagnosticArray{}, "diagnostic_msgs/DiagnosticArray", "60810da900de1dd6ddd437c3503511da"},
+	{Log{}, "rosgraph_msgs/Log", "acffd30cd6b6de30f120938c17c593fb"},
 	{DiagnosticStatus{}, "diagnostic_msgs/DiagnosticStatus", "d0ce08bc6e5ba34c7754f563a9cabaf1"},
 	{JointTrajectory{}, "trajectory_msgs/JointTrajectory", "65b4f94a94d1ed67169da35a02f33d3f"},
 	{ErrorRecoveryActionGoal{}, "franka_msgs/ErrorRecoveryActionGoal", "4b30be6cd12b9e72826df56b481f40e0"},

@@ -7,6 +7,7 @@
 //   - A second node of the same name makes this one fail with ErrReplaced; goroslib's writes would vanish silently.
 //   - Names come resolved from package names; goroslib's own handling of arguments and ROS_NAMESPACE is switched off.
 //   - Close takes milliseconds; goroslib's would wait 5 s for HTTP connections that its own client dialled in vain.
+//   - Now is the graph's time (/use_sim_time, /clock); Logger logs to /rosout too, and never blocks.
 //   - Parameters of every type are read through package xmlrpc; goroslib knows scalars only.
 //
 // Callbacks run on the connection's goroutine: they must only store (see Latest). A message that was written must not

@@ -42,6 +42,14 @@ type Node struct {
 	err    error
 	ended  sync.Once
 
+	current atomic.Pointer[goroslib.Node] // ros, for those who must not wait; nil while there is none
+	simTime atomic.Bool
+	lastNow atomic.Int64 // ns, of Now
+	tee     *slog.Logger
+	rosout  chan rosoutLine
+	echo    atomic.Pointer[string] // what drainLog is publishing
+	drained chan struct{}          // closed when drainLog has returned
+
 	mu        sync.Mutex // guards ros, uri, endpoints
 	ros       *goroslib.Node
 	uri       string // of this node's own API, as the master knows it
@@ -68,8 +76,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Logger.With("node", cfg.Names.Node), master: xmlrpc.NewClient(cfg.Names.MasterURI, cfg.Timeout),
-		done: make(chan struct{}), polled: make(chan struct{}),
+		done: make(chan struct{}), polled: make(chan struct{}), drained: make(chan struct{}), rosout: make(chan rosoutLine, rosoutQueue),
 	}
+	n.tee = slog.New(&teeHandler{Handler: cfg.Logger.Handler(), node: n})
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := n.connect(ctx)
 		if err == nil {
@@ -90,6 +99,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	run, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	go n.poll(run)
+	go n.drainLog(run)
 	return n, nil
 }
 
@@ -109,7 +119,7 @@ func (n *Node) connect(ctx context.Context) error {
 	i := strings.LastIndex(nm.Node, "/")
 	conf := goroslib.NodeConf{
 		MasterAddress: addr, Namespace: "/" + strings.Trim(nm.Node[:i], "/"), Name: nm.Node[i+1:], Host: nm.Host,
-		ReadTimeout: n.cfg.Timeout, WriteTimeout: n.cfg.Timeout, LogDestinations: goroslib.LogDestinationCallback, OnLog: n.onLog,
+		ReadTimeout: n.cfg.Timeout, WriteTimeout: n.cfg.Timeout, LogDestinations: goroslib.LogDestinationCallback | goroslib.LogDestinationRosout, OnLog: n.onLog,
 	}
 	ignoreArguments(&conf)
 	ros, err := func() (*goroslib.Node, error) {
@@ -126,6 +136,10 @@ func (n *Node) connect(ctx context.Context) error {
 	}
 	uri, err := n.lookup(ctx)
 	if err != nil {
+		ros.Close()
+		return &MasterError{nm.MasterURI, err}
+	}
+	if err := n.became(ctx, ros); err != nil {
 		ros.Close()
 		return &MasterError{nm.MasterURI, err}
 	}
@@ -155,6 +169,9 @@ func (n *Node) lookup(ctx context.Context) (string, error) {
 
 // onLog receives goroslib's messages; the shutdown request is known by its text only.
 func (n *Node) onLog(level goroslib.LogLevel, text string) {
+	if own := n.echo.Load(); own != nil && *own == text {
+		return // logged already
+	}
 	if strings.HasPrefix(text, "got shutdown request") {
 		err := ErrShutdown
 		if strings.Contains(text, "same name") {
@@ -206,6 +223,7 @@ func (n *Node) Close() error {
 	n.end(ErrClosed)
 	n.cancel()
 	<-n.polled
+	<-n.drained
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.disconnect()
@@ -218,6 +236,7 @@ func (n *Node) disconnect() {
 	if n.ros == nil {
 		return
 	}
+	n.current.Store(nil)
 	var wg sync.WaitGroup
 	for _, e := range n.endpoints {
 		wg.Go(e.detach)
