@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -98,6 +99,18 @@ func (r Ranges) ShiftTo(d *Draw, episode uint64, try int) {
 }
 
 func between(rng *rand.Rand, f [2]float64) float64 { return f[0] + (f[1]-f[0])*rng.Float64() }
+
+// String is the draw as JSON, for records; empty when nothing was drawn (nil).
+func (d *Draw) String() string {
+	if d == nil {
+		return ""
+	}
+	b, err := json.Marshal(d)
+	if err != nil { // numbers drawn from checked ranges are finite
+		panic(err)
+	}
+	return string(b)
+}
 
 // Drawer is an environment that draws its physics.
 type Drawer interface {

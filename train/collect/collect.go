@@ -9,6 +9,7 @@ import (
 
 	"korr/internal/seed"
 	"korr/sim"
+	"korr/sim/domain"
 	"korr/train/dataset"
 )
 
@@ -179,6 +180,7 @@ func (p *pool) attempt(ctx context.Context, env sim.Env, policy sim.Policy, k in
 	if err := env.Reset(obs, e.Seed); err != nil {
 		return nil, err
 	}
+	e.Domain = domain.Of(env).String()
 	policy.Reset(rng.Uint64())
 	for {
 		if err := ctx.Err(); err != nil {

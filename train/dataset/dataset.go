@@ -40,6 +40,7 @@ type Episode struct {
 	Perturb    float64 // strength of the random pushes; 0 = none, 1 = as published
 	ExecNoise  float64 // standard deviation of the position noise on Executed, m
 	Simulator  string  // fingerprint of the physics model
+	Domain     string  // what the episode drew of its physics, JSON of domain.Draw; empty for the nominal ones
 }
 
 // Len is T, the number of frames.

@@ -29,7 +29,7 @@ func testEpisode(info Info, n int, seed uint64) *Episode {
 	e := &Episode{
 		State: fill(info.StateDim()), Env: fill(info.EnvDim()), Action: fill(sim.ActDim), Executed: fill(sim.ActDim),
 		Reward: make([]float32, n), Success: seed%2 == 0,
-		Seed: seed | 1<<63, Randomness: "low", Perturb: 0.5, ExecNoise: 0.001, Simulator: "mujoco one_leg 1234",
+		Seed: seed | 1<<63, Randomness: "low", Perturb: 0.5, ExecNoise: 0.001, Simulator: "mujoco one_leg 1234", Domain: `{"gain":1.5}`,
 	}
 	if e.Success {
 		e.Reward[n-1] = 1

@@ -28,7 +28,8 @@
 //
 // Each row of meta/episodes carries columns of ours beside LeRobot's: seed
 // (uint64), randomness (string), perturbation (strength, 1 = as published),
-// execution_noise (m) and simulator (fingerprint of the physics model).
+// execution_noise (m), simulator (fingerprint of the physics model) and domain
+// (JSON of what the episode drew of its physics, empty for the nominal ones).
 //
 // # Safety
 //

@@ -11,6 +11,7 @@ const (
 	colPerturb    = "perturbation"
 	colExecNoise  = "execution_noise"
 	colSimulator  = "simulator"
+	colDomain     = "domain"
 )
 
 // writeEpisodes writes meta/episodes, one row an episode.
@@ -19,13 +20,15 @@ func (w *Writer) writeEpisodes() error {
 	index, length := make([]int64, n), make([]int64, n)
 	from, to := make([]int64, n), make([]int64, n)
 	chunk, file := make([]int64, n), make([]int64, n)
-	task, randomness, simulator := make([]string, n), make([]string, n), make([]string, n)
+	task, randomness := make([]string, n), make([]string, n)
+	simulator, physics := make([]string, n), make([]string, n)
 	seed, perturb, noise := make([]uint64, n), make([]float64, n), make([]float64, n)
 	for i, e := range w.episodes {
 		index[i], length[i] = int64(i), int64(e.to-e.from)
 		from[i], to[i] = int64(e.from), int64(e.to)
 		chunk[i], file[i] = e.pos.chunk, e.pos.file
-		task[i], randomness[i], simulator[i] = w.info.Task, e.origin.Randomness, e.origin.Simulator
+		task[i], randomness[i] = w.info.Task, e.origin.Randomness
+		simulator[i], physics[i] = e.origin.Simulator, e.origin.Domain
 		seed[i], perturb[i], noise[i] = e.origin.Seed, e.origin.Perturb, e.origin.ExecNoise
 	}
 	cols := []column{
@@ -43,6 +46,7 @@ func (w *Writer) writeEpisodes() error {
 		{colPerturb, 0, perturb},
 		{colExecNoise, 0, noise},
 		{colSimulator, 0, simulator},
+		{colDomain, 0, physics},
 	}
 	return writeTable(filepath.Join(w.tmp, episodesPath), append(cols, w.statColumns()...), nil)
 }

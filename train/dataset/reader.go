@@ -116,6 +116,7 @@ func readOrigins(t *table) ([]Episode, error) {
 	for name, set := range map[string]func(e *Episode, s string){
 		colRandomness: func(e *Episode, s string) { e.Randomness = s },
 		colSimulator:  func(e *Episode, s string) { e.Simulator = s },
+		colDomain:     func(e *Episode, s string) { e.Domain = s },
 	} {
 		if !t.has(name) {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"korr/sim"
+	"korr/sim/domain"
 )
 
 // InProcess makes players that step an environment directly.
@@ -42,6 +43,7 @@ func RunEpisode(ctx context.Context, env sim.Env, pol sim.Policy, episodeSeed ui
 	if ep.Fault = env.Reset(obs, episodeSeed); ep.Fault != nil {
 		return ep, nil
 	}
+	ep.Domain = domain.Of(env)
 	pol.Reset(episodeSeed)
 	for {
 		if err := context.Cause(ctx); err != nil {

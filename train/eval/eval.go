@@ -9,6 +9,7 @@ import (
 
 	"korr/internal/seed"
 	"korr/sim"
+	"korr/sim/domain"
 )
 
 // Condition is one setting of the simulator.
@@ -48,7 +49,8 @@ type Episode struct {
 	Seed    uint64
 	Steps   int // control steps taken
 	Success bool
-	Fault   error // the policy or the simulator failed, which counts as no success; nil otherwise
+	Fault   error        // the policy or the simulator failed, which counts as no success; nil otherwise
+	Domain  *domain.Draw // of the episode's physics; nil for the nominal ones and over ROS
 }
 
 // Cell holds the episodes of one policy under one condition, in the order of their seeds.
