@@ -14,8 +14,8 @@ const (
 	HoleXZ   = 0.05625  // distance of the holes from the top's centre in x and z
 )
 
-// squareLeg: a square body and a threaded peg.
-func squareLeg(i int, x float64) Part {
+// squareLeg: a square body and a peg, threaded when it is to be screwed in.
+func squareLeg(i int, x float64, threaded bool) Part {
 	p := Part{
 		Name: fmt.Sprintf("leg%d", i), Size: [3]float64{0.030, 0.0875, 0.030}, Mass: 0.0231,
 		Position: [3]float64{x, 0.07, -0.015}, RPY: [3]float64{0, -math.Pi / 2, 0}, ForceMul: 1, TorqueMul: 1,
@@ -31,10 +31,15 @@ func squareLeg(i int, x float64) Part {
 	in[0], in[2] = in[0]+sideways, in[2]+sideways
 	in[1] += mp * PegRadius * PegRadius / 2
 	p.Centre, p.Inertia = [3]float64{0, com, 0}, in
-	p.Geoms = append([]Geom{{
+	p.Geoms = []Geom{{
 		Kind: Box, From: [3]float64{-p.Size[0] / 2, shoulder, -p.Size[2] / 2}, To: [3]float64{p.Size[0] / 2, LegHeadY, p.Size[2] / 2},
 		Color: ".86 .55 .22 1",
-	}}, pegGeoms(p.Name, LegTipY, shoulder)...)
+	}}
+	if threaded {
+		p.Geoms = append(p.Geoms, pegGeoms(p.Name, LegTipY, shoulder)...)
+		return p
+	}
+	p.Geoms = append(p.Geoms, Geom{Kind: Cylinder, From: [3]float64{0, shoulder, 0}, To: [3]float64{0, LegTipY, 0}, Radius: PegRadius, Color: steel})
 	return p
 }
 
@@ -66,9 +71,13 @@ func squareTop() Part {
 	return p
 }
 
-// squareParts is the table top and its four legs.
-func squareParts() []Part {
-	return []Part{squareTop(), squareLeg(1, -0.20), squareLeg(2, -0.12), squareLeg(3, 0.12), squareLeg(4, 0.20)}
+// squareParts is the table top and its four legs, those to be screwed in from the given one on.
+func squareParts(first int) []Part {
+	parts := []Part{squareTop()}
+	for i, x := range []float64{-0.20, -0.12, 0.12, 0.20} {
+		parts = append(parts, squareLeg(i+1, x, i+1 >= first))
+	}
+	return parts
 }
 
 // squarePair screws leg i into any of the four holes.
@@ -83,7 +92,7 @@ func squarePair(i int) Pair {
 // oneLeg: one leg of the square table.
 func oneLeg() *Task {
 	return &Task{
-		Name: "one_leg", Parts: squareParts(), Pairs: []Pair{squarePair(4)},
+		Name: "one_leg", Parts: squareParts(4), Pairs: []Pair{squarePair(4)},
 		MaxSteps: 700, GripperWidth: 0.065, PosTolerance: 0.005, RotTolerance: 0.94,
 	}
 }
@@ -91,7 +100,7 @@ func oneLeg() *Task {
 // squareTable: all four legs.
 func squareTable() *Task {
 	return &Task{
-		Name: "square_table", Parts: squareParts(), Pairs: []Pair{squarePair(1), squarePair(2), squarePair(3), squarePair(4)},
+		Name: "square_table", Parts: squareParts(1), Pairs: []Pair{squarePair(1), squarePair(2), squarePair(3), squarePair(4)},
 		MaxSteps: 2800, GripperWidth: 0.065, PosTolerance: 0.005, RotTolerance: 0.94,
 	}
 }

@@ -52,7 +52,8 @@ func (s *screw) putAside(at geom.Vec3) {
 	z := s.pose.P[2]
 	s.rise(0.03, 5)
 	s.swing(geom.Vec3{at[0], at[1], z + 0.03}, yaw, 14)
-	s.rise(-0.028, 5)
+	s.rise(-0.0297, 6)
+	s.hold(1)
 	s.grip = -1
 	s.hold(3)
 	s.rise(s.topClear, 4)
@@ -119,7 +120,7 @@ func (s *screw) grasp() float64 {
 	s.swing(geom.Vec3{part.P[0], part.P[1], part.P[2] + s.topGrasp}, yaw, 6)
 	s.hold(1)
 	s.grip = 1
-	s.hold(4)
+	s.hold(closeSteps)
 	return yaw
 }
 

@@ -14,6 +14,7 @@ const (
 	turn         = math.Pi
 	turnSteps    = 14
 	firstYaw     = 1.30 // least yaw at which a turn begins: with turn it keeps joint 7 inside its range
+	closeSteps   = 6    // the fingers take 0.06 m/s from fully open and need a moment to press
 	insertSteps  = 26
 	stopAt       = 0.0012 // depth short of the seat at which a part that is screwed down is turned no further
 	seatedWithin = 0.0028 // and at which it counts as seated: it rises a little when the tool lets go
@@ -253,7 +254,7 @@ func (s *screw) pick() bool {
 	s.swing(geom.Vec3{g[0], g[1], s.graspZ}, yaw, 8)
 	s.hold(1)
 	s.grip = 1
-	s.hold(4)
+	s.hold(closeSteps)
 	s.swing(geom.Vec3{g[0], g[1], 0.16}, yaw, 8)
 	return s.leg().P[2] > 0.10
 }
@@ -315,7 +316,7 @@ func (s *screw) turnOnce() bool {
 	leg = s.leg()
 	s.swing(geom.Vec3{leg.P[0], leg.P[1], z}, start, 5)
 	s.grip = 1
-	s.hold(3)
+	s.hold(closeSteps)
 	sink := s.pair.Thread.Pitch * turn / (2 * math.Pi) / turnSteps
 	aligned := 0
 	for range turnSteps {

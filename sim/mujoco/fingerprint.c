@@ -19,7 +19,7 @@ uint64_t korr_physics_hash(const korr_sim* s) {
   h = mix(h, m->opt.gravity, sizeof m->opt.gravity);
   h = mix(h, &m->opt.impratio, sizeof m->opt.impratio);
   h = mix(h, &m->opt.tolerance, sizeof m->opt.tolerance);
-  int choice[] = {m->opt.integrator, m->opt.cone, m->opt.solver, m->opt.iterations, m->opt.noslip_iterations, m->opt.disableflags, m->opt.enableflags};
+  int choice[] = {m->opt.integrator, m->opt.cone, m->opt.solver, m->opt.iterations, m->opt.noslip_iterations, m->opt.jacobian, m->opt.disableflags, m->opt.enableflags};
   h = mix(h, choice, sizeof choice);
   ADD(body_mass, m->nbody); ADD(body_inertia, 3 * m->nbody); ADD(body_ipos, 3 * m->nbody); ADD(body_iquat, 4 * m->nbody);
   ADD(body_pos, 3 * m->nbody); ADD(body_quat, 4 * m->nbody); ADD(body_parentid, m->nbody);

@@ -29,11 +29,23 @@ const (
 // obstacleNominal is the front obstacle's centre in the base frame (m), as in FurnitureBench's simulator.
 var obstacleNominal = geom.Vec3{0.3015 + 0.38, 0, 0.015}
 
-// servo is one arm joint's position servo: torque limit (N m) and velocity gain (N m s/rad). The velocity gain times
-// the time step stays below the joint's armature, because the Euler integrator takes actuator damping explicitly.
+// Published limits of the Panda's joints: torque (N m) and velocity (rad/s). Those of position are in panda.xml.
+var (
+	jointTorque = [7]float64{87, 87, 87, 87, 12, 12, 12}
+	jointSpeed  = [7]float64{2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61}
+)
+
+// What a finger does, well within Franka's hand (0.05 m/s, 70 N): faster fingers, or a firmer grip, sink into what they take.
+const (
+	fingerSpeed = 0.04 // m/s
+	fingerForce = 10   // N
+)
+
+// servo is one arm joint's position servo and its torque limit (N m). Its velocity gain times the time step stays below the
+// joint's armature, because the Euler integrator takes actuator damping explicitly.
 type servo struct {
-	Joint           int
-	Torque, Damping float64
+	Joint  int
+	Torque float64
 }
 
 // ModelXML generates the MuJoCo model of a task.
@@ -59,10 +71,7 @@ func ModelXML(t *sim.Task) (string, error) {
 	}
 	arm := make([]servo, 7)
 	for k := range arm {
-		arm[k] = servo{k + 1, 87, 60}
-		if k >= 4 {
-			arm[k].Torque, arm[k].Damping = 12, 20
-		}
+		arm[k] = servo{k + 1, jointTorque[k]}
 	}
 	var out bytes.Buffer
 	err = tmpl.Execute(&out, map[string]any{

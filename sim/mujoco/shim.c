@@ -126,7 +126,7 @@ static void park_nut(korr_sim* s, korr_peg* p) {
 void korr_reset(korr_sim* s, const double* q7, const double* obstacle) {
   mj_resetData(s->m, s->d);
   for (int k = 0; k < 7; k++) s->d->qpos[k] = s->qdes[k] = q7[k];
-  s->d->qpos[7] = s->d->qpos[8] = s->finger = s->open_width / 2;
+  s->d->qpos[7] = s->d->qpos[8] = s->finger = s->grip = s->open_width / 2;
   mju_copy3(s->m->body_pos + 3 * s->obstacle, obstacle);
   for (int i = 0; i < s->npeg; i++) {
     s->peg[i].engaged = s->peg[i].at = 0;
@@ -160,7 +160,7 @@ static void outputs(korr_sim* s) {
   }
   mju_copy(s->q, d->qpos, 7);
   mju_copy(s->dq, d->qvel, 7);
-  mju_copy(s->tau, d->qfrc_actuator, 7);
+  mju_add(s->tau, d->qfrc_actuator, d->qfrc_applied, 7);
 }
 
 // Normalising once more would change a bit, so the quaternions that the engine is about to normalise are kept.
@@ -282,7 +282,7 @@ static void differential_ik(korr_sim* s) {
   mju_mulMatMatT(A, J, J, 6, 7, 6);
   for (int i = 0; i < 6; i++) A[7 * i] += 1e-4;
   double pull[7], w[6];
-  for (int k = 0; k < 7; k++) pull[k] = 0.02 * (s->rest[k] - d->qpos[k]);
+  for (int k = 0; k < 7; k++) pull[k] = 0.06 * (s->rest[k] - d->qpos[k]);
   mju_mulMatVec(w, J, pull, 6, 7);
   solve6(A, e);
   solve6(A, w);
@@ -294,13 +294,33 @@ static void differential_ik(korr_sim* s) {
   }
 }
 
+// A joint's servo is led no further ahead than what drives the joint at its velocity limit; servo and gravity compensation
+// together stay within its torque limit.
+static void drive_joint(korr_sim* s, int k) {
+  const mjModel* m = s->m;
+  mjData* d = s->d;
+  double kp = m->actuator_gainprm[mjNGAIN * k], kd = -m->actuator_biasprm[mjNBIAS * k + 2], limit = s->torque[k];
+  double lead = s->speed[k] * (kd + m->dof_damping[k]) / kp, off = mju_clip(s->qdes[k] - d->qpos[k], -lead, lead);
+  double servo = mju_clip(kp * off - kd * d->qvel[k], -limit, limit);
+  d->ctrl[k] = d->qpos[k] + off;
+  d->qfrc_applied[k] = mju_clip(servo + d->qfrc_bias[k], -limit, limit) - servo;
+}
+
+// The fingers move at a constant speed and press with a constant force, whatever lies between them: their servos are led
+// at that speed, and no further ahead than that force takes. They let go at once.
+static void drive_fingers(korr_sim* s) {
+  const mjModel* m = s->m;
+  double q = (s->d->qpos[7] + s->d->qpos[8]) / 2, step = s->grip_speed * m->opt.timestep;
+  double lead = s->grip_force / m->actuator_gainprm[mjNGAIN * 7];
+  double to = s->grip + mju_clip(s->finger - s->grip, -step, step);
+  s->grip = mju_max(0, mju_clip(to, s->finger < q ? q - lead : q, q + lead));
+  s->d->ctrl[7] = s->d->ctrl[8] = s->grip;
+}
+
 static void control(korr_sim* s) {
   if (s->tick++ % 5 == 0) differential_ik(s);
-  for (int k = 0; k < 7; k++) {
-    s->d->ctrl[k] = s->qdes[k];
-    s->d->qfrc_applied[k] = s->d->qfrc_bias[k];
-  }
-  s->d->ctrl[7] = s->d->ctrl[8] = s->finger;
+  for (int k = 0; k < 7; k++) drive_joint(s, k);
+  drive_fingers(s);
 }
 
 static int warned(const mjData* d) {
@@ -320,7 +340,11 @@ static void substep(korr_sim* s, int i) {
   for (int p = 0; p < s->npeg; p++) thread_update(s, p);
   step1(s);
   for (int c = 0; c < s->d->ncon; c++)
-    if (-s->d->contact[c].dist > s->max_penetration) s->max_penetration = -s->d->contact[c].dist;
+    if (-s->d->contact[c].dist > s->max_penetration) {
+      s->max_penetration = -s->d->contact[c].dist;
+      s->deepest[0] = s->d->contact[c].geom1;
+      s->deepest[1] = s->d->contact[c].geom2;
+    }
 }
 
 int korr_step(korr_sim* s) {

@@ -5,7 +5,7 @@
 #include <mujoco/mujoco.h>
 #include <stdint.h>
 
-#define KORR_SHIM_VERSION 1  // raise when control, threads or observation change
+#define KORR_SHIM_VERSION 2  // raise when control, threads or observation change
 #define KORR_MAX_PARTS 8
 #define KORR_MAX_HOLES 8
 #define KORR_MAX_PEGS 8
@@ -42,6 +42,9 @@ typedef struct {
   // controller state
   int tick;
   double qdes[7], rest[7], open_width;
+  double speed[7], torque[7];    // limits of the arm's joints (rad/s, N m)
+  double grip;                   // where the finger servos are led to (m), on the way to finger
+  double grip_speed, grip_force; // of one finger (m/s, N)
   // inputs of korr_step: target pose (base frame, quaternion w x y z), finger command, per-part push (N, N m, world)
   double target_pos[3], target_quat[4], finger;
   double push[6 * KORR_MAX_PARTS];
@@ -49,8 +52,9 @@ typedef struct {
   // outputs: tool pose and twist, gripper width, part poses (world, quaternion w x y z), the obstacle last
   double tool_pos[3], tool_mat[9], tool_vel[6], fingers[2];
   double pose[7 * (KORR_MAX_PARTS + 1)];
-  double q[7], dq[7], tau[7];
+  double q[7], dq[7], tau[7];     // tau: joint torques, gravity compensation included
   double max_penetration;        // deepest contact of the last control step (m)
+  int deepest[2];                // and its geoms
 } korr_sim;
 
 void korr_install_handlers(void);

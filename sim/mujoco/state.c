@@ -29,6 +29,7 @@ static void walk(korr_sim* s, cursor* c) {
   take(c, s->target_pos, 3);
   take(c, s->target_quat, 4);
   take(c, &s->finger, 1);
+  take(c, &s->grip, 1);
   take_int(c, &s->tick);
   for (int i = 0; i < s->npeg; i++) {
     korr_peg* p = &s->peg[i];
