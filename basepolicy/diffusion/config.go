@@ -1,0 +1,132 @@
+package diffusion
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"korr/internal/nn"
+)
+
+// The networks.
+const (
+	ArchUNet        = "unet"
+	ArchMLP         = "mlp"
+	ArchTransformer = "transformer"
+)
+
+// Config describes a network.
+type Config struct {
+	Arch     string `json:"arch"`                // unet, mlp or transformer
+	ObsDim   int    `json:"obs_dim"`             // D, width of the normalised observation
+	ActDim   int    `json:"act_dim"`             // U, width of an action
+	Horizon  int    `json:"horizon"`             // H, actions in a chunk
+	StepDim  int    `json:"step_embed_dim"`      // of the diffusion step; even, at least 4
+	DownDims []int  `json:"down_dims,omitempty"` // unet: channels of each level; H must halve that often, less once
+	Kernel   int    `json:"kernel,omitempty"`    // unet: odd
+	Groups   int    `json:"groups,omitempty"`    // unet: of the group norms
+	Width    int    `json:"width,omitempty"`     // mlp and transformer
+	Blocks   int    `json:"blocks,omitempty"`    // mlp and transformer
+	Heads    int    `json:"heads,omitempty"`     // transformer
+}
+
+// Bounds on a configuration that a file may ask for.
+const (
+	maxWidth  = 1 << 14
+	maxBlocks = 64
+)
+
+// Validate reports a configuration that makes no network.
+func (c Config) Validate() error {
+	in := func(what string, v, hi int) error {
+		if v < 1 || v > hi {
+			return fmt.Errorf("diffusion: %s is %d, want 1 to %d", what, v, hi)
+		}
+		return nil
+	}
+	checks := []error{
+		in("obs_dim", c.ObsDim, maxWidth), in("act_dim", c.ActDim, maxWidth), in("horizon", c.Horizon, maxWidth),
+		in("horizon x act_dim", c.Horizon*c.ActDim, maxWidth), in("step_embed_dim", c.StepDim, maxWidth),
+	}
+	switch c.Arch {
+	case ArchUNet:
+		checks = append(checks, in("number of down_dims", len(c.DownDims), 8), in("kernel", c.Kernel, 63), in("groups", c.Groups, maxWidth))
+		for _, d := range c.DownDims {
+			checks = append(checks, in("down_dims", d, maxWidth))
+		}
+	case ArchMLP, ArchTransformer:
+		checks = append(checks, in("width", c.Width, maxWidth), in("blocks", c.Blocks, maxBlocks))
+		if c.Arch == ArchTransformer {
+			checks = append(checks, in("heads", c.Heads, maxWidth))
+		}
+	default:
+		return fmt.Errorf("diffusion: network %q is unknown: want %s, %s or %s", c.Arch, ArchUNet, ArchMLP, ArchTransformer)
+	}
+	for _, err := range checks {
+		if err != nil {
+			return err
+		}
+	}
+	return c.validateShapes()
+}
+
+// validateShapes checks what sizes must divide.
+func (c Config) validateShapes() error {
+	if c.StepDim < 4 || c.StepDim%2 != 0 {
+		return fmt.Errorf("diffusion: step_embed_dim is %d, want an even number of at least 4", c.StepDim)
+	}
+	switch c.Arch {
+	case ArchUNet:
+		if c.Kernel%2 == 0 {
+			return fmt.Errorf("diffusion: kernel is %d, want an odd number", c.Kernel)
+		}
+		if f := 1 << (len(c.DownDims) - 1); c.Horizon%f != 0 {
+			return fmt.Errorf("diffusion: horizon is %d, want a multiple of %d for %d levels of a unet", c.Horizon, f, len(c.DownDims))
+		}
+		for _, d := range c.DownDims {
+			if d%c.Groups != 0 {
+				return fmt.Errorf("diffusion: down_dims %v: want multiples of groups, %d", c.DownDims, c.Groups)
+			}
+		}
+	case ArchTransformer:
+		if c.Width%c.Heads != 0 {
+			return fmt.Errorf("diffusion: width is %d, want a multiple of heads, %d", c.Width, c.Heads)
+		}
+	}
+	return nil
+}
+
+// Network predicts noise, chunk or velocity. Reading it is safe from several
+// goroutines while nobody trains it.
+type Network interface {
+	// Params returns the parameters, which neighbour in memory.
+	Params() []*nn.Param
+	// NewPass returns memory for batches of up to maxBatch chunks.
+	NewPass(maxBatch int) Pass
+}
+
+// Pass is one batch through a Network. One goroutine uses it at a time.
+type Pass interface {
+	// Forward returns the output [n*H*U], which belongs to the pass, for noisy chunks
+	// x [n*H*U] at their diffusion steps [n] under observations cond [n*D]. It
+	// allocates nothing; x must not change before Backward.
+	Forward(x, cond []float32, steps []int, n int) []float32
+	// Backward adds the parameters' gradients for dy, which it overwrites.
+	Backward(dy []float32)
+}
+
+// NewNetwork returns a network with random weights, or without any from a nil
+// rng. It panics unless the configuration is valid.
+func NewNetwork(cfg Config, rng *rand.Rand) Network {
+	if err := cfg.Validate(); err != nil {
+		panic(err.Error())
+	}
+	cfg.DownDims = append([]int(nil), cfg.DownDims...)
+	switch cfg.Arch {
+	case ArchUNet:
+		return newUNet(cfg, rng)
+	case ArchMLP:
+		return newMLP(cfg, rng)
+	default:
+		return newTransformer(cfg, rng)
+	}
+}
