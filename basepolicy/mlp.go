@@ -80,6 +80,11 @@ func NewMLP(cfg MLPConfig, obs, act *Normalizer, rng *rand.Rand) *MLP {
 	return &MLP{Config: cfg, Net: nn.NewMLP(cfg.network(), rng), Obs: obs, Act: act}
 }
 
+// About implements Policy.
+func (m *MLP) About() About {
+	return About{Horizon: m.Config.Horizon, Obs: m.Obs, Act: m.Act, Origin: m.Origin}
+}
+
 // NewChunker returns a ChunkPolicy with scratch of its own on the shared
 // network. It sees later changes of the weights.
 func (m *MLP) NewChunker() ChunkPolicy {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"korr/basepolicy"
+	_ "korr/basepolicy/diffusion" // so that its checkpoints load
 	"korr/internal/nn"
 	"korr/internal/tensorfile"
 	"korr/koopman"
@@ -110,7 +111,7 @@ func (p *Policy) encode() (*tensorfile.File, error) {
 // Load reads a policy that Save wrote. With base nil the checkpoint's own base policy is used; otherwise
 // base is, which must be the same one (else ErrOtherBase), so that several policies share it. A file that
 // is truncated, of another kind, mis-shaped or not finite is refused.
-func Load(path string, base *basepolicy.MLP) (*Policy, error) {
+func Load(path string, base basepolicy.Policy) (*Policy, error) {
 	f, err := tensorfile.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("load policy: %w", err)
@@ -123,7 +124,7 @@ func Load(path string, base *basepolicy.MLP) (*Policy, error) {
 }
 
 // LoadFrom is Load for a file that has been read already, such as an embedded one.
-func LoadFrom(f *tensorfile.File, base *basepolicy.MLP) (*Policy, error) {
+func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 	if got := f.Meta["format"]; got != policyFormat {
 		return nil, fmt.Errorf("format is %q, want %q: not a residual policy of this program", got, policyFormat)
 	}
@@ -152,7 +153,7 @@ func LoadFrom(f *tensorfile.File, base *basepolicy.MLP) (*Policy, error) {
 // decodeParts fills Base, Koopman and Actor.
 func (p *Policy) decodeParts(f *tensorfile.File, head *stored) (err error) {
 	if p.Base == nil {
-		if p.Base, err = basepolicy.LoadMLPFrom(f, basePrefix); err != nil {
+		if p.Base, err = basepolicy.LoadFrom(f, basePrefix); err != nil {
 			return fmt.Errorf("base policy: %w", err)
 		}
 	}

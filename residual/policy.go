@@ -32,7 +32,7 @@ var ErrPolicy = errors.New("residual: policy does not fit together")
 type Policy struct {
 	Method    Method
 	Task      string            // the task it was trained for
-	Base      *basepolicy.MLP   // frozen
+	Base      basepolicy.Policy // frozen
 	Koopman   *koopman.Model    // required by MethodKORR; else optional, and only watched (innovation)
 	Actor     *nn.MLP           // pi; nil for MethodBase
 	Alpha     float32           // scale of the residual
@@ -60,7 +60,7 @@ func (p *Policy) Validate() error {
 	default:
 		return fmt.Errorf("%w: unknown method %q", ErrPolicy, p.Method)
 	}
-	if h := p.Base.Config.Horizon; p.Execute < 1 || p.Execute > h {
+	if h := p.Base.About().Horizon; p.Execute < 1 || p.Execute > h {
 		return fmt.Errorf("%w: execute %d of a chunk of %d actions", ErrPolicy, p.Execute, h)
 	}
 	if !(p.Alpha >= 0 && p.Alpha <= math.MaxFloat32) || p.Squash != Tanh && p.Squash != Linear {
@@ -74,7 +74,7 @@ func (p *Policy) Validate() error {
 
 // validateWidths compares the networks' widths with the base's.
 func (p *Policy) validateWidths() error {
-	raw, u := p.Base.Config.ObsDim, p.Base.Config.ActDim
+	raw, u := p.Base.About().ObsDim(), p.Base.About().ActDim()
 	d, known := p.encodedDim()
 	if !known {
 		return nil
@@ -104,7 +104,7 @@ func (p *Policy) encodedDim() (d int, known bool) {
 	case p.Koopman != nil:
 		return p.Koopman.Config().ObsDim, true
 	case p.Actor != nil:
-		return p.Actor.In() - p.Base.Config.ActDim - leadDim - 1 - p.Foresight.dim(nil, 0), true // no model, no look-ahead
+		return p.Actor.In() - p.Base.About().ActDim() - leadDim - 1 - p.Foresight.dim(nil, 0), true // no model, no look-ahead
 	}
 	return 0, false
 }
@@ -118,7 +118,7 @@ func (p *Policy) Encoder(feats Features) *Encoder {
 	case feats == nil:
 		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
 	}
-	return NewEncoder(p.Base.Obs, p.Base.Act, basepolicy.ObsLimit, feats)
+	return NewEncoder(p.Base.About().Obs, p.Base.About().Act, basepolicy.ObsLimit, feats)
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored
@@ -151,7 +151,7 @@ func (p *Policy) NewController(feats Features) *Controller {
 }
 
 // Fingerprint identifies a base policy by its weights and normalisers: 16 hexadecimal digits.
-func Fingerprint(base *basepolicy.MLP) (string, error) {
+func Fingerprint(base basepolicy.Policy) (string, error) {
 	var f tensorfile.File
 	if err := base.SaveTo(&f, ""); err != nil {
 		return "", err

@@ -125,12 +125,12 @@ func TestLoadRefusesAnotherBase(t *testing.T) {
 	if _, err := Load(path, other); err != nil {
 		t.Fatalf("an equal base was refused: %v", err)
 	}
-	other.Net.Params()[0].Data[5] += 1e-6
+	other.(*basepolicy.MLP).Net.Params()[0].Data[5] += 1e-6
 	if _, err := Load(path, other); !errors.Is(err, ErrOtherBase) {
 		t.Errorf("err = %v, want ErrOtherBase", err)
 	}
 	other = testPolicy(t, MethodBase, false, true).Base
-	other.Act.Max[2] = 1.5
+	other.About().Act.Max[2] = 1.5
 	if _, err := Load(path, other); !errors.Is(err, ErrOtherBase) {
 		t.Errorf("err = %v, want ErrOtherBase for another normaliser", err)
 	}

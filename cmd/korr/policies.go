@@ -94,9 +94,9 @@ func decodePolicy(f *tensorfile.File, execute int) (*residual.Policy, error) {
 	if _, ok := f.Meta["policy"]; ok {
 		return residual.LoadFrom(f, nil)
 	}
-	base, err := basepolicy.LoadMLPFrom(f, "")
+	base, err := basepolicy.LoadFrom(f, "")
 	if err != nil {
 		return nil, err
 	}
-	return &residual.Policy{Method: residual.MethodBase, Task: base.Origin.Task, Base: base, Execute: min(execute, base.Config.Horizon)}, nil
+	return &residual.Policy{Method: residual.MethodBase, Task: base.About().Origin.Task, Base: base, Execute: min(execute, base.About().Horizon)}, nil
 }

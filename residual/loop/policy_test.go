@@ -111,7 +111,7 @@ func TestBrokenPolicyInTheLoop(t *testing.T) {
 	}
 
 	broken = korrPolicy(t)
-	params := broken.Base.Net.Params()
+	params := broken.Base.(*basepolicy.MLP).Net.Params()
 	params[len(params)-1].Data[0] = nan()
 	g = newRig(t, nil)
 	g.Loop.stepper = broken.NewController(nil)

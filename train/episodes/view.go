@@ -7,17 +7,18 @@ import (
 )
 
 // NewEncoder returns a new encoder of a base policy's observations. features makes the task's features; nil for none.
-func NewEncoder(base *basepolicy.MLP, features func() residual.Features) *residual.Encoder {
+func NewEncoder(base basepolicy.Policy, features func() residual.Features) *residual.Encoder {
 	var feats residual.Features
 	if features != nil {
 		feats = features()
 	}
-	return residual.NewEncoder(base.Obs, base.Act, basepolicy.ObsLimit, feats)
+	about := base.About()
+	return residual.NewEncoder(about.Obs, about.Act, basepolicy.ObsLimit, feats)
 }
 
 // Spec says what the networks read in an episode.
 type Spec struct {
-	Base      *basepolicy.MLP
+	Base      basepolicy.Policy
 	Execute   int                      // actions executed of every chunk
 	Features  func() residual.Features // makes the task's features; nil for none
 	Koopman   *koopman.Model           // frozen, for a look-ahead; else nil

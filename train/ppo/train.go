@@ -89,7 +89,7 @@ type Inputs struct {
 	// NewEnv makes environment i; the run closes it.
 	NewEnv func(i int) (sim.Env, error)
 	// Base is the frozen base policy.
-	Base *basepolicy.MLP
+	Base basepolicy.Policy
 	// Koopman is where KORR's model starts; it is not changed.
 	Koopman *koopman.Model
 	// Features makes the task's features, part of the encoded observation.
@@ -216,8 +216,8 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 	if in.Base == nil || in.NewEnv == nil {
 		return nil, errors.New("ppo: a run needs a base policy and environments")
 	}
-	if cfg.Execute > in.Base.Config.Horizon {
-		return nil, fmt.Errorf("ppo: execute is %d, the base policy's chunks have %d actions", cfg.Execute, in.Base.Config.Horizon)
+	if cfg.Execute > in.Base.About().Horizon {
+		return nil, fmt.Errorf("ppo: execute is %d, the base policy's chunks have %d actions", cfg.Execute, in.Base.About().Horizon)
 	}
 	view, err := episodes.NewView(in.spec(cfg))
 	if err != nil {

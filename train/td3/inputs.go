@@ -21,7 +21,7 @@ type Inputs struct {
 	// on are for evaluations.
 	NewEnv func(i int) (sim.Env, error)
 	// Base is the frozen base policy.
-	Base *basepolicy.MLP
+	Base basepolicy.Policy
 	// Koopman is where KORR's model starts, learned from demonstrations; it
 	// is not changed.
 	Koopman *koopman.Model
@@ -80,12 +80,12 @@ func (in *Inputs) spec(cfg *Config) episodes.Spec {
 
 // check compares the parts with each other and with the environments.
 func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
-	base := in.Base.Config
+	base := in.Base.About()
 	enc := episodes.NewEncoder(in.Base, in.Features)
 	d := dims{obs: enc.Dim(), act: enc.ActDim()}
-	if raw := in.Base.Obs.RawDim(); spec.ObsDim != raw || spec.ActDim != base.ActDim {
+	if raw := base.Obs.RawDim(); spec.ObsDim != raw || spec.ActDim != base.ActDim() {
 		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
-			raw, base.ActDim, spec.Task, spec.ObsDim, spec.ActDim)
+			raw, base.ActDim(), spec.Task, spec.ObsDim, spec.ActDim)
 	}
 	if cfg.Execute > base.Horizon {
 		return d, fmt.Errorf("td3: execute is %d, the base policy's chunks have %d actions", cfg.Execute, base.Horizon)

@@ -62,7 +62,7 @@ func TestResidualBeatsBase(t *testing.T) {
 func pointRate(t *testing.T, p *residual.Policy) float64 {
 	t.Helper()
 	c := p.NewController(pointFeatures{})
-	env, obs, act := &pointEnv{}, make([]float32, pointObs), make([]float32, p.Base.Config.ActDim)
+	env, obs, act := &pointEnv{}, make([]float32, pointObs), make([]float32, p.Base.About().ActDim())
 	n := 0
 	for i := range 100 {
 		if err := env.Reset(obs, 1e9+uint64(i)); err != nil {
