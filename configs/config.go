@@ -7,6 +7,8 @@ type Config struct {
 	Seed     uint64   `yaml:"seed"`  // of every random stream
 	Demos    string   `yaml:"demos"` // folder of demonstrations that training reads
 	Sim      Sim      `yaml:"sim"`
+	Disturb  Disturb  `yaml:"disturb"`
+	Domain   Domain   `yaml:"domain"`
 	Collect  Collect  `yaml:"collect"`
 	Base     Base     `yaml:"base"`
 	Koopman  Koopman  `yaml:"koopman"`
@@ -23,6 +25,31 @@ type Sim struct {
 	Perturb    float64 `yaml:"perturb"`    // strength; 0 = off, 1 = as published
 	MaxSteps   int     `yaml:"max_steps"`  // control steps; 0 = the task's limit
 	Workers    int     `yaml:"workers"`    // parallel simulations; 0 = one per core
+}
+
+// Disturb makes the simulator's sensors imperfect; package sim/disturb explains it. Noise is a standard deviation.
+type Disturb struct {
+	RobotPosition float64 `yaml:"robot_position"` // m
+	RobotRotation float64 `yaml:"robot_rotation"` // rad
+	RobotVelocity float64 `yaml:"robot_velocity"` // m/s
+	RobotSpin     float64 `yaml:"robot_spin"`     // rad/s
+	RobotGripper  float64 `yaml:"robot_gripper"`  // m
+	RobotDelay    int     `yaml:"robot_delay"`    // control steps
+	RobotDropout  float64 `yaml:"robot_dropout"`  // probability per control step
+	PartPosition  float64 `yaml:"part_position"`  // m
+	PartRotation  float64 `yaml:"part_rotation"`  // rad
+	PartDelay     int     `yaml:"part_delay"`     // control steps
+	PartDropout   float64 `yaml:"part_dropout"`   // probability per part and control step
+}
+
+// Domain draws the simulator's physics anew for every episode; package sim/domain explains it. A range is its least and its
+// largest value.
+type Domain struct {
+	Mass     []float64 `yaml:"mass"`     // factors
+	Friction []float64 `yaml:"friction"` // factors
+	Gain     []float64 `yaml:"gain"`     // factors
+	Position float64   `yaml:"position"` // m
+	Rotation float64   `yaml:"rotation"` // rad
 }
 
 // Collect records demonstrations of the scripted expert.

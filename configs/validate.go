@@ -2,13 +2,14 @@ package configs
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
 
 // Validate checks ranges and choices and returns an *Error naming the first key that is wrong.
 func (c *Config) Validate() error {
-	for _, r := range slices.Concat(c.simRules(), c.trainRules(), c.residualRules(), c.ppoRules(), c.evalRules()) {
+	for _, r := range slices.Concat(c.simRules(), c.sensorRules(), c.trainRules(), c.residualRules(), c.ppoRules(), c.evalRules()) {
 		if !r.ok {
 			return &Error{Path: r.path, Problem: r.want}
 		}
@@ -68,6 +69,34 @@ func (c *Config) simRules() []rule {
 		within("collect.exec_noise", c.Collect.ExecNoise, 0, 0.05),
 		within("collect.insert_noise", c.Collect.InsertNoise, 0, 0.05),
 	}
+}
+
+func (c *Config) sensorRules() []rule {
+	d, m := c.Disturb, c.Domain
+	rules := []rule{
+		within("disturb.robot_delay", float64(d.RobotDelay), 0, 100),
+		within("disturb.robot_dropout", d.RobotDropout, 0, 0.99),
+		within("disturb.part_delay", float64(d.PartDelay), 0, 100),
+		within("disturb.part_dropout", d.PartDropout, 0, 0.99),
+		factors("domain.mass", m.Mass, 0.1, 10),
+		factors("domain.friction", m.Friction, 0.1, 10),
+		factors("domain.gain", m.Gain, 0.25, 2.5),
+		within("domain.position", m.Position, 0, 0.05),
+		within("domain.rotation", m.Rotation, 0, math.Pi),
+	}
+	for path, v := range map[string]float64{
+		"robot_position": d.RobotPosition, "robot_rotation": d.RobotRotation, "robot_velocity": d.RobotVelocity,
+		"robot_spin": d.RobotSpin, "robot_gripper": d.RobotGripper, "part_position": d.PartPosition, "part_rotation": d.PartRotation,
+	} {
+		rules = append(rules, within("disturb."+path, v, 0, math.Pi))
+	}
+	return rules
+}
+
+// factors wants a range [least, largest] of factors.
+func factors(path string, v []float64, low, high float64) rule {
+	ok := len(v) == 2 && v[0] >= low && v[0] <= v[1] && v[1] <= high
+	return rule{path, ok, fmt.Sprintf("is %v, must be [least, largest] between %v and %v", v, low, high)}
 }
 
 func (c *Config) trainRules() []rule {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"runtime"
 
 	"korr/sim"
+	"korr/sim/disturb"
+	"korr/sim/domain"
 	"korr/sim/mujoco"
 	"korr/train/eval"
 )
@@ -14,7 +17,39 @@ func (a *app) newEnv(c eval.Condition) (sim.Env, error) {
 	if err != nil {
 		return nil, err // not env: a nil *mujoco.Env in the interface would not be nil
 	}
-	return env, nil
+	shown, err := disturb.Wrap(env, a.disturbance())
+	if err != nil {
+		return nil, errors.Join(err, env.Close())
+	}
+	return shown, nil
+}
+
+// newArm makes the simulator that a ROS node serves as an arm: what it publishes is the engine's own state.
+func (a *app) newArm(c eval.Condition) (sim.Env, error) {
+	if a.disturbance().On() {
+		return nil, usageErrorf("disturb.* is not applied over ROS, where the simulator publishes its own state: leave it out, or leave ROS out")
+	}
+	return a.newEnv(c)
+}
+
+// disturbance is the setting of disturb.*.
+func (a *app) disturbance() disturb.Config {
+	d := a.cfg.Disturb
+	return disturb.Config{
+		Robot: disturb.Robot{
+			Position: d.RobotPosition, Rotation: d.RobotRotation, Velocity: d.RobotVelocity, Spin: d.RobotSpin,
+			Gripper: d.RobotGripper, Delay: d.RobotDelay, Dropout: d.RobotDropout,
+		},
+		Parts: disturb.Parts{Position: d.PartPosition, Rotation: d.PartRotation, Delay: d.PartDelay, Dropout: d.PartDropout},
+	}
+}
+
+// domainRanges is the setting of domain.*.
+func (a *app) domainRanges() domain.Ranges {
+	d := a.cfg.Domain
+	return domain.Ranges{
+		Mass: [2]float64(d.Mass), Friction: [2]float64(d.Friction), Gain: [2]float64(d.Gain), Position: d.Position, Rotation: d.Rotation,
+	}
 }
 
 // condition is the setting of sim.* alone.

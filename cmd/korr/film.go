@@ -9,6 +9,7 @@ import (
 
 	"korr/internal/pictures"
 	"korr/sim"
+	"korr/sim/disturb"
 	"korr/sim/mujoco"
 	"korr/sim/mujoco/render"
 	"korr/train/eval"
@@ -29,6 +30,10 @@ func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed ui
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, env.Close()) }()
+	shown, err := disturb.Wrap(env, a.disturbance())
+	if err != nil {
+		return nil, err
+	}
 	policy, err := p.New()
 	if err != nil {
 		return nil, err
@@ -37,7 +42,7 @@ func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed ui
 		defer closer.Close()
 	}
 	return render.Episode(ctx, r, env, policy, seed, render.Options{
-		Inset: render.CameraClose, Every: every, Linger: 15, Title: p.Name, Each: each,
+		Inset: render.CameraClose, Every: every, Linger: 15, Title: p.Name, Play: shown, Each: each,
 	})
 }
 
@@ -81,5 +86,7 @@ func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.E
 
 // simulator is the engine's form of a condition.
 func (a *app) simulator(c eval.Condition) mujoco.Config {
-	return mujoco.Config{Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.cfg.Sim.MaxSteps}
+	return mujoco.Config{
+		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.cfg.Sim.MaxSteps, Domain: a.domainRanges(),
+	}
 }

@@ -47,7 +47,7 @@ func (a *app) lanes(ctx context.Context, c eval.Condition) (eval.Player, error) 
 // openLane starts master, simulator and control node. In lock step an episode takes as long as it needs; otherwise both
 // sides keep the period of sim.Spec.ControlHz.
 func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool) (*lane, error) {
-	env, err := a.newEnv(c)
+	env, err := a.newArm(c)
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func cliReference(root *cobra.Command) string {
 func writeCommand(b *strings.Builder, c *cobra.Command) {
 	about := cmp.Or(c.Long, c.Short)
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", c.CommandPath(), strings.ToUpper(about[:1])+about[1:])
-	if c.HasSubCommands() {
+	if c.HasSubCommands() && !c.LocalNonPersistentFlags().HasFlags() {
 		return
 	}
 	fmt.Fprintf(b, "\n```\n%s\n```\n", c.UseLine())

@@ -12,12 +12,13 @@ import (
 
 // Options chooses what Episode draws.
 type Options struct {
-	Camera string // "" means CameraFront
-	Inset  string // camera shown small in the upper right corner; "" means none
-	Every  int    // control steps from one frame to the next; 0 means 2
-	Keys   int    // key frames kept in the clip; 0 means 6
-	Linger int    // how often the last frame is repeated for Each, so that a film stops on it for a moment
-	Title  string // begins every label, for example the policy's name; "" means none
+	Camera string  // "" means CameraFront
+	Inset  string  // camera shown small in the upper right corner; "" means none
+	Every  int     // control steps from one frame to the next; 0 means 2
+	Keys   int     // key frames kept in the clip; 0 means 6
+	Linger int     // how often the last frame is repeated for Each, so that a film stops on it for a moment
+	Title  string  // begins every label, for example the policy's name; "" means none
+	Play   sim.Env // what the policy acts on: a wrapper around the environment that is drawn; nil means that itself
 	// Each, if not nil, is handed every labelled frame in order, for example a pictures.Movie's Add. An error ends the
 	// episode.
 	Each func(img *image.RGBA) error
@@ -66,8 +67,12 @@ func Episode(ctx context.Context, r *Renderer, env *mujoco.Env, p sim.Policy, se
 	}
 	f := &filming{r: r, env: env, task: task, o: o, hz: spec.ControlHz, clip: &Clip{Title: o.Title}}
 	f.keys = newKeys(o.Keys)
+	f.play = env
+	if o.Play != nil {
+		f.play = o.Play
+	}
 	obs, act := make([]float32, spec.ObsDim), make([]float32, spec.ActDim)
-	if err := env.Reset(obs, seed); err != nil {
+	if err := f.play.Reset(obs, seed); err != nil {
 		return nil, err
 	}
 	p.Reset(seed)
@@ -80,6 +85,7 @@ func Episode(ctx context.Context, r *Renderer, env *mujoco.Env, p sim.Policy, se
 type filming struct {
 	r    *Renderer
 	env  *mujoco.Env
+	play sim.Env
 	task *sim.Task
 	o    Options
 	hz   float64
@@ -104,7 +110,7 @@ func (f *filming) run(ctx context.Context, p sim.Policy, obs, act []float32) err
 		if err := p.ActTo(act, obs); err != nil {
 			return fmt.Errorf("step %d: %w", f.clip.Steps, err)
 		}
-		res, err := f.env.Step(obs, act)
+		res, err := f.play.Step(obs, act)
 		if err != nil {
 			return fmt.Errorf("step %d: %w", f.clip.Steps, err)
 		}
