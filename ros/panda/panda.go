@@ -49,6 +49,15 @@ func chain(q *[Joints]float64) (f [Joints]frame) {
 	return f
 }
 
+// Links returns the frames panda_link1 to panda_link7 in the base frame, panda_link0, for joint angles q (rad).
+func Links(q *[Joints]float64) (out [Joints]geom.Pose) {
+	f := chain(q)
+	for i := range f {
+		out[i] = geom.Pose{P: f[i].p, Q: f[i].r.Quat()}
+	}
+	return out
+}
+
 // tool is the end effector behind joint 7's frame.
 func tool(f frame) (geom.Vec3, geom.Mat3) {
 	return f.p.Add(f.r.Col(2).Scale(FlangeOffset + ToolOffset)), f.r.Mul(geom.RotZ(HandYaw))

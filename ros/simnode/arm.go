@@ -40,3 +40,20 @@ type PoseStepper interface {
 	// as in sim.Env: above the dead band closes, below opens, between keeps.
 	StepPose(obs []float32, position [3]float64, rotation [4]float64, gripper float64) (sim.Result, error)
 }
+
+// Slicer is an Env whose control step can be taken in equal slices, so that in real time the arm is observed and commanded
+// more often than once per control step. Without it the simulator's messages come at the control rate.
+type Slicer interface {
+	// Slices is the most slices of a control step; n must divide it.
+	Slices() int
+	// StepSlice is StepPose for slice i of n: obs and result are written by the last one, ArmStateTo tells of each.
+	StepSlice(obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int) (sim.Result, error)
+}
+
+// Disturber is an Env whose parts ~perturb can push and displace.
+type Disturber interface {
+	// PushPart lets a force (N) and a torque (N m), base frame, act on part i during the next step or slice.
+	PushPart(i int, wrench [6]float64) error
+	// MovePart displaces part i by shift (m) and turns it by a rotation vector (rad), base frame.
+	MovePart(i int, shift, turn [3]float64) error
+}

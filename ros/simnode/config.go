@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"korr/ros/names"
@@ -16,11 +17,15 @@ type Config struct {
 	Env      sim.Env // must implement ArmState; the caller closes it after the server
 	LockStep bool
 	Seed     uint64        // of the episode that runs before the first ~reset
+	Hz       float64       // real time: rate of the robot's messages, a divisor of SliceHz; 0 = 50
 	Resend   time.Duration // lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
 	Wait     bool          // New waits for a master instead of failing
 	OpenAt   float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
 	Logger   *slog.Logger  // nil = silent
 }
+
+// SliceHz is the rate of physics slices and of /clock in real time.
+const SliceHz = 100
 
 // ErrNoArm means that the environment does not tell its arm's state.
 var ErrNoArm = errors.New("the simulator does not report its arm (ArmStateTo): it cannot be served over ROS")
@@ -32,6 +37,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if _, ok := c.Env.(ArmState); !ok {
 		return c, ErrNoArm
+	}
+	if c.Hz == 0 {
+		c.Hz = 50
+	}
+	if every := SliceHz / c.Hz; !(c.Hz >= 1) || every < 1 || every != math.Trunc(every) {
+		return c, fmt.Errorf("simnode: messages at %g Hz: take a divisor of %d, such as 100, 50, 25, 20 or 10", c.Hz, SliceHz)
 	}
 	if hz := c.Env.Spec().ControlHz; !(hz > 0) {
 		return c, fmt.Errorf("simnode: the environment's control rate is %g Hz", hz)

@@ -2,48 +2,200 @@ package simnode
 
 import (
 	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
+	"time"
 
+	"korr/internal/geom"
 	"korr/ros/msgs"
 	"korr/ros/node"
 )
 
+// channel is a topic that faults can be injected into. The functions know its message; nil ones mean that a fault does
+// not apply.
+type channel[M any] struct {
+	target  string
+	pub     *node.Publisher[M]
+	stamp   func(*M) *time.Time
+	noise   func(m *M, rng *rand.Rand, length, angle float64)
+	nan     func(*M)
+	cut     func(*M)
+	reverse func(*M)
+	last    *M // sent last; never changed, because it is serialised later
+	late    []late[M]
+}
+
+// late is a message that was delayed.
+type late[M any] struct {
+	due time.Time
+	m   *M
+}
+
+// emit publishes a fresh message after the faults in force have had their way with it.
+func (c *channel[M]) emit(m *M, f *faults) {
+	var delay time.Duration
+	for _, e := range f.list {
+		if !e.hits(c.target) {
+			continue
+		}
+		switch e.Kind {
+		case msgs.PerturbNoise:
+			c.noise(m, e.rng, e.value(0), e.value(1))
+		case msgs.PerturbNaN:
+			c.nan(m)
+		case msgs.PerturbLength:
+			c.cut(m)
+		case msgs.PerturbReorder:
+			c.reverse(m)
+		case msgs.PerturbStamp:
+			t := c.stamp(m)
+			*t = t.Add(seconds(e.value(0)))
+		case msgs.PerturbLoss:
+			if e.rng.Float64() < e.value(0) {
+				return
+			}
+		case msgs.PerturbStuck:
+			m = c.stuck(m, e)
+		case msgs.PerturbDelay:
+			delay += seconds(e.value(0))
+		}
+	}
+	if delay > 0 {
+		c.late = append(c.late, late[M]{time.Now().Add(delay), m})
+		return
+	}
+	c.write(m)
+}
+
+// stuck is the message that the fault froze, with its old stamp or with the present one.
+func (c *channel[M]) stuck(m *M, e *fault) *M {
+	frozen, ok := e.frozen[c.target].(*M)
+	if !ok {
+		if frozen = c.last; frozen == nil {
+			frozen = m
+		}
+		e.frozen[c.target] = frozen
+	}
+	if e.value(0) == 0 {
+		return frozen
+	}
+	again := *frozen
+	*c.stamp(&again) = *c.stamp(m)
+	return &again
+}
+
+func (c *channel[M]) write(m *M) {
+	c.pub.Write(m)
+	c.last = m
+}
+
+// flush sends the delayed messages that are due, in their order.
+func (c *channel[M]) flush(now time.Time) {
+	n := 0
+	for n < len(c.late) && !c.late[n].due.After(now) {
+		c.write(c.late[n].m)
+		n++
+	}
+	c.late = slices.Delete(c.late, 0, n)
+}
+
 // publishers are the robot-side topics.
 type publishers struct {
-	franka  *node.Publisher[msgs.FrankaState]
-	fingers *node.Publisher[msgs.JointState]
-	joints  *node.Publisher[msgs.JointState]
-	parts   *node.Publisher[msgs.PoseArray]
+	franka  channel[msgs.FrankaState]
+	fingers channel[msgs.JointState]
+	joints  channel[msgs.JointState]
+	parts   channel[msgs.PoseArray]
+	clock   channel[msgs.Clock]
 	state   *node.Publisher[msgs.SimState]
-	clock   *node.Publisher[msgs.Clock]
+	tf      *node.Publisher[msgs.TFMessage]
 }
 
 func (p *publishers) advertise(n *node.Node, parts []string) error {
-	var errs [7]error
-	p.franka, errs[0] = node.Advertise[msgs.FrankaState](n, msgs.StateTopic, false)
-	p.fingers, errs[1] = node.Advertise[msgs.JointState](n, msgs.FingerTopic, false)
-	p.joints, errs[2] = node.Advertise[msgs.JointState](n, msgs.JointTopic, false)
-	p.parts, errs[3] = node.Advertise[msgs.PoseArray](n, msgs.PartsTopic, false)
-	p.state, errs[4] = node.Advertise[msgs.SimState](n, "~state", true)
-	p.clock, errs[5] = node.Advertise[msgs.Clock](n, msgs.ClockTopic, false)
+	var errs [9]error
+	p.franka = channel[msgs.FrankaState]{target: TargetArm, stamp: func(m *msgs.FrankaState) *time.Time { return &m.Header.Stamp }, noise: noisyArm, nan: func(m *msgs.FrankaState) { m.OTEE[12] = math.NaN() }, cut: func(*msgs.FrankaState) {}}
+	joints := channel[msgs.JointState]{stamp: func(m *msgs.JointState) *time.Time { return &m.Header.Stamp }, noise: noisyJoints, nan: func(m *msgs.JointState) { m.Position[0] = math.NaN() }, cut: func(m *msgs.JointState) { m.Position = m.Position[:len(m.Position)-1] }}
+	p.fingers, p.joints = joints, joints
+	p.fingers.target, p.joints.target = TargetGripper, TargetJoints
+	p.parts = channel[msgs.PoseArray]{target: TargetParts, stamp: func(m *msgs.PoseArray) *time.Time { return &m.Header.Stamp }, noise: noisyParts, nan: func(m *msgs.PoseArray) { m.Poses[0].Position.X = math.NaN() }, cut: func(m *msgs.PoseArray) { m.Poses = m.Poses[:len(m.Poses)-1] }, reverse: func(m *msgs.PoseArray) { slices.Reverse(m.Poses) }}
+	p.clock = channel[msgs.Clock]{target: TargetClock, stamp: func(m *msgs.Clock) *time.Time { return &m.Clock }}
+	p.franka.pub, errs[0] = node.Advertise[msgs.FrankaState](n, msgs.StateTopic, false)
+	p.fingers.pub, errs[1] = node.Advertise[msgs.JointState](n, msgs.FingerTopic, false)
+	p.joints.pub, errs[2] = node.Advertise[msgs.JointState](n, msgs.JointTopic, false)
+	p.parts.pub, errs[3] = node.Advertise[msgs.PoseArray](n, msgs.PartsTopic, false)
+	p.clock.pub, errs[4] = node.Advertise[msgs.Clock](n, msgs.ClockTopic, false)
+	p.state, errs[5] = node.Advertise[msgs.SimState](n, "~state", true)
+	p.tf, errs[6] = node.Advertise[msgs.TFMessage](n, msgs.TFTopic, false)
 	var list *node.Publisher[msgs.String]
-	list, errs[6] = node.Advertise[msgs.String](n, msgs.PartNamesTopic, true)
+	list, errs[7] = node.Advertise[msgs.String](n, msgs.PartNamesTopic, true)
+	var static *node.Publisher[msgs.TFMessage]
+	static, errs[8] = node.Advertise[msgs.TFMessage](n, msgs.TFStaticTopic, true)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
 	list.Write(&msgs.String{Data: strings.Join(parts, ",")})
+	static.Write(staticTransforms())
 	return nil
 }
 
-// publish sends the newest observation: the same stamp on every topic, the arm's state last.
+// flush sends the delayed messages that are due.
+func (p *publishers) flush(now time.Time) {
+	p.clock.flush(now)
+	p.fingers.flush(now)
+	p.joints.flush(now)
+	p.parts.flush(now)
+	p.franka.flush(now)
+}
+
+// publish sends the newest observation with the time.
 func (s *Server) publish() {
+	s.out.clock.emit(&msgs.Clock{Clock: s.stamp}, &s.faults)
+	s.publishArm()
+}
+
+// publishArm sends the newest observation: the same stamp on every topic, the arm's state last.
+func (s *Server) publishArm() {
 	f := Frame{Seq: s.seq, Stamp: s.stamp, Arm: s.arm, Target: s.target}
 	state := s.episode // a copy: messages are serialised later
 	state.Header = f.Header("")
-	s.out.clock.Write(&msgs.Clock{Clock: s.stamp})
-	s.out.fingers.Write(f.Fingers())
-	s.out.joints.Write(f.Joints())
-	s.out.parts.Write(f.Parts())
+	s.out.fingers.emit(f.Fingers(), &s.faults)
+	s.out.joints.emit(f.Joints(), &s.faults)
+	s.out.tf.Write(f.Transforms(s.spec.PartNames))
+	s.out.parts.emit(f.Parts(), &s.faults)
 	s.out.state.Write(&state)
-	s.out.franka.Write(f.Franka())
+	arm := f.Franka()
+	s.faults.report(arm)
+	s.out.franka.emit(arm, &s.faults)
+}
+
+// noisyArm shakes the measured pose and the joints alike.
+func noisyArm(m *msgs.FrankaState, rng *rand.Rand, length, angle float64) {
+	r := geom.Mat3{m.OTEE[0], m.OTEE[4], m.OTEE[8], m.OTEE[1], m.OTEE[5], m.OTEE[9], m.OTEE[2], m.OTEE[6], m.OTEE[10]}
+	p := geom.Vec3{m.OTEE[12], m.OTEE[13], m.OTEE[14]}.Add(gauss(rng, length))
+	m.OTEE = matrix(p, geom.RotVec(gauss(rng, angle)).Mat().Mul(r))
+	for i := range m.Q {
+		m.Q[i] += angle * rng.NormFloat64()
+	}
+}
+
+func noisyJoints(m *msgs.JointState, rng *rand.Rand, length, angle float64) {
+	for i := range m.Position {
+		sigma := angle
+		if strings.Contains(m.Name[i], "finger") {
+			sigma = length
+		}
+		m.Position[i] += sigma * rng.NormFloat64()
+	}
+}
+
+func noisyParts(m *msgs.PoseArray, rng *rand.Rand, length, angle float64) {
+	for i := range m.Poses {
+		p := m.Poses[i].Geom()
+		m.Poses[i] = msgs.PoseOf(geom.Pose{P: p.P.Add(gauss(rng, length)), Q: geom.RotVec(gauss(rng, angle)).Mul(p.Q).Canonical()})
+	}
+}
+
+func gauss(rng *rand.Rand, sigma float64) geom.Vec3 {
+	return geom.Vec3{sigma * rng.NormFloat64(), sigma * rng.NormFloat64(), sigma * rng.NormFloat64()}
 }

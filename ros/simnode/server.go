@@ -23,6 +23,7 @@ type Server struct {
 	node *node.Node
 	out  publishers
 	hand *gripper
+	fix  *recovery
 
 	commands chan *msgs.PoseStamped // newest only
 	requests chan request
@@ -34,10 +35,14 @@ type Server struct {
 	obs     []float32
 	arm     []float64
 	target  geom.Pose
-	stamp   time.Time // of the newest observation
+	at      time.Time // the newest observation's, on the simulator's clock
+	stamp   time.Time // the same as messages bear it: a clock jump is injected here
 	seq     uint32    // of the newest observation
 	episode msgs.SimState
 	paused  bool
+	faults  faults
+	pushed  []int // parts on which an injected force acts
+	real    realTime
 }
 
 // request is a service call that the simulator's goroutine answers.
@@ -62,13 +67,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, env: cfg.Env, spec: cfg.Env.Spec(),
 		commands: make(chan *msgs.PoseStamped, 1), requests: make(chan request), quit: make(chan struct{}),
-		stamp: time.Unix(0, 0),
+		at: time.Unix(0, 0), stamp: time.Unix(0, 0),
 	}
 	s.obs = make([]float32, s.spec.ObsDim)
 	s.arm = make([]float64, ArmDim(len(s.spec.PartNames)))
+	s.real = newRealTime(s.env, s.spec.ControlHz, cfg.Hz)
 	if s.node, err = node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait}); err != nil {
 		return nil, err
 	}
+	s.log = s.node.Logger()
 	if err := s.register(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -83,11 +90,15 @@ func (s *Server) register() (err error) {
 	if s.hand, err = newGripper(s.node, s.cfg.OpenAt); err != nil {
 		return err
 	}
+	if s.fix, err = newRecovery(s.node); err != nil {
+		return err
+	}
 	return errors.Join(
 		node.Subscribe(s.node, msgs.CommandTopic, s.receive),
 		node.Serve[msgs.Reset](s.node, "~reset", s.serveReset),
 		node.Serve[msgs.Step](s.node, "~step", s.serveStep),
 		node.Serve[msgs.SetBool](s.node, "~pause", s.servePause),
+		node.Serve[msgs.Perturb](s.node, "~perturb", s.servePerturb),
 	)
 }
 
@@ -96,6 +107,9 @@ func (s *Server) Close() error {
 	s.stopped.Do(func() { close(s.quit) })
 	if s.hand != nil {
 		s.hand.close()
+	}
+	if s.fix != nil {
+		s.fix.close()
 	}
 	return s.node.Close()
 }
@@ -125,7 +139,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.reset(s.cfg.Seed); err != nil {
 		return err
 	}
-	beat := time.Duration(float64(time.Second) / s.spec.ControlHz)
+	beat := s.real.slice
 	if s.cfg.LockStep {
 		beat = s.cfg.Resend
 	}
@@ -144,6 +158,8 @@ func (s *Server) Run(ctx context.Context) error {
 			return s.node.Err()
 		case r := <-s.requests:
 			r.reply <- r.do()
+		case id := <-s.fix.asked:
+			s.recover(id)
 		case m := <-commands:
 			if s.answers(m) {
 				s.advance(m)
@@ -151,11 +167,13 @@ func (s *Server) Run(ctx context.Context) error {
 				tick.Reset(wait)
 			}
 		case <-tick.C:
-			s.beat()
-			if s.cfg.LockStep {
-				wait = min(2*wait, max(beat, maxResend))
-				tick.Reset(wait)
+			if !s.cfg.LockStep {
+				s.keepUp()
+				continue
 			}
+			s.publish()
+			wait = min(2*wait, max(beat, maxResend))
+			tick.Reset(wait)
 		}
 	}
 }
@@ -165,35 +183,23 @@ func (s *Server) answers(m *msgs.PoseStamped) bool {
 	return m.Header.Stamp.Equal(s.stamp) && !s.episode.Over()
 }
 
-// beat is what happens on the clock: a step in real time, a repetition in lock step.
-func (s *Server) beat() {
-	if s.cfg.LockStep {
-		s.publish()
-		return
-	}
-	select {
-	case m := <-s.commands:
-		s.target = m.Pose.Geom()
-	default:
-	}
-	if s.paused || s.episode.Over() {
-		s.stamp = time.Now() // nothing moves: the state is what it is now
-		s.publish()
-		return
-	}
+// advance takes the one step that a lock-step command is worth.
+func (s *Server) advance(m *msgs.PoseStamped) {
+	s.aim(m)
 	s.step()
 	s.publish()
 }
 
-// advance takes the one step that a lock-step command is worth.
-func (s *Server) advance(m *msgs.PoseStamped) {
-	s.target = m.Pose.Geom()
-	s.step()
-	s.publish()
+// aim takes a commanded pose over. An arm that is stopped ignores it and stays where it is.
+func (s *Server) aim(m *msgs.PoseStamped) {
+	if !s.faults.stopped() {
+		s.target = m.Pose.Geom()
+	}
 }
 
 // step takes one control step toward the target.
 func (s *Server) step() {
+	s.push()
 	grip := s.hand.command()
 	var res sim.Result
 	var err error
@@ -206,8 +212,13 @@ func (s *Server) step() {
 		act[9] = float32(grip)
 		res, err = s.env.Step(s.obs, act)
 	}
+	s.mark(time.Duration(float64(time.Second) / s.spec.ControlHz))
+	s.stepped(res, err)
+}
+
+// stepped counts a control step and what it led to.
+func (s *Server) stepped(res sim.Result, err error) {
 	s.steps.Add(1)
-	s.mark()
 	e := &s.episode
 	e.Step++
 	e.Reward = res.Reward
@@ -218,18 +229,23 @@ func (s *Server) step() {
 		s.log.Warn("the episode failed", "seed", e.Seed, "step", e.Step, "err", err)
 		return // the arm state stays that of the last good observation
 	}
-	s.env.(ArmState).ArmStateTo(s.arm)
+	s.observe()
 	s.hand.moved(s.arm[ArmFingers] + s.arm[ArmFingers+1])
 }
 
-// mark stamps a new observation.
-func (s *Server) mark() {
+// observe reads the arm's state.
+func (s *Server) observe() {
+	state, _ := sim.As[ArmState](s.env) // Config was checked
+	state.ArmStateTo(s.arm)
+}
+
+// mark stamps a new observation, which is later by d on the simulator's clock. In real time that clock starts from the wall
+// clock's time and follows it; see keepUp.
+func (s *Server) mark(d time.Duration) {
 	s.seq++
-	if s.cfg.LockStep {
-		s.stamp = s.stamp.Add(time.Duration(float64(time.Second) / s.spec.ControlHz))
-	} else {
-		s.stamp = time.Now()
-	}
+	s.at = s.at.Add(d)
+	s.faults.expire(s.at)
+	s.stamp = s.at.Add(s.faults.jump())
 }
 
 // reset starts the episode of a seed with the arm commanded to stay where it is.
@@ -241,13 +257,22 @@ func (s *Server) reset(seed uint64) error {
 	}
 	err := s.env.Reset(s.obs, seed)
 	s.episode = msgs.SimState{Seed: seed, Episode: s.episode.Episode + 1}
-	s.mark()
+	if s.cfg.LockStep {
+		s.mark(time.Duration(float64(time.Second) / s.spec.ControlHz))
+	} else {
+		s.restart()
+	}
 	if err != nil {
 		s.episode.Error = err.Error()
 		return err
 	}
-	s.env.(ArmState).ArmStateTo(s.arm)
-	s.target = geom.Pose{P: geom.Vec3(s.arm[ArmPosition:]), Q: geom.Mat3(s.arm[ArmRotation:]).Quat()}
+	s.observe()
+	s.stay()
 	s.publish()
 	return nil
+}
+
+// stay makes the measured pose the target.
+func (s *Server) stay() {
+	s.target = geom.Pose{P: geom.Vec3(s.arm[ArmPosition:]), Q: geom.Mat3(s.arm[ArmRotation:]).Quat()}
 }

@@ -56,19 +56,30 @@ func (s *Server) serveStep(q *msgs.StepReq) (*msgs.StepRes, bool) {
 		}
 		select {
 		case m := <-s.commands:
-			s.target = m.Pose.Geom()
+			s.aim(m)
 		default:
 		}
 		for range q.Steps {
 			if s.episode.Over() {
 				return fmt.Errorf("the episode is over after %d steps: call ~reset", s.episode.Step)
 			}
-			s.step()
+			s.stepPaused()
 			s.publish()
 		}
 		return nil
 	})
 	return &msgs.StepRes{Success: err == nil, Message: message(err)}, true
+}
+
+// stepPaused takes one control step, or what is left of one that was begun before the pause.
+func (s *Server) stepPaused() {
+	if s.cfg.LockStep {
+		s.step()
+		return
+	}
+	for !s.move() {
+	}
+	s.anchor()
 }
 
 func (s *Server) servePause(q *msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {

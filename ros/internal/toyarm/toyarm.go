@@ -13,10 +13,12 @@ import (
 )
 
 const (
-	period = 0.1 // s
-	gain   = 1.5 // of the transposed Jacobian, 1/s
-	maxDQ  = 1.0 // rad/s
-	chaos  = 3.9 // of the logistic map
+	period   = 0.1 // s
+	substeps = 20  // per period
+
+	gain  = 1.5 // of the transposed Jacobian, 1/s
+	maxDQ = 1.0 // rad/s
+	chaos = 3.9 // of the logistic map
 )
 
 // Env is the toy. FailAt makes the step of that number return sim.ErrUnstable; 0 = never.
@@ -77,14 +79,38 @@ func (e *Env) Step(obs, act []float32) (sim.Result, error) {
 
 // StepPose is Step with a float64 target; see simnode.PoseStepper.
 func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, gripper float64) (sim.Result, error) {
+	return e.StepSlice(obs, position, rotation, gripper, 0, 1)
+}
+
+// Slices implements simnode.Slicer.
+func (e *Env) Slices() int { return substeps }
+
+// StepSlice implements simnode.Slicer: the joints move in every slice, all else in the last one.
+func (e *Env) StepSlice(obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int) (sim.Result, error) {
 	if !e.live {
 		return sim.Result{}, sim.ErrNotReset
+	}
+	e.follow(position, rotation, substeps/n)
+	if i < n-1 {
+		return sim.Result{}, nil
 	}
 	if e.steps++; e.steps == e.FailAt {
 		e.live = false
 		return sim.Result{}, sim.ErrUnstable
 	}
-	e.follow(position, rotation)
+	e.stir(gripper)
+	e.observe(obs)
+	success := e.closes >= 3
+	r := sim.Result{Success: success, Terminated: success, Truncated: !success && e.steps >= e.max}
+	if success {
+		r.Reward = 1
+	}
+	e.live = !r.Terminated && !r.Truncated
+	return r, nil
+}
+
+// stir moves the fingers, and with them and the tool the parts.
+func (e *Env) stir(gripper float64) {
 	switch {
 	case gripper > sim.GripperDeadBand:
 		if !e.closed {
@@ -105,20 +131,11 @@ func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, 
 		x = math.Abs(math.Mod(x, 1))
 		e.chaos[i] = chaos * x * (1 - x)
 	}
-	e.observe(obs)
-	success := e.closes >= 3
-	r := sim.Result{Success: success, Terminated: success, Truncated: !success && e.steps >= e.max}
-	if success {
-		r.Reward = 1
-	}
-	e.live = !r.Terminated && !r.Truncated
-	return r, nil
 }
 
-// follow moves the joints toward the target for one period.
-func (e *Env) follow(position [3]float64, rotation [4]float64) {
-	const substeps = 20
-	for range substeps {
+// follow moves the joints toward the target for n of a period's substeps.
+func (e *Env) follow(position [3]float64, rotation [4]float64, n int) {
+	for range n {
 		p, r := panda.Forward(&e.q)
 		dp := geom.Vec3(position).Sub(p)
 		dr := geom.Quat(rotation).Normalize().Mul(r.Quat().Inv()).RotVec()
