@@ -1,0 +1,335 @@
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"korr/internal/recording"
+	"korr/ros/bag"
+	"korr/ros/msgs"
+	"korr/ros/node"
+	"korr/ros/panda"
+)
+
+// maxDisorder is by how much stamps may step back, as the messages of several threads do; more is a jump of the clock.
+const maxDisorder = 100 * time.Millisecond
+
+// Twist says where the end effector's velocity is read from.
+type Twist int
+
+// Sources of the twist.
+const (
+	TwistAuto     Twist = iota // reported in a simulator's recording, else from the joints
+	TwistJoints                // J(q) dq, as the control node does with a real arm
+	TwistReported              // O_dP_EE_d, which a simulator measures
+)
+
+// Config sets how a bag is read.
+type Config struct {
+	Topics  Topics
+	Parts   []string // of the task, in its order, the obstacle last
+	Twist   Twist
+	OpenAt  float64 // m; a gripper move to at least this width opens, a smaller one closes; 0 = 0.03
+	Recover bool    // read up to the damage of a damaged bag
+}
+
+// handler takes the messages of a topic.
+type handler struct {
+	kind, md5 string
+	take      func(bag.Message) error
+}
+
+// reader decodes one bag.
+type reader struct {
+	cfg      Config
+	out      *recording.Recording
+	handlers map[string]handler
+	names    []string // of the parts, as the tracker orders them
+	poses    int      // in an array of parts; 0 = none seen
+	reported bool     // the twist comes from the message
+	episode  uint32   // of the open mark
+	open     bool     // a mark is open
+}
+
+// Read decodes a bag. Its error names what is missing, damaged or of another type, and what to do.
+func Read(path string, cfg Config) (*recording.Recording, error) {
+	if cfg.OpenAt == 0 {
+		cfg.OpenAt = 0.03
+	}
+	b, err := bag.Open(path, bag.Options{Recover: cfg.Recover})
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	r := &reader{cfg: cfg, handlers: map[string]handler{}, out: &recording.Recording{Path: path}}
+	if err := r.register(b); err != nil {
+		return nil, err
+	}
+	for m, err := range b.Messages() {
+		if err != nil {
+			return nil, err
+		}
+		if err := r.message(m); err != nil {
+			return nil, fmt.Errorf("bag %s: message on %s recorded at %d.%09d: %w", path, m.Conn.Topic, m.Time.Unix(), m.Time.Nanosecond(), err)
+		}
+	}
+	r.out.Damage = b.Damage()
+	return r.out, r.finish(b)
+}
+
+// on registers what is done with the messages of a topic.
+func on[M any](r *reader, topic string, take func(m *M, at time.Time) error) error {
+	var zero M
+	kind, md5, err := node.Signature(zero)
+	if err != nil {
+		return err
+	}
+	r.handlers[topic] = handler{kind, md5, func(b bag.Message) error {
+		m := new(M)
+		if err := node.Decode(b.Data, m); err != nil {
+			return err
+		}
+		return take(m, b.Time)
+	}}
+	return nil
+}
+
+// register says what is done with which topic.
+func (r *reader) register(b *bag.Reader) error {
+	t := &r.cfg.Topics
+	o := r.out
+	for _, x := range []struct {
+		track *recording.Track
+		topic string
+		width int
+	}{
+		{&o.State, t.State, recording.StateWidth},
+		{&o.Width, t.Fingers, 1},
+		{&o.Poses, t.Parts, 0}, // as many as come
+		{&o.Commands, t.Command, recording.CommandWidth},
+		{&o.Gripper, t.Gripper + "*/goal", 1},
+		{&o.Success, t.Success, 1},
+	} {
+		x.track.Topic, x.track.Width = x.topic, x.width
+	}
+	simulated := slices.ContainsFunc(b.Connections(), func(c *bag.Connection) bool { return c.Topic == SimStateTopic })
+	r.reported = r.cfg.Twist == TwistReported || r.cfg.Twist == TwistAuto && simulated
+	errs := []error{
+		on(r, t.State, r.onState),
+		on(r, t.Fingers, r.onFingers),
+		on(r, t.Parts, r.onParts),
+		on(r, t.PartNames, func(m *msgs.String, _ time.Time) error { r.names = strings.Split(m.Data, ","); return nil }),
+		on(r, t.Command, r.onCommand),
+		on(r, t.Gripper+"grasp/goal", func(m *msgs.GraspActionGoal, at time.Time) error { return add(&o.Gripper, m.Header, at, 1) }),
+		on(r, t.Gripper+"move/goal", func(m *msgs.MoveActionGoal, at time.Time) error {
+			sign := 1.0
+			if m.Goal.Width >= r.cfg.OpenAt {
+				sign = -1
+			}
+			return add(&o.Gripper, m.Header, at, sign)
+		}),
+		on(r, t.Gripper+"homing/goal", func(m *msgs.HomingActionGoal, at time.Time) error { return add(&o.Gripper, m.Header, at, -1) }),
+		on(r, NoteTopic, r.onNote),
+	}
+	if t.Success != "" {
+		errs = append(errs, on(r, t.Success, func(m *msgs.Bool, at time.Time) error {
+			return add(&o.Success, msgs.Header{}, at, map[bool]float64{true: 1}[m.Data])
+		}))
+	}
+	switch marker := t.Marker; {
+	case marker == "":
+		errs = append(errs, on(r, SimStateTopic, r.onSim))
+	case slices.ContainsFunc(b.Connections(), func(c *bag.Connection) bool { return c.Topic == marker && c.Type == "korr_msgs/SimState" }):
+		errs = append(errs, on(r, marker, r.onSim))
+	default:
+		errs = append(errs, on(r, marker, r.onMarker))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *reader) message(m bag.Message) error {
+	h, ok := r.handlers[m.Conn.Topic]
+	if !ok {
+		return nil
+	}
+	if m.Conn.Type != h.kind || m.Conn.MD5 != h.md5 {
+		return fmt.Errorf("it is a %s (MD5 sum %s), want %s (%s): name the right topic with --topic, or convert the bag (rosbag fix)", m.Conn.Type, m.Conn.MD5, h.kind, h.md5)
+	}
+	return h.take(m)
+}
+
+// add appends a sample by its message's stamp, or by the time of recording if it has none.
+func add(t *recording.Track, h msgs.Header, recorded time.Time, values ...float64) error {
+	at := h.Stamp
+	if at.IsZero() {
+		at = recorded
+	}
+	ns := at.UnixNano()
+	if n := t.Len(); n > 0 && t.Stamps[n-1]-ns > int64(maxDisorder) {
+		return fmt.Errorf("its stamp is %.3f s before the one of the message before: the clock jumped; cut the bag there (rosbag filter)", float64(t.Stamps[n-1]-ns)/1e9)
+	}
+	t.Add(ns, values...)
+	return nil
+}
+
+func (r *reader) onState(m *msgs.FrankaState, at time.Time) error {
+	var v [recording.StateWidth]float64
+	for k := range 3 {
+		v[k], v[3+k], v[6+k] = m.OTEE[12+k], m.OTEE[4*k], m.OTEE[4*k+1]
+	}
+	twist := m.ODPEED
+	if !r.reported {
+		twist = panda.Twist(&m.Q, &m.Dq)
+	}
+	copy(v[9:], twist[:])
+	return add(&r.out.State, m.Header, at, v[:]...)
+}
+
+func (r *reader) onFingers(m *msgs.JointState, at time.Time) error {
+	if len(m.Position) < 2 {
+		return fmt.Errorf("it has %d joint positions, want the gripper's two", len(m.Position))
+	}
+	return add(&r.out.Width, m.Header, at, m.Position[0]+m.Position[1])
+}
+
+func (r *reader) onParts(m *msgs.PoseArray, at time.Time) error {
+	if r.poses == 0 {
+		r.poses = len(m.Poses)
+		r.out.Poses.Width = recording.PoseWidth * r.poses
+	}
+	if len(m.Poses) != r.poses || r.poses == 0 {
+		return fmt.Errorf("it has %d poses, the ones before %d", len(m.Poses), r.poses)
+	}
+	v := make([]float64, 0, r.out.Poses.Width)
+	for i := range m.Poses {
+		p := m.Poses[i].Geom()
+		v = append(append(v, p.P[:]...), p.Q[:]...)
+	}
+	return add(&r.out.Poses, m.Header, at, v...)
+}
+
+func (r *reader) onCommand(m *msgs.PoseStamped, at time.Time) error {
+	p := m.Pose.Geom()
+	if p.Q.Dot(p.Q) == 0 {
+		return errors.New("it has no orientation: all four values are 0")
+	}
+	six := p.Q.Normalize().Rot6D()
+	return add(&r.out.Commands, m.Header, at, append(p.P[:], six[:]...)...)
+}
+
+func (r *reader) onNote(m *msgs.String, _ time.Time) error {
+	r.out.Note = &recording.Note{}
+	if err := json.Unmarshal([]byte(m.Data), r.out.Note); err != nil {
+		return fmt.Errorf("it does not tell where the recording comes from: %w", err)
+	}
+	return nil
+}
+
+// onSim delimits episodes by the simulator's state.
+func (r *reader) onSim(m *msgs.SimState, at time.Time) error {
+	ns := at.UnixNano()
+	if !m.Header.Stamp.IsZero() {
+		ns = m.Header.Stamp.UnixNano()
+	}
+	if !r.open || m.Episode != r.episode {
+		r.open, r.episode = true, m.Episode
+		r.out.Marks = append(r.out.Marks, recording.Mark{Begin: ns, Seed: m.Seed, Rewards: recording.Track{Topic: SimStateTopic, Width: 1}})
+	}
+	k := &r.out.Marks[len(r.out.Marks)-1]
+	if n := k.Rewards.Len(); m.Step > 0 && (n == 0 || k.Rewards.Stamps[n-1] < ns) {
+		k.Rewards.Add(ns, float64(m.Reward))
+	}
+	k.End = max(k.End, ns)
+	if m.Over() {
+		k.Judged, k.Success, k.Fault = true, m.Success, m.Error
+	}
+	return nil
+}
+
+// onMarker delimits episodes by what the operator says.
+func (r *reader) onMarker(m *msgs.Bool, at time.Time) error {
+	ns := at.UnixNano()
+	if r.open {
+		r.out.Marks[len(r.out.Marks)-1].End = ns - 1
+	}
+	if r.open = m.Data; r.open {
+		r.out.Marks = append(r.out.Marks, recording.Mark{Begin: ns, End: 1<<63 - 1})
+	}
+	return nil
+}
+
+// finish sorts the tracks, orders the parts and checks that everything came.
+func (r *reader) finish(b *bag.Reader) error {
+	o := r.out
+	t := &r.cfg.Topics
+	var missing []string
+	for _, x := range []struct {
+		track *recording.Track
+		flag  string
+	}{{&o.State, "state"}, {&o.Width, "fingers"}, {&o.Poses, "parts"}, {&o.Commands, "command"}} {
+		x.track.Sort()
+		if x.track.Len() == 0 {
+			missing = append(missing, fmt.Sprintf("%s (--topic %s=...)", x.track.Topic, x.flag))
+		}
+	}
+	o.Gripper.Sort()
+	if t.Marker != "" && o.Marks == nil {
+		missing = append(missing, t.Marker+" (--topic marker=...)")
+	}
+	if t.Success != "" && o.Success.Len() == 0 {
+		missing = append(missing, t.Success+" (--topic success=...)")
+	}
+	if missing != nil {
+		return fmt.Errorf("bag %s: no message on %s; the bag has %s", b.Path(), strings.Join(missing, ", "), listed(b))
+	}
+	return r.orderParts(b)
+}
+
+// listed are the topics of a bag with their types.
+func listed(b *bag.Reader) string {
+	var all []string
+	for _, c := range b.Connections() {
+		all = append(all, fmt.Sprintf("%s (%s)", c.Topic, c.Type))
+	}
+	if all == nil {
+		return "no topics"
+	}
+	return strings.Join(all, ", ")
+}
+
+// orderParts brings the poses into the task's order.
+func (r *reader) orderParts(b *bag.Reader) error {
+	want, got := r.cfg.Parts, r.names
+	if got == nil && r.poses == len(want) {
+		got = want
+	}
+	if len(got) != r.poses {
+		return fmt.Errorf("bag %s: %s has %d poses for the %d parts %v: name the topic with their names (--topic part_names=)", b.Path(), r.cfg.Topics.Parts, r.poses, len(want), want)
+	}
+	r.out.Parts = want
+	if slices.Equal(got, want) {
+		return nil
+	}
+	in := r.out.Poses
+	out := recording.Track{Topic: in.Topic, Width: recording.PoseWidth * len(want)}
+	var order []int
+	for _, p := range want {
+		at := slices.Index(got, p)
+		if at < 0 {
+			return fmt.Errorf("bag %s: the tracker's parts are %v, the task's %v: record the task's parts, or name another --task", b.Path(), got, want)
+		}
+		order = append(order, at)
+	}
+	for i := range in.Len() {
+		out.Stamps = append(out.Stamps, in.Stamps[i])
+		for _, at := range order {
+			out.Values = append(out.Values, in.At(i)[recording.PoseWidth*at:recording.PoseWidth*(at+1)]...)
+		}
+	}
+	r.out.Poses = out
+	return nil
+}
