@@ -86,7 +86,7 @@ func TestCutResamples(t *testing.T) {
 	}
 	for k := range e.Len() {
 		now := 0.005 + 0.1*float64(k)
-		if x := float64(e.State[k*sim.StateDim]); x < now-0.010 || x > now+0.025 {
+		if x := float64(e.State[k*sim.StateDim]); x < now-0.010 || x > now+0.0251 {
 			t.Errorf("frame %d at %.3f s holds the arm of %.3f s", k, now, x)
 		}
 		if x := float64(e.ActionAt(k)[0]); x < now || x >= now+0.075 {
