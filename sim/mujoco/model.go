@@ -54,7 +54,7 @@ func ModelXML(t *sim.Task) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var parts, eqs strings.Builder
+	var parts, eqs, apart strings.Builder // apart: pairs that cull.c may exclude
 	for i := range t.Parts {
 		body, err := partXML(t, i)
 		if err != nil {
@@ -69,6 +69,13 @@ func ModelXML(t *sim.Task) (string, error) {
 			fmt.Fprintf(&eqs, "    <weld name=%q body1=%q body2=%q active=\"false\" solref=\".01 1\" solimp=\".95 .99 .001\" torquescale=\"1\"/>\n", n+"_thread", n+"_nut", t.Parts[p.Male()].Name)
 		}
 	}
+	hand := []string{"obstacle", "hand", "finger1", "finger2"}
+	for i := range t.Parts {
+		for _, other := range hand {
+			fmt.Fprintf(&apart, "    <exclude body1=%q body2=%q/>\n", other, t.Parts[i].Name)
+		}
+		hand = append(hand, t.Parts[i].Name)
+	}
 	arm := make([]servo, 7)
 	for k := range arm {
 		arm[k] = servo{k + 1, jointTorque[k]}
@@ -76,7 +83,7 @@ func ModelXML(t *sim.Task) (string, error) {
 	var out bytes.Buffer
 	err = tmpl.Execute(&out, map[string]any{
 		"Name": t.Name, "TableFriction": tableFriction, "PartFriction": partFriction, "Panda": pandaXML,
-		"Parts": parts.String(), "Equalities": eqs.String(), "Arm": arm,
+		"Parts": parts.String(), "Equalities": eqs.String(), "Apart": apart.String(), "Arm": arm,
 		"Obstacle": fmt.Sprintf("%g %g %g", obstacleNominal[0], obstacleNominal[1], obstacleNominal[2]),
 	})
 	return out.String(), err

@@ -48,6 +48,7 @@ korr_sim* korr_new(const char* xml, int len, char* err, int errsz) {
   korr_sim* s = m ? calloc(1, sizeof *s) : NULL;
   if (s) {
     s->m = m;
+    korr_cull_init(&s->cull, m);
     s->d = mj_makeData(m);
     s->tool = mj_name2id(m, mjOBJ_SITE, "tool");
     s->obstacle = mj_name2id(m, mjOBJ_BODY, "obstacle");
@@ -170,6 +171,7 @@ static void step1(korr_sim* s) {
 }
 
 void korr_forward(korr_sim* s) {
+  korr_cull_off(&s->cull, s->m);
   step1(s);
   outputs(s);
   mju_copy3(s->target_pos, s->tool_pos);
@@ -338,6 +340,7 @@ static void substep(korr_sim* s, int i) {
   if (pushing)
     for (int p = 0; p < s->npart; p++) mju_zero(s->d->xfrc_applied + 6 * s->body[p], 6);
   for (int p = 0; p < s->npeg; p++) thread_update(s, p);
+  korr_cull_step(&s->cull, s->m, s->d);
   step1(s);
   for (int c = 0; c < s->d->ncon; c++)
     if (-s->d->contact[c].dist > s->max_penetration) {

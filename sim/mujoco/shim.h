@@ -4,6 +4,7 @@
 #define KORR_SHIM_H
 #include <mujoco/mujoco.h>
 #include <stdint.h>
+#include "cull.h"
 
 #define KORR_SHIM_VERSION 2  // raise when control, threads or observation change
 #define KORR_MAX_PARTS 8
@@ -36,6 +37,7 @@ typedef struct {
   int tool, obstacle;
   int npart, body[KORR_MAX_PARTS], qadr[KORR_MAX_PARTS], vadr[KORR_MAX_PARTS];
   double raw[4 * KORR_MAX_PARTS];  // the parts' quaternions before mj_step1 normalised them in place: what a snapshot keeps
+  korr_cull cull;
   int npeg;
   korr_peg peg[KORR_MAX_PEGS];
   int substeps, push_substeps;
