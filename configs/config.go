@@ -81,6 +81,7 @@ type Koopman struct {
 	StateInclusive bool    `yaml:"state_inclusive"` // z = [o; phi(o)]
 	SpectralBound  float64 `yaml:"spectral_bound"`  // on the spectral radius of A; negative = none
 	LatentWeight   float64 `yaml:"latent_weight"`   // of phi's coordinates in the loss
+	FirstWeight    float64 `yaml:"first_weight"`    // of the first predicted step in the loss
 	Steps          int     `yaml:"steps"`
 	Batch          int     `yaml:"batch"`   // windows
 	Horizon        int     `yaml:"horizon"` // predicted steps of the loss

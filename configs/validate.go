@@ -114,6 +114,7 @@ func (c *Config) trainRules() []rule {
 		widths("koopman.hidden", k.Hidden),
 		{"koopman.spectral_bound", k.SpectralBound != 0, "is 0: use a positive bound, or a negative number for none"},
 		positive("koopman.latent_weight", k.LatentWeight),
+		positive("koopman.first_weight", k.FirstWeight),
 		atLeast("koopman.steps", k.Steps, 1),
 		atLeast("koopman.batch", k.Batch, 1),
 		atLeast("koopman.horizon", k.Horizon, 1),

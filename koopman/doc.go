@@ -14,8 +14,9 @@
 //	loss = 1/H sum over h of mean(zhat_h - z_h)^2,  zhat_0 = z_0,
 //
 // where, for the state-inclusive lift, the mean over the D raw coordinates
-// counts with weight 1 and that over phi's with LatentWeight. The spectral
-// radius of A is kept at or below SpectralBound by scaling A.
+// counts with weight 1 and that over phi's with LatentWeight, and the first step
+// with FirstWeight. The spectral radius of A is kept at or below SpectralBound by
+// moving the eigenvalues beyond it, and those alone.
 //
 // Observations and actions are normalised; the package knows neither units nor
 // frames. Batches of windows are time-major: row h n + i is step h of window i.

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	inclusive = Config{ObsDim: 5, ActDim: 2, LatentDim: 9, Hidden: []int{12, 11}, StateInclusive: true}
+	inclusive = Config{ObsDim: 5, ActDim: 2, LatentDim: 9, Hidden: []int{12, 11}, StateInclusive: true, FirstWeight: 3}
 	pure      = Config{ObsDim: 5, ActDim: 2, LatentDim: 7, Hidden: []int{12}}
 )
 
@@ -99,6 +99,9 @@ func loss64(m *Model, obs, us []float32, n, steps int, fixed [][]float64) (loss 
 					w = 1 / float64(raw)
 				} else if raw > 0 {
 					w *= m.cfg.LatentWeight
+				}
+				if h == 0 && steps > 1 {
+					w *= m.cfg.FirstWeight
 				}
 				loss += w * (v - target[j]) * (v - target[j]) / float64(n*steps)
 			}

@@ -68,9 +68,12 @@ func (m *Model) errors(t *Tape, pred, obs []float32, weight float32) float64 {
 	}
 	var sum float64
 	for i := range rows {
-		z, g := pred[i*l:(i+1)*l], t.grads[i*l:(i+1)*l]
-		sum += cRaw * squared(g[:raw], z[:raw], obs[(i+t.n)*d:], float32(2*cRaw)*weight)
-		sum += cLatent * squared(g[raw:], z[raw:], t.lifted[(i+t.n)*p:], float32(2*cLatent)*weight)
+		z, g, w := pred[i*l:(i+1)*l], t.grads[i*l:(i+1)*l], 1.0
+		if i < t.n && t.h > 1 {
+			w = m.cfg.FirstWeight
+		}
+		sum += w * cRaw * squared(g[:raw], z[:raw], obs[(i+t.n)*d:], float32(2*w*cRaw)*weight)
+		sum += w * cLatent * squared(g[raw:], z[raw:], t.lifted[(i+t.n)*p:], float32(2*w*cLatent)*weight)
 	}
 	return sum
 }

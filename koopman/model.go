@@ -33,6 +33,9 @@ type Config struct {
 	// LatentWeight weighs phi's coordinates in the loss of the state-inclusive
 	// lift: 0 means 0.1.
 	LatentWeight float64 `json:"latent_weight"`
+	// FirstWeight weighs the first predicted step of a window among the others in
+	// the loss: 0 means 1.
+	FirstWeight float64 `json:"first_weight,omitempty"`
 	// StopTarget keeps the gradient of the loss out of the lifted targets.
 	StopTarget bool `json:"stop_target"`
 	// ZeroLift starts phi's last layer at zero (the published behaviour), not
@@ -52,8 +55,8 @@ func (c Config) check() error {
 	if c.StateInclusive && c.LatentDim <= c.ObsDim {
 		return fmt.Errorf("%w: a state-inclusive latent of %d does not exceed the observation's %d; raise latent_dim", ErrConfig, c.LatentDim, c.ObsDim)
 	}
-	if c.LatentWeight < 0 || !(c.SpectralBound*0 == 0) {
-		return fmt.Errorf("%w: latent_weight %g, spectral_bound %g", ErrConfig, c.LatentWeight, c.SpectralBound)
+	if c.LatentWeight < 0 || c.FirstWeight < 0 || !(c.SpectralBound*0 == 0) {
+		return fmt.Errorf("%w: latent_weight %g, first_weight %g, spectral_bound %g", ErrConfig, c.LatentWeight, c.FirstWeight, c.SpectralBound)
 	}
 	return nil
 }
@@ -92,6 +95,9 @@ func New(cfg Config, rng *rand.Rand) (*Model, error) {
 	}
 	if cfg.LatentWeight == 0 {
 		cfg.LatentWeight = DefaultLatentWeight
+	}
+	if cfg.FirstWeight == 0 {
+		cfg.FirstWeight = 1
 	}
 	cfg.Hidden = append([]int(nil), cfg.Hidden...)
 	phi := nn.MLPConfig{In: cfg.ObsDim, Hidden: cfg.Hidden, Out: cfg.LatentDim - cfg.raw(), LastStd: 1}

@@ -3,9 +3,13 @@ package koopman
 import (
 	"errors"
 	"math"
+	"math/cmplx"
+	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"gonum.org/v1/gonum/mat"
 
 	"korr/internal/nn"
 	"korr/internal/seed"
@@ -161,5 +165,50 @@ func TestEmbedTwoAndRefuseDamage(t *testing.T) {
 	}
 	if _, err := LoadFrom(f, "a."); !errors.Is(err, tensorfile.ErrNotFinite) {
 		t.Errorf("infinite weight: %v", err)
+	}
+}
+
+// TestConstrainLeavesOtherModesAlone: eigenvalues beyond the bound come to lie on
+// it, on their own rays, real and complex ones; the others stay.
+func TestConstrainLeavesOtherModesAlone(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	m, err := New(Config{ObsDim: 3, ActDim: 1, LatentDim: 24, Hidden: []int{4}, SpectralBound: 1}, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range m.A.Data {
+		m.A.Data[i] = float32(rng.NormFloat64() * 1.2 / math.Sqrt(24))
+	}
+	values := func() []complex128 {
+		a, _ := denseOf(m.A.Data, 24)
+		var eig mat.Eigen
+		if !eig.Factorize(a, mat.EigenNone) {
+			t.Fatal("no eigenvalues")
+		}
+		return eig.Values(nil)
+	}
+	before := values()
+	beyond := 0
+	m.Constrain()
+	after := values()
+	if r := m.SpectralRadius(); r > 1 {
+		t.Errorf("radius %v after", r)
+	}
+	for _, l := range before {
+		want := l
+		if size := cmplx.Abs(l); size > 1 {
+			want /= complex(size, 0)
+			beyond++
+		}
+		near := math.Inf(1)
+		for _, got := range after {
+			near = min(near, cmplx.Abs(got-want))
+		}
+		if near > 1e-4 {
+			t.Errorf("eigenvalue %v: none within %.2g of %v", l, near, want)
+		}
+	}
+	if beyond < 2 || beyond > 20 {
+		t.Errorf("%d of 24 eigenvalues were beyond the bound: the test compares little", beyond)
 	}
 }

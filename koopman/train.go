@@ -14,11 +14,11 @@ var ErrDiverged = errors.New("koopman: training diverged")
 
 // TrainConfig sets a training run; zero values mean the defaults given.
 type TrainConfig struct {
-	// Steps is the number of optimiser steps (1500).
+	// Steps is the number of optimiser steps (3000).
 	Steps int
-	// Batch is the number of windows per step (128).
+	// Batch is the number of windows per step (64).
 	Batch int
-	// Horizon is the number of predicted steps per window (10).
+	// Horizon is the number of predicted steps per window (20).
 	Horizon int
 	// LR is the first learning rate, falling linearly to zero (1e-3).
 	LR float32
@@ -37,9 +37,9 @@ type TrainConfig struct {
 }
 
 func (c *TrainConfig) defaults() {
-	c.Steps = orDefault(c.Steps, 1500)
-	c.Batch = orDefault(c.Batch, 128)
-	c.Horizon = orDefault(c.Horizon, 10)
+	c.Steps = orDefault(c.Steps, 3000)
+	c.Batch = orDefault(c.Batch, 64)
+	c.Horizon = orDefault(c.Horizon, 20)
 	c.LR = orDefault(c.LR, 1e-3)
 	c.Ridge = orDefault(c.Ridge, 1e-3)
 	c.ConstrainEvery = orDefault(c.ConstrainEvery, 100)

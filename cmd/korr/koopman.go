@@ -89,7 +89,7 @@ func koopmanTraining(c configs.Koopman, runSeed uint64, progress func(int, float
 func fitKoopman(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
 	m, err := koopman.New(koopman.Config{
 		ObsDim: k.obsDim, ActDim: k.actDim, LatentDim: c.LatentDim, Hidden: c.Hidden,
-		StateInclusive: c.StateInclusive, SpectralBound: c.SpectralBound, LatentWeight: c.LatentWeight,
+		StateInclusive: c.StateInclusive, SpectralBound: c.SpectralBound, LatentWeight: c.LatentWeight, FirstWeight: c.FirstWeight,
 	}, seed.Stream(runSeed, "koopman/init", 0))
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 	return m, scores, err
 }
 
-// scoreTable has a row for each model and a column for each horizon.
+// scoreTable has a row for each model, a column for each horizon and the time of the longest forecast.
 func scoreTable(scores []koopman.Score) *report.Table {
 	t := &report.Table{Columns: []report.Column{{Name: "model"}}}
 	for _, s := range scores {
@@ -157,12 +157,16 @@ func scoreTable(scores []koopman.Score) *report.Table {
 			t.Columns = append(t.Columns, report.Column{Name: fmt.Sprintf("%d-step", s.Horizon), Right: true})
 		}
 	}
+	t.Columns = append(t.Columns, report.Column{Name: "µs", Right: true})
 	for i, s := range scores {
 		if i == 0 || s.Model != scores[i-1].Model {
 			t.Rows = append(t.Rows, []string{s.Model})
 		}
 		last := &t.Rows[len(t.Rows)-1]
 		*last = append(*last, fmt.Sprintf("%.4f", s.RMSE))
+		if i == len(scores)-1 || s.Model != scores[i+1].Model {
+			*last = append(*last, fmt.Sprintf("%.1f", s.Micros))
+		}
 	}
 	return t
 }

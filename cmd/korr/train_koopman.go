@@ -30,7 +30,8 @@ func newCmdTrainKoopman(a *app) *cobra.Command {
 		Use:   "koopman",
 		Short: "a lifted linear model of the demonstrations, and how far ahead it predicts",
 		Long: `Fits z' = A z + B u on lifted observations: a least-squares start, then multi-step training with the spectral radius of A
-bounded. Prints the n-step error on held-out demonstrations beside persistence, DMDc and a nonlinear network.`,
+bounded. Prints the n-step error on held-out demonstrations and the time of a forecast beside persistence, DMDc and a nonlinear
+network.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainKoopman(cmd.Context(), o) },
 	}
@@ -39,7 +40,7 @@ bounded. Prints the n-step error on held-out demonstrations beside persistence, 
 	f.String("base", "base", "base policy whose normalisers to use: a checkpoint or shipped weights")
 	setKey(f, "base", "koopman.base")
 	f.StringVar(&o.plot, "plot", "", "draw the prediction errors into this .png or .svg `file`")
-	f.Int("steps", 1500, "optimiser steps")
+	f.Int("steps", 3000, "optimiser steps")
 	setKey(f, "steps", "koopman.steps")
 	return cmd
 }
