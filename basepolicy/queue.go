@@ -23,6 +23,15 @@ type Resetter interface {
 	Reset(seed uint64)
 }
 
+// WarmStarter is implemented by chunk policies that begin a plan with what is left
+// of the last one.
+type WarmStarter interface {
+	// WarmStart hands over, before ChunkTo, the actions of the last chunk that were not
+	// executed (normalised, row-major; the first was meant for the present step), or
+	// none after a Reset or Replan. It must not keep the slice.
+	WarmStart(rest []float32)
+}
+
 // Queue executes the first actions of each planned chunk, one per control
 // step, and plans again when they are used up. It belongs to one goroutine.
 type Queue struct {
@@ -31,6 +40,9 @@ type Queue struct {
 	chunk   []float32 // [H*U]
 	next    int       // row of chunk that ActTo returns next; execute when used up
 	phase   float32
+
+	begun bool      // an action of chunk was executed
+	rest  []float32 // what was not executed of the chunk begun last
 
 	peeked  bool      // chunk was planned by PeekTo and not yet begun
 	planObs []float32 // the observation it was planned at
@@ -58,7 +70,8 @@ func (q *Queue) Reset(seed uint64) {
 // observation.
 func (q *Queue) Replan() {
 	q.next = q.execute
-	q.peeked = false
+	q.peeked, q.begun = false, false
+	q.rest = q.rest[:0]
 }
 
 // ActTo writes the next action (normalised, [U]) and advances; it plans at the
@@ -69,7 +82,7 @@ func (q *Queue) ActTo(act, obs []float32) error {
 		if err := q.plan(obs); err != nil {
 			return err
 		}
-		q.next, q.peeked = 0, false
+		q.next, q.peeked, q.begun = 0, false, true
 	}
 	copy(act, q.row(q.next))
 	q.next++
@@ -125,6 +138,13 @@ func (q *Queue) plan(obs []float32) error {
 		return nil
 	}
 	q.peeked = false
+	if w, ok := q.policy.(WarmStarter); ok {
+		if q.begun {
+			q.rest = append(q.rest[:0], q.chunk[q.next*q.policy.ActDim():]...)
+			q.begun = false
+		}
+		w.WarmStart(q.rest)
+	}
 	if err := q.policy.ChunkTo(q.chunk, obs); err != nil {
 		return err
 	}

@@ -97,11 +97,15 @@ func (c Config) validateShapes() error {
 
 // Network predicts noise, chunk or velocity. Reading it is safe from several
 // goroutines while nobody trains it.
-type Network interface {
-	// Params returns the parameters, which neighbour in memory.
-	Params() []*nn.Param
-	// NewPass returns memory for batches of up to maxBatch chunks.
-	NewPass(maxBatch int) Pass
+type Network struct {
+	cfg    Config
+	params []*nn.Param
+	design design
+}
+
+// design is one kind of network.
+type design interface {
+	newPass(maxBatch int) Pass
 }
 
 // Pass is one batch through a Network. One goroutine uses it at a time.
@@ -114,19 +118,51 @@ type Pass interface {
 	Backward(dy []float32)
 }
 
-// NewNetwork returns a network with random weights, or without any from a nil
+// NewNetwork returns a network with random weights, or with zeros from a nil
 // rng. It panics unless the configuration is valid.
-func NewNetwork(cfg Config, rng *rand.Rand) Network {
+func NewNetwork(cfg Config, rng *rand.Rand) *Network {
+	n, b := lay(cfg)
+	n.params = b.Build(rng)
+	return n
+}
+
+// lay describes a network and its parameters, which have no memory yet.
+func lay(cfg Config) (*Network, *nn.Builder) {
 	if err := cfg.Validate(); err != nil {
 		panic(err.Error())
 	}
 	cfg.DownDims = append([]int(nil), cfg.DownDims...)
+	n, b := &Network{cfg: cfg}, &nn.Builder{}
 	switch cfg.Arch {
 	case ArchUNet:
-		return newUNet(cfg, rng)
+		n.design = newUNet(cfg, b)
 	case ArchMLP:
-		return newMLP(cfg, rng)
+		n.design = newMLP(cfg, b)
 	default:
-		return newTransformer(cfg, rng)
+		n.design = newTransformer(cfg, b)
 	}
+	return n, b
+}
+
+// Weights counts the parameters of a valid configuration without making them.
+func (c Config) Weights() int {
+	_, b := lay(c)
+	return b.Size()
+}
+
+// Config returns the network's description.
+func (n *Network) Config() Config { return n.cfg }
+
+// Params returns the parameters, which neighbour in memory. A UNet's have the
+// published names.
+func (n *Network) Params() []*nn.Param { return n.params }
+
+// NewPass returns memory for batches of up to maxBatch chunks.
+func (n *Network) NewPass(maxBatch int) Pass { return n.design.newPass(maxBatch) }
+
+// Clone returns a network with equal weights that shares nothing with n.
+func (n *Network) Clone() *Network {
+	c := NewNetwork(n.cfg, nil)
+	nn.CopyParams(c.params, n.params)
+	return c
 }

@@ -13,7 +13,7 @@ type Denoiser interface {
 
 // NewDenoiser returns the denoiser that calls the network every time, for up to
 // maxBatch chunks.
-func NewDenoiser(net Network, maxBatch int) Denoiser {
+func NewDenoiser(net *Network, maxBatch int) Denoiser {
 	return &direct{pass: net.NewPass(maxBatch), batch: make([]int, maxBatch)}
 }
 

@@ -47,7 +47,7 @@ var goldenConfig = Config{
 	Arch: ArchUNet, ObsDim: 58, ActDim: 10, Horizon: 32, StepDim: 32, DownDims: []int{16, 32, 64}, Kernel: 5, Groups: 8,
 }
 
-func goldenUNet(t *testing.T, f *tensorfile.File) Network {
+func goldenUNet(t *testing.T, f *tensorfile.File) *Network {
 	t.Helper()
 	net := NewNetwork(goldenConfig, nil)
 	if err := nn.LoadParams(f, "param.", net.Params()); err != nil {
@@ -144,7 +144,7 @@ func small() map[string]Config {
 	}
 }
 
-func smallNetwork(cfg Config) Network {
+func smallNetwork(cfg Config) *Network {
 	rng := seed.Stream(1, cfg.Arch, 0)
 	net := NewNetwork(cfg, rng)
 	for _, p := range net.Params() {
@@ -181,7 +181,9 @@ func TestNetworkGradientsByFiniteDifferences(t *testing.T) {
 		p.Backward(append([]float32(nil), r...))
 		for _, q := range net.Params() {
 			var worst, scale float64
-			for i, v := range q.Data {
+			for k := range min(len(q.Data), 12) { // a sample
+				i := k * len(q.Data) / min(len(q.Data), 12)
+				v := q.Data[i]
 				at := func(d float32) float64 { q.Data[i] = v + d; return loss() }
 				want := (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * float64(float32(h)))
 				q.Data[i] = v

@@ -3,7 +3,6 @@ package diffusion
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 
 	"korr/internal/nn"
 )
@@ -13,7 +12,6 @@ import (
 // to the chunk, which starts at zero.
 type mlp struct {
 	cfg    Config
-	params []*nn.Param
 	step   *stepEncoder
 	in     *nn.Linear
 	blocks []mlpBlock
@@ -26,27 +24,23 @@ type mlpBlock struct {
 	a, b *nn.Linear
 }
 
-func newMLP(cfg Config, rng *rand.Rand) *mlp {
-	var b nn.Builder
-	m := &mlp{cfg: cfg, step: newStepEncoder(&b, cfg.StepDim)}
+func newMLP(cfg Config, b *nn.Builder) *mlp {
+	m := &mlp{cfg: cfg, step: newStepEncoder(b, cfg.StepDim)}
 	chunk, w := cfg.Horizon*cfg.ActDim, cfg.Width
 	he := func(in int) nn.Start { return nn.Normal(math.Sqrt(2 / float64(in))) }
 	in := chunk + cfg.StepDim + cfg.ObsDim
-	m.in = nn.NewLinearFrom(&b, "input", in, w, nn.Normal(math.Sqrt(1/float64(in))), nil)
+	m.in = nn.NewLinearFrom(b, "input", in, w, nn.Normal(math.Sqrt(1/float64(in))), nil)
 	for i := range cfg.Blocks {
 		name := fmt.Sprintf("blocks.%d.", i)
 		m.blocks = append(m.blocks, mlpBlock{
-			norm: nn.NewGroupNorm(&b, name+"norm", 1, w),
-			a:    nn.NewLinearFrom(&b, name+"0", w, 2*w, he(w), nil), b: nn.NewLinearFrom(&b, name+"1", 2*w, w, nn.Normal(math.Sqrt(1/float64(2*w*cfg.Blocks))), nil),
+			norm: nn.NewGroupNorm(b, name+"norm", 1, w),
+			a:    nn.NewLinearFrom(b, name+"0", w, 2*w, he(w), nil), b: nn.NewLinearFrom(b, name+"1", 2*w, w, nn.Normal(math.Sqrt(1/float64(2*w*cfg.Blocks))), nil),
 		})
 	}
-	m.norm = nn.NewGroupNorm(&b, "norm", 1, w)
-	m.out = nn.NewLinearFrom(&b, "output", w, chunk, nil, nil)
-	m.params = b.Build(rng)
+	m.norm = nn.NewGroupNorm(b, "norm", 1, w)
+	m.out = nn.NewLinearFrom(b, "output", w, chunk, nil, nil)
 	return m
 }
-
-func (m *mlp) Params() []*nn.Param { return m.params }
 
 type mlpBlockPass struct {
 	norm *nn.GroupNormPass
@@ -65,7 +59,7 @@ type mlpPass struct {
 	demb    []float32
 }
 
-func (m *mlp) NewPass(maxBatch int) Pass {
+func (m *mlp) newPass(maxBatch int) Pass {
 	w := m.cfg.Width
 	p := &mlpPass{
 		m: m, step: m.step.newPass(maxBatch), x: make([]float32, maxBatch*m.in.In),

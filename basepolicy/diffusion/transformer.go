@@ -2,7 +2,6 @@ package diffusion
 
 import (
 	"fmt"
-	"math/rand/v2"
 
 	"korr/internal/nn"
 )
@@ -13,7 +12,6 @@ import (
 // so that every block starts as the identity).
 type transformer struct {
 	cfg        Config
-	params     []*nn.Param
 	step       *stepEncoder
 	cond       *nn.Linear // [step embedding, observation] to c
 	in         *nn.Linear
@@ -30,28 +28,24 @@ type tfBlock struct {
 	a, b       *nn.Linear
 }
 
-func newTransformer(cfg Config, rng *rand.Rand) *transformer {
-	var b nn.Builder
+func newTransformer(cfg Config, b *nn.Builder) *transformer {
 	w := cfg.Width
-	t := &transformer{cfg: cfg, step: newStepEncoder(&b, cfg.StepDim), norm: nn.NewLayerNorm(w)}
-	t.cond = nn.NewLinear(&b, "cond", cfg.StepDim+cfg.ObsDim, w)
-	t.in = nn.NewLinear(&b, "input", cfg.ActDim, w)
+	t := &transformer{cfg: cfg, step: newStepEncoder(b, cfg.StepDim), norm: nn.NewLayerNorm(w)}
+	t.cond = nn.NewLinear(b, "cond", cfg.StepDim+cfg.ObsDim, w)
+	t.in = nn.NewLinear(b, "input", cfg.ActDim, w)
 	t.position = b.Add("position", nn.Normal(0.02), cfg.Horizon, w)
 	for i := range cfg.Blocks {
 		name := fmt.Sprintf("blocks.%d.", i)
 		t.blocks = append(t.blocks, tfBlock{
-			modulation: nn.NewLinearFrom(&b, name+"modulation", w, 6*w, nil, nil),
-			attention:  nn.NewAttention(&b, name+"attention", w, cfg.Heads),
-			a:          nn.NewLinear(&b, name+"0", w, 4*w), b: nn.NewLinear(&b, name+"1", 4*w, w),
+			modulation: nn.NewLinearFrom(b, name+"modulation", w, 6*w, nil, nil),
+			attention:  nn.NewAttention(b, name+"attention", w, cfg.Heads),
+			a:          nn.NewLinear(b, name+"0", w, 4*w), b: nn.NewLinear(b, name+"1", 4*w, w),
 		})
 	}
-	t.modulation = nn.NewLinearFrom(&b, "modulation", w, 2*w, nil, nil)
-	t.out = nn.NewLinearFrom(&b, "output", w, cfg.ActDim, nil, nil)
-	t.params = b.Build(rng)
+	t.modulation = nn.NewLinearFrom(b, "modulation", w, 2*w, nil, nil)
+	t.out = nn.NewLinearFrom(b, "output", w, cfg.ActDim, nil, nil)
 	return t
 }
-
-func (t *transformer) Params() []*nn.Param { return t.params }
 
 // modulated is layer norm, then (1 + scale) x + shift with the sequence's own
 // shift and scale.
@@ -113,7 +107,7 @@ type transformerPass struct {
 	dmod, dc, demb     []float32
 }
 
-func (t *transformer) NewPass(maxBatch int) Pass {
+func (t *transformer) newPass(maxBatch int) Pass {
 	w, rows := t.cfg.Width, maxBatch*t.cfg.Horizon
 	p := &transformerPass{
 		t: t, step: t.step.newPass(maxBatch), joined: make([]float32, maxBatch*t.cond.In), cond: t.cond.NewPass(maxBatch),

@@ -2,7 +2,6 @@ package diffusion
 
 import (
 	"fmt"
-	"math/rand/v2"
 
 	"korr/internal/nn"
 )
@@ -10,14 +9,13 @@ import (
 // unet is the published conditional UNet over time. Its parameters have the
 // published names.
 type unet struct {
-	cfg    Config
-	params []*nn.Param
-	step   *stepEncoder
-	downs  []level
-	mids   [2]*resBlock
-	ups    []level
-	last   *convBlock
-	out    *nn.Conv1d
+	cfg   Config
+	step  *stepEncoder
+	downs []level
+	mids  [2]*resBlock
+	ups   []level
+	last  *convBlock
+	out   *nn.Conv1d
 }
 
 // level is two residual blocks and a change of length. The deepest level of the
@@ -60,35 +58,31 @@ func newResBlock(b *nn.Builder, name string, in, out int, cfg *Config) *resBlock
 	return r
 }
 
-func newUNet(cfg Config, rng *rand.Rand) *unet {
-	var b nn.Builder
-	u := &unet{cfg: cfg, step: newStepEncoder(&b, cfg.StepDim)}
+func newUNet(cfg Config, b *nn.Builder) *unet {
+	u := &unet{cfg: cfg, step: newStepEncoder(b, cfg.StepDim)}
 	in, last := cfg.ActDim, len(cfg.DownDims)-1
 	for i, out := range cfg.DownDims {
 		name := fmt.Sprintf("down_modules.%d.", i)
-		l := level{a: newResBlock(&b, name+"0", in, out, &u.cfg), b: newResBlock(&b, name+"1", out, out, &u.cfg)}
+		l := level{a: newResBlock(b, name+"0", in, out, &u.cfg), b: newResBlock(b, name+"1", out, out, &u.cfg)}
 		if i < last {
-			l.down = nn.NewConv1d(&b, name+"2.conv", out, out, 3, 2, 1)
+			l.down = nn.NewConv1d(b, name+"2.conv", out, out, 3, 2, 1)
 		}
 		u.downs = append(u.downs, l)
 		in = out
 	}
 	for i := range u.mids {
-		u.mids[i] = newResBlock(&b, fmt.Sprintf("mid_modules.%d", i), in, in, &u.cfg)
+		u.mids[i] = newResBlock(b, fmt.Sprintf("mid_modules.%d", i), in, in, &u.cfg)
 	}
 	for i := last; i > 0; i-- {
 		name := fmt.Sprintf("up_modules.%d.", last-i)
 		from, to := cfg.DownDims[i], cfg.DownDims[i-1]
 		u.ups = append(u.ups, level{
-			a: newResBlock(&b, name+"0", 2*from, to, &u.cfg), b: newResBlock(&b, name+"1", to, to, &u.cfg),
-			up: nn.NewConvTranspose1d(&b, name+"2.conv", to, to, 4, 2, 1),
+			a: newResBlock(b, name+"0", 2*from, to, &u.cfg), b: newResBlock(b, name+"1", to, to, &u.cfg),
+			up: nn.NewConvTranspose1d(b, name+"2.conv", to, to, 4, 2, 1),
 		})
 	}
 	first := cfg.DownDims[0]
-	u.last = newConvBlock(&b, "final_conv.0", first, first, &u.cfg)
-	u.out = nn.NewConv1d(&b, "final_conv.1", first, cfg.ActDim, 1, 1, 0)
-	u.params = b.Build(rng)
+	u.last = newConvBlock(b, "final_conv.0", first, first, &u.cfg)
+	u.out = nn.NewConv1d(b, "final_conv.1", first, cfg.ActDim, 1, 1, 0)
 	return u
 }
-
-func (u *unet) Params() []*nn.Param { return u.params }

@@ -102,7 +102,7 @@ type unetPass struct {
 	out         *nn.Conv1dPass
 }
 
-func (u *unet) NewPass(maxBatch int) Pass {
+func (u *unet) newPass(maxBatch int) Pass {
 	width := u.cfg.StepDim + u.cfg.ObsDim
 	ws := &nn.Workspace{}
 	p := &unetPass{

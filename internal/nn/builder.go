@@ -54,13 +54,19 @@ func (b *Builder) Add(name string, start Start, shape ...int) *Param {
 	return p
 }
 
-// Build gives all parameters memory, neighbours in one slab, and their first
-// values; a nil rng leaves zeros, for networks about to be loaded.
-func (b *Builder) Build(rng *rand.Rand) []*Param {
+// Size counts the elements of all parameters.
+func (b *Builder) Size() int {
 	total := 0
 	for _, p := range b.params {
 		total += size(p.Shape)
 	}
+	return total
+}
+
+// Build gives all parameters memory, neighbours in one slab, and their first
+// values; a nil rng leaves zeros, for networks about to be loaded.
+func (b *Builder) Build(rng *rand.Rand) []*Param {
+	total := b.Size()
 	data, grad := make([]float32, total), make([]float32, total)
 	at := 0
 	for i, p := range b.params {
