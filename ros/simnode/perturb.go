@@ -109,10 +109,13 @@ func (s *Server) check(q *msgs.PerturbReq) error {
 	if len(q.Value) < r.min || len(q.Value) > r.max {
 		return fmt.Errorf("%s takes %d to %d values, got %d", q.Kind, r.min, r.max, len(q.Value))
 	}
+	if err := checkValues(q); err != nil {
+		return err
+	}
 	if s.cfg.LockStep && (r.realTime || q.Kind == msgs.PerturbLoss && q.Value[0] >= 1) {
 		return fmt.Errorf("%s needs real time: in lock step nothing moves until every observation is answered", q.Kind)
 	}
-	return checkValues(q)
+	return nil
 }
 
 // checkValues looks at the numbers.

@@ -66,6 +66,10 @@ func (c *channel[M]) emit(m *M, f *faults) {
 		c.late = append(c.late, late[M]{time.Now().Add(delay), m})
 		return
 	}
+	for _, l := range c.late { // of a delay that is over: a connection keeps the order
+		c.write(l.m)
+	}
+	c.late = c.late[:0]
 	c.write(m)
 }
 
