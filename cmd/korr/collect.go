@@ -20,16 +20,33 @@ const robotName = "franka_panda"
 // collectOptions are the verb's flags that are no settings.
 type collectOptions struct {
 	*app
-	dir string
+	dir  string
+	bags bagOptions
 }
 
 func newCmdCollect(a *app) *cobra.Command {
 	o := &collectOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "collect",
-		Short: "demonstrations of the scripted expert, as a LeRobot v3.0 dataset",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runCollect(cmd.Context(), o) },
+		Short: "demonstrations of the scripted expert, or of teleoperated recordings, as a LeRobot v3.0 dataset",
+		Long: `Writes demonstrations as a LeRobot v3.0 dataset: of the scripted expert in the simulator, or, with --from-bag, of ROS bags
+that hold an arm's state, its gripper, the parts and the commanded poses (docs/recording.md).`,
+		Example: `  korr collect --episodes 50
+  korr collect --from-bag monday.bag tuesday.bag --out runs/teleop --episode-gap 5s
+  korr collect --from-bag lab.bag --topic parts=/tracker/poses --topic marker=/pedal --topic success=/verdict`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.bags.given() {
+				return nil
+			}
+			return noArgs(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.bags.given() {
+				o.bags.files = append(o.bags.files, args...)
+				return o.collectBags(cmd.Context())
+			}
+			return runCollect(cmd.Context(), o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "out", "runs/demos", "dataset `folder` to create")
@@ -39,6 +56,7 @@ func newCmdCollect(a *app) *cobra.Command {
 	setKey(f, "episodes", "collect.episodes")
 	setKey(f, "task", "sim.task")
 	setKey(f, "randomness", "sim.randomness")
+	o.bags.flags(f)
 	return cmd
 }
 

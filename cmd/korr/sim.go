@@ -19,6 +19,7 @@ type simOptions struct {
 	policy, render            string
 	episodes                  int
 	ros, lockStep, startsRoot bool
+	record                    recordOptions
 }
 
 func newCmdSim(a *app) *cobra.Command {
@@ -48,6 +49,7 @@ func newCmdSim(a *app) *cobra.Command {
 	f.BoolVar(&o.ros, "ros", false, "serve the simulator as a ROS node")
 	f.BoolVar(&o.startsRoot, "master", false, "with --ros: start a ROS master at ROS_MASTER_URI (default 127.0.0.1:11311) too")
 	f.BoolVar(&o.lockStep, "lock-step", false, "with --ros: advance only when commanded")
+	o.record.flags(f)
 	return cmd
 }
 
@@ -80,12 +82,17 @@ func runSim(ctx context.Context, o *simOptions) error {
 	if err != nil {
 		return err
 	}
-	cells, err := eval.Evaluate(ctx, eval.Spec{
-		Conditions: []eval.Condition{o.condition()}, Policies: found, Episodes: o.episodes, Seed: o.cfg.Seed,
-		Workers: o.workers(), Open: eval.InProcess(o.newEnv),
-	})
+	rec, err := o.newRecorder(o.record, o.policy)
 	if err != nil {
 		return err
+	}
+	cells, err := eval.Evaluate(ctx, eval.Spec{
+		Conditions: []eval.Condition{o.condition()}, Policies: found, Episodes: o.episodes, Seed: o.cfg.Seed,
+		Workers: rec.workers(o.workers()), Open: eval.InProcess(rec.wrap(o.newEnv)),
+	})
+	recorded := rec.finish()
+	if err != nil {
+		return errors.Join(err, recorded)
 	}
 	if o.render != "" {
 		if err := o.renderEpisode(ctx, found[0], cells[0].Episodes[0]); err != nil {
@@ -100,7 +107,7 @@ func runSim(ctx context.Context, o *simOptions) error {
 		}
 		r.Episodes = append(r.Episodes, out)
 	}
-	return o.printSim(r)
+	return errors.Join(recorded, o.printSim(r))
 }
 
 func (o *simOptions) printSim(r simResult) error {

@@ -83,7 +83,12 @@ func newReader(f io.ReaderAt, size int64, path string, opts Options) (*Reader, e
 	if opts.Recover {
 		return r, nil
 	}
-	return r, r.readIndexSection(index)
+	err = r.readIndexSection(index)
+	var fe *FormatError
+	if errors.Is(err, ErrTruncated) && errors.As(err, &fe) {
+		fe.Err = fmt.Errorf("%w: %s", fe.Err, advice)
+	}
+	return r, err
 }
 
 // bad is a FormatError.
@@ -209,7 +214,7 @@ func (r *Reader) readIndexSection(index uint64) error {
 	case index == 0:
 		return r.bad(c.at, "%w: %s", ErrUnclosed, advice)
 	case index > uint64(r.stats.Size):
-		return r.bad(r.stats.Size, "%w: the file ends here and its index is at byte %d: %s", ErrTruncated, index, advice)
+		return r.bad(r.stats.Size, "%w: the file ends here and its index is at byte %d", ErrTruncated, index)
 	case int64(index) < r.first:
 		return r.bad(c.at, "the index is said to be at byte %d, inside the bag header", index)
 	}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"korr/internal/recording"
+	"korr/ros/bag"
+	"korr/ros/record"
+	"korr/ros/simnode"
+	"korr/sim"
+	"korr/sim/mujoco"
+	"korr/train/dataset"
+	"korr/train/eval"
+)
+
+// bagSuffix tells a ROS bag from a dataset folder.
+const bagSuffix = ".bag"
+
+// recordOptions are the flags of recording.
+type recordOptions struct{ to []string }
+
+func (r *recordOptions) flags(f *pflag.FlagSet) {
+	f.StringArrayVar(&r.to, "record", nil, "record the episodes: into a ROS bag (`FILE.bag`) or a LeRobot dataset (a folder); may be repeated")
+}
+
+// recorder records the episodes of one environment at a time. An error stops the recording, not the episodes: finish returns it.
+type recorder struct {
+	app  *app
+	bag  *record.Sim
+	data *dataset.Writer
+	kept int // episodes in data
+	err  error
+	open bool // an episode has begun and not ended
+}
+
+// newRecorder opens what --record names; nil when it names nothing.
+func (a *app) newRecorder(o recordOptions, policy string) (*recorder, error) {
+	if len(o.to) == 0 {
+		return nil, nil
+	}
+	info, err := a.datasetInfo()
+	if err != nil {
+		return nil, err
+	}
+	print, err := mujoco.Fingerprint(info.Task)
+	if err != nil {
+		return nil, err
+	}
+	r := &recorder{app: a}
+	for _, to := range o.to {
+		isBag := strings.HasSuffix(to, bagSuffix)
+		switch {
+		case isBag && r.bag != nil, !isBag && r.data != nil:
+			err = usageErrorf("--record %s: one bag and one dataset at most", to)
+		case isBag:
+			spec := sim.Spec{Task: info.Task, ControlHz: info.FPS, PartNames: info.PartNames}
+			note := recording.Note{Task: info.Task, Policy: policy, Randomness: a.cfg.Sim.Randomness, Perturb: a.cfg.Sim.Perturb, Simulator: print}
+			r.bag, err = record.NewSim(to, spec, note, bag.WriterOptions{})
+		default:
+			r.data, err = dataset.Create(to, info)
+		}
+		if err != nil {
+			return nil, errors.Join(err, r.abort())
+		}
+	}
+	return r, nil
+}
+
+// wrap makes environments record themselves; they must not run beside one another.
+func (r *recorder) wrap(newEnv func(eval.Condition) (sim.Env, error)) func(eval.Condition) (sim.Env, error) {
+	if r == nil {
+		return newEnv
+	}
+	return func(c eval.Condition) (sim.Env, error) {
+		env, err := newEnv(c)
+		if err != nil {
+			return nil, err
+		}
+		arm, ok := env.(simnode.ArmState)
+		if !ok {
+			return nil, errors.Join(simnode.ErrNoArm, env.Close())
+		}
+		spec := env.Spec()
+		return &recordedEnv{
+			Env: env, state: arm, rec: r, obs: make([]float32, spec.ObsDim), arm: make([]float64, simnode.ArmDim(len(spec.PartNames))),
+			origin: dataset.Episode{Randomness: c.Randomness, Perturb: c.Perturb, Simulator: r.fingerprint(spec.Task)},
+		}, nil
+	}
+}
+
+func (r *recorder) fingerprint(task string) string {
+	print, err := mujoco.Fingerprint(task)
+	r.fail(err)
+	return print
+}
+
+// workers is how many environments may run at once: a recording has one order.
+func (r *recorder) workers(n int) int {
+	if r == nil {
+		return n
+	}
+	return 1
+}
+
+// fail keeps the first error and says at once that the recording ended.
+func (r *recorder) fail(err error) {
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("the recording ended: %w", err)
+		r.app.log.Error("the recording ended; the episodes go on", "err", err)
+	}
+}
+
+// finish completes what is recorded and returns why recording ended early, if it did.
+func (r *recorder) finish() error {
+	if r == nil {
+		return nil
+	}
+	if r.open {
+		r.end(errUnfinished)
+	}
+	err := r.err
+	if r.bag != nil {
+		if closing := r.bag.Close(); err == nil {
+			err = closing
+		}
+	}
+	if r.data == nil {
+		return err
+	}
+	if r.kept == 0 {
+		return errors.Join(err, r.data.Abort())
+	}
+	if closing := r.data.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+// abort removes what was opened.
+func (r *recorder) abort() error {
+	var err error
+	if r.bag != nil {
+		err = r.bag.Abort()
+	}
+	if r.data != nil {
+		err = errors.Join(err, r.data.Abort())
+	}
+	return err
+}
+
+// errUnfinished is the fault of an episode that neither the task nor the simulator ended.
+var errUnfinished = errors.New("the episode was not finished: the policy failed, or it was interrupted")
+
+// end notes an episode's fault in the bag.
+func (r *recorder) end(why error) {
+	r.open = false
+	if r.bag != nil && r.err == nil {
+		r.fail(r.bag.Fail(why))
+	}
+}
+
+// recordedEnv hands what happens in an environment to a recorder.
+type recordedEnv struct {
+	sim.Env
+	state   simnode.ArmState
+	rec     *recorder
+	obs     []float32 // newest observation
+	arm     []float64
+	origin  dataset.Episode
+	episode dataset.Episode
+}
+
+// Reset implements sim.Env.
+func (e *recordedEnv) Reset(obs []float32, seed uint64) error {
+	r := e.rec
+	if r.open {
+		r.end(errUnfinished)
+	}
+	if err := e.Env.Reset(obs, seed); err != nil {
+		return err
+	}
+	copy(e.obs, obs)
+	e.episode = e.origin
+	e.episode.Seed = seed
+	r.open = true
+	if r.bag != nil && r.err == nil {
+		e.state.ArmStateTo(e.arm)
+		r.fail(r.bag.Reset(seed, e.arm))
+	}
+	return nil
+}
+
+// Step implements sim.Env.
+func (e *recordedEnv) Step(obs, act []float32) (sim.Result, error) {
+	r := e.rec
+	commanded := slices.Clone(act)
+	res, err := e.Env.Step(obs, act)
+	if err != nil {
+		r.end(err)
+		return res, err
+	}
+	p := &e.episode
+	p.State, p.Env = append(p.State, e.obs[:sim.StateDim]...), append(p.Env, e.obs[sim.StateDim:]...)
+	p.Action, p.Executed = append(p.Action, commanded...), append(p.Executed, commanded...)
+	p.Reward = append(p.Reward, res.Reward)
+	copy(e.obs, obs)
+	if r.bag != nil && r.err == nil {
+		e.state.ArmStateTo(e.arm)
+		r.fail(r.bag.Step(commanded, e.arm, res))
+	}
+	if res.Terminated || res.Truncated || res.Success {
+		r.open = false
+		p.Success = res.Success
+		if r.data != nil && r.err == nil {
+			if err := r.data.Append(p); err != nil {
+				r.fail(err)
+			} else {
+				r.kept++
+			}
+		}
+	}
+	return res, nil
+}
