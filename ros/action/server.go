@@ -1,6 +1,7 @@
 package action
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -19,12 +20,14 @@ type Server[G, R, F any] struct {
 	onCancel func()
 	status   *node.Publisher[msgs.GoalStatusArray]
 	result   *node.Publisher[R]
+	feedback *node.Publisher[F]
 	stop     chan struct{}
 	done     chan struct{}
 
 	mu    sync.Mutex
-	goals []msgs.GoalStatus // oldest first; the last one may be active
+	goals []msgs.GoalStatus // oldest first; at most one is active
 	seq   uint32
+	slow  bool // see FinishesCancelled
 }
 
 // NewServer serves the action of a name. onGoal is called for each new goal and must only store it; an error rejects
@@ -38,7 +41,7 @@ func NewServer[G, R, F any](n *node.Node, name string, onGoal func(*G) error, on
 	if s.result, err = node.Advertise[R](n, name+"/result", false); err != nil {
 		return nil, err
 	}
-	if _, err = node.Advertise[F](n, name+"/feedback", false); err != nil {
+	if s.feedback, err = node.Advertise[F](n, name+"/feedback", false); err != nil {
 		return nil, err
 	}
 	if err = node.Subscribe(n, name+"/cancel", s.cancelled); err != nil {
@@ -49,6 +52,14 @@ func NewServer[G, R, F any](n *node.Node, name string, onGoal func(*G) error, on
 	}
 	go s.report()
 	return s, nil
+}
+
+// FinishesCancelled leaves the end of a cancelled goal to the owner: onCancel is called, the goal is PREEMPTING, and Finish
+// ends it with a result. Without it a cancelled goal ends at once with an empty result.
+func (s *Server[G, R, F]) FinishesCancelled() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow = true
 }
 
 // Close stops reporting; the node closes the topics.
@@ -95,33 +106,54 @@ func (s *Server[G, R, F]) received(g *G) {
 		}
 	}
 	if err := s.onGoal(g); err != nil {
-		s.add(msgs.GoalStatus{GoalId: id, Status: msgs.GoalRejected, Text: err.Error()})
-		s.sendResult(nil)
+		rejected := msgs.GoalStatus{GoalId: id, Status: msgs.GoalRejected, Text: err.Error()}
+		s.add(rejected)
+		s.sendResult(rejected, nil)
 	} else {
-		s.finish(msgs.GoalPreempted, nil)
+		s.finish(s.active(), msgs.GoalPreempted, nil)
 		s.add(msgs.GoalStatus{GoalId: id, Status: msgs.GoalActive})
 	}
 	s.publish()
 }
 
+// add remembers a goal in place of the oldest one that is over.
 func (s *Server[G, R, F]) add(g msgs.GoalStatus) {
-	if len(s.goals) == remembered {
-		s.goals = append(s.goals[:0], s.goals[1:]...)
+	if len(s.goals) >= remembered {
+		if i := slices.IndexFunc(s.goals, func(g msgs.GoalStatus) bool { return !running(g.Status) }); i >= 0 {
+			s.goals = slices.Delete(s.goals, i, i+1)
+		}
 	}
 	s.goals = append(s.goals, g)
+}
+
+func running(status uint8) bool { return status == msgs.GoalActive || status == msgs.GoalPreempting }
+
+// active is the goal being worked on, or nil.
+func (s *Server[G, R, F]) active() *msgs.GoalStatus {
+	for i := range s.goals {
+		if running(s.goals[i].Status) {
+			return &s.goals[i]
+		}
+	}
+	return nil
 }
 
 // cancelled ends the active goal when the request is meant for it (an empty id is meant for all).
 func (s *Server[G, R, F]) cancelled(id *msgs.GoalID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.goals); n == 0 || s.goals[n-1].Status != msgs.GoalActive || id.Id != "" && id.Id != s.goals[n-1].GoalId.Id {
+	g := s.active()
+	if g == nil || g.Status != msgs.GoalActive || id.Id != "" && id.Id != g.GoalId.Id {
 		return
 	}
 	if s.onCancel != nil {
 		s.onCancel()
 	}
-	s.finish(msgs.GoalPreempted, nil)
+	if s.slow {
+		g.Status = msgs.GoalPreempting
+	} else {
+		s.finish(g, msgs.GoalPreempted, nil)
+	}
 	s.publish()
 }
 
@@ -129,8 +161,7 @@ func (s *Server[G, R, F]) cancelled(id *msgs.GoalID) {
 func (s *Server[G, R, F]) Active() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.goals)
-	return n > 0 && s.goals[n-1].Status == msgs.GoalActive
+	return s.active() != nil
 }
 
 // Finish ends the goal of an id, if it is still active, with a final status (msgs.GoalSucceeded, GoalAborted,
@@ -138,28 +169,43 @@ func (s *Server[G, R, F]) Active() bool {
 func (s *Server[G, R, F]) Finish(id string, status uint8, fill func(*R)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.goals); n > 0 && s.goals[n-1].GoalId.Id == id && s.finish(status, fill) {
+	if g := s.active(); g != nil && g.GoalId.Id == id {
+		s.finish(g, status, fill)
 		s.publish()
 	}
 }
 
-func (s *Server[G, R, F]) finish(status uint8, fill func(*R)) bool {
-	n := len(s.goals)
-	if n == 0 || s.goals[n-1].Status != msgs.GoalActive {
-		return false
+// Feedback tells how far the goal of an id is, if it is still active. fill sets the content.
+func (s *Server[G, R, F]) Feedback(id string, fill func(*F)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.active()
+	if g == nil || g.GoalId.Id != id {
+		return
 	}
-	s.goals[n-1].Status = status
-	s.sendResult(fill)
-	return true
+	f := new(F)
+	fill(f)
+	field[msgs.Header](f, "Header").Stamp = time.Now()
+	*field[msgs.GoalStatus](f, "Status") = *g
+	s.feedback.Write(f)
 }
 
-// sendResult publishes the result of the newest goal.
-func (s *Server[G, R, F]) sendResult(fill func(*R)) {
+// finish ends a goal, unless it is nil.
+func (s *Server[G, R, F]) finish(g *msgs.GoalStatus, status uint8, fill func(*R)) {
+	if g == nil {
+		return
+	}
+	g.Status = status
+	s.sendResult(*g, fill)
+}
+
+// sendResult publishes the result of a goal.
+func (s *Server[G, R, F]) sendResult(g msgs.GoalStatus, fill func(*R)) {
 	r := new(R)
 	if fill != nil {
 		fill(r)
 	}
 	field[msgs.Header](r, "Header").Stamp = time.Now()
-	*field[msgs.GoalStatus](r, "Status") = s.goals[len(s.goals)-1]
+	*field[msgs.GoalStatus](r, "Status") = g
 	s.result.Write(r)
 }

@@ -8,12 +8,13 @@ import (
 
 // States of a goal (actionlib_msgs/GoalStatus).
 const (
-	GoalPending   uint8 = 0
-	GoalActive    uint8 = 1
-	GoalPreempted uint8 = 2
-	GoalSucceeded uint8 = 3
-	GoalAborted   uint8 = 4
-	GoalRejected  uint8 = 5
+	GoalPending    uint8 = 0
+	GoalActive     uint8 = 1
+	GoalPreempted  uint8 = 2
+	GoalSucceeded  uint8 = 3
+	GoalAborted    uint8 = 4
+	GoalRejected   uint8 = 5
+	GoalPreempting uint8 = 6
 )
 
 // GoalID is actionlib_msgs/GoalID.
