@@ -12,10 +12,19 @@ type Batch struct {
 	envs  []Env
 	spec  Spec
 	jobs  chan int
-	fn    func(i int)
+	fn    func(b *Batch, i int)
 	wg    sync.WaitGroup
 	close sync.Once
 	done  sync.WaitGroup
+	args  arguments // of the call in progress
+}
+
+// arguments are what the workers of a call share; kept in the batch, so that no call allocates.
+type arguments struct {
+	obs, act []float32
+	seeds    []uint64
+	res      []Result
+	errs     []error
 }
 
 // NewBatch takes ownership of the environments and starts workers goroutines (at least one). All environments must
@@ -36,7 +45,7 @@ func NewBatch(envs []Env, workers int) (*Batch, error) {
 		go func() {
 			defer b.done.Done()
 			for i := range b.jobs {
-				b.fn(i)
+				b.fn(b, i)
 				b.wg.Done()
 			}
 		}()
@@ -54,7 +63,7 @@ func (b *Batch) Spec() Spec { return b.spec }
 func (b *Batch) Env(i int) Env { return b.envs[i] }
 
 // each runs fn(i) for every i that is active (nil: all) on the workers and waits.
-func (b *Batch) each(active []bool, fn func(i int)) {
+func (b *Batch) each(active []bool, fn func(b *Batch, i int)) {
 	b.fn = fn
 	for i := range b.envs {
 		if active == nil || active[i] {
@@ -69,22 +78,36 @@ func (b *Batch) each(active []bool, fn func(i int)) {
 // are not active are left alone. The error joins those of all environments.
 func (b *Batch) Reset(obs []float32, seeds []uint64, active []bool) error {
 	errs := make([]error, len(b.envs))
-	d := b.spec.ObsDim
-	b.each(active, func(i int) {
-		if err := b.envs[i].Reset(obs[i*d:(i+1)*d], seeds[i]); err != nil {
+	b.ResetEach(obs, seeds, active, errs)
+	for i, err := range errs {
+		if err != nil {
 			errs[i] = fmt.Errorf("environment %d: %w", i, err)
 		}
-	})
+	}
 	return errors.Join(errs...)
+}
+
+// ResetEach is Reset with the error of each active environment in errs [n].
+func (b *Batch) ResetEach(obs []float32, seeds []uint64, active []bool, errs []error) {
+	b.args = arguments{obs: obs, seeds: seeds, errs: errs}
+	b.each(active, (*Batch).resetOne)
+}
+
+func (b *Batch) resetOne(i int) {
+	d, a := b.spec.ObsDim, &b.args
+	a.errs[i] = b.envs[i].Reset(a.obs[i*d:(i+1)*d], a.seeds[i])
 }
 
 // Step executes one action in every active environment (nil: all). obs is [n*ObsDim], act [n*ActDim], res and errs [n].
 // An environment that fails gets its error in errs and must be reset; the others go on.
 func (b *Batch) Step(obs, act []float32, active []bool, res []Result, errs []error) {
-	d, u := b.spec.ObsDim, b.spec.ActDim
-	b.each(active, func(i int) {
-		res[i], errs[i] = b.envs[i].Step(obs[i*d:(i+1)*d], act[i*u:(i+1)*u])
-	})
+	b.args = arguments{obs: obs, act: act, res: res, errs: errs}
+	b.each(active, (*Batch).stepOne)
+}
+
+func (b *Batch) stepOne(i int) {
+	d, u, a := b.spec.ObsDim, b.spec.ActDim, &b.args
+	a.res[i], a.errs[i] = b.envs[i].Step(a.obs[i*d:(i+1)*d], a.act[i*u:(i+1)*u])
 }
 
 // Close stops the workers and closes every environment.
