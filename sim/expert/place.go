@@ -50,9 +50,9 @@ func (s *screw) inTheWay(lying geom.Pose) bool {
 func (s *screw) putAside(at geom.Vec3) {
 	yaw := s.grasp()
 	z := s.pose.P[2]
-	s.rise(0.03, 5)
-	s.swing(geom.Vec3{at[0], at[1], z + 0.03}, yaw, 14)
-	s.rise(-0.0297, 6)
+	s.rise(0.045, 6) // over the obstacle
+	s.swing(geom.Vec3{at[0], at[1], z + 0.045}, yaw, 14)
+	s.rise(-0.0447, 7)
 	s.hold(1)
 	s.grip = -1
 	s.hold(3)

@@ -87,7 +87,7 @@ func load(task *sim.Task, xml string) (*C.korr_sim, error) {
 	s.open_width = C.double(task.GripperWidth)
 	for k, q := range ResetJoints {
 		s.rest[k] = C.double(q)
-		s.speed[k], s.torque[k] = C.double(jointSpeed[k]), C.double(jointTorque[k])
+		s.speed[k], s.accel[k], s.torque[k] = C.double(jointSpeed[k]), C.double(jointAccel[k]), C.double(jointTorque[k])
 	}
 	s.grip_speed, s.grip_force = fingerSpeed, fingerForce
 	if err := bind(s, task); err != nil {

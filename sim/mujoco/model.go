@@ -29,10 +29,12 @@ const (
 // obstacleNominal is the front obstacle's centre in the base frame (m), as in FurnitureBench's simulator.
 var obstacleNominal = geom.Vec3{0.3015 + 0.38, 0, 0.015}
 
-// Published limits of the Panda's joints: torque (N m) and velocity (rad/s). Those of position are in panda.xml.
+// Published limits of the Panda's joints: torque (N m), velocity (rad/s) and acceleration (rad/s^2). Those of position are
+// in panda.xml.
 var (
 	jointTorque = [7]float64{87, 87, 87, 87, 12, 12, 12}
 	jointSpeed  = [7]float64{2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61}
+	jointAccel  = [7]float64{15, 7.5, 10, 12.5, 15, 20, 20}
 )
 
 // What a finger does, well within Franka's hand (0.05 m/s, 70 N): faster fingers, or a firmer grip, sink into what they take.

@@ -137,6 +137,7 @@ void korr_reset(korr_sim* s, const double* q7, const double* obstacle) {
     mju_copy3(s->m->body_pos + 3 * s->peg[i].nut, s->peg[i].mouth[0]);
   }
   s->tick = s->has_push = 0;
+  mju_zero(s->lead, 7);
 }
 
 void korr_set_part(korr_sim* s, int part, const double* pos, const double* quat) {
@@ -296,15 +297,20 @@ static void differential_ik(korr_sim* s) {
   }
 }
 
-// A joint's servo is led no further ahead than what drives the joint at its velocity limit; servo and gravity compensation
-// together stay within its torque limit.
+// A joint's servo is led no further ahead than what drives the joint at its velocity limit, and that lead grows no faster
+// than the joint may accelerate; braking takes what it takes. Servo and gravity compensation together stay within the
+// torque limit. The lead is short of the velocity limit because joints push each other.
 static void drive_joint(korr_sim* s, int k) {
+  static const double share = 0.85;
   const mjModel* m = s->m;
   mjData* d = s->d;
   double kp = m->actuator_gainprm[mjNGAIN * k], kd = -m->actuator_biasprm[mjNBIAS * k + 2], limit = s->torque[k];
-  double lead = s->speed[k] * (kd + m->dof_damping[k]) / kp, off = mju_clip(s->qdes[k] - d->qpos[k], -lead, lead);
-  double servo = mju_clip(kp * off - kd * d->qvel[k], -limit, limit);
-  d->ctrl[k] = d->qpos[k] + off;
+  double per_speed = (kd + m->dof_damping[k]) / kp, most = share * s->speed[k] * per_speed;
+  double rise = s->accel[k] * m->opt.timestep * per_speed, lead = s->lead[k];
+  lead = mju_clip(s->qdes[k] - d->qpos[k], mju_min(lead, 0) - rise, mju_max(lead, 0) + rise);
+  lead = s->lead[k] = mju_clip(lead, -most, most);
+  double servo = mju_clip(kp * lead - kd * d->qvel[k], -limit, limit);
+  d->ctrl[k] = d->qpos[k] + lead;
   d->qfrc_applied[k] = mju_clip(servo + d->qfrc_bias[k], -limit, limit) - servo;
 }
 

@@ -44,7 +44,8 @@ typedef struct {
   // controller state
   int tick;
   double qdes[7], rest[7], open_width;
-  double speed[7], torque[7];    // limits of the arm's joints (rad/s, N m)
+  double speed[7], accel[7], torque[7]; // limits of the arm's joints (rad/s, rad/s^2, N m)
+  double lead[7];                // how far ahead of a joint its servo is led (rad)
   double grip;                   // where the finger servos are led to (m), on the way to finger
   double grip_speed, grip_force; // of one finger (m/s, N)
   // inputs of korr_step: target pose (base frame, quaternion w x y z), finger command, per-part push (N, N m, world)

@@ -30,6 +30,7 @@ static void walk(korr_sim* s, cursor* c) {
   take(c, s->target_quat, 4);
   take(c, &s->finger, 1);
   take(c, &s->grip, 1);
+  take(c, s->lead, 7);
   take_int(c, &s->tick);
   for (int i = 0; i < s->npeg; i++) {
     korr_peg* p = &s->peg[i];
