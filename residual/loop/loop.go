@@ -67,7 +67,7 @@ type Config struct {
 	ObsDim          int              // width of the raw observation; DefaultObsDim
 	Shield          *shield.Limits   // nil: shield.Default
 	Tracking        Tracking         // when an arm that does not follow is a fault; zero: never
-	Records         int              // ticks the flight recorder keeps; DefaultRecords
+	Records         int              // ticks the flight recorder keeps; those of 30 s, at least DefaultRecords
 	Dump            io.Writer        // takes the flight recorder as JSON lines on a fault; nil: nothing
 	Clock           Clock            // nil: NewWallClock
 	StampNow        func() time.Time // clock of the stamps, e.g. simulated time; nil: Clock.Now
@@ -93,7 +93,7 @@ func (c Config) withDefaults(r Robot) (Config, error) {
 	orDefault(&c.MaxMisses, DefaultMaxMisses)
 	orDefault(&c.HoldTimeout, DefaultHoldTimeout)
 	orDefault(&c.ObsDim, DefaultObsDim)
-	orDefault(&c.Records, DefaultRecords)
+	orDefault(&c.Records, recordsFor(c.Period))
 	if c.Clock == nil {
 		c.Clock = NewWallClock()
 	}

@@ -17,6 +17,17 @@ const lastRecords = 8
 // dumpVersion is the "korr_flight" number in the first line of a dump.
 const dumpVersion = 1
 
+// recordTime is how far back the flight recorder reaches, unless Config.Records says otherwise.
+const recordTime = 30 * time.Second
+
+// recordsFor is the number of ticks that recordTime takes, at least DefaultRecords.
+func recordsFor(period time.Duration) int {
+	if period <= 0 {
+		return DefaultRecords
+	}
+	return max(DefaultRecords, int((recordTime+period-1)/period))
+}
+
 // Floats is a []float32 whose JSON writes NaN and infinities, which JSON cannot express, as null.
 type Floats []float32
 
@@ -153,16 +164,27 @@ type dumpHeader struct {
 	Kept    int    `json:"kept"`
 }
 
-// dump writes JSON lines: a header, then one record per line, oldest first.
+// dump writes JSON lines: a header, then one record per line, oldest first, each line with a checksum of itself as its
+// last field (see ReadFlights).
 func (r *recorder) dump(w io.Writer, head dumpHeader) error {
 	head.Version, head.Kept = dumpVersion, int(min(r.count, uint64(len(r.ring))))
 	buf := bufio.NewWriter(w)
-	enc := json.NewEncoder(buf)
-	if err := enc.Encode(head); err != nil {
+	if err := writeLine(buf, head); err != nil {
 		return err
 	}
-	if err := r.last(len(r.ring), func(rec *Record) error { return enc.Encode(rec) }); err != nil {
+	if err := r.last(len(r.ring), func(rec *Record) error { return writeLine(buf, rec) }); err != nil {
 		return err
 	}
 	return buf.Flush()
+}
+
+// writeLine writes v, a struct, as one line.
+func writeLine(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	body := b[:len(b)-1] // without the closing brace
+	_, err = w.Write(append(body, lineEnd(body)...))
+	return err
 }
