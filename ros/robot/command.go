@@ -4,21 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"sync"
 	"time"
 
 	"korr/internal/geom"
-	"korr/ros/action"
 	"korr/ros/msgs"
-	"korr/ros/node"
 )
 
-const (
-	commandDim = 10
-	deadBand   = 0.019 // of the gripper's action, as in the simulator
-)
+const commandDim = 10
 
 // command is what the commander publishes.
 type command struct {
@@ -31,13 +25,14 @@ type command struct {
 // commander publishes the newest command from its own goroutine, so that Write never blocks.
 type commander struct {
 	cfg   *Config
-	log   *slog.Logger
-	pose  *node.Publisher[msgs.PoseStamped]
-	hand  *hand
+	arm   arm
+	hand  gripper
+	now   func() time.Time
 	fail  func(error)
 	wake  chan struct{}
 	stop  context.CancelFunc
-	ended chan struct{}
+	tasks sync.WaitGroup
+	ended chan struct{} // closed when run has returned
 
 	mu     sync.Mutex
 	head   msgs.Header // of the newest observation read
@@ -46,22 +41,17 @@ type commander struct {
 	closed bool
 }
 
-func newCommander(n *node.Node, cfg *Config, hold func(string), fail func(error)) (*commander, error) {
-	c := &commander{cfg: cfg, log: cfg.Logger, fail: fail, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+func newCommander(l link, a arm, cfg *Config, hold func(string), fail func(error)) (*commander, error) {
+	c := &commander{cfg: cfg, arm: a, now: l.Now, fail: fail, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	var err error
-	if c.pose, err = node.Advertise[msgs.PoseStamped](n, msgs.CommandTopic, false); err != nil {
-		return nil, err
-	}
-	if c.hand, err = newHand(n, cfg, hold); err != nil {
+	if c.hand, err = a.connect(l, cfg, hold); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
-	go c.run(ctx)
+	c.tasks.Go(func() { c.run(ctx) })
 	if !cfg.LockStep {
-		go c.hand.run(ctx)
-	} else {
-		close(c.hand.ended)
+		c.tasks.Go(func() { c.hand.run(ctx) })
 	}
 	return c, nil
 }
@@ -72,8 +62,7 @@ func (c *commander) close() {
 	c.closed, c.next = true, nil
 	c.mu.Unlock()
 	c.stop()
-	<-c.ended
-	<-c.hand.ended
+	c.tasks.Wait()
 }
 
 // answering notes which observation the next command answers.
@@ -141,7 +130,8 @@ func (c *commander) hold(ctx context.Context, pose geom.Pose) error {
 			return ErrNoPose
 		}
 	}
-	x := &command{pose: pose, head: msgs.Header{Stamp: time.Now()}, done: make(chan error, 1)}
+	c.hand.still()
+	x := &command{pose: pose, head: msgs.Header{Stamp: c.now()}, done: make(chan error, 1)}
 	c.mu.Lock()
 	c.last = nil
 	err := c.put(x)
@@ -195,105 +185,9 @@ func (c *commander) publish(ctx context.Context, x *command) error {
 	}
 	h := x.head
 	h.FrameId = c.cfg.Frame
-	c.pose.Write(&msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(x.pose)})
+	err := c.arm.move(h, x.pose)
 	if x.done != nil {
-		x.done <- nil
-	}
-	return nil
-}
-
-// hand commands the gripper on a change.
-type hand struct {
-	cfg   *Config
-	log   *slog.Logger
-	grasp *action.Client[msgs.GraspActionGoal, msgs.GraspActionResult]
-	move  *action.Client[msgs.MoveActionGoal, msgs.MoveActionResult]
-	hold  func(string)
-	wake  chan struct{}
-	ended chan struct{}
-
-	mu     sync.Mutex
-	wanted float64 // sign of the newest command beyond the dead band
-	sent   float64 // sign of the last goal acknowledged; 0 = none
-}
-
-func newHand(n *node.Node, cfg *Config, hold func(string)) (*hand, error) {
-	h := &hand{cfg: cfg, log: cfg.Logger, hold: hold, wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	var err, err2 error
-	h.grasp, err = action.NewClient[msgs.GraspActionGoal, msgs.GraspActionResult](n, msgs.GripperAction+"grasp")
-	h.move, err2 = action.NewClient[msgs.MoveActionGoal, msgs.MoveActionResult](n, msgs.GripperAction+"move")
-	return h, errors.Join(err, err2)
-}
-
-// want notes a gripper command; run acts on it.
-func (h *hand) want(grip float64) {
-	if math.Abs(grip) <= deadBand {
-		return
-	}
-	h.mu.Lock()
-	h.wanted = math.Copysign(1, grip)
-	changed := h.wanted != h.sent
-	h.mu.Unlock()
-	if changed {
-		select {
-		case h.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// forget makes the next command count as a change: a new episode began.
-func (h *hand) forget() {
-	h.mu.Lock()
-	h.wanted, h.sent = 0, 0
-	h.mu.Unlock()
-}
-
-// run sends goals in real time, beside the poses.
-func (h *hand) run(ctx context.Context) {
-	defer close(h.ended)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-h.wake:
-		}
-		h.mu.Lock()
-		wanted := h.wanted
-		h.mu.Unlock()
-		if err := h.do(ctx, wanted); err != nil && ctx.Err() == nil {
-			h.log.Error("the gripper does not answer", "err", err)
-			h.hold("the gripper does not answer: " + err.Error())
-		}
-	}
-}
-
-// do sends the goal of a command beyond the dead band, unless the last goal was the same, and waits until it is
-// acknowledged.
-func (h *hand) do(ctx context.Context, grip float64) error {
-	sign := math.Copysign(1, grip)
-	h.mu.Lock()
-	same := math.Abs(grip) <= deadBand || sign == h.sent
-	h.mu.Unlock()
-	if same {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.Gripper.Timeout)
-	defer cancel()
-	g := h.cfg.Gripper
-	var err error
-	if sign > 0 {
-		err = h.grasp.Do(ctx, func(m *msgs.GraspActionGoal) {
-			m.Goal.Speed, m.Goal.Force = g.Speed, g.Force
-			m.Goal.Epsilon.Outer = g.OpenWidth // whatever is gripped is right
-		})
-	} else {
-		err = h.move.Do(ctx, func(m *msgs.MoveActionGoal) { m.Goal.Width, m.Goal.Speed = g.OpenWidth, g.Speed })
-	}
-	if err == nil {
-		h.mu.Lock()
-		h.sent = sign
-		h.mu.Unlock()
+		x.done <- err
 	}
 	return err
 }

@@ -14,14 +14,18 @@ type Config struct {
 	Names         *names.Names
 	Parts         []string      // of the policy's observation, in its order, the obstacle last
 	LockStep      bool          // wait for complete observations of a simulator in lock step
-	ReportedTwist bool          // take O_dP_EE_d, which a simulator measures, instead of J(q) dq
+	ReportedTwist bool          // take a Franka's O_dP_EE_d, which a simulator measures, instead of J(q) dq
+	Arm           *ArmFile      // nil: a Franka arm as franka_ros shows it
+	URL           string        // of a rosbridge server; "" = ROS 1
+	ROS1          bool          // the rosbridge server is in front of ROS 1
+	Passive       bool          // command nothing: no publisher of commands, no gripper, no recovery
 	Deadman       bool          // require ~deadman
+	Policy        string        // who decides, for ~status
 	Sim           string        // the simulator's node, for Reset; "" = msgs.SimNode
-	Frame         string        // frame_id of commands; "" = "panda_link0"
+	Frame         string        // frame_id of commands; "" = "panda_link0", or the arm file's
 	Gripper       Gripper       // how to grip
 	Wait          bool          // Open waits for a master instead of failing
-	Poll          time.Duration // of the master; 0 = 1 s
-	OnResetFault  func() error  // serves ~reset_fault; nil = refused
+	Poll          time.Duration // of the master, or the silence of a rosbridge server that counts as loss; 0 = 1 s
 	Logger        *slog.Logger  // nil = silent
 }
 
@@ -43,6 +47,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Frame == "" {
 		c.Frame = "panda_link0"
+		if c.Arm != nil {
+			c.Frame = c.Arm.Frame
+		}
+	}
+	if c.LockStep && (c.Arm != nil || c.URL != "") {
+		return c, errors.New("robot: only the simulator node, a Franka arm over ROS 1, runs in lock step")
 	}
 	g := &c.Gripper
 	if g.OpenWidth == 0 {

@@ -28,6 +28,9 @@ func (e *EpisodeError) Error() string {
 // Reset starts the simulator's episode of a seed and forgets all that came before it. While the simulator is not
 // there yet it is asked again until ctx ends.
 func (r *Robot) Reset(ctx context.Context, seed uint64) error {
+	if r.resets == nil || r.out == nil {
+		return errors.New("robot: only a robot over ROS 1 that may move has a simulator to reset")
+	}
 	r.out.drop()
 	var res *msgs.ResetRes
 	for {
@@ -38,8 +41,8 @@ func (r *Robot) Reset(ctx context.Context, seed uint64) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("reset the simulator: %w", err)
-		case <-r.node.Done():
-			return r.node.Err()
+		case <-r.link.Done():
+			return r.link.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -87,13 +90,10 @@ func (r *Robot) Result() *msgs.SimState {
 // Run drives one episode of a simulator with the loop and returns its result. The policy must be reset by the caller.
 // cfg.LockStep must be that of the robot. The error is the loop's, or an *EpisodeError.
 func (r *Robot) Run(ctx context.Context, policy loop.Stepper, cfg loop.Config, seed uint64) (*msgs.SimState, error) {
-	if cfg.LockStep != r.cfg.LockStep {
-		return nil, errors.New("robot: the loop and the robot differ in LockStep")
-	}
 	if err := r.Reset(ctx, seed); err != nil {
 		return nil, err
 	}
-	l, err := loop.New(r, policy, cfg)
+	l, err := r.newLoop(policy, cfg)
 	if err != nil {
 		return nil, err
 	}

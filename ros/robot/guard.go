@@ -8,55 +8,62 @@ import (
 	"sync"
 	"time"
 
+	"korr/residual/loop"
 	"korr/ros/msgs"
-	"korr/ros/node"
 )
 
-// deadmanTimeout is how long ~deadman may be silent.
-const deadmanTimeout = 300 * time.Millisecond
+const (
+	deadmanTimeout = 300 * time.Millisecond // how long ~deadman may be silent
+	clockTimeout   = 500 * time.Millisecond // how long /clock may stand still
+	resetTimeout   = 2 * time.Second        // of ~reset_fault
+)
 
-// guard passes on what must stop the loop.
+// guard passes on what must stop the loop, and lets an operator start it.
 type guard struct {
 	required bool // the dead-man is
+	lockStep bool // time is the simulator's business
 	stop     chan struct{}
 	ended    chan struct{}
+	resets   chan chan error // requests of ~reset_fault, taken by Robot.Serve while it is in FAULT
 
 	mu      sync.Mutex
 	loop    Supervisor
 	pending string    // an emergency stop that came before there was a loop
+	pressed bool      // the newest ~estop
 	alive   time.Time // when ~deadman last spoke, monotonic
 	lost    bool      // the dead-man's silence was reported
 	mode_   uint8     // of the arm, as last reported
+	why     string    // the arm's own words for that
 }
 
-func newGuard(required bool) *guard {
-	g := &guard{required: required, stop: make(chan struct{}), ended: make(chan struct{}), lost: true}
-	go g.watch()
-	return g
+func newGuard(cfg *Config) *guard {
+	return &guard{
+		required: cfg.Deadman, lockStep: cfg.LockStep, lost: true,
+		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan chan error),
+	}
 }
 
 // register makes the operator's topics and services.
-func (g *guard) register(n *node.Node, onResetFault func() error) error {
-	return errors.Join(
-		node.Subscribe(n, "~estop", func(m *msgs.Bool) {
-			if m.Data {
-				g.estop("~estop")
-			}
-		}),
-		node.Subscribe(n, "~deadman", func(*msgs.Header) { g.touch() }),
-		node.Serve[msgs.SetBool](n, "~enable", g.enable),
-		node.Serve[msgs.Trigger](n, "~reset_fault", func(*msgs.TriggerReq) (*msgs.TriggerRes, bool) {
-			err := errors.New("this node has no fault to reset")
-			if onResetFault != nil {
-				err = onResetFault()
-			}
-			if err != nil {
+func (g *guard) register(l link, recover_ func() error) error {
+	trigger := func(name string, f func() error) error {
+		return serve[msgs.Trigger](l, name, func(*msgs.TriggerReq) (*msgs.TriggerRes, bool) {
+			if err := f(); err != nil {
 				return &msgs.TriggerRes{Message: err.Error()}, true
 			}
 			return &msgs.TriggerRes{Success: true}, true
-		}),
+		})
+	}
+	return errors.Join(
+		subscribe(l, "~estop", func(m *msgs.Bool) { g.button(m.Data) }),
+		subscribe(l, "~deadman", func(*msgs.Header) { g.touch() }),
+		serve[msgs.SetBool](l, "~enable", g.enable),
+		trigger("~reset_fault", g.resetFault),
+		trigger("~recover", recover_),
 	)
 }
+
+// start begins to watch; forget is called when the clock jumps back.
+func (g *guard) start(l link, forget func()) { go g.watch(l, forget) }
 
 func (g *guard) close() {
 	close(g.stop)
@@ -68,9 +75,35 @@ func (g *guard) attach(s Supervisor) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.loop = s
-	if g.pending != "" {
+	switch {
+	case g.pending != "":
 		s.EStop(g.pending)
-		g.pending = ""
+	case g.stopped() != "":
+		s.EStop(g.stopped())
+	}
+	g.pending = ""
+}
+
+// stopped says how the arm or ~estop forbids to move, "" if neither does. It is called with mu held.
+func (g *guard) stopped() string {
+	switch {
+	case g.pressed:
+		return "~estop"
+	case g.mode_ == msgs.RobotModeReflex:
+		return "the arm stopped in a reflex: " + g.why
+	case g.mode_ == msgs.RobotModeUserStopped:
+		return "the arm's user stop is pressed"
+	}
+	return ""
+}
+
+// button notes ~estop.
+func (g *guard) button(pressed bool) {
+	g.mu.Lock()
+	g.pressed = pressed
+	g.mu.Unlock()
+	if pressed {
+		g.estop("~estop")
 	}
 }
 
@@ -92,7 +125,7 @@ func (g *guard) hold(reason string) {
 	}
 }
 
-// master is told when the ROS master is lost or back.
+// master is told when the ROS master, or the rosbridge server, is lost or back.
 func (g *guard) master(up bool) {
 	if !up {
 		g.hold("the ROS master is lost")
@@ -107,9 +140,41 @@ func (g *guard) enable(q *msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {
 		return &msgs.SetBoolRes{Message: "the control loop is not running"}, true
 	case q.Data && g.required && g.lost:
 		return &msgs.SetBoolRes{Message: "the dead-man (~deadman) is silent"}, true
+	case q.Data && g.loop.Status().State == loop.StateFault:
+		return &msgs.SetBoolRes{Message: "in FAULT: call ~reset_fault first"}, true
 	}
 	g.loop.Enable(q.Data)
 	return &msgs.SetBoolRes{Success: true}, true
+}
+
+// resetFault asks whoever runs the loop to clear its fault.
+func (g *guard) resetFault() error {
+	g.mu.Lock()
+	s, stopped := g.loop, g.stopped()
+	g.mu.Unlock()
+	switch {
+	case s == nil || s.Status().State != loop.StateFault:
+		return errors.New("there is no fault to reset")
+	case stopped != "":
+		return fmt.Errorf("not yet: %s", stopped)
+	}
+	reply := make(chan error, 1)
+	timeout := time.After(resetTimeout)
+	select {
+	case g.resets <- reply:
+	case <-timeout:
+		return errors.New("this node does not reset faults: start it again")
+	case <-g.stop:
+		return ErrClosed
+	}
+	select {
+	case err := <-reply:
+		return err
+	case <-timeout:
+		return fmt.Errorf("no answer within %v", resetTimeout)
+	case <-g.stop:
+		return ErrClosed
+	}
 }
 
 // touch notes a sign of life of the dead-man.
@@ -119,11 +184,22 @@ func (g *guard) touch() {
 	g.mu.Unlock()
 }
 
-// watch looks for the dead-man's silence, on the monotonic clock.
-func (g *guard) watch() {
+// deadmanAge is the time since ~deadman spoke; negative when it is not required or was never heard.
+func (g *guard) deadmanAge() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.required || g.alive.IsZero() {
+		return -time.Second
+	}
+	return time.Since(g.alive)
+}
+
+// watch looks for the dead-man's silence and at simulated time, on the monotonic clock.
+func (g *guard) watch(l link, forget func()) {
 	defer close(g.ended)
 	tick := time.NewTicker(deadmanTimeout / 6)
 	defer tick.Stop()
+	c := clockWatch{}
 	for {
 		select {
 		case <-g.stop:
@@ -136,7 +212,39 @@ func (g *guard) watch() {
 			g.loop.RequestHold(fmt.Sprintf("the dead-man is silent for %v", deadmanTimeout))
 		}
 		g.mu.Unlock()
+		if g.lockStep || !l.SimTime() {
+			continue
+		}
+		why, back := c.look(l.Now(), time.Now())
+		if back {
+			forget()
+		}
+		if why != "" {
+			g.hold(why)
+		}
 	}
+}
+
+// clockWatch notices what simulated time must not do.
+type clockWatch struct {
+	now   time.Time // simulated
+	moved time.Time // when it last did, monotonic
+}
+
+// look compares simulated time with what it was, and says why the arm must hold.
+func (c *clockWatch) look(now, monotonic time.Time) (why string, back bool) {
+	before := c.now
+	c.now = now
+	switch {
+	case before.IsZero() || now.After(before):
+		c.moved = monotonic
+	case now.Before(before):
+		c.moved = monotonic
+		return fmt.Sprintf("/clock jumped back by %v", before.Sub(now)), true
+	case monotonic.Sub(c.moved) > clockTimeout:
+		return fmt.Sprintf("/clock stands still for %v", clockTimeout), false
+	}
+	return "", false
 }
 
 // mode faults when the arm says that it stopped itself or was stopped.
@@ -144,15 +252,13 @@ func (g *guard) mode(m *msgs.FrankaState) {
 	g.mu.Lock()
 	changed := g.mode_ != m.RobotMode
 	g.mode_ = m.RobotMode
-	g.mu.Unlock()
-	if !changed {
-		return
+	if changed && m.RobotMode == msgs.RobotModeReflex {
+		g.why = faults(&m.CurrentErrors, &m.LastMotionErrors)
 	}
-	switch m.RobotMode {
-	case msgs.RobotModeReflex:
-		g.estop("the arm stopped in a reflex: " + faults(&m.CurrentErrors, &m.LastMotionErrors))
-	case msgs.RobotModeUserStopped:
-		g.estop("the arm's user stop is pressed")
+	stopped := g.stopped()
+	g.mu.Unlock()
+	if changed && stopped != "" {
+		g.estop(stopped)
 	}
 }
 

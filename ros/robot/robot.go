@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"korr/residual/loop"
@@ -12,29 +13,39 @@ import (
 	"korr/ros/node"
 )
 
-// Supervisor is told what stops the robot; loop.Loop is one.
+// Supervisor is told what stops the robot, and asked how it goes; loop.Loop is one.
 type Supervisor interface {
 	EStop(reason string)
 	RequestHold(reason string)
 	Enable(on bool)
+	Status() loop.Status
 }
+
+// reorderWindow is how long a message stamped before the newest one is taken for one that was overtaken on the way; a
+// publisher that was restarted with another clock is heard again after it.
+const reorderWindow = time.Second
 
 // Robot is the arm over ROS. It implements loop.Robot and loop.Waiter; those methods are for the loop's goroutine.
 type Robot struct {
-	cfg    Config
-	log    *slog.Logger
-	node   *node.Node
-	resets *node.Client[msgs.Reset, msgs.ResetReq, msgs.ResetRes]
-	out    *commander
-	guard  *guard
-	wake   chan struct{} // capacity 1: something changed for Wait
+	cfg       Config
+	log       *slog.Logger
+	link      link
+	arm       arm
+	resets    *node.Client[msgs.Reset, msgs.ResetReq, msgs.ResetRes] // nil over rosbridge
+	out       *commander                                             // nil when passive
+	guard     *guard
+	report    *reporter
+	recovery  recovery
+	wake      chan struct{} // capacity 1: something changed for Wait
+	reordered atomic.Uint64 // messages dropped because a newer one was there
 
 	mu      sync.Mutex
 	observe *observer
 	newest  set
-	ready   set       // what Read assembles: newest in real time, the newest complete one in lock step
-	seq     uint64    // of ready
-	since   time.Time // messages stamped earlier belong to a past episode
+	heard   [3]time.Time // when arm, gripper and parts were, monotonic
+	ready   set          // what Read assembles: newest in real time, the newest complete one in lock step
+	seq     uint64       // of ready
+	since   time.Time    // messages stamped earlier belong to a past episode
 	over    chan struct{}
 	result  *msgs.SimState
 	broken  error
@@ -45,19 +56,20 @@ var (
 	_ loop.Waiter = (*Robot)(nil)
 )
 
-// Open connects the control node. The error is a *node.MasterError when there is no master.
+// Open connects the control node. The error is a *node.MasterError when there is no master, and a
+// *rosbridge.UnreachableError when there is no rosbridge server.
 func Open(ctx context.Context, cfg Config) (*Robot, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	r := &Robot{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(cfg.Parts, cfg.ReportedTwist), over: make(chan struct{})}
-	r.guard = newGuard(cfg.Deadman)
-	r.node, err = node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Poll: cfg.Poll, OnMaster: r.guard.master})
-	if err != nil {
-		r.guard.close()
+	r := &Robot{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(cfg.Parts), over: make(chan struct{})}
+	r.guard = newGuard(&cfg)
+	if r.link, err = open(ctx, &cfg, r.guard.master); err != nil {
 		return nil, err
 	}
+	r.log = r.link.Logger()
+	r.guard.start(r.link, r.forget)
 	if err := r.register(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -66,20 +78,45 @@ func Open(ctx context.Context, cfg Config) (*Robot, error) {
 
 // register makes topics, services and action clients.
 func (r *Robot) register() (err error) {
-	if r.out, err = newCommander(r.node, &r.cfg, r.guard.hold, r.fail); err != nil {
+	if r.cfg.Arm != nil {
+		r.arm, err = newJointArm(r.cfg.Arm)
+	} else {
+		r.arm = &frankaArm{reported: r.cfg.ReportedTwist}
+	}
+	if err != nil {
 		return err
 	}
-	if r.resets, err = node.NewClient[msgs.Reset, msgs.ResetReq, msgs.ResetRes](r.node, r.cfg.Sim+"/reset"); err != nil {
+	if r.report, err = newReporter(r); err != nil {
 		return err
+	}
+	if !r.cfg.Passive {
+		if r.out, err = newCommander(r.link, r.arm, &r.cfg, r.guard.hold, r.fail); err != nil {
+			return err
+		}
+	}
+	if n, ok := r.link.(*node.Node); ok {
+		if r.resets, err = node.NewClient[msgs.Reset, msgs.ResetReq, msgs.ResetRes](n, r.cfg.Sim+"/reset"); err != nil {
+			return err
+		}
+		if err := node.Subscribe(n, r.cfg.Sim+"/state", r.onSim); err != nil {
+			return err
+		}
 	}
 	return errors.Join(
-		node.Subscribe(r.node, msgs.PartNamesTopic, r.onNames),
-		node.Subscribe(r.node, msgs.StateTopic, r.onFranka),
-		node.Subscribe(r.node, msgs.FingerTopic, func(m *msgs.JointState) { r.store(func(s *set) { s.fingers = m }, false) }),
-		node.Subscribe(r.node, msgs.PartsTopic, func(m *msgs.PoseArray) { r.store(func(s *set) { s.parts = m }, false) }),
-		node.Subscribe(r.node, r.cfg.Sim+"/state", r.onSim),
-		r.guard.register(r.node, r.cfg.OnResetFault),
+		subscribe(r.link, msgs.PartNamesTopic, r.onNames),
+		r.arm.watch(r.link, r),
+		subscribe(r.link, msgs.PartsTopic, r.onParts),
+		r.recovery.connect(r.link, &r.cfg),
+		r.guard.register(r.link, r.recover),
 	)
+}
+
+// kind names the machine.
+func (r *Robot) kind() string {
+	if r.cfg.Arm != nil {
+		return r.cfg.Arm.Name
+	}
+	return "franka"
 }
 
 // Attach names the loop that is told what happens, from now on and about an emergency stop that came before.
@@ -92,7 +129,10 @@ func (r *Robot) Close() error {
 	if r.out != nil {
 		r.out.close()
 	}
-	return r.node.Close()
+	if r.report != nil {
+		r.report.close()
+	}
+	return r.link.Close()
 }
 
 // fail makes Read and Wait return err from now on.
@@ -121,9 +161,47 @@ func (r *Robot) onNames(m *msgs.String) {
 	}
 }
 
-func (r *Robot) onFranka(m *msgs.FrankaState) {
-	r.guard.mode(m)
-	r.store(func(s *set) { s.franka = m }, true)
+func (r *Robot) onParts(m *msgs.PoseArray) {
+	r.store(2, m.Header.Stamp, func(s *set) time.Time {
+		if s.parts == nil {
+			return time.Time{}
+		}
+		return s.parts.Header.Stamp
+	}, func(s *set) { s.parts = m })
+}
+
+// storeArm keeps a state of the arm.
+func (r *Robot) storeArm(a *armState) {
+	r.store(0, a.head.Stamp, func(s *set) time.Time {
+		if s.arm == nil {
+			return time.Time{}
+		}
+		return s.arm.head.Stamp
+	}, func(s *set) { s.arm = a })
+}
+
+// storeFingers keeps a state of the gripper.
+func (r *Robot) storeFingers(f *fingerState) {
+	r.store(1, f.stamp, func(s *set) time.Time {
+		if s.fingers == nil {
+			return time.Time{}
+		}
+		return s.fingers.stamp
+	}, func(s *set) { s.fingers = f })
+}
+
+// store keeps a message of the arm (0), the gripper (1) or the parts (2), unless a newer one is there.
+func (r *Robot) store(of int, stamp time.Time, newest func(*set) time.Time, put func(*set)) {
+	now := time.Now()
+	r.mu.Lock()
+	if stamp.Before(newest(&r.newest)) && now.Sub(r.heard[of]) < reorderWindow {
+		r.mu.Unlock()
+		r.reordered.Add(1)
+		return
+	}
+	r.heard[of] = now
+	put(&r.newest)
+	r.noticed(of == 0)
 }
 
 func (r *Robot) onSim(m *msgs.SimState) {
@@ -132,23 +210,21 @@ func (r *Robot) onSim(m *msgs.SimState) {
 		r.result = m
 		close(r.over)
 	}
-	r.mu.Unlock()
-	r.store(func(s *set) { s.sim = m }, false)
+	r.newest.sim = m
+	r.noticed(false)
 }
 
-// store keeps a message and notices a new observation: with every message of the arm in real time, with the last
-// message of a stamp in lock step.
-func (r *Robot) store(put func(*set), arm bool) {
-	r.mu.Lock()
-	put(&r.newest)
+// noticed looks whether there is a new observation: with every message of the arm in real time, with the last message of
+// a stamp in lock step. It is called with mu held and gives it back.
+func (r *Robot) noticed(arm bool) {
 	fresh, again := false, false
 	switch {
-	case !r.newest.whole() || r.newest.franka.Header.Stamp.Before(r.since):
+	case !r.newest.whole() || r.newest.arm.head.Stamp.Before(r.since):
 	case !r.cfg.LockStep:
 		r.ready = r.newest
 		fresh = arm
 	case !r.newest.aligned() || r.newest.sim.Over():
-	case r.ready.franka != nil && r.ready.stamp().Equal(r.newest.stamp()):
+	case r.ready.arm != nil && r.ready.stamp().Equal(r.newest.stamp()):
 		again = arm // the simulator repeats what it has no answer to
 	default:
 		r.ready = r.newest
@@ -161,14 +237,44 @@ func (r *Robot) store(put func(*set), arm bool) {
 	if fresh {
 		r.notify()
 	}
-	if again {
+	if again && r.out != nil {
 		r.out.repeat()
 	}
 }
 
+// forget drops every message: the clock jumped back, so their stamps mean nothing.
+func (r *Robot) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.newest, r.ready, r.heard = set{}, set{}, [3]time.Time{}
+}
+
+// repair lets Read try again after an error that ended the loop; what is still wrong comes back at once.
+func (r *Robot) repair() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !errors.Is(r.broken, ErrClosed) {
+		r.broken = nil
+	}
+}
+
+// ages are the times since arm, gripper and parts were heard, s; negative when they never were.
+func (r *Robot) ages() (arm, gripper, parts float64) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var age [3]float64
+	for i, t := range r.heard {
+		if age[i] = now.Sub(t).Seconds(); t.IsZero() {
+			age[i] = -1
+		}
+	}
+	return age[0], age[1], age[2]
+}
+
 // Read implements loop.Robot.
 func (r *Robot) Read(s *loop.Sample) error {
-	if err := r.node.Err(); err != nil {
+	if err := r.link.Err(); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -180,7 +286,9 @@ func (r *Robot) Read(s *loop.Sample) error {
 		return err
 	}
 	s.Stamp, s.Seq = r.ready.stamp(), r.seq
-	r.out.answering(r.ready.franka.Header)
+	if r.out != nil {
+		r.out.answering(r.ready.arm.head)
+	}
 	return nil
 }
 
@@ -195,26 +303,34 @@ func (r *Robot) Wait(ctx context.Context, after uint64) error {
 		}
 		select {
 		case <-r.wake:
-		case <-r.node.Done():
-			return r.node.Err()
+		case <-r.link.Done():
+			return r.link.Err()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// Write implements loop.Robot.
-func (r *Robot) Write(cmd []float32) error { return r.out.write(cmd) }
+// Write implements loop.Robot. A passive robot writes nothing.
+func (r *Robot) Write(cmd []float32) error {
+	if r.out == nil {
+		return nil
+	}
+	return r.out.write(cmd)
+}
 
 // Hold implements loop.Robot: it publishes the measured pose once. Without any measurement nothing was ever sent, and
-// nothing is.
+// nothing is; nor by a passive robot.
 func (r *Robot) Hold(ctx context.Context) error {
 	r.mu.Lock()
-	f := r.newest.franka
+	a := r.newest.arm
 	r.mu.Unlock()
-	if f == nil {
+	switch {
+	case r.out == nil:
+		return nil
+	case a == nil:
 		r.out.drop()
 		return nil
 	}
-	return r.out.hold(ctx, measured(f))
+	return r.out.hold(ctx, a.pose)
 }

@@ -1,0 +1,234 @@
+package robot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"korr/internal/geom"
+	"korr/ros/msgs"
+	"korr/ros/robot/chain"
+)
+
+// jointArm is an arm that an ArmFile describes.
+type jointArm struct {
+	file   *ArmFile
+	chain  *chain.Chain
+	newest atomic.Pointer[armState]
+	path   publisher[msgs.JointTrajectory]
+	pose   publisher[msgs.PoseStamped] // of an arm that is commanded by poses
+}
+
+func newJointArm(f *ArmFile) (*jointArm, error) {
+	if f.kinematics == nil {
+		return nil, errors.New("robot: an ArmFile comes from LoadArm or ParseArm")
+	}
+	return &jointArm{file: f, chain: f.kinematics}, nil
+}
+
+// watch takes arm and gripper from joint states; a message that lacks one of the arm's joints is not about the arm.
+func (a *jointArm) watch(l link, r *Robot) error {
+	g := &a.file.Gripper
+	finger := func(m *msgs.JointState) {
+		if f := a.fingers(m); f != nil {
+			r.storeFingers(f)
+		}
+	}
+	if err := subscribe(l, a.file.StateTopic, func(m *msgs.JointState) {
+		if g.StateTopic == a.file.StateTopic {
+			finger(m)
+		}
+		if s := a.state(m); s != nil {
+			a.newest.Store(s)
+			r.storeArm(s)
+		}
+	}); err != nil {
+		return err
+	}
+	if g.StateTopic == a.file.StateTopic {
+		return nil
+	}
+	return subscribe(l, g.StateTopic, finger)
+}
+
+// pick returns the values of the joints named, nil unless all are there.
+func pick(m *msgs.JointState, values []float64, names func(i int) string, n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		at := -1
+		for k, name := range m.Name {
+			if name == names(i) && k < len(values) {
+				at = k
+			}
+		}
+		if at < 0 {
+			return nil
+		}
+		out[i] = values[at]
+	}
+	return out
+}
+
+// state is the arm by its joints; nil when the message is about something else. Joints without a velocity stand still.
+func (a *jointArm) state(m *msgs.JointState) *armState {
+	name := func(i int) string { return a.chain.Joints[i].Name }
+	q := pick(m, m.Position, name, len(a.chain.Joints))
+	if q == nil {
+		return nil
+	}
+	s := &armState{head: m.Header, q: q, pose: a.chain.Forward(q)}
+	if dq := pick(m, m.Velocity, name, len(q)); dq != nil {
+		s.twist = a.chain.Twist(q, dq)
+	}
+	r := s.pose.Q.Rot6D()
+	copy(s.first[:3], s.pose.P[:])
+	copy(s.first[3:], r[:])
+	return s
+}
+
+// fingers is the gripper's width, of an arm without one a constant as old as the message.
+func (a *jointArm) fingers(m *msgs.JointState) *fingerState {
+	g := &a.file.Gripper
+	f := &fingerState{stamp: m.Header.Stamp, width: g.Width}
+	if len(g.Joints) == 0 {
+		return f
+	}
+	at := pick(m, m.Position, func(i int) string { return g.Joints[i] }, len(g.Joints))
+	if at == nil {
+		return nil
+	}
+	f.width = g.Offset
+	for _, v := range at {
+		f.width += g.Scale * v
+	}
+	return f
+}
+
+func (a *jointArm) connect(l link, _ *Config, _ func(string)) (gripper, error) {
+	var err error
+	if a.file.Command == "pose" {
+		a.pose, err = advertise[msgs.PoseStamped](l, a.file.CommandTopic, false)
+	} else {
+		a.path, err = advertise[msgs.JointTrajectory](l, a.file.CommandTopic, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h := &jointHand{file: &a.file.Gripper, wake: make(chan struct{}, 1)}
+	if len(h.file.Joints) > 0 && h.file.CommandTopic != "" {
+		h.path, err = advertise[msgs.JointTrajectory](l, h.file.CommandTopic, false)
+	}
+	return h, err
+}
+
+// move publishes the pose, or one point of a trajectory: as far toward the pose's joints as the joints' limits and
+// velocities allow in the time of the point.
+func (a *jointArm) move(h msgs.Header, target geom.Pose) error {
+	if a.pose != nil {
+		a.pose.Write(&msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(target)})
+		return nil
+	}
+	s := a.newest.Load()
+	if s == nil {
+		return errors.New("robot: the arm's joints were never heard")
+	}
+	goal, _, _ := a.chain.Solve(target, s.q)
+	goal = a.chain.Toward(s.q, goal, a.file.TimeFromStart)
+	for i, v := range goal {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("robot: joint %s would be commanded to %g", a.chain.Joints[i].Name, v)
+		}
+	}
+	m := trajectory(goal, a.file.TimeFromStart)
+	for i := range a.chain.Joints {
+		m.JointNames = append(m.JointNames, a.chain.Joints[i].Name)
+	}
+	a.path.Write(m)
+	return nil
+}
+
+// trajectory is one point; its stamp is zero: it begins when it arrives.
+func trajectory(q []float64, seconds float64) *msgs.JointTrajectory {
+	return &msgs.JointTrajectory{
+		Header: msgs.Header{Stamp: time.Unix(0, 0)},
+		Points: []msgs.JointTrajectoryPoint{{Positions: q, TimeFromStart: time.Duration(seconds * float64(time.Second))}},
+	}
+}
+
+// jointHand is a gripper that takes trajectories, which nobody acknowledges.
+type jointHand struct {
+	file *GripperFile
+	path publisher[msgs.JointTrajectory] // nil: no gripper
+	wake chan struct{}
+
+	mu     sync.Mutex
+	wanted float64 // sign of the newest command beyond the dead band
+	sent   float64
+}
+
+func (h *jointHand) want(grip float64) {
+	if math.Abs(grip) <= deadBand {
+		return
+	}
+	h.mu.Lock()
+	h.wanted = math.Copysign(1, grip)
+	changed := h.wanted != h.sent
+	h.mu.Unlock()
+	if changed {
+		select {
+		case h.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (h *jointHand) still() {
+	h.mu.Lock()
+	h.wanted = h.sent
+	h.mu.Unlock()
+}
+
+func (h *jointHand) forget() {
+	h.mu.Lock()
+	h.wanted, h.sent = 0, 0
+	h.mu.Unlock()
+}
+
+func (h *jointHand) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.wake:
+		}
+		h.mu.Lock()
+		wanted := h.wanted
+		h.mu.Unlock()
+		_ = h.do(ctx, wanted)
+	}
+}
+
+func (h *jointHand) do(_ context.Context, grip float64) error {
+	sign := math.Copysign(1, grip)
+	h.mu.Lock()
+	same := math.Abs(grip) <= deadBand || sign == h.sent
+	if !same {
+		h.sent = sign
+	}
+	h.mu.Unlock()
+	if same || h.path == nil {
+		return nil
+	}
+	goal := h.file.Open
+	if sign > 0 {
+		goal = h.file.Closed
+	}
+	m := trajectory(append([]float64(nil), goal...), h.file.Seconds)
+	m.JointNames = h.file.Joints
+	h.path.Write(m)
+	return nil
+}
