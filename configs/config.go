@@ -60,8 +60,9 @@ type Collect struct {
 	OnlySuccess bool    `yaml:"only_success"`
 }
 
-// Base trains the chunked behaviour-cloning policy.
+// Base trains the base policy: chunked behaviour cloning, or one of the diffusion policies of package basepolicy/diffusion.
 type Base struct {
+	Arch        string  `yaml:"arch"` // mlp-bc, diffusion-mlp, diffusion-unet or diffusion-transformer
 	Hidden      []int   `yaml:"hidden"`
 	Horizon     int     `yaml:"horizon"` // actions in a chunk
 	Execute     int     `yaml:"execute"` // of which are executed
@@ -71,6 +72,25 @@ type Base struct {
 	WeightDecay float64 `yaml:"weight_decay"`
 	ValFraction float64 `yaml:"val_fraction"` // of the episodes
 	Quaternions bool    `yaml:"quaternions"`  // part rotations as quaternions, not 6D
+
+	// What only diffusion policies have.
+	Sampler         string  `yaml:"sampler"` // NAME[:key=value,...]; empty: the default, or the checkpoint's own
+	Prediction      string  `yaml:"prediction"`
+	Schedule        string  `yaml:"schedule"`
+	DiffusionSteps  int     `yaml:"diffusion_steps"`
+	ClipSample      bool    `yaml:"clip_sample"`
+	StepEmbedDim    int     `yaml:"step_embed_dim"`
+	DownDims        []int   `yaml:"down_dims"` // these three: unet
+	Kernel          int     `yaml:"kernel"`
+	Groups          int     `yaml:"groups"`
+	Width           int     `yaml:"width"` // these two: mlp and transformer
+	Blocks          int     `yaml:"blocks"`
+	Heads           int     `yaml:"heads"`     // transformer
+	WarmUp          int     `yaml:"warm_up"`   // optimiser steps
+	GradClip        float64 `yaml:"grad_clip"` // 0 = off
+	EMAPower        float64 `yaml:"ema_power"`
+	EMAMax          float64 `yaml:"ema_max"`
+	CheckpointEvery int     `yaml:"checkpoint_every"` // optimiser steps
 }
 
 // Koopman trains the lifted linear model z' = A z + B u.
@@ -89,18 +109,22 @@ type Koopman struct {
 	Ridge          float64 `yaml:"ridge"` // of the least-squares start
 	ConstrainEvery int     `yaml:"constrain_every"`
 	HeldOut        float64 `yaml:"held_out"` // fraction of the episodes
+	Quantile       float64 `yaml:"quantile"` // of the demonstrations' steps, below the innovation's limit
 	EvalHorizons   []int   `yaml:"eval_horizons"`
 }
 
 // Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
 type Residual struct {
-	Algorithm         string  `yaml:"algorithm"`     // td3 or ppo
-	Method            string  `yaml:"method"`        // korr or resip
-	Base              string  `yaml:"base"`          // these two: shipped weights' name or a checkpoint's path
-	Koopman           string  `yaml:"koopman"`       // where korr's model starts
-	Condition         string  `yaml:"condition"`     // what the actor reads: default, published, lookahead or plan
-	Foresight         []int   `yaml:"foresight"`     // control steps ahead that it reads of
-	ObserverGain      float64 `yaml:"observer_gain"` // of the disturbance observer; 0 = none
+	Algorithm         string  `yaml:"algorithm"`         // td3 or ppo
+	Method            string  `yaml:"method"`            // korr or resip
+	Base              string  `yaml:"base"`              // these two: shipped weights' name or a checkpoint's path
+	Koopman           string  `yaml:"koopman"`           // where korr's model starts
+	Condition         string  `yaml:"condition"`         // what the actor reads: default, published, lookahead or plan
+	Foresight         []int   `yaml:"foresight"`         // control steps ahead that it reads of
+	ObserverGain      float64 `yaml:"observer_gain"`     // of the disturbance observer; 0 = none
+	InnovationAction  string  `yaml:"innovation_action"` // default, report, shrink, hold, replan
+	InnovationSource  string  `yaml:"innovation_source"` // model, change
+	InnovationLimit   float64 `yaml:"innovation_limit"`  // multiple of the calibrated limit
 	Features          bool    `yaml:"features"`
 	Alpha             float64 `yaml:"alpha"` // largest residual, of the normalised action
 	Envs              int     `yaml:"envs"`

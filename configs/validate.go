@@ -102,6 +102,22 @@ func factors(path string, v []float64, low, high float64) rule {
 func (c *Config) trainRules() []rule {
 	b, k := c.Base, c.Koopman
 	return []rule{
+		oneOf("base.arch", b.Arch, Archs()...),
+		oneOf("base.prediction", b.Prediction, "epsilon", "sample", "v"),
+		oneOf("base.schedule", b.Schedule, "squaredcos_cap_v2", "linear"),
+		atLeast("base.diffusion_steps", b.DiffusionSteps, 2),
+		atLeast("base.step_embed_dim", b.StepEmbedDim, 4),
+		widths("base.down_dims", b.DownDims),
+		atLeast("base.kernel", b.Kernel, 1),
+		atLeast("base.groups", b.Groups, 1),
+		atLeast("base.width", b.Width, 1),
+		atLeast("base.blocks", b.Blocks, 1),
+		atLeast("base.heads", b.Heads, 1),
+		atLeast("base.warm_up", b.WarmUp, 0),
+		atLeast("base.grad_clip", b.GradClip, 0.0),
+		positive("base.ema_power", b.EMAPower),
+		within("base.ema_max", b.EMAMax, 0, 0.999999),
+		atLeast("base.checkpoint_every", b.CheckpointEvery, 1),
 		widths("base.hidden", b.Hidden),
 		atLeast("base.horizon", b.Horizon, 1),
 		within("base.execute", float64(b.Execute), 1, float64(b.Horizon)),
@@ -122,6 +138,7 @@ func (c *Config) trainRules() []rule {
 		atLeast("koopman.constrain_every", k.ConstrainEvery, 1),
 		positive("koopman.ridge", k.Ridge),
 		within("koopman.held_out", k.HeldOut, 0, 0.9),
+		within("koopman.quantile", k.Quantile, 0.5, 0.99999),
 		widths("koopman.eval_horizons", k.EvalHorizons),
 	}
 }
@@ -136,6 +153,9 @@ func (c *Config) residualRules() []rule {
 		{"residual.condition", r.Method == "resip" || r.Condition != "plan", "plan needs residual.method resip"},
 		steps("residual.foresight", r.Foresight),
 		within("residual.observer_gain", r.ObserverGain, 0, 1),
+		oneOf("residual.innovation_action", r.InnovationAction, "default", "report", "shrink", "hold", "replan"),
+		oneOf("residual.innovation_source", r.InnovationSource, "model", "change"),
+		positive("residual.innovation_limit", r.InnovationLimit),
 		within("residual.alpha", r.Alpha, 0, 1),
 		atLeast("residual.envs", r.Envs, 1),
 		atLeast("residual.steps", r.Steps, 1),
@@ -218,6 +238,11 @@ func (c *Config) evalRules() []rule {
 		rules = append(rules, oneOf(fmt.Sprintf("eval.randomness[%d]", i), level, Randomness()...))
 	}
 	return rules
+}
+
+// Archs lists the kinds of base policy.
+func Archs() []string {
+	return []string{"mlp-bc", "diffusion-mlp", "diffusion-unet", "diffusion-transformer"}
 }
 
 // Randomness lists the levels of initial randomness, from the smallest.

@@ -77,6 +77,9 @@ type Model struct {
 	Phi *nn.MLP
 	// A [L, L] and B [L, U] are the dynamics.
 	A, B *nn.Param
+	// Innovation and Change are calibrated by Calibrate; nil before. Training does
+	// not move them.
+	Innovation, Change *Monitor
 
 	cfg    Config
 	params []*nn.Param
@@ -132,6 +135,7 @@ func (m *Model) Clone() *Model {
 		panic(err) // m.cfg made m
 	}
 	nn.CopyParams(c.params, m.params)
+	c.Innovation, c.Change = m.Innovation, m.Change
 	return c
 }
 

@@ -13,6 +13,9 @@ import (
 const (
 	configKey = "config"
 	phiPrefix = "phi."
+
+	innovationName = "monitor.innovation"
+	changeName     = "monitor.change"
 )
 
 // SaveTo adds the model to f: tensors prefix+"phi.0.weight" ..., prefix+"A",
@@ -25,6 +28,8 @@ func (m *Model) SaveTo(f *tensorfile.File, prefix string) {
 	f.SetMeta(prefix+configKey, string(b))
 	nn.SaveParams(f, prefix+phiPrefix, m.Phi.Params())
 	nn.SaveParams(f, prefix, []*nn.Param{m.A, m.B})
+	saveMonitor(f, prefix+innovationName, m.Innovation)
+	saveMonitor(f, prefix+changeName, m.Change)
 }
 
 // LoadFrom returns the model that SaveTo stored under prefix. The error wraps
@@ -54,6 +59,12 @@ func LoadFrom(f *tensorfile.File, prefix string) (*Model, error) {
 		return nil, fmt.Errorf("koopman: %w", err)
 	}
 	if err := nn.LoadParams(f, prefix, []*nn.Param{m.A, m.B}); err != nil {
+		return nil, fmt.Errorf("koopman: %w", err)
+	}
+	if m.Innovation, err = loadMonitor(f, prefix+innovationName, cfg.LatentDim); err != nil {
+		return nil, fmt.Errorf("koopman: %w", err)
+	}
+	if m.Change, err = loadMonitor(f, prefix+changeName, cfg.LatentDim); err != nil {
 		return nil, fmt.Errorf("koopman: %w", err)
 	}
 	return m, nil

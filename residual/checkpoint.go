@@ -40,6 +40,7 @@ type stored struct {
 	Condition    Condition         `json:"condition,omitempty"` // absent = published
 	Steps        []int             `json:"foresight_steps,omitempty"`
 	ObserverGain float64           `json:"observer_gain,omitempty"`
+	Trigger      *Trigger          `json:"trigger,omitempty"`
 	Meta         map[string]string `json:"meta,omitempty"`
 }
 
@@ -83,6 +84,9 @@ func (p *Policy) encode() (*tensorfile.File, error) {
 		Method: p.Method, Task: p.Task, Base: print, Koopman: p.Koopman != nil, Alpha: p.Alpha,
 		Squash: tanhName, Execute: p.Execute, Features: p.Features, Meta: p.Meta,
 		Condition: p.Foresight.Condition, Steps: p.Foresight.Steps, ObserverGain: p.Foresight.ObserverGain,
+	}
+	if p.Trigger != (Trigger{}) {
+		head.Trigger = &p.Trigger
 	}
 	if p.Squash == Linear {
 		head.Squash = linearName
@@ -136,6 +140,9 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha,
 		Execute: head.Execute, Features: head.Features, Meta: head.Meta,
 		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain},
+	}
+	if head.Trigger != nil {
+		p.Trigger = *head.Trigger
 	}
 	switch head.Squash {
 	case tanhName:

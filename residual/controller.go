@@ -71,6 +71,7 @@ type Controller struct {
 	ub, r []float32 // base action, residual
 	u     []float32 // executed action, normalised
 	zb    []float32 // prediction with the base action
+	acted bool      // u holds an action of this episode
 }
 
 // NewController returns a controller. It refuses a configuration that cannot work.
@@ -124,6 +125,7 @@ func (c *Controller) Reset(seed uint64) {
 	c.seed = seed
 	c.cfg.Base.Reset(seed)
 	c.track.Reset()
+	c.acted = false
 }
 
 // Replan drops the base policy's chunk (a base without Replan is reset) and the prediction, because what
@@ -154,7 +156,11 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	}
 	enc.EncodeTo(c.xo, obsRaw)
 	var info Info
-	info.Innovation, info.Innovated = c.track.Observe(c.xo)
+	seen := c.track.Observe(c.xo)
+	info.Innovation, info.Innovated, info.Surprise, info.Triggered = seen.Innovation, seen.Innovated, seen.Surprise, seen.Triggered
+	if seen.Triggered && c.track.Reaction() == ReplanNow {
+		c.replan()
+	}
 	if err := c.cfg.Base.ActTo(c.ub, c.xo[:enc.BaseDim()]); err != nil {
 		return Info{}, fmt.Errorf("residual: base policy: %w", err)
 	}
@@ -170,15 +176,33 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	if info.FellBack {
 		c.fallbacks++
 	}
-	for i, r := range c.r {
-		c.u[i] = c.ub[i] + c.cfg.Alpha*r
-	}
+	c.react(seen)
 	enc.DenormalizeActionTo(act, c.u)
 	if err := shield.CheckFinite("action", act); err != nil {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
 	c.track.Executed(act)
 	return info, nil
+}
+
+// react composes the normalised action from u_b and r, as the trigger has it.
+func (c *Controller) react(seen Seen) {
+	reaction := Report
+	if seen.Triggered {
+		reaction = c.track.Reaction()
+	}
+	if reaction == HoldLast && c.acted {
+		clear(c.r)
+		return // u still is the last action
+	}
+	scale := c.cfg.Alpha
+	if reaction == Shrink {
+		scale /= seen.Surprise
+	}
+	for i, r := range c.r {
+		c.u[i] = c.ub[i] + scale*r
+	}
+	c.acted = true
 }
 
 // correct computes r, zeros without a head. When the head's input or output is not finite (a ReLU may

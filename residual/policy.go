@@ -40,6 +40,7 @@ type Policy struct {
 	Execute   int               // actions executed of each chunk
 	Features  bool              // task features are part of the observation
 	Foresight Foresight         // what the actor reads of the steps ahead
+	Trigger   Trigger           // what is done about surprises
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
 }
 
@@ -67,6 +68,12 @@ func (p *Policy) Validate() error {
 		return fmt.Errorf("%w: alpha %g, squash %d", ErrPolicy, p.Alpha, p.Squash)
 	}
 	if err := p.Foresight.Validate(p.Method); err != nil {
+		return err
+	}
+	if err := p.Trigger.validate(); err != nil {
+		return err
+	}
+	if _, err := newWatcher(p.Trigger, p.Koopman); err != nil {
 		return err
 	}
 	return p.validateWidths()
@@ -137,7 +144,7 @@ func (p *Policy) NewController(feats Features) *Controller {
 		Encoder: enc, Latent: p.Method == MethodKORR && p.Foresight.published(), Alpha: p.Alpha, Squash: p.Squash,
 	}
 	var err error
-	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight); err != nil {
+	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight, p.Trigger); err != nil {
 		panic(err.Error()) // Validate covers every refusal
 	}
 	if p.Actor != nil {

@@ -20,7 +20,8 @@ type Tracker struct {
 	model Predictor // nil for none
 	look  *koopman.Lookahead
 	obs   *koopman.Observer
-	from  int // first coordinate that the observer hands on
+	watch *watcher // nil without a calibrated model
+	from  int      // first coordinate that the observer hands on
 
 	plan    []float32 // [steps, U]
 	z, zu   []float32 // lift; prediction with the executed action
@@ -30,13 +31,28 @@ type Tracker struct {
 	width   int
 }
 
-// NewTracker returns a tracker of what f asks for. model may be nil unless f is a Lookahead.
-func NewTracker(enc *Encoder, model *koopman.Model, f Foresight) (*Tracker, error) {
+// Seen is what an observation told a Tracker.
+type Seen struct {
+	// Innovation is rms(z - z^); false in Innovated when nothing was predicted.
+	Innovation float32
+	Innovated  bool
+	// Surprise is the calibrated score of the trigger's source, 1 at its limit; 0 without a calibrated model.
+	Surprise float32
+	// Triggered says that the trigger's reaction is due.
+	Triggered bool
+}
+
+// NewTracker returns a tracker of what f asks for, with the trigger. model may be nil unless one of them needs it.
+func NewTracker(enc *Encoder, model *koopman.Model, f Foresight, trigger Trigger) (*Tracker, error) {
 	var p Predictor
 	if model != nil {
 		p = model.Predictor()
 	}
 	t := newTracker(enc, p)
+	var err error
+	if t.watch, err = newWatcher(trigger, model); err != nil {
+		return nil, err
+	}
 	if f.published() {
 		return t, nil
 	}
@@ -49,7 +65,6 @@ func NewTracker(enc *Encoder, model *koopman.Model, f Foresight) (*Tracker, erro
 		return nil, errors.New("residual: a look-ahead needs a Koopman model")
 	}
 	from, to := coordinates(model, enc.BaseDim())
-	var err error
 	if t.look, err = model.Lookahead(f.Steps, from, to); err != nil {
 		return nil, fmt.Errorf("residual: %w", err)
 	}
@@ -83,24 +98,39 @@ func (t *Tracker) Reset() {
 	if t.obs != nil {
 		t.obs.Reset()
 	}
+	if t.watch != nil {
+		t.watch.rest = 0
+	}
 }
 
-// Observe lifts the encoded observation xo and returns how far it lies from what was predicted, the
-// innovation rms(z - z^); false when nothing was predicted.
-func (t *Tracker) Observe(xo []float32) (innovation float32, ok bool) {
+// Observe lifts the encoded observation xo and compares it with what was predicted.
+func (t *Tracker) Observe(xo []float32) Seen {
+	var s Seen
 	if t.model == nil {
-		return 0, false
+		return s
 	}
 	t.predictExecuted()
 	t.model.LiftTo(t.z, xo)
-	if !t.ready {
-		return 0, false
+	if t.ready {
+		s.Innovation, s.Innovated = rms(t.z, t.zu)
 	}
-	t.ready = false
-	if innovation, ok = rms(t.z, t.zu); ok && t.obs != nil {
+	if t.watch != nil {
+		s.Surprise = t.watch.score(t.z, t.zu, t.ready)
+		s.Triggered = t.watch.fires(s.Surprise)
+	}
+	if s.Innovated && t.obs != nil {
 		t.obs.Update(t.z, t.zu)
 	}
-	return innovation, ok
+	t.ready = false
+	return s
+}
+
+// Reaction is what is due when Observe says Triggered.
+func (t *Tracker) Reaction() Reaction {
+	if t.watch == nil {
+		return Report
+	}
+	return t.watch.trigger.Reaction
 }
 
 // AheadTo writes what the actor reads of the steps ahead to dst [Dim]: after Observe, with Plan filled.

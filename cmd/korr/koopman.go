@@ -116,7 +116,10 @@ func fitRivals(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed u
 func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
 	if len(k.heldOut) == 0 {
 		m, err := fitKoopman(ctx, k, c, runSeed, progress)
-		return m, []koopman.Score{}, err
+		if err != nil {
+			return nil, nil, err
+		}
+		return m, []koopman.Score{}, m.Calibrate(k.train, c.Quantile)
 	}
 	type answer struct {
 		rivals rivals
@@ -139,6 +142,9 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 	}
 	if other.err != nil {
 		return nil, nil, other.err
+	}
+	if err := m.Calibrate(k.heldOut, c.Quantile); err != nil {
+		return nil, nil, err
 	}
 	reader, err := koopman.NewReader(m, k.train)
 	if err != nil {

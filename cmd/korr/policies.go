@@ -34,6 +34,9 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 			continue
 		}
 		p, err := a.loadPolicy(name)
+		if err == nil {
+			err = a.setTrigger(p)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -82,10 +85,32 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy %s: %w", name, err)
 	}
+	if err := setSampler(p, a.cfg.Base.Sampler); err != nil {
+		return nil, &codedError{exitUsage, err}
+	}
 	if p.Task != a.cfg.Sim.Task {
 		return nil, usageErrorf("policy %s was trained for task %q, not %q", name, p.Task, a.cfg.Sim.Task)
 	}
 	return p, nil
+}
+
+// setTrigger gives the policy the reaction of residual.innovation_action, unless that leaves it to the checkpoint. A policy
+// without a calibrated Koopman model is given that of residual.koopman to watch with.
+func (a *app) setTrigger(p *residual.Policy) error {
+	t, given := trigger(a.cfg.Residual)
+	if !given {
+		return nil
+	}
+	p.Trigger = t
+	if p.Koopman == nil || p.Method != residual.MethodKORR && p.Koopman.Innovation == nil {
+		m, err := a.loadKoopman(a.cfg.Residual.Koopman)
+		if err != nil {
+			return err
+		}
+		p.Koopman = m
+		p.Features = m.Config().ObsDim > p.Base.About().ObsDim()
+	}
+	return p.Validate()
 }
 
 // decodePolicy tells the two kinds of checkpoint apart by their metadata; execute is for a base policy, which does not

@@ -125,7 +125,7 @@ func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
 		return in, err
 	}
 	in.Base = base.Base
-	if o.cfg.Residual.Method == td3.KORR {
+	if t, _ := trigger(o.cfg.Residual); o.cfg.Residual.Method == td3.KORR || t.Reaction == residual.ReplanNow {
 		if in.Koopman, err = o.loadKoopman(o.cfg.Residual.Koopman); err != nil {
 			return in, err
 		}
@@ -177,12 +177,23 @@ func foresight(r configs.Residual) residual.Foresight {
 	return f
 }
 
+// trigger is what the settings do about surprises; false leaves that to the checkpoint.
+func trigger(r configs.Residual) (residual.Trigger, bool) {
+	if r.InnovationAction == "default" {
+		return residual.Trigger{}, false
+	}
+	return residual.Trigger{
+		Reaction: residual.Reaction(r.InnovationAction), Source: residual.Source(r.InnovationSource), Threshold: r.InnovationLimit,
+	}, true
+}
+
 // td3Config is the trainer's form of the settings.
 func td3Config(c *configs.Config, workers int) td3.Config {
 	r := c.Residual
 	f := foresight(r)
+	t, _ := trigger(r)
 	return td3.Config{
-		Method: r.Method, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
+		Method: r.Method, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, Trigger: t, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
 		Alpha: r.Alpha, Execute: c.Base.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
 		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,

@@ -23,6 +23,7 @@ type Spec struct {
 	Features  func() residual.Features // makes the task's features; nil for none
 	Koopman   *koopman.Model           // frozen, for a look-ahead; else nil
 	Foresight residual.Foresight       // what is read of the steps ahead
+	Trigger   residual.Trigger         // of which training knows the reaction replan
 }
 
 // View follows one episode with the frozen base policy. Reset begins an episode.
@@ -36,7 +37,7 @@ type View struct {
 func NewView(s Spec) (View, error) {
 	v := View{Queue: basepolicy.NewQueue(s.Base.NewChunker(), s.Execute), Enc: NewEncoder(s.Base, s.Features)}
 	var err error
-	v.Track, err = residual.NewTracker(v.Enc, s.Koopman, s.Foresight)
+	v.Track, err = residual.NewTracker(v.Enc, s.Koopman, s.Foresight, s.Trigger)
 	return v, err
 }
 
@@ -55,7 +56,9 @@ func (v View) Executed(cmdRaw []float32) { v.Track.Executed(cmdRaw) }
 // ObserveTo fills x [Dim] for a raw observation; the base policy advances.
 func (v View) ObserveTo(x, obs []float32) error {
 	v.Enc.EncodeTo(x, obs)
-	v.Track.Observe(x)
+	if v.Track.Observe(x).Triggered && v.Track.Reaction() == residual.ReplanNow {
+		v.Queue.Replan()
+	}
 	base := v.base(x)
 	if err := v.Queue.ActTo(base, x[:v.Enc.BaseDim()]); err != nil {
 		return err

@@ -20,8 +20,10 @@ type Config struct {
 	Condition    residual.Condition `json:"condition"`
 	Foresight    []int              `json:"foresight"`     // steps ahead, unless published
 	ObserverGain float64            `json:"observer_gain"` // of the disturbance observer of a look-ahead; 0 = none
-	Seed         uint64             `json:"seed"`
-	Steps        int                `json:"steps"` // environment steps, over all environments
+	// Trigger is the policy's; of its reactions the rollouts know replan. It needs a frozen model, not a published KORR's.
+	Trigger residual.Trigger `json:"trigger"`
+	Seed    uint64           `json:"seed"`
+	Steps   int              `json:"steps"` // environment steps, over all environments
 
 	Envs           int  `json:"envs"`
 	Workers        int  `json:"workers"`         // goroutines that simulate; never changes the result
@@ -102,6 +104,9 @@ func Default() Config {
 func (c *Config) Validate() error {
 	if c.Method != ResiP && c.Method != KORR {
 		return fmt.Errorf("td3: method %q, want %s or %s", c.Method, ResiP, KORR)
+	}
+	if c.latent() && c.Trigger.Reaction == residual.ReplanNow {
+		return fmt.Errorf("td3: the reaction %s needs a frozen Koopman model, which a published korr trains", c.Trigger.Reaction)
 	}
 	f := c.foresight()
 	if err := f.Validate(residual.Method(c.Method)); err != nil {

@@ -102,10 +102,10 @@ func (t *trainer) features() residual.Features {
 // policy wraps the networks as they are; they go on changing.
 func (t *trainer) policy() *residual.Policy {
 	p := &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model, Actor: t.actor.head, Foresight: t.cfg.foresight(),
+		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model, Actor: t.actor.head, Foresight: t.cfg.foresight(), Trigger: t.cfg.Trigger,
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil,
 	}
-	if t.cfg.Condition == residual.Lookahead {
+	if !t.cfg.latent() {
 		p.Koopman = t.in.Koopman
 	}
 	text, err := json.Marshal(t.cfg)

@@ -72,8 +72,8 @@ func (in *Inputs) log() *slog.Logger {
 // spec says what the networks read.
 func (in *Inputs) spec(cfg *Config) episodes.Spec {
 	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight()}
-	if cfg.Condition == residual.Lookahead {
-		s.Koopman = in.Koopman
+	if !cfg.latent() {
+		s.Koopman, s.Trigger = in.Koopman, cfg.Trigger
 	}
 	return s
 }
@@ -90,7 +90,7 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	if cfg.Execute > base.Horizon {
 		return d, fmt.Errorf("td3: execute is %d, the base policy's chunks have %d actions", cfg.Execute, base.Horizon)
 	}
-	if cfg.Method == KORR {
+	if cfg.Method == KORR || in.Koopman != nil {
 		if err := in.checkKoopman(d); err != nil {
 			return d, err
 		}
