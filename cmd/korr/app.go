@@ -39,8 +39,9 @@ type app struct {
 	rosArgs    []string // name:=value
 	overrides  []string // key=value of --set and of the verb's flags, in the order they apply
 
-	cfg *configs.Config
-	log *slog.Logger
+	layers configs.Options // that cfg was loaded from
+	cfg    *configs.Config
+	log    *slog.Logger
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -139,7 +140,8 @@ func (a *app) setUp(cmd *cobra.Command) error {
 	if f := cmd.Flags().Lookup(quickPreset); f != nil && f.Changed && preset == "" {
 		preset = quickPreset
 	}
-	a.cfg, err = configs.Load(configs.Options{Preset: preset, File: a.configFile, Set: a.overrides, Environ: a.environ})
+	a.layers = configs.Options{Preset: preset, File: a.configFile, Set: a.overrides, Environ: a.environ}
+	a.cfg, err = configs.Load(a.layers)
 	return err
 }
 

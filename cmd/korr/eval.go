@@ -16,24 +16,28 @@ import (
 // evalOptions are the verb's flags that are no settings.
 type evalOptions struct {
 	*app
-	csv, plot, html string
-	ros             bool
+	csv, plot, html  string
+	ros, serve, wait bool
 }
 
 func newCmdEval(a *app) *cobra.Command {
 	o := &evalOptions{app: a}
 	cmd := &cobra.Command{
-		Use:   "eval",
+		Use:   "eval [name:=value ...]",
 		Short: "success rates of policies on paired seeds, with intervals",
 		Long: `Plays every policy on the same seeded episodes under every condition and prints success rates with 95 % Wilson
 intervals, and each policy's paired difference to the base with Newcombe's interval.
 
-A policy is expert, base, resip or korr (the shipped weights), or the path of a checkpoint.`,
+A policy is expert, base, resip or korr (the shipped weights), or the path of a checkpoint.
+
+With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) that plays what its goals ask for.`,
 		Example: `  korr eval --policy base,korr --episodes 50
   korr eval --policy korr --randomness low,med --perturb on --json --min-success 0.8
-  korr eval --policy runs/korr-1/policy.safetensors --csv episodes.csv --plot success.png`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runEval(cmd.Context(), o) },
+  korr eval --policy runs/korr-1/policy.safetensors --csv episodes.csv --plot success.png
+  korr eval --serve`,
+		Args:        noArgs,
+		Annotations: rosAnnotation,
+		RunE:        func(cmd *cobra.Command, _ []string) error { return runEval(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.String("task", "one_leg", "furniture task")
@@ -49,6 +53,8 @@ A policy is expert, base, resip or korr (the shipped weights), or the path of a 
 		setKey(f, flag, key)
 	}
 	f.BoolVar(&o.ros, "ros", false, "play through ROS nodes in lock step (embedded master, loopback) instead of in process")
+	f.BoolVar(&o.serve, "serve", false, "serve evaluations as a ROS action, ~run of the node korr_eval, until interrupted")
+	f.BoolVar(&o.wait, "wait", false, "with --serve: wait for a ROS master instead of giving up")
 	f.StringVar(&o.csv, "csv", "", "write one line per episode to this `file`")
 	f.StringVar(&o.plot, "plot", "", "draw the success rates into this .png or .svg `file`")
 	f.StringVar(&o.html, "html", "", "write a report with table and picture to this `file`")
@@ -56,6 +62,12 @@ A policy is expert, base, resip or korr (the shipped weights), or the path of a 
 }
 
 func runEval(ctx context.Context, o *evalOptions) error {
+	if o.serve {
+		return o.serveEval(ctx)
+	}
+	if len(o.rosArgs) > 0 || o.wait {
+		return usageErrorf("ROS arguments and --wait need --serve")
+	}
 	spec := eval.Spec{
 		Conditions: o.conditions(), Episodes: o.cfg.Eval.Episodes, Seed: o.cfg.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv),
 	}

@@ -1,9 +1,17 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"korr/configs"
 	"korr/ros/names"
+	"korr/ros/node"
 )
 
 // takesROS annotates the commands that take ROS arguments (name:=value).
@@ -34,6 +42,49 @@ func (a *app) rosNames(node string) (*names.Names, error) {
 		return nil, &codedError{exitUsage, err}
 	}
 	return n, nil
+}
+
+// rosParams lets the node's private parameters, of the command line (_sim/task:=lamp) or of a launch file, change
+// settings: above files and environment, below flags. A parameter that is no setting is an error.
+// wait retries until there is a master.
+func (a *app) rosParams(ctx context.Context, n *names.Names, wait bool) error {
+	tree, err := node.PrivateParams(ctx, n)
+	for none := (*node.MasterError)(nil); wait && errors.As(err, &none); tree, err = node.PrivateParams(ctx, n) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+	if err != nil {
+		return err
+	}
+	set := settings("", tree)
+	slices.Sort(set)
+	o := a.layers
+	o.Set = append(set, o.Set...)
+	cfg, err := configs.Load(o)
+	if err != nil {
+		return fmt.Errorf("private parameters of %s: %w", n.Node, err)
+	}
+	a.cfg, a.layers = cfg, o
+	return nil
+}
+
+// settings turns a tree of parameters into key=value.
+func settings(prefix string, tree map[string]any) (out []string) {
+	for k, v := range tree {
+		if sub, ok := v.(map[string]any); ok {
+			out = append(out, settings(prefix+k+".", sub)...)
+			continue
+		}
+		text, isText := v.(string)
+		if b, err := json.Marshal(v); !isText && err == nil { // JSON is YAML
+			text = string(b)
+		}
+		out = append(out, prefix+k+"="+text)
+	}
+	return out
 }
 
 // getenv looks a variable up in the app's own environment.

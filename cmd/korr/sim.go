@@ -6,10 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"korr/ros/master"
-	"korr/ros/msgs"
-	"korr/ros/names"
-	"korr/ros/simnode"
 	"korr/train/eval"
 )
 
@@ -19,6 +15,8 @@ type simOptions struct {
 	policy, render            string
 	episodes                  int
 	ros, lockStep, startsRoot bool
+	wait                      bool
+	hz                        float64
 	record                    recordOptions
 }
 
@@ -49,6 +47,8 @@ func newCmdSim(a *app) *cobra.Command {
 	f.BoolVar(&o.ros, "ros", false, "serve the simulator as a ROS node")
 	f.BoolVar(&o.startsRoot, "master", false, "with --ros: start a ROS master at ROS_MASTER_URI (default 127.0.0.1:11311) too")
 	f.BoolVar(&o.lockStep, "lock-step", false, "with --ros: advance only when commanded")
+	f.BoolVar(&o.wait, "wait", false, "with --ros: wait for a ROS master instead of giving up")
+	f.Float64Var(&o.hz, "hz", 50, "with --ros: messages per second in real time: 100, 50, 25, 20 or 10")
 	o.record.flags(f)
 	return cmd
 }
@@ -72,8 +72,8 @@ func runSim(ctx context.Context, o *simOptions) error {
 	if o.ros {
 		return o.serve(ctx)
 	}
-	if len(o.rosArgs) > 0 || o.lockStep || o.startsRoot {
-		return usageErrorf("ROS arguments, --lock-step and --master need --ros")
+	if len(o.rosArgs) > 0 || o.lockStep || o.startsRoot || o.wait {
+		return usageErrorf("ROS arguments, --lock-step, --master and --wait need --ros")
 	}
 	if o.episodes < 1 {
 		return usageErrorf("--episodes %d: play at least one", o.episodes)
@@ -127,37 +127,4 @@ func (o *simOptions) printSim(r simResult) error {
 		}
 	}
 	return nil
-}
-
-// serve is a ROS node until ctx ends.
-func (o *simOptions) serve(ctx context.Context) (err error) {
-	n, err := o.rosNames(msgs.SimNode)
-	if err != nil {
-		return err
-	}
-	if o.startsRoot {
-		addr, err := names.MasterAddress(n.MasterURI)
-		if err != nil {
-			return &codedError{exitUsage, err}
-		}
-		m, err := master.Start(master.Config{Addr: addr, Logger: o.log})
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, m.Close()) }()
-		o.log.Info("ROS master", "uri", m.URI())
-	}
-	env, err := o.newEnv(o.condition())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, env.Close()) }()
-	s, err := simnode.New(ctx, simnode.Config{Names: n, Env: env, LockStep: o.lockStep, Seed: o.cfg.Seed, Logger: o.log})
-	if err != nil {
-		return err
-	}
-	o.log.Info("simulator is up", "node", n.Node, "master", n.MasterURI, "task", o.cfg.Sim.Task, "lock_step", o.lockStep)
-	err = s.Run(ctx)
-	o.log.Info("simulator stopped", "steps", s.Steps())
-	return errors.Join(err, s.Close())
 }
