@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"korr/ros/master"
+	"korr/ros/msgs"
+	"korr/ros/names"
+	"korr/ros/simnode"
+)
+
+// serve is a ROS node until ctx ends.
+func (o *simOptions) serve(ctx context.Context) (err error) {
+	n, err := o.rosNames(msgs.SimNode)
+	if err != nil {
+		return err
+	}
+	if o.startsRoot {
+		m, err := startMaster(o.app, n)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.Close()) }()
+	}
+	if err := o.rosParams(ctx, n, o.wait); err != nil {
+		return err
+	}
+	env, err := o.newEnv(o.condition())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, env.Close()) }()
+	s, err := simnode.New(ctx, simnode.Config{
+		Names: n, Env: env, LockStep: o.lockStep, Hz: o.hz, Seed: o.cfg.Seed, Wait: o.wait, Logger: o.log,
+	})
+	if err != nil {
+		return err
+	}
+	o.log.Info("simulator is up", "node", n.Node, "master", n.MasterURI, "task", o.cfg.Sim.Task, "lock_step", o.lockStep)
+	err = s.Run(ctx)
+	o.log.Info("simulator stopped", "steps", s.Steps())
+	return errors.Join(err, s.Close())
+}
+
+// startMaster starts the embedded master where the nodes will look for it.
+func startMaster(a *app, n *names.Names) (*master.Master, error) {
+	addr, err := names.MasterAddress(n.MasterURI)
+	if err != nil {
+		return nil, &codedError{exitUsage, err}
+	}
+	m, err := master.Start(master.Config{Addr: addr, Logger: a.log})
+	if err != nil {
+		return nil, err
+	}
+	a.log.Info("ROS master", "uri", m.URI())
+	return m, nil
+}
