@@ -98,7 +98,7 @@ func (s *Server) check(q *msgs.PerturbReq) error {
 	}
 	targets := r.targets
 	if targets == nil {
-		if _, ok := s.env.(Disturber); !ok {
+		if s.parts == nil {
 			return fmt.Errorf("%s: this simulator has no parts that can be pushed", q.Kind)
 		}
 		targets = s.spec.PartNames[:max(len(s.spec.PartNames)-1, 0)] // the obstacle is fixed
@@ -145,7 +145,7 @@ func checkValues(q *msgs.PerturbReq) error {
 func (s *Server) kick(f *fault) error {
 	part := slices.Index(s.spec.PartNames, f.Target)
 	shift, turn := [3]float64{f.value(0), f.value(1), f.value(2)}, [3]float64{f.value(3), f.value(4), f.value(5)}
-	if err := s.env.(Disturber).MovePart(part, shift, turn); err != nil {
+	if err := s.parts.MovePart(part, shift, turn); err != nil {
 		return err
 	}
 	if s.cfg.LockStep {
@@ -158,7 +158,7 @@ func (s *Server) kick(f *fault) error {
 // push applies the forces in force to the next slice or step, and ends those that are not any more.
 func (s *Server) push() {
 	for _, part := range s.pushed {
-		_ = s.env.(Disturber).PushPart(part, [6]float64{}) // the part exists
+		_ = s.parts.PushPart(part, [6]float64{}) // the part exists
 	}
 	s.pushed = s.pushed[:0]
 	for _, f := range s.faults.list {
@@ -166,7 +166,7 @@ func (s *Server) push() {
 			continue
 		}
 		w := [6]float64{f.value(0), f.value(1), f.value(2), f.value(3), f.value(4), f.value(5)}
-		if err := s.env.(Disturber).PushPart(f.part, w); err != nil {
+		if err := s.parts.PushPart(f.part, w); err != nil {
 			s.log.Warn("a force could not be applied", "part", f.Target, "err", err)
 		}
 		s.pushed = append(s.pushed, f.part)

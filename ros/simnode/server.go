@@ -25,6 +25,8 @@ type Server struct {
 	hand *gripper
 	fix  *recovery
 
+	parts Disturber // nil: the environment's parts cannot be pushed
+
 	commands chan *msgs.PoseStamped // newest only
 	requests chan request
 	quit     chan struct{} // closed when Run returns: requests are refused
@@ -71,11 +73,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.obs = make([]float32, s.spec.ObsDim)
 	s.arm = make([]float64, ArmDim(len(s.spec.PartNames)))
+	s.parts, _ = sim.As[Disturber](s.env)
 	s.real = newRealTime(s.env, s.spec.ControlHz, cfg.Hz)
 	if s.node, err = node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait}); err != nil {
 		return nil, err
 	}
 	s.log = s.node.Logger()
+	if _, wrapped := s.env.(sim.Wrapper); wrapped {
+		s.log.Warn("over ROS the arm tells its true state: what wraps the simulator (disturb.*) is not seen; use ~perturb")
+	}
 	if err := s.register(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
