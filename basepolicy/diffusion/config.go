@@ -160,6 +160,16 @@ func (n *Network) Params() []*nn.Param { return n.params }
 // NewPass returns memory for batches of up to maxBatch chunks.
 func (n *Network) NewPass(maxBatch int) Pass { return n.design.newPass(maxBatch) }
 
+// Sharing returns a network that reads and writes n's weights in place but has
+// gradients of its own, for another goroutine's part of a batch.
+func (n *Network) Sharing() *Network {
+	c := NewNetwork(n.cfg, nil)
+	for i, p := range c.params {
+		p.Data = n.params[i].Data
+	}
+	return c
+}
+
 // Clone returns a network with equal weights that shares nothing with n.
 func (n *Network) Clone() *Network {
 	c := NewNetwork(n.cfg, nil)

@@ -4,37 +4,106 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"korr/configs"
+	"korr/internal/tensorfile"
+	"korr/train/dataset"
 	"korr/train/imitation"
+	"korr/train/run"
 )
 
+// trainBaseOptions are the verb's flags that are no settings.
+type trainBaseOptions struct {
+	trainOptions
+	resume bool
+}
+
 func newCmdTrainBase(a *app) *cobra.Command {
-	o := &trainOptions{app: a}
+	o := &trainBaseOptions{trainOptions: trainOptions{app: a}}
 	cmd := &cobra.Command{
 		Use:   "base",
-		Short: "chunked behaviour cloning of the demonstrations",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runTrainBase(cmd.Context(), o) },
+		Short: "imitation of the demonstrations: chunked behaviour cloning or a diffusion policy",
+		Long: `Trains a base policy that plans chunks of actions. --arch mlp-bc maps the observation to the chunk at once; the others learn to
+undo noise on chunks: diffusion-unet is the published network, diffusion-mlp and diffusion-transformer are others under the same
+noise. --preset diffusion has the settings of a training of half an hour on two cores.
+
+An interrupted diffusion run saves its state; --resume goes on from there, with the settings of the run folder.`,
+		Example: `  korr train base --data runs/demos
+  korr train base --preset diffusion --data runs/demos --out runs/diffusion
+  korr train base --resume --out runs/diffusion`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainBase(cmd.Context(), o) },
 	}
 	o.addFlags(cmd, "runs/base")
-	cmd.Flags().Int("steps", 4000, "optimiser steps")
-	setKey(cmd.Flags(), "steps", "base.steps")
+	f := cmd.Flags()
+	f.String("arch", "mlp-bc", strings.Join(configs.Archs(), ", "))
+	f.Int("steps", 4000, "optimiser steps")
+	f.String("prediction", "epsilon", "what a diffusion network outputs: epsilon, sample or v")
+	f.String("sampler", "", "how a diffusion policy draws chunks: ddim, ddpm or dpm++[:steps=N,eta=X,warm=none|consistent|published,warm_step=K]")
+	for _, name := range []string{"arch", "steps", "prediction", "sampler"} {
+		setKey(f, name, "base."+name)
+	}
+	f.BoolVar(&o.resume, "resume", false, "go on with the diffusion run in --out")
 	return cmd
 }
 
-func runTrainBase(ctx context.Context, o *trainOptions) (err error) {
+func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
+	var folder *run.Folder
+	after := 0
+	if o.resume {
+		if folder, after, err = o.reopen(); err != nil {
+			return err
+		}
+	}
 	data, err := o.demonstrations()
 	if err != nil {
 		return err
 	}
-	folder, metrics, err := o.folder()
+	if !o.resume {
+		if folder, err = o.create(); err != nil {
+			return err
+		}
+	}
+	metrics, err := folder.Recorder(after)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, metrics.Close()) }()
+	if strings.HasPrefix(o.cfg.Base.Arch, diffusionPrefix) {
+		return runTrainDiffusion(ctx, o, data, folder, metrics)
+	}
+	return runTrainCloning(ctx, o, data, folder, metrics)
+}
+
+// reopen opens the run folder and takes its settings, over which only the command line's stand. It also tells the step of the
+// saved state.
+func (o *trainBaseOptions) reopen() (*run.Folder, int, error) {
+	f, err := run.Open(o.runDir)
+	if err != nil {
+		return nil, 0, &codedError{exitUsage, err}
+	}
+	if o.configFile != "" || o.preset != "" {
+		return nil, 0, usageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
+	}
+	o.cfg, err = configs.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.overrides, Environ: o.environ})
+	if err != nil {
+		return nil, 0, err
+	}
+	if !strings.HasPrefix(o.cfg.Base.Arch, diffusionPrefix) {
+		return nil, 0, usageErrorf("--resume: a run of %s, a minute's work, keeps no state: start it again", o.cfg.Base.Arch)
+	}
+	step := 0
+	if state, err := tensorfile.Read(f.Checkpoint(imitation.StateName)); err == nil {
+		_, _ = fmt.Sscan(state.Meta["step"], &step) // a damaged state is refused by the trainer
+	}
+	return f, step, nil
+}
+
+func runTrainCloning(ctx context.Context, o *trainBaseOptions, data *dataset.Dataset, folder *run.Folder, metrics *run.Recorder) error {
 	b := o.cfg.Base
 	p := o.progress("train base", "steps", b.Steps)
 	var last imitation.Report

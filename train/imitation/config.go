@@ -52,6 +52,7 @@ type Report struct {
 	Step    int           // steps done
 	Loss    float64       // mean training loss since the previous report
 	ValLoss float64       // on all held-out frames; 0 without held-out episodes
+	ValL1   float64       // a diffusion policy's: mean error of drawn chunks on held-out frames
 	LR      float64       // of the step
 	Elapsed time.Duration // since training began
 }

@@ -2,7 +2,6 @@ package imitation
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -29,38 +28,18 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	train, val, err := split(d, cfg)
+	data, err := prepare(d, cfg.Seed, cfg.ValFraction, cfg.Horizon, cfg.Quaternions, cfg)
 	if err != nil {
 		return nil, err
 	}
-	poses := len(d.Info.PartNames)
-	if cfg.Quaternions {
-		poses = 0
-	}
-	obs, err := basepolicy.FitObsNormalizer(train.ObsRows(), d.Info.ObsDim(), poses)
-	if err != nil {
-		return nil, fmt.Errorf("imitation: observations: %w", err)
-	}
-	act, err := basepolicy.FitNormalizer(train.ActionRows(), sim.ActDim)
-	if err != nil {
-		return nil, fmt.Errorf("imitation: actions: %w", err)
-	}
-	net := basepolicy.MLPConfig{ObsDim: obs.Dim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Hidden}
+	net := basepolicy.MLPConfig{ObsDim: data.obs.Dim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Hidden}
 	if err := net.Validate(); err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
-	m := basepolicy.NewMLP(net, obs, act, seed.Stream(cfg.Seed, "imitation/init", 0))
-	training, err := json.Marshal(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("imitation: %w", err)
-	}
-	m.Origin = basepolicy.Origin{
-		Task: d.Info.Task, Dataset: d.Path, Simulator: simulators(d), Seed: cfg.Seed, Training: string(training),
-	}
-	l := newLearner(m.Net, newSamples(train, obs, act, cfg.Horizon), cfg)
-	if len(val.Episodes) > 0 {
-		l.val = newSamples(val, obs, act, cfg.Horizon)
-	}
+	m := basepolicy.NewMLP(net, data.obs, data.act, seed.Stream(cfg.Seed, "imitation/init", 0))
+	m.Origin = data.origin
+	l := newLearner(m.Net, data.train, cfg)
+	l.val = data.val
 	if err := l.run(ctx); err != nil {
 		return nil, err
 	}
@@ -68,16 +47,16 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 }
 
 // split holds out a seeded choice of episodes.
-func split(d *dataset.Dataset, cfg Config) (train, val *dataset.Dataset, err error) {
+func split(d *dataset.Dataset, runSeed uint64, valFraction float64) (train, val *dataset.Dataset, err error) {
 	n := len(d.Episodes)
-	held := int(math.Round(cfg.ValFraction * float64(n)))
-	if cfg.ValFraction > 0 {
+	held := int(math.Round(valFraction * float64(n)))
+	if valFraction > 0 {
 		held = max(held, 1)
 	}
 	if held >= n {
 		return nil, nil, fmt.Errorf("imitation: %d episodes, %d of them held out: none to train on", n, held)
 	}
-	order := seed.Stream(cfg.Seed, "imitation/split", 0).Perm(n)
+	order := seed.Stream(runSeed, "imitation/split", 0).Perm(n)
 	slices.Sort(order[:held])
 	slices.Sort(order[held:])
 	pick := func(idx []int) *dataset.Dataset {
@@ -189,7 +168,7 @@ func (l *learner) step(lr float64) float64 {
 	for i, s := range l.shards {
 		sum += s.sum
 		if i > 0 {
-			addGrads(params, s.net.Params())
+			sumGrads(params, s.net.Params())
 		}
 	}
 	l.opt.LR = float32(lr)
@@ -226,13 +205,4 @@ func (l *learner) valLoss() float64 {
 		sum += l1(nil, p[:n], s.y[:n], 0)
 	}
 	return sum / float64(l.val.len()*out)
-}
-
-func addGrads(dst, src []*nn.Param) {
-	for i, d := range dst {
-		g := src[i].Grad[:len(d.Grad)]
-		for j := range g {
-			d.Grad[j] += g[j]
-		}
-	}
 }
