@@ -17,6 +17,11 @@ func (a *app) newEnv(c eval.Condition) (sim.Env, error) {
 	if err != nil {
 		return nil, err // not env: a nil *mujoco.Env in the interface would not be nil
 	}
+	return a.sensed(env)
+}
+
+// sensed shows the environment, which it owns from then on, through the sensors of disturb.*.
+func (a *app) sensed(env sim.Env) (sim.Env, error) {
 	shown, err := disturb.Wrap(env, a.disturbance())
 	if err != nil {
 		return nil, errors.Join(err, env.Close())

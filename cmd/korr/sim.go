@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/sim/domain"
 	"korr/train/eval"
 )
 
@@ -50,6 +51,7 @@ func newCmdSim(a *app) *cobra.Command {
 	f.BoolVar(&o.wait, "wait", false, "with --ros: wait for a ROS master instead of giving up")
 	f.Float64Var(&o.hz, "hz", 50, "with --ros: messages per second in real time: 100, 50, 25, 20 or 10")
 	o.record.flags(f)
+	cmd.AddCommand(newCmdSimServe(o.app))
 	return cmd
 }
 
@@ -62,10 +64,11 @@ type simResult struct {
 }
 
 type simEpisode struct {
-	Seed    uint64 `json:"seed"`
-	Steps   int    `json:"steps"`
-	Success bool   `json:"success"`
-	Fault   string `json:"fault,omitempty"`
+	Seed    uint64       `json:"seed"`
+	Steps   int          `json:"steps"`
+	Success bool         `json:"success"`
+	Fault   string       `json:"fault,omitempty"`
+	Domain  *domain.Draw `json:"domain,omitempty"` // of its physics
 }
 
 func runSim(ctx context.Context, o *simOptions) error {
@@ -101,7 +104,7 @@ func runSim(ctx context.Context, o *simOptions) error {
 	}
 	r := simResult{Schema: "korr.sim/1", Task: o.cfg.Sim.Task, Policy: o.policy}
 	for _, e := range cells[0].Episodes {
-		out := simEpisode{Seed: e.Seed, Steps: e.Steps, Success: e.Success}
+		out := simEpisode{Seed: e.Seed, Steps: e.Steps, Success: e.Success, Domain: e.Domain}
 		if e.Fault != nil {
 			out.Fault = e.Fault.Error()
 		}

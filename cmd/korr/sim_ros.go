@@ -26,7 +26,7 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 	if err := o.rosParams(ctx, n, o.wait); err != nil {
 		return err
 	}
-	env, err := o.newEnv(o.condition())
+	env, err := o.newArm(o.condition())
 	if err != nil {
 		return err
 	}

@@ -322,7 +322,7 @@ func FuzzRequests(f *testing.F) {
 // FuzzConnection sends bytes to a server: it answers with frames of the protocol or ends the connection, and serves another
 // client meanwhile.
 func FuzzConnection(f *testing.F) {
-	r := serveToys(f, "", func(c *Config) { c.Patience, c.Idle = 20*time.Millisecond, 20*time.Millisecond })
+	r := serveToys(f, "", nil)
 	hi := hello{version: Version, envs: 2}.append(nil)
 	f.Add(hi)
 	f.Add(slices.Concat(hi, reset([]bool{true, true}, []uint64{1, 2}), step([]bool{true, true}, make([]float32, 20)), sealed(frame(nil, kindClose))))

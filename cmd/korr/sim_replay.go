@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"korr/sim/view"
+	"korr/train/dataset"
+)
+
+// maxRecordings bounds what findRecordings lists.
+const maxRecordings = 200
+
+// recordings are datasets on disk, read when one of their episodes is opened.
+type recordings struct {
+	list []view.Recording
+	dirs []string
+	open *dataset.Dataset // the newest one read
+}
+
+var _ view.Library = (*recordings)(nil)
+
+// infoFile marks a dataset's folder.
+const infoFile = "meta/info.json"
+
+// findRecordings lists the datasets at path: a dataset's folder, any file in one, or a folder with datasets in it, up to
+// three levels deep.
+func findRecordings(path string) (*recordings, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("recorded episodes: %w", err)
+	}
+	root := filepath.Clean(path)
+	for dir := root; !st.IsDir(); { // a file: the dataset it belongs to
+		if dir = filepath.Dir(dir); isDataset(dir) {
+			root = dir
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			return nil, fmt.Errorf("%s belongs to no LeRobot dataset: there is no %s above it", path, infoFile)
+		}
+	}
+	r := &recordings{}
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil // what cannot be read is not listed
+		}
+		if isDataset(p) {
+			if err := r.add(p); err != nil {
+				return err
+			}
+			return fs.SkipDir
+		}
+		if rel, _ := filepath.Rel(root, p); strings.Count(rel, string(filepath.Separator)) >= 2 || len(r.list) >= maxRecordings {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(r.list) == 0 {
+		return nil, fmt.Errorf("%s holds no LeRobot dataset; record one with korr collect", path)
+	}
+	return r, nil
+}
+
+func isDataset(dir string) bool {
+	st, err := os.Stat(filepath.Join(dir, infoFile))
+	return err == nil && st.Mode().IsRegular()
+}
+
+// add lists a dataset; its episodes are counted, not read.
+func (r *recordings) add(dir string) error {
+	info, episodes, err := dataset.ReadInfo(dir)
+	if err != nil {
+		return err
+	}
+	r.list = append(r.list, view.Recording{Name: filepath.Base(dir), Task: info.Task, Episodes: episodes})
+	r.dirs = append(r.dirs, dir)
+	return nil
+}
+
+// Recordings implements view.Library.
+func (r *recordings) Recordings() []view.Recording { return r.list }
+
+// Open implements view.Library.
+func (r *recordings) Open(recording, episode int) (view.Player, error) {
+	dir := r.dirs[recording]
+	if r.open == nil || r.open.Path != dir {
+		d, err := dataset.Read(dir)
+		if err != nil {
+			return nil, err
+		}
+		r.open = d
+	}
+	if episode >= len(r.open.Episodes) {
+		return nil, fmt.Errorf("%s has %d episodes, no number %d", dir, len(r.open.Episodes), episode)
+	}
+	e := &r.open.Episodes[episode]
+	n, width := e.Len(), r.open.Info.ObsDim()
+	out := &view.Episode{
+		Task: r.open.Info.Task, Title: fmt.Sprintf("%s, episode %d", r.list[recording].Name, episode), Hz: r.open.Info.FPS,
+		Obs: make([]float32, n*width), Act: e.Executed, Reward: e.Reward, Success: e.Success,
+	}
+	for t := range n {
+		e.ObsTo(out.Obs[t*width:(t+1)*width], t)
+	}
+	return view.NewReplay(out)
+}
