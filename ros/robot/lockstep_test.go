@@ -3,6 +3,7 @@ package robot_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"math"
 	"slices"
 	"sync"
@@ -18,12 +19,16 @@ import (
 	"korr/ros/master"
 	"korr/ros/msgs"
 	"korr/ros/names"
+	"korr/ros/node"
 	"korr/ros/robot"
 	"korr/ros/simnode"
 	"korr/sim"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8") // the tests wait, most of the time
+	goleak.VerifyTestMain(m)
+}
 
 // wander is a policy that depends on every element of the observation, is not orthonormal in its rotation, and opens
 // and closes the gripper, also with values inside the dead band. It records what it saw.
@@ -124,6 +129,12 @@ type rig struct {
 
 func newRig(tb testing.TB, env sim.Env, sc simnode.Config, rc robot.Config) *rig {
 	tb.Helper()
+	return newRigWith(tb, nil, env, sc, rc)
+}
+
+// newRigWith is newRig; prepare is given a node before the others start.
+func newRigWith(tb testing.TB, prepare func(testing.TB, *node.Node), env sim.Env, sc simnode.Config, rc robot.Config) *rig {
+	tb.Helper()
 	m, err := master.Start(master.Config{Addr: "127.0.0.1:0"})
 	if err != nil {
 		tb.Fatal(err)
@@ -135,6 +146,14 @@ func newRig(tb testing.TB, env sim.Env, sc simnode.Config, rc robot.Config) *rig
 		}
 		return n
 	}}
+	if prepare != nil {
+		n, err := node.Open(context.Background(), node.Config{Names: r.names("prepare")})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		prepare(tb, n)
+		_ = n.Close()
+	}
 	sc.Names, sc.Env = r.names(msgs.SimNode), env
 	if r.server, err = simnode.New(context.Background(), sc); err != nil {
 		tb.Fatal(err)

@@ -120,6 +120,7 @@ func realTimeRig(t *testing.T, rc robot.Config) *rig {
 // TestObservationsStop: when the arm falls silent the measured pose is published once, within three periods and the
 // tick that notices, and then nothing.
 func TestObservationsStop(t *testing.T) {
+	t.Parallel()
 	r := realTimeRig(t, robot.Config{})
 	s := newSpy(t, r)
 	d := start(t, r.robot)
@@ -161,6 +162,7 @@ func TestObservationsStop(t *testing.T) {
 
 // TestEStop: ~estop faults at once, and nothing but the hold is sent.
 func TestEStop(t *testing.T) {
+	t.Parallel()
 	r := realTimeRig(t, robot.Config{})
 	s := newSpy(t, r)
 	stop, err := node.Advertise[msgs.Bool](s.node, "/korr/estop", false)
@@ -193,6 +195,7 @@ func TestEStop(t *testing.T) {
 
 // TestEStopBeforeTheLoop: an emergency stop that comes before there is a loop is not lost.
 func TestEStopBeforeTheLoop(t *testing.T) {
+	t.Parallel()
 	r := realTimeRig(t, robot.Config{})
 	s := newSpy(t, r)
 	stop, err := node.Advertise[msgs.Bool](s.node, "/korr/estop", true)
@@ -207,6 +210,7 @@ func TestEStopBeforeTheLoop(t *testing.T) {
 
 // TestMasterLost: hold, then nothing; when it is back an operator must enable.
 func TestMasterLost(t *testing.T) {
+	t.Parallel()
 	r := realTimeRig(t, robot.Config{})
 	d := start(t, r.robot)
 	d.until(t, loop.StateRun)
@@ -220,6 +224,7 @@ func TestMasterLost(t *testing.T) {
 
 // TestTwin: when another node takes the name the loop faults and says why.
 func TestTwin(t *testing.T) {
+	t.Parallel()
 	r := realTimeRig(t, robot.Config{})
 	d := start(t, r.robot)
 	d.until(t, loop.StateRun)
@@ -235,6 +240,7 @@ func TestTwin(t *testing.T) {
 
 // TestDeadman: without it the loop cannot be enabled; when it falls silent the robot holds.
 func TestDeadman(t *testing.T) {
+	t.Parallel()
 	r := realTimeRig(t, robot.Config{Deadman: true})
 	s := newSpy(t, r)
 	d := start(t, r.robot)
@@ -279,6 +285,7 @@ func TestDeadman(t *testing.T) {
 
 // TestReflex: an arm that reports a reflex faults the loop, with the errors it names.
 func TestReflex(t *testing.T) {
+	t.Parallel()
 	r := realTimeRig(t, robot.Config{})
 	s := newSpy(t, r)
 	d := start(t, r.robot)

@@ -81,6 +81,7 @@ func (p *reporter) report(health bool) {
 
 func (p *reporter) drain() {
 	for m := p.ticks.pop(); m != nil; m = p.ticks.pop() {
+		m.Sent = m.Sent && !p.robot.cfg.Passive
 		p.action.Write(m)
 	}
 }
@@ -107,6 +108,9 @@ func (p *reporter) newStatus() *msgs.Status {
 	}
 	m.Ticks, m.Sent, m.Misses, m.Holds, m.Fallbacks, m.Clamped = st.Ticks, st.Sent, st.Misses, st.Holds, st.Fallbacks, st.Clamped
 	m.LateChunks = st.Late
+	if r.cfg.Passive {
+		m.Sent = 0
+	}
 	if late := p.late.Load(); late != nil {
 		m.LateChunks += (*late)()
 	}
