@@ -17,25 +17,42 @@ import (
 	"korr/koopman"
 )
 
-// inspectOptions are the verb's argument.
+// inspectOptions are the verb's argument and flags.
 type inspectOptions struct {
 	*app
-	name string
+	name    string
+	recover bool
+	bag     string
 }
 
 func newCmdInspect(a *app) *cobra.Command {
 	o := &inspectOptions{app: a}
-	return &cobra.Command{
-		Use:   "inspect CHECKPOINT",
-		Short: "what is in a checkpoint: shapes, settings, spectral radius",
+	cmd := &cobra.Command{
+		Use:   "inspect CHECKPOINT|RECORDING",
+		Short: "what is in a checkpoint, a bag, a flight record or a dataset",
 		Long: `Lists the tensors of a safetensors file with their shapes and ranges, its metadata, and for every Koopman model in it the
-sizes and the spectral radius of A. CHECKPOINT is a path or the name of shipped weights, such as one_leg/korr or korr.`,
-		Args: oneArg("a checkpoint"),
+sizes and the spectral radius of A. CHECKPOINT is a path or the name of shipped weights, such as one_leg/korr or korr.
+
+RECORDING is a ROS bag (topics, rates), a flight record of korr run --dump (the fault and the ticks before it) or the
+folder of a dataset. It is read and checked as a whole; damage is an error that tells where.`,
+		Example: `  korr inspect korr
+  korr inspect lab.bag.active --recover
+  korr inspect fault.jsonl --bag fault.bag`,
+		Args: oneArg("a checkpoint or a recording"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.name = args[0]
+			if kind := kindOf(o.name); kind != noRecording {
+				return o.inspectRecording(kind)
+			}
+			if o.recover || o.bag != "" {
+				return usageErrorf("--recover and --bag are for recordings, and %s is none", o.name)
+			}
 			return runInspect(o)
 		},
 	}
+	cmd.Flags().BoolVar(&o.recover, "recover", false, "read an unclosed or damaged bag or flight record up to the damage")
+	cmd.Flags().StringVar(&o.bag, "bag", "", "write a flight record as a ROS bag, `FILE.bag`")
+	return cmd
 }
 
 // inspectSchema names the JSON form of the result.
