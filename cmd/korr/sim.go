@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"korr/sim/domain"
 	"korr/train/eval"
 )
 
@@ -19,6 +18,7 @@ type simOptions struct {
 	wait                      bool
 	hz                        float64
 	record                    recordOptions
+	view                      viewOptions
 }
 
 func newCmdSim(a *app) *cobra.Command {
@@ -27,9 +27,12 @@ func newCmdSim(a *app) *cobra.Command {
 		Use:   "sim [name:=value ...]",
 		Short: "the simulator alone, or as a ROS node",
 		Long: `Plays episodes of a policy and says how they ended; or, with --ros, serves the simulator as a Franka arm with a part tracker,
-10 Hz on the wall clock, or in lock step with the control node, until interrupted.`,
+10 Hz on the wall clock, or in lock step with the control node, until interrupted; or, with --view, shows the simulation
+live in browsers, or recorded episodes (docs/viewer.md).`,
 		Example: `  korr sim --policy expert --episodes 3
   korr sim --policy korr --perturb 1 --render episode.gif
+  korr sim --view 127.0.0.1:8080 --policy korr --perturb 1
+  korr sim --view 127.0.0.1:8080 --replay runs/demos
   korr sim --ros --master`,
 		Args:        noArgs,
 		Annotations: rosAnnotation,
@@ -51,7 +54,7 @@ func newCmdSim(a *app) *cobra.Command {
 	f.BoolVar(&o.wait, "wait", false, "with --ros: wait for a ROS master instead of giving up")
 	f.Float64Var(&o.hz, "hz", 50, "with --ros: messages per second in real time: 100, 50, 25, 20 or 10")
 	o.record.flags(f)
-	cmd.AddCommand(newCmdSimServe(o.app))
+	o.view.flags(f)
 	return cmd
 }
 
@@ -64,11 +67,10 @@ type simResult struct {
 }
 
 type simEpisode struct {
-	Seed    uint64       `json:"seed"`
-	Steps   int          `json:"steps"`
-	Success bool         `json:"success"`
-	Fault   string       `json:"fault,omitempty"`
-	Domain  *domain.Draw `json:"domain,omitempty"` // of its physics
+	Seed    uint64 `json:"seed"`
+	Steps   int    `json:"steps"`
+	Success bool   `json:"success"`
+	Fault   string `json:"fault,omitempty"`
 }
 
 func runSim(ctx context.Context, o *simOptions) error {
@@ -77,6 +79,12 @@ func runSim(ctx context.Context, o *simOptions) error {
 	}
 	if len(o.rosArgs) > 0 || o.lockStep || o.startsRoot || o.wait {
 		return usageErrorf("ROS arguments, --lock-step, --master and --wait need --ros")
+	}
+	if err := o.view.check(); err != nil {
+		return err
+	}
+	if o.view.given() {
+		return o.watch(ctx)
 	}
 	if o.episodes < 1 {
 		return usageErrorf("--episodes %d: play at least one", o.episodes)
@@ -104,7 +112,7 @@ func runSim(ctx context.Context, o *simOptions) error {
 	}
 	r := simResult{Schema: "korr.sim/1", Task: o.cfg.Sim.Task, Policy: o.policy}
 	for _, e := range cells[0].Episodes {
-		out := simEpisode{Seed: e.Seed, Steps: e.Steps, Success: e.Success, Domain: e.Domain}
+		out := simEpisode{Seed: e.Seed, Steps: e.Steps, Success: e.Success}
 		if e.Fault != nil {
 			out.Fault = e.Fault.Error()
 		}
