@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/sim/domain"
 	"korr/train/eval"
 )
 
@@ -55,6 +56,7 @@ live in browsers, or recorded episodes (docs/viewer.md).`,
 	f.Float64Var(&o.hz, "hz", 50, "with --ros: messages per second in real time: 100, 50, 25, 20 or 10")
 	o.record.flags(f)
 	o.view.flags(f)
+	cmd.AddCommand(newCmdSimServe(o.app))
 	return cmd
 }
 
@@ -67,10 +69,11 @@ type simResult struct {
 }
 
 type simEpisode struct {
-	Seed    uint64 `json:"seed"`
-	Steps   int    `json:"steps"`
-	Success bool   `json:"success"`
-	Fault   string `json:"fault,omitempty"`
+	Seed    uint64       `json:"seed"`
+	Steps   int          `json:"steps"`
+	Success bool         `json:"success"`
+	Fault   string       `json:"fault,omitempty"`
+	Domain  *domain.Draw `json:"domain,omitempty"` // of its physics
 }
 
 func runSim(ctx context.Context, o *simOptions) error {
@@ -112,7 +115,7 @@ func runSim(ctx context.Context, o *simOptions) error {
 	}
 	r := simResult{Schema: "korr.sim/1", Task: o.cfg.Sim.Task, Policy: o.policy}
 	for _, e := range cells[0].Episodes {
-		out := simEpisode{Seed: e.Seed, Steps: e.Steps, Success: e.Success}
+		out := simEpisode{Seed: e.Seed, Steps: e.Steps, Success: e.Success, Domain: e.Domain}
 		if e.Fault != nil {
 			out.Fault = e.Fault.Error()
 		}
