@@ -1,6 +1,7 @@
 //go:build mujoco
 
 #include "shim.h"
+#include "tape.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -337,23 +338,42 @@ static int warned(const mjData* d) {
   return 0;
 }
 
-static void substep(korr_sim* s, int i) {
-  int pushing = s->has_push && i < s->push_substeps;
-  control(s);
-  if (pushing)
-    for (int p = 0; p < s->npart; p++) mju_copy(s->d->xfrc_applied + 6 * s->body[p], s->push + 6 * p, 6);
-  mj_step2(s->m, s->d);
-  if (pushing)
-    for (int p = 0; p < s->npart; p++) mju_zero(s->d->xfrc_applied + 6 * s->body[p], 6);
-  for (int p = 0; p < s->npeg; p++) thread_update(s, p);
-  korr_cull_step(&s->cull, s->m, s->d);
-  step1(s);
+static void note_deepest(korr_sim* s) {
   for (int c = 0; c < s->d->ncon; c++)
     if (-s->d->contact[c].dist > s->max_penetration) {
       s->max_penetration = -s->d->contact[c].dist;
       s->deepest[0] = s->d->contact[c].geom1;
       s->deepest[1] = s->d->contact[c].geom2;
     }
+}
+
+// spent adds the time since *at to a phase, when anybody asks for it.
+static void spent(korr_sim* s, int phase, double* at) {
+  if (!s->spent) return;
+  double now = korr_now();
+  s->spent[phase] += now - *at;
+  *at = now;
+}
+
+static void substep(korr_sim* s, int i) {
+  int pushing = s->has_push && i < s->push_substeps;
+  double at = s->spent ? korr_now() : 0;
+  control(s);
+  if (pushing)
+    for (int p = 0; p < s->npart; p++) mju_copy(s->d->xfrc_applied + 6 * s->body[p], s->push + 6 * p, 6);
+  if (s->tape) korr_tape_write(s);
+  spent(s, KORR_CONTROL, &at);
+  mj_step2(s->m, s->d);
+  spent(s, KORR_ENGINE, &at);
+  if (pushing)
+    for (int p = 0; p < s->npart; p++) mju_zero(s->d->xfrc_applied + 6 * s->body[p], 6);
+  for (int p = 0; p < s->npeg; p++) thread_update(s, p);
+  korr_cull_step(&s->cull, s->m, s->d);
+  spent(s, KORR_THREADS, &at);
+  step1(s);
+  spent(s, KORR_ENGINE, &at);
+  note_deepest(s);
+  spent(s, KORR_OUTPUTS, &at);
 }
 
 int korr_step(korr_sim* s) {
@@ -368,10 +388,8 @@ int korr_step(korr_sim* s) {
   }
   trap = NULL;
   s->has_push = 0;
+  double at = s->spent ? korr_now() : 0;
   outputs(s);
+  spent(s, KORR_OUTPUTS, &at);
   return bad;
-}
-
-void korr_bare(korr_sim* s, int n) {
-  for (int i = 0; i < n; i++) mj_step(s->m, s->d);
 }

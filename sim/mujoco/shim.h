@@ -58,6 +58,8 @@ typedef struct {
   double q[7], dq[7], tau[7];     // tau: joint torques, gravity compensation included
   double max_penetration;        // deepest contact of the last control step (m)
   int deepest[2];                // and its geoms
+  double* tape;                  // where the next physics steps write their inputs, or NULL (tape.c)
+  double* spent;                 // KORR_PHASES times (s) to add to, or NULL (tape.c)
 } korr_sim;
 
 void korr_install_handlers(void);
@@ -71,8 +73,6 @@ void korr_set_part(korr_sim* s, int part, const double* pos, const double* quat)
 void korr_forward(korr_sim* s);
 // One control period. Returns 0, or the number of a MuJoCo warning + 1 when the state went bad.
 int korr_step(korr_sim* s);
-// Physics alone, without control and threads: the bare engine loop of the benchmark.
-void korr_bare(korr_sim* s, int n);
 int korr_state_size(const korr_sim* s);
 void korr_get_state(const korr_sim* s, double* out);
 void korr_set_state(korr_sim* s, const double* in);
@@ -80,4 +80,16 @@ void korr_set_state(korr_sim* s, const double* in);
 void korr_peg_state(const korr_sim* s, int peg, double out[6], int* hole);
 const char* korr_last_error(void);
 uint64_t korr_physics_hash(const korr_sim* s);
+
+// Where the time of a control step goes.
+enum { KORR_CONTROL, KORR_ENGINE, KORR_THREADS, KORR_OUTPUTS, KORR_COLLISION, KORR_SOLVER, KORR_PHASES };
+double korr_now(void);
+// The engine's inputs: doubles a physics step writes onto the tape.
+int korr_tape_width(const korr_sim* s);
+// The bare engine loop of the benchmark: n physics steps with the tape's inputs and nothing else, from a restored state. With
+// cull, the broad phase of cull.c runs before each.
+void korr_bare(korr_sim* s, const double* tape, int n, int cull);
+// Lets the engine count its own phases (d->timer), for the whole process.
+void korr_engine_timers(int on);
+size_t korr_memory(const korr_sim* s);
 #endif
