@@ -1,0 +1,393 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"korr/configs"
+	"korr/internal/atomicfile"
+	"korr/internal/report"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/eval"
+)
+
+// sweepOptions are the verb's flags.
+type sweepOptions struct {
+	*app
+	data, out, seeds, reference string
+	variants, define            []string
+	perturb                     []float64
+	evalSeed                    uint64
+}
+
+// builtInVariants are settings worth comparing, by name: key=value, over the settings that the verb was given.
+var builtInVariants = map[string][]string{
+	"resip":         {"residual.method=resip"},
+	"resip-plan":    {"residual.method=resip", "residual.condition=plan"},
+	"resip-replan":  {"residual.method=resip", "residual.innovation_action=replan"},
+	"korr":          {"residual.method=korr"},
+	"korr-observer": {"residual.method=korr", "residual.observer_gain=0.3"},
+	"korr-replan":   {"residual.method=korr", "residual.innovation_action=replan"},
+	"korr-one-step": {"residual.method=korr", "residual.foresight=[1]"},
+	"published":     {"residual.method=korr", "residual.condition=published"},
+	"published-stop": {
+		"residual.method=korr", "residual.condition=published", "residual.koopman_gradient=false",
+	},
+}
+
+func newCmdTrainSweep(a *app) *cobra.Command {
+	o := &sweepOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "sweep",
+		Short: "residuals of several variants and seeds, one after the other, and a table that compares them",
+		Long: `Trains every variant with every seed, plays what came out under every condition on the same episodes, and prints rates with
+95 % Wilson intervals over all seeds and each variant's paired difference to the reference (same training seed, same episode).
+Run again it goes on where it stopped: cells that are finished are skipped, trainings that were interrupted resume.
+
+A variant is a name (` + strings.Join(variantNames(), ", ") + `) or is defined by --define 'NAME key=value key=value'.`,
+		Example: `  korr train sweep --preset one_leg --data runs/demos --variants resip,korr,published --seeds 1-5 --set residual.steps=300000
+  korr train sweep --preset one_leg --data runs/demos --variants resip,big --define 'big residual.method=resip residual.critics=5'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runSweep(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.String("data", "", "`folder` of demonstrations, as korr collect writes it")
+	setKey(f, "data", "demos")
+	f.StringVar(&o.out, "out", "runs/sweep", "`folder` of the run folders and of table.txt")
+	f.StringSliceVar(&o.variants, "variants", []string{"resip", "korr"}, "names of the variants")
+	f.StringArrayVar(&o.define, "define", nil, "a variant: `NAME key=value ...`; may be repeated")
+	f.StringVar(&o.seeds, "seeds", "1-3", "training seeds: `FROM-TO` or a list")
+	f.StringVar(&o.reference, "reference", "resip", "variant to compare with")
+	f.Int("steps", 200_000, "environment steps of each training")
+	setKey(f, "steps", "residual.steps")
+	f.Int("episodes", 20, "episodes of each condition, for each training")
+	setKey(f, "episodes", "eval.episodes")
+	f.StringSlice("randomness", []string{"low"}, "initial randomness of the evaluation: low, med, high, or several")
+	setKey(f, "randomness", "eval.randomness")
+	f.Float64SliceVar(&o.perturb, "perturb", []float64{0, 1}, "strengths of the pushes in the evaluation; 0 = none, 1 = as published")
+	f.Uint64Var(&o.evalSeed, "eval-seed", 1, "seed of the evaluation's episodes")
+	return cmd
+}
+
+func variantNames() []string {
+	names := make([]string, 0, len(builtInVariants))
+	for name := range builtInVariants {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// sweepCell is one training and what its policy did: the content of cell.json.
+type sweepCell struct {
+	Variant  string           `json:"variant"`
+	Settings []string         `json:"settings"`
+	Seed     uint64           `json:"seed"`
+	Steps    int              `json:"steps"`
+	Seconds  float64          `json:"seconds"` // wall time of the training; of its last part if it was resumed
+	EvalSeed uint64           `json:"eval_seed"`
+	Results  []sweepCondition `json:"results"`
+}
+
+// sweepCondition is what the policy did under one condition, episode by episode.
+type sweepCondition struct {
+	Randomness string  `json:"randomness"`
+	Perturb    float64 `json:"perturb"`
+	Outcomes   []bool  `json:"outcomes"`
+}
+
+func (c sweepCondition) name() string {
+	return c.Randomness + ", pushes " + strconv.FormatFloat(c.Perturb, 'g', -1, 64)
+}
+
+func runSweep(ctx context.Context, o *sweepOptions) error {
+	variants, err := o.resolve()
+	if err != nil {
+		return err
+	}
+	seeds, err := parseSeeds(o.seeds)
+	if err != nil {
+		return err
+	}
+	var cells []sweepCell
+	for _, seed := range seeds {
+		for _, v := range variants {
+			c, err := o.cell(ctx, v, seed)
+			if err != nil {
+				return fmt.Errorf("sweep: %s, seed %d: %w", v.name, seed, err)
+			}
+			cells = append(cells, *c)
+			o.log.Info("finished", "variant", v.name, "seed", seed, "cells", fmt.Sprintf("%d/%d", len(cells), len(seeds)*len(variants)))
+			var text strings.Builder
+			if err := o.write(&text, cells); err != nil {
+				return err
+			}
+			if err := atomicfile.Write(filepath.Join(o.out, "table.txt"), []byte(text.String())); err != nil {
+				return err
+			}
+		}
+	}
+	if o.json {
+		return o.printJSON(struct {
+			Schema string      `json:"schema"`
+			Cells  []sweepCell `json:"cells"`
+		}{"korr.sweep/1", cells})
+	}
+	return o.write(o.app.out, cells)
+}
+
+// variant is a name and the settings behind it.
+type variant struct {
+	name     string
+	settings []string
+}
+
+// resolve finds the variants by name.
+func (o *sweepOptions) resolve() ([]variant, error) {
+	known := map[string][]string{}
+	for name, s := range builtInVariants {
+		known[name] = s
+	}
+	for _, d := range o.define {
+		words := strings.Fields(d)
+		if len(words) < 2 || strings.ContainsAny(words[0], "=/") {
+			return nil, usageErrorf("--define %q: want NAME key=value ...", d)
+		}
+		known[words[0]] = words[1:]
+	}
+	var out []variant
+	for _, name := range o.variants {
+		s, ok := known[name]
+		if !ok {
+			return nil, usageErrorf("--variants: %q is none of %s and no --define", name, strings.Join(variantNames(), ", "))
+		}
+		out = append(out, variant{name, s})
+	}
+	return out, nil
+}
+
+// parseSeeds reads "1-5" or "1,4,7".
+func parseSeeds(text string) ([]uint64, error) {
+	var out []uint64
+	for part := range strings.SplitSeq(text, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		a, err := strconv.ParseUint(from, 10, 63)
+		b, err2 := strconv.ParseUint(to, 10, 63)
+		if err != nil || err2 != nil || b < a || b-a > 1000 {
+			return nil, usageErrorf("--seeds %q: want FROM-TO or a list of numbers", text)
+		}
+		for s := a; s <= b; s++ {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// cell returns the finished cell, or trains and evaluates it.
+func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweepCell, error) {
+	dir := filepath.Join(o.out, fmt.Sprintf("%s-%d", v.name, seed))
+	done := filepath.Join(dir, "cell.json")
+	sub := *o.app
+	sub.overrides = append(slices.Clone(o.overrides), v.settings...)
+	sub.overrides = append(sub.overrides, fmt.Sprintf("seed=%d", seed))
+	var err error
+	if sub.cfg, err = configs.Load(configs.Options{Preset: o.preset, File: o.configFile, Set: sub.overrides, Environ: o.environ}); err != nil {
+		return nil, err
+	}
+	want := sweepCell{Variant: v.name, Settings: v.settings, Seed: seed, Steps: sub.cfg.Residual.Steps, EvalSeed: o.evalSeed}
+	if c, err := readCell(done, want); c != nil || err != nil {
+		return c, err
+	}
+	if err := o.train(ctx, &sub, dir); err != nil {
+		return nil, err
+	}
+	want.Seconds = trainedSeconds(dir)
+	if want.Results, err = o.evaluate(ctx, &sub, filepath.Join(dir, "checkpoints", "policy.safetensors")); err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(want, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return &want, atomicfile.Write(done, append(text, '\n'))
+}
+
+// readCell reads a finished cell; nil when there is none. One of other settings is an error.
+func readCell(path string, want sweepCell) (*sweepCell, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var c sweepCell
+	if err := json.Unmarshal(text, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w: delete it to evaluate again", path, err)
+	}
+	if c.Steps != want.Steps || c.EvalSeed != want.EvalSeed || !slices.Equal(c.Settings, want.Settings) {
+		return nil, usageErrorf("%s is of other settings: choose another --out, or delete the folder", path)
+	}
+	return &c, nil
+}
+
+// train makes the cell's run, or goes on with it, unless its policy is there already.
+func (o *sweepOptions) train(ctx context.Context, sub *app, dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "checkpoints", "policy.safetensors")); err == nil {
+		return nil
+	}
+	_, err := os.Stat(filepath.Join(dir, "config.yaml"))
+	t := &trainResidualOptions{trainOptions: trainOptions{app: sub, runDir: dir}, resume: err == nil}
+	streams := *sub.streams
+	streams.out = io.Discard
+	sub.streams = &streams
+	if t.resume { // the settings are those of the folder
+		sub.configFile, sub.preset = "", ""
+	}
+	return runTrainResidual(ctx, t)
+}
+
+// trainedSeconds is the wall time in the last line of a run's metrics.
+func trainedSeconds(dir string) float64 {
+	text, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
+	if err != nil {
+		return 0
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	var last struct {
+		WallS float64 `json:"wall_s"`
+	}
+	if json.Unmarshal([]byte(lines[len(lines)-1]), &last) != nil {
+		return 0
+	}
+	return last.WallS
+}
+
+// evaluate plays the policy under every condition.
+func (o *sweepOptions) evaluate(ctx context.Context, sub *app, path string) ([]sweepCondition, error) {
+	p, err := sub.loadPolicy(path)
+	if err != nil {
+		return nil, err
+	}
+	task, err := sim.TaskByName(p.Task)
+	if err != nil {
+		return nil, err
+	}
+	spec := eval.Spec{
+		Episodes: sub.cfg.Eval.Episodes, Seed: o.evalSeed, Workers: sub.workers(), Open: eval.InProcess(sub.newEnv),
+		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) { return newController(p, task) }}},
+	}
+	for _, level := range sub.cfg.Eval.Randomness {
+		for _, strength := range o.perturb {
+			spec.Conditions = append(spec.Conditions, eval.Condition{Task: p.Task, Randomness: level, Perturb: strength})
+		}
+	}
+	played, err := eval.Evaluate(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sweepCondition, len(played))
+	for i, c := range played {
+		out[i] = sweepCondition{c.Randomness, c.Perturb, c.Outcomes()}
+	}
+	return out, nil
+}
+
+func newController(p *residual.Policy, task *sim.Task) (sim.Policy, error) {
+	return p.NewController(task.NewFeatures()), nil
+}
+
+// write prints a table for each condition.
+func (o *sweepOptions) write(w io.Writer, cells []sweepCell) error {
+	for i, cond := range cells[0].Results {
+		t := &report.Table{Columns: []report.Column{
+			{Name: "variant"},
+			{Name: "seeds", Right: true},
+			{Name: "steps", Right: true},
+			{Name: "minutes", Right: true},
+			{Name: "solved", Right: true},
+			{Name: "success", Right: true},
+			{Name: "95 % interval", Right: true},
+			{Name: "seeds' range", Right: true},
+			{Name: "minus " + o.reference, Right: true},
+			{Name: "95 % interval", Right: true},
+		}}
+		for _, name := range o.variants {
+			t.Rows = append(t.Rows, sweepRow(cells, name, o.reference, i))
+		}
+		if _, err := fmt.Fprintf(w, "%s\n\n", cond.name()); err != nil {
+			return err
+		}
+		if err := t.WriteText(w); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepRow sums a variant up under one condition. The difference pairs the seeds that both variants have finished.
+func sweepRow(cells []sweepCell, name, reference string, cond int) []string {
+	ref := map[uint64][]bool{}
+	for _, c := range cells {
+		if c.Variant == reference {
+			ref[c.Seed] = c.Results[cond].Outcomes
+		}
+	}
+	var all, mine, theirs []bool
+	seeds, steps, seconds := 0, 0, 0.0
+	low, high := 1.0, 0.0
+	for _, c := range cells {
+		if c.Variant != name {
+			continue
+		}
+		out := c.Results[cond].Outcomes
+		all = append(all, out...)
+		rate := float64(successes(out)) / float64(len(out))
+		low, high = min(low, rate), max(high, rate)
+		seeds, steps, seconds = seeds+1, c.Steps, seconds+c.Seconds
+		if r, ok := ref[c.Seed]; ok && len(r) == len(out) {
+			mine, theirs = append(mine, out...), append(theirs, r...)
+		}
+	}
+	if seeds == 0 {
+		return []string{name, "0", "", "", "", "", "", "", "", ""}
+	}
+	k := successes(all)
+	ci := eval.Wilson(k, len(all))
+	row := []string{
+		name, strconv.Itoa(seeds), strconv.Itoa(steps), fmt.Sprintf("%.1f", seconds/60/float64(seeds)), fmt.Sprintf("%d/%d", k, len(all)),
+		fmt.Sprintf("%.1f %%", 100*float64(k)/float64(len(all))), fmt.Sprintf("%.1f – %.1f", 100*ci[0], 100*ci[1]), fmt.Sprintf("%.0f – %.0f", 100*low, 100*high), "", "",
+	}
+	if len(mine) > 0 && name != reference {
+		d := eval.PairedDifference(mine, theirs)
+		row[8], row[9] = fmt.Sprintf("%+.1f", 100*d.Rate), fmt.Sprintf("%+.1f – %+.1f", 100*d.CI95[0], 100*d.CI95[1])
+	}
+	return row
+}
+
+func successes(outcomes []bool) (n int) {
+	for _, s := range outcomes {
+		if s {
+			n++
+		}
+	}
+	return n
+}

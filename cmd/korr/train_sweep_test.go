@@ -1,0 +1,82 @@
+//go:build mujoco
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSweep trains two variants with two seeds, finds its cells finished, and refuses cells of other settings.
+func TestSweep(t *testing.T) {
+	out := t.TempDir()
+	args := append([]string{
+		"train", "sweep", "--out", out, "--variants", "resip,small", "--define", "small residual.method=resip residual.actor_hidden=8",
+		"--seeds", "1-2", "--steps", "160", "--episodes", "2", "--perturb", "0,1",
+	}, tiny...)
+	table := ok(t, args...)
+	for _, want := range []string{"low, pushes 0", "low, pushes 1", "small", "/4 "} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+	stored, err := os.ReadFile(filepath.Join(out, "table.txt"))
+	if err != nil || string(stored) != table {
+		t.Errorf("table.txt holds %q, %v", stored, err)
+	}
+	policy := filepath.Join(out, "small-2", "checkpoints", "policy.safetensors")
+	if err := os.Remove(policy); err != nil { // finished cells are not looked at again
+		t.Fatal(err)
+	}
+	if again := ok(t, args...); again != table {
+		t.Errorf("again:\n%s", again)
+	}
+	if err := os.Remove(filepath.Join(out, "small-2", "cell.json")); err != nil { // unfinished: goes on from its state
+		t.Fatal(err)
+	}
+	if again := ok(t, args...); again != table {
+		t.Errorf("resumed:\n%s\nwant\n%s", again, table)
+	}
+	if o := korr(t, append(args, "--steps", "200")...); o.code == exitOK || !strings.Contains(o.err, "other settings") {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestSweepRefuses(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--variants", "magic"}, "none of"},
+		{[]string{"--define", "alone"}, "--define"},
+		{[]string{"--seeds", "5-1"}, "--seeds"},
+		{[]string{"--seeds", "x"}, "--seeds"},
+	} {
+		o := korr(t, append([]string{"train", "sweep", "--out", t.TempDir()}, c.args...)...)
+		if o.code != exitUsage || !strings.Contains(o.err, c.want) {
+			t.Errorf("%v: %+v", c.args, o)
+		}
+	}
+}
+
+func TestSweepRowPairsSeeds(t *testing.T) {
+	cell := func(variant string, seed uint64, outcomes ...bool) sweepCell {
+		return sweepCell{Variant: variant, Seed: seed, Steps: 10, Seconds: 60, Results: []sweepCondition{{"low", 0, outcomes}}}
+	}
+	cells := []sweepCell{
+		cell("resip", 1, true, false), cell("resip", 2, false, false),
+		cell("korr", 1, true, true), cell("korr", 3, true, true), // seed 3 has no partner
+	}
+	row := sweepRow(cells, "korr", "resip", 0)
+	if row[1] != "2" || row[4] != "4/4" || row[8] != "+50.0" {
+		t.Errorf("%q", row)
+	}
+	if row := sweepRow(cells, "resip", "resip", 0); row[4] != "1/4" || row[7] != "0 – 50" || row[8] != "" {
+		t.Errorf("%q", row)
+	}
+	if row := sweepRow(cells, "none", "resip", 0); row[1] != "0" {
+		t.Errorf("%q", row)
+	}
+}
