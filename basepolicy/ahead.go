@@ -58,6 +58,7 @@ type Ahead struct {
 	busy    bool      // the goroutine has spare, obs and behind
 	stale   bool      // and what it plans belongs to the past
 	next    bool      // spare is the next chunk
+	renew   bool      // the next chunk is begun as soon as it is there
 	elapsed int       // actions executed since obs
 
 	ask     chan struct{}
@@ -141,8 +142,16 @@ func (q *Ahead) Reset(seed uint64) {
 
 // Replan drops the chunk and the plan under way. The next action comes from a plan made afterwards.
 func (q *Ahead) Replan() {
-	q.have, q.next, q.stale = false, false, q.busy
+	q.have, q.next, q.stale, q.renew = false, false, q.busy, false
 	q.row, q.taken = 0, 0
+}
+
+// Renew has the next ActTo plan at its observation, and executes the present chunk until that plan is there: a Replan
+// for somebody who is moving.
+func (q *Ahead) Renew() {
+	q.next, q.stale = false, q.busy
+	q.taken = max(q.taken, q.cfg.Execute-q.cfg.Lead)
+	q.renew = q.have
 }
 
 // Prepare plans a first chunk at the normalised observation obs, if none is there or under way, and reports whether
@@ -169,7 +178,7 @@ func (q *Ahead) ActTo(act, obs []float32) error {
 		return err
 	}
 	h := q.policy.Horizon()
-	if q.next && (!q.have || q.taken >= q.cfg.Execute || q.row >= h) {
+	if q.next && (!q.have || q.renew || q.taken >= q.cfg.Execute || q.row >= h) {
 		if q.elapsed < h {
 			q.begin()
 		} else { // it came so late that all of it is past
@@ -232,7 +241,7 @@ func (q *Ahead) collect() error {
 // begin makes the next chunk the present one.
 func (q *Ahead) begin() {
 	q.chunk, q.spare = q.spare, q.chunk
-	q.row, q.taken, q.have, q.next = q.elapsed, 0, true, false
+	q.row, q.taken, q.have, q.next, q.renew = q.elapsed, 0, true, false, false
 	q.planned.Add(1)
 }
 

@@ -61,6 +61,7 @@ type Controller struct {
 	cfg       Config
 	phase     func() float32
 	replan    func()
+	renew     func() // replan, while acting
 	plan      func([]float32)
 	prepare   func([]float32) (bool, error) // nil: always ready
 	track     *Tracker
@@ -114,6 +115,7 @@ func NewController(cfg Config) (*Controller, error) {
 	if p, ok := cfg.Base.(interface{ Replan() }); ok {
 		c.replan = p.Replan
 	}
+	c.renew = c.replan
 	return c, nil
 }
 
@@ -159,7 +161,7 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	seen := c.track.Observe(c.xo)
 	info.Innovation, info.Innovated, info.Surprise, info.Triggered = seen.Innovation, seen.Innovated, seen.Surprise, seen.Triggered
 	if seen.Triggered && c.track.Reaction() == ReplanNow {
-		c.replan()
+		c.renew()
 	}
 	if err := c.cfg.Base.ActTo(c.ub, c.xo[:enc.BaseDim()]); err != nil {
 		return Info{}, fmt.Errorf("residual: base policy: %w", err)
