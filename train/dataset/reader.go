@@ -10,9 +10,18 @@ import (
 )
 
 // Read loads a whole dataset folder into memory. It returns a *FormatError
-// naming the file for a folder that is truncated, inconsistent or not a LeRobot
-// v3.0 dataset of assembly demonstrations.
+// naming the file, and the place in it, for a folder that is truncated, changed
+// since it was written, inconsistent or not a LeRobot v3.0 dataset of assembly
+// demonstrations.
 func Read(dir string) (*Dataset, error) {
+	d, err := read(dir)
+	if err = located(dir, err); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func read(dir string) (*Dataset, error) {
 	j, info, err := readInfo(dir)
 	if err != nil {
 		return nil, err

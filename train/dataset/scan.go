@@ -149,9 +149,9 @@ func (t *table) scan(name string, width int, fn func(parquet.Value) error) (err 
 		}
 		return fn(v)
 	}
-	for _, g := range t.pq.RowGroups() {
+	for i, g := range t.pq.RowGroups() { // one an episode in files of ours
 		if err := scanChunk(g.ColumnChunks()[leaf], visit); err != nil {
-			return &FormatError{t.path, fmt.Errorf("column %q: %w", name, err)}
+			return &FormatError{t.path, fmt.Errorf("column %q: row group %d: %w", name, i, err)}
 		}
 	}
 	if rows != t.rows() || inRow != want {
@@ -170,7 +170,7 @@ func scanChunk(c parquet.ColumnChunk, fn func(parquet.Value) error) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("truncated: %w", err)
+			return fmt.Errorf("damaged or truncated: %w", err)
 		}
 		err = scanPage(page, buf, fn)
 		parquet.Release(page)

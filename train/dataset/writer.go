@@ -200,6 +200,9 @@ func (w *Writer) finish() error {
 	if err := writeJSON(filepath.Join(w.tmp, infoPath), newInfoJSON(w.info, len(w.episodes), w.frames)); err != nil {
 		return err
 	}
+	if err := writeChecksums(w.tmp); err != nil {
+		return err
+	}
 	if exists(w.dir) {
 		return fmt.Errorf("%w: it appeared meanwhile", fs.ErrExist)
 	}
