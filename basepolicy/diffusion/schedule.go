@@ -60,7 +60,7 @@ func NewSchedule(p Process) *Schedule {
 	s := &Schedule{Process: p, Betas: make([]float64, p.Steps), Alphas: make([]float64, p.Steps)}
 	n := float64(p.Steps)
 	bar := func(t float64) float64 { c := math.Cos((t + 0.008) / 1.008 * math.Pi / 2); return c * c }
-	a := float32(1)
+	a := 1.0
 	for k := range s.Betas {
 		if p.Schedule == Linear {
 			s.Betas[k] = 1e-4 + (0.02-1e-4)*float64(k)/(n-1)
@@ -68,8 +68,8 @@ func NewSchedule(p Process) *Schedule {
 			s.Betas[k] = math.Min(1-bar(float64(k+1)/n)/bar(float64(k)/n), 0.999)
 		}
 		s.Betas[k] = float64(float32(s.Betas[k]))
-		a *= 1 - float32(s.Betas[k])
-		s.Alphas[k] = float64(a)
+		a *= float64(1 - float32(s.Betas[k]))
+		s.Alphas[k] = float64(float32(a))
 	}
 	return s
 }

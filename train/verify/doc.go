@@ -8,10 +8,12 @@
 //	lqr                                      finite-horizon gains, regulation and tracking
 //	gae                                      advantages, returns, normalised rewards
 //	geometry                                 rotations and robot states
+//	unet                                     the diffusion denoiser: output, loss, gradients
+//	diffusion                                noise schedule, noising, DDIM trajectories of that denoiser
 //
 // Every size is read off the tensors. The numbers compared come from the code
-// that trains and acts: train/ppo, koopman, internal/nn, residual and
-// internal/geom. A tensor's error is the largest absolute difference over its
+// that trains and acts: train/ppo, koopman, internal/nn, residual,
+// basepolicy/diffusion and internal/geom. A tensor's error is the largest absolute difference over its
 // largest absolute value; Forward, Gradient and Change bound it. Where the
 // reference's single precision is coarser than that (a loss whose terms cancel,
 // a rotation vector's small part) its rounding is allowed for, no more.

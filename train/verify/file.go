@@ -11,6 +11,7 @@ import (
 
 // file is a reference file under check. It keeps book of the tensors looked at.
 type file struct {
+	dir    string // where it lies, for a file that belongs to another
 	name   string
 	f      *tensorfile.File
 	seen   map[string]bool

@@ -62,8 +62,8 @@ var references = []struct {
 	{"lqr.safetensors", checkLQR},
 	{"gae.safetensors", checkGAE},
 	{"geometry.safetensors", checkGeometry},
-	{"unet.safetensors", nil},
-	{"diffusion.safetensors", nil},
+	{unetName, checkUNet},
+	{"diffusion.safetensors", checkDiffusion},
 	{"published_layout_actor_chkpt.pt", nil},
 	{"published_layout_expected.safetensors", nil},
 }
@@ -119,6 +119,7 @@ func checkFile(dir, name string, check func(*file) error) []Check {
 		return failed(err.Error())
 	}
 	c := newFile(name, f)
+	c.dir = dir
 	if err := check(c); err != nil {
 		c.checks = append(c.checks, failed(err.Error())...)
 		return c.checks
