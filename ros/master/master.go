@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"korr/ros/xmlrpc"
@@ -93,6 +94,7 @@ func (m *Master) serveHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	doc := m.answer(call)
+	w.Header().Set("Content-Length", strconv.Itoa(len(doc))) // roscpp's client reads no chunked answers
 	if _, err := w.Write(doc); err != nil {
 		m.log.Debug("ROS master: reply not sent", "method", call.Method, "err", err)
 	}
