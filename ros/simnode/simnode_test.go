@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"korr/ros/action"
 	"korr/ros/internal/toyarm"
 	"korr/ros/master"
@@ -21,8 +19,6 @@ import (
 	"korr/ros/simnode"
 	"korr/sim"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bench is a served simulator and a node beside it.
 type bench struct {
