@@ -4,7 +4,13 @@
 #include "domain.h"
 #include <math.h>
 
-mjModel* korr_domain_base(const korr_sim* s) { return mj_copyModel(NULL, s->m); }
+mjModel* korr_domain_base(const korr_sim* s) {
+  int hidden = s->m->nexclude;
+  s->m->nexclude = s->cull.declared;  // a model is copied by its sizes, and the broad phase hides this one
+  mjModel* base = mj_copyModel(NULL, s->m);
+  s->m->nexclude = hidden;
+  return base;
+}
 void korr_domain_free(mjModel* base) { mj_deleteModel(base); }
 
 // Everything that a factor changes or that MuJoCo derives from it, and nothing that an episode's state lives in.
