@@ -201,8 +201,18 @@ func score(f Forecaster, win *windows, cfg EvalConfig) []Score {
 	d, u := win.d, win.u
 	pred := make([]float32, win.h*d)
 	out := make([]Score, len(cfg.Horizons))
+	follower, _ := f.(Follower)
 	for _, e := range win.episodes {
-		for t := 0; t+win.h < e.T; t += cfg.Stride {
+		if follower != nil {
+			follower.Begin()
+		}
+		for t := 0; t+win.h < e.T; t++ {
+			if follower != nil && t > 0 {
+				follower.Saw(e.Obs[(t-1)*d:t*d], e.Act[(t-1)*u:t*u], e.Obs[t*d:(t+1)*d])
+			}
+			if t%cfg.Stride != 0 {
+				continue
+			}
 			f.ForecastTo(pred, e.Obs[t*d:(t+1)*d], e.Act[t*u:(t+win.h)*u], win.h)
 			for k, h := range cfg.Horizons {
 				out[k].RMSE += meanSquare(pred[(h-1)*d:][:cfg.Dims], e.Obs[(t+h)*d:])
