@@ -52,6 +52,7 @@ type reader struct {
 	poses    int      // in an array of parts; 0 = none seen
 	reported bool     // the twist comes from the message
 	episode  uint32   // of the open mark
+	step     uint32   // newest in it: a simulator may tell its state more often than it steps
 	open     bool     // a mark is open
 }
 
@@ -236,12 +237,13 @@ func (r *reader) onSim(m *msgs.SimState, at time.Time) error {
 		ns = m.Header.Stamp.UnixNano()
 	}
 	if !r.open || m.Episode != r.episode {
-		r.open, r.episode = true, m.Episode
+		r.open, r.episode, r.step = true, m.Episode, 0
 		r.out.Marks = append(r.out.Marks, recording.Mark{Begin: ns, Seed: m.Seed, Rewards: recording.Track{Topic: SimStateTopic, Width: 1}})
 	}
 	k := &r.out.Marks[len(r.out.Marks)-1]
-	if n := k.Rewards.Len(); m.Step > 0 && (n == 0 || k.Rewards.Stamps[n-1] < ns) {
+	if m.Step > r.step {
 		k.Rewards.Add(ns, float64(m.Reward))
+		r.step = m.Step
 	}
 	k.End = max(k.End, ns)
 	if m.Over() {

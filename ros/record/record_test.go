@@ -271,3 +271,27 @@ func TestFaultIsRecorded(t *testing.T) {
 		t.Errorf("%+v, %v", rec, err)
 	}
 }
+
+// TestRepeatedState: a simulator that tells its state more often than it steps is not paid twice.
+func TestRepeatedState(t *testing.T) {
+	path := build(t, func(w *bag.Writer) {
+		teleoperated(t, w, "", 3)
+		s, err := NewTopic[msgs.SimState](w, SimStateTopic, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 { // two messages a step
+			m := &msgs.SimState{Header: msgs.Header{Stamp: at(50 * i)}, Episode: 4, Seed: 9, Step: uint32(i / 2), Reward: float32(i / 2 / 4), Terminated: i >= 8, Success: i >= 8}
+			if err := s.Write(at(50*i), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	rec, err := Read(path, remapped(t))
+	if err != nil || len(rec.Marks) != 1 {
+		t.Fatalf("%+v, %v", rec, err)
+	}
+	if m := rec.Marks[0]; !slices.Equal(m.Rewards.Values, []float64{0, 0, 0, 1}) || m.Rewards.Stamps[3] != at(400).UnixNano() || !m.Success || m.End != at(450).UnixNano() {
+		t.Errorf("%+v", m)
+	}
+}
