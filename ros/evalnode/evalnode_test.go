@@ -14,11 +14,11 @@ import (
 
 	"korr/ros/action"
 	"korr/ros/evalnode"
-	"korr/ros/internal/rostest"
 	"korr/ros/master"
 	"korr/ros/msgs"
 	"korr/ros/names"
 	"korr/ros/node"
+	"korr/ros/rostest"
 )
 
 func TestMain(m *testing.M) {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"korr/ros/internal/rostest"
+	"korr/ros/rostest"
 	"korr/ros/xmlrpc"
 )
 

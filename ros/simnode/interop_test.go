@@ -12,9 +12,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"korr/ros/internal/rostest"
 	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
+	"korr/ros/rostest"
 	"korr/ros/simnode"
 )
 

@@ -126,7 +126,7 @@ func Command(ctx context.Context, t testing.TB, uri string, args ...string) *exe
 // root is the module's folder.
 func root() string {
 	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "../../..")
+	return filepath.Join(filepath.Dir(file), "../..")
 }
 
 // generated are the Python modules of korr's messages, made once for a test binary.
