@@ -6,7 +6,7 @@ const left = 34, right = 6, axis = 16;
 function nice(max) {
   if (!(max > 0)) return 1;
   const p = 10 ** Math.floor(Math.log10(max)), m = max / p;
-  return (m <= 1 ? 1 : m <= 2 ? 2 : m <= 2.5 ? 2.5 : m <= 5 ? 5 : 10) * p;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((s) => m <= s) * p;
 }
 
 const text = (v, digits) => (Number.isFinite(v) ? v.toFixed(digits) : "–");
@@ -31,7 +31,7 @@ export class Charts {
 
   element(root, title, unit, key) {
     const box = document.createElement("div");
-    box.className = key === "phase" ? "chart band" : "chart";
+    box.className = `chart ${key}`;
     const head = document.createElement("header"), h = document.createElement("h2"), small = document.createElement("small"), value = document.createElement("output");
     h.textContent = title;
     small.textContent = unit;
@@ -56,7 +56,7 @@ export class Charts {
 
   span() {
     const last = this.samples.at(-1)?.time ?? 0;
-    return Math.max(20, Math.ceil(last / 10) * 10);
+    return Math.max(10, Math.ceil(last / 5) * 5);
   }
 
   draw() {
@@ -93,7 +93,7 @@ export class Charts {
     c.fillStyle = colour("--muted");
     c.textAlign = "center";
     c.textBaseline = "bottom";
-    const span = this.span(), every = span <= 20 ? 5 : span <= 60 ? 10 : span <= 120 ? 20 : 60;
+    const span = this.span(), every = span <= 12 ? 2 : span <= 25 ? 5 : span <= 60 ? 10 : span <= 120 ? 20 : 60;
     for (let t = 0; t <= span; t += every) c.fillText(t === 0 ? "0 s" : `${t}`, Math.min(x(t), x(span) - 6), h);
   }
 

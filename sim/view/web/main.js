@@ -19,7 +19,7 @@ const stage = new Stage($("scene"), $("names"));
 const charts = new Charts($("charts"), (i) => { if (state.mode === "replay") send("seek", { step: i }); }, stage.cheap);
 stage.paint();
 // What a test reads: frames drawn, whether the scene is there, the newest state.
-window.korr = { stage, state, get samples() { return samples; }, get frame() { return frame; } };
+window.korr = { stage, charts, state, get samples() { return samples; }, get frame() { return frame; } };
 
 function notice(text) {
   $("notice").textContent = text;

@@ -4,7 +4,7 @@ import { OrbitControls } from "./vendor/three/OrbitControls.js";
 import { flat, material as cheap, software } from "./light.js";
 
 const cameras = {
-  front: { from: [1.28, -0.86, 0.78], to: [0.36, 0.02, 0.26] },
+  front: { from: [1.36, -0.9, 0.8], to: [0.39, 0.02, 0.225] },
   close: { from: [0.98, -0.46, 0.4], to: [0.46, 0.03, 0.08] },
   side: { from: [0.42, -1.35, 0.55], to: [0.36, 0, 0.26] },
   top: { from: [0.44, -0.02, 1.45], to: [0.45, 0, 0] },
@@ -50,17 +50,18 @@ function merge(geoms) {
   return out;
 }
 
-function marker(colour) {
-  const group = new THREE.Group(), on = { color: colour, depthTest: false, transparent: true };
-  const ball = new THREE.Mesh(new THREE.SphereGeometry(0.0065, 16, 12), new THREE.MeshBasicMaterial({ ...on, opacity: 0.95 }));
-  const points = [[0, 0, 0], [0, 0, -0.05], [0, -0.03, -0.012], [0, 0.03, -0.012]].map((p) => new THREE.Vector3(...p));
-  const frame = new THREE.LineSegments(new THREE.BufferGeometry().setFromPoints([points[0], points[1], points[2], points[3]]), new THREE.LineBasicMaterial({ ...on, opacity: 0.8 }));
-  const path = new THREE.Line(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ ...on, opacity: 0.7 }));
+/** marker is where a tool should be: a ball with the axes of the gripper, and dots where it was before. */
+function marker(size) {
+  const group = new THREE.Group(), on = { depthTest: false, transparent: true };
+  const ball = new THREE.Mesh(new THREE.SphereGeometry(size, 20, 14), new THREE.MeshBasicMaterial({ ...on, opacity: 0.95 }));
+  const points = [[0, 0, 0], [0, 0, -0.07], [0, -0.035, -0.012], [0, 0.035, -0.012]].map((p) => new THREE.Vector3(...p));
+  const axes = new THREE.LineSegments(new THREE.BufferGeometry().setFromPoints(points), new THREE.LineBasicMaterial({ ...on, opacity: 0.9 }));
+  const path = new THREE.Points(new THREE.BufferGeometry(), new THREE.PointsMaterial({ ...on, opacity: 0.75, sizeAttenuation: false, size: 4 }));
   path.geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array(3 * trail), 3));
   path.frustumCulled = false;
-  group.add(ball, frame);
-  for (const o of [ball, frame, path]) o.renderOrder = 10;
-  return { group, path, materials: [ball.material, frame.material, path.material] };
+  group.add(ball, axes);
+  for (const o of [ball, axes, path]) o.renderOrder = 10;
+  return { group, path, materials: [ball.material, axes.material, path.material] };
 }
 
 export class Stage {
@@ -86,8 +87,8 @@ export class Stage {
     this.world = new THREE.Group();
     this.shadows = new THREE.Group(); // flat ones, of the cheap look
     this.scene.add(this.world, this.shadows);
-    this.target = marker("#2f6bd8");
-    this.base = marker("#e07b1f");
+    this.target = marker(0.007);
+    this.base = marker(0.0055);
     this.contacts = this.makeContacts();
     this.scene.add(this.target.group, this.target.path, this.base.group, this.base.path, this.contacts.points, this.contacts.normals);
     this.bodies = [];
@@ -255,6 +256,8 @@ export class Stage {
     const { clientWidth: w, clientHeight: h } = this.canvas.parentElement;
     if (!w || !h) return;
     this.renderer.setPixelRatio(this.ratio);
+    for (const m of [this.target, this.base]) m.path.material.size = 4 * this.ratio;
+    this.contacts.points.material.size = 6 * this.ratio;
     this.renderer.setSize(w, h, false);
     this.camera.aspect = w / h;
     this.camera.updateProjectionMatrix();
@@ -286,7 +289,7 @@ export class Stage {
       if (!label) continue;
       p.copy(mesh.position).project(this.camera);
       label.hidden = !this.show.names || p.z > 1;
-      if (!label.hidden) label.style.transform = `translate(${(((p.x + 1) / 2) * w).toFixed(1)}px, ${(((1 - p.y) / 2) * h).toFixed(1)}px) translate(-50%, -50%)`;
+      if (!label.hidden) label.style.transform = `translate(${(((p.x + 1) / 2) * w).toFixed(1)}px, ${(((1 - p.y) / 2) * h).toFixed(1)}px) translate(-50%, 14px)`;
     }
   }
 }
