@@ -203,10 +203,27 @@ type Eval struct {
 
 // Run closes the loop over ROS.
 type Run struct {
-	Robot         string  `yaml:"robot"`
-	Policy        string  `yaml:"policy"` // a shipped one's name or a checkpoint's path
-	Master        string  `yaml:"master"` // empty: ROS_MASTER_URI
-	RateHz        float64 `yaml:"rate_hz"`
-	MaxAgePeriods int     `yaml:"max_age_periods"`
-	MaxMisses     int     `yaml:"max_misses"`
+	Robot            string  `yaml:"robot"`       // ros1 or rosbridge
+	URL              string  `yaml:"url"`         // of the rosbridge server
+	ROSVersion       int     `yaml:"ros_version"` // behind the rosbridge server: 1 or 2
+	Arm              string  `yaml:"arm"`         // file that describes the arm; empty: a Franka
+	Policy           string  `yaml:"policy"`      // a shipped one's name or a checkpoint's path
+	Master           string  `yaml:"master"`      // empty: ROS_MASTER_URI
+	RateHz           float64 `yaml:"rate_hz"`
+	Lead             int     `yaml:"lead"`   // control steps; 0 = chunks are planned in the control step
+	Bridge           int     `yaml:"bridge"` // actions
+	Resume           bool    `yaml:"resume"`
+	Deadman          bool    `yaml:"deadman"`
+	MaxAgePeriods    int     `yaml:"max_age_periods"`
+	MaxMisses        int     `yaml:"max_misses"`
+	TrackingError    float64 `yaml:"tracking_error"` // m; 0 = off
+	TrackingTicks    int     `yaml:"tracking_ticks"`
+	TrackingSpeed    float64 `yaml:"tracking_speed"` // m/s; 0 = off
+	CPUs             string  `yaml:"cpus"`           // "2,3"; empty = any
+	Priority         int     `yaml:"priority"`       // SCHED_FIFO; 0 = none
+	LockMemory       bool    `yaml:"lock_memory"`
+	GCPercent        int     `yaml:"gc_percent"`      // 0 = Go's own
+	MemoryLimitMB    int     `yaml:"memory_limit_mb"` // 0 = none
+	Metrics          string  `yaml:"metrics"`         // host:port; empty = none
+	MetricsTokenFile string  `yaml:"metrics_token_file"`
 }

@@ -7,6 +7,7 @@ import (
 	"korr/configs"
 	"korr/residual/loop"
 	"korr/ros/node"
+	"korr/ros/rosbridge"
 )
 
 // The exit codes, the same for every verb.
@@ -47,6 +48,7 @@ func exitCode(err error) int {
 	var coded *codedError
 	var config *configs.Error
 	var noMaster *node.MasterError
+	var noBridge *rosbridge.UnreachableError
 	var silent *loop.SilenceError
 	switch {
 	case err == nil:
@@ -57,7 +59,7 @@ func exitCode(err error) int {
 		return coded.code
 	case errors.As(err, &config):
 		return exitUsage
-	case errors.As(err, &noMaster), errors.As(err, &silent):
+	case errors.As(err, &noMaster), errors.As(err, &noBridge), errors.As(err, &silent):
 		return exitUnreachable
 	case loop.LastStates(err) != nil:
 		return exitSafety

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"korr/residual"
 	"korr/residual/loop"
-	"korr/ros/names"
 	"korr/ros/robot"
 	"korr/sim"
 )
@@ -21,10 +16,13 @@ import (
 // runOptions are the verb's flags that are no settings.
 type runOptions struct {
 	*app
-	dryRun, lockStep, yes, wait, deadman bool
-	episodes                             int
-	dump                                 string
+	dryRun, shadow, lockStep, yes, wait, once bool
+	episodes                                  int
+	dump                                      string
 }
+
+// passive reports whether nothing may be commanded.
+func (o *runOptions) passive() bool { return o.dryRun || o.shadow }
 
 func newCmdRun(a *app) *cobra.Command {
 	o := &runOptions{app: a}
@@ -32,28 +30,43 @@ func newCmdRun(a *app) *cobra.Command {
 		Use:   "run [name:=value ...]",
 		Short: "the control loop over ROS, against the simulator or an arm",
 		Long: `Reads the arm and the parts over ROS, computes one action per period, and sends it through the shield. It asks before it
-moves anything unless --yes; --dry-run computes and sends nothing. Interrupting it holds the arm where it is measured to be.
+moves anything unless --yes; --dry-run computes and sends nothing, and --shadow does so beside another controller, as node korr_shadow.
+Interrupting it holds the arm where it is measured to be.
 
-ROS arguments (__name:=, __ns:=, __master:=, remappings) may follow anywhere.`,
+After a fault the node stays, silent and reporting, until ~reset_fault and then ~enable are called, or it is interrupted (exit code 4);
+--exit-on-fault ends it at once. What else stops the arm, and what an operator does then: docs/safety.md.
+
+The settings run.* (korr run --set run.cpus=3, or a private ROS parameter _run/cpus:=3) choose how the loop keeps time, when the arm
+counts as blocked, and how an arm other than a Franka is described.
+
+ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follow anywhere.`,
 		Example: `  korr sim --ros --master &
   korr run --yes --episodes 3
-  korr run --policy runs/korr/policy.safetensors --dry-run __ns:=/arm`,
+  korr run --policy runs/korr/policy.safetensors --dry-run __ns:=/arm
+  korr run --robot rosbridge --url ws://robot:9090 --arm ur5e.yaml --metrics 127.0.0.1:9464`,
 		Args:        noArgs,
 		Annotations: rosAnnotation,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runRun(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.String("robot", "ros1", "how to reach the robot: ros1")
+	f.String("robot", "ros1", "how to reach the robot: ros1, rosbridge")
+	f.String("url", "ws://127.0.0.1:9090", "of the rosbridge server")
+	f.String("arm", "", "YAML `file` that describes an arm other than a Franka")
 	f.String("policy", "korr", "policy: shipped weights or the path of a checkpoint")
 	f.Float64("rate", 10, "control steps per second")
-	setKey(f, "robot", "run.robot")
-	setKey(f, "policy", "run.policy")
-	setKey(f, "rate", "run.rate_hz")
+	f.Bool("deadman", false, "hold unless ~deadman speaks every 0.3 s")
+	f.String("metrics", "", "serve Prometheus metrics at this `host:port`")
+	for flag, key := range map[string]string{
+		"robot": "run.robot", "url": "run.url", "arm": "run.arm", "policy": "run.policy", "rate": "run.rate_hz", "deadman": "run.deadman", "metrics": "run.metrics",
+	} {
+		setKey(f, flag, key)
+	}
 	f.BoolVar(&o.dryRun, "dry-run", false, "compute and send nothing")
+	f.BoolVar(&o.shadow, "shadow", false, "compute beside another controller: publish ~action and ~status, command nothing")
 	f.BoolVar(&o.lockStep, "lock-step", false, "tick on every observation of a simulator in lock step, not on the clock")
 	f.BoolVar(&o.yes, "yes", false, "do not ask before moving")
-	f.BoolVar(&o.wait, "wait", false, "wait for a ROS master instead of giving up")
-	f.BoolVar(&o.deadman, "deadman", false, "hold unless ~deadman speaks every 0.3 s")
+	f.BoolVar(&o.wait, "wait", false, "wait for a ROS master or rosbridge server instead of giving up")
+	f.BoolVar(&o.once, "exit-on-fault", false, "end at a fault instead of waiting for ~reset_fault")
 	f.IntVar(&o.episodes, "episodes", 0, "reset a simulator and run this many episodes; 0 = until stopped")
 	f.StringVar(&o.dump, "dump", "", "write the flight recorder to this `file` on a fault")
 	return cmd
@@ -64,7 +77,16 @@ type runResult struct {
 	Schema   string       `json:"schema"` // korr.run/1
 	Policy   string       `json:"policy"`
 	Episodes []runEpisode `json:"episodes"`
+	Chunks   *runChunks   `json:"chunks,omitempty"` // when they are planned beside the loop
 	tickResult
+}
+
+// runChunks says how the planning beside the loop went.
+type runChunks struct {
+	Planned uint64  `json:"planned"`
+	Bridged uint64  `json:"bridged"` // actions of an old chunk, because the next was late
+	Late    uint64  `json:"late"`    // control steps without an action
+	Longest float64 `json:"longest_ms"`
 }
 
 type runEpisode struct {
@@ -74,6 +96,13 @@ type runEpisode struct {
 }
 
 func runRun(ctx context.Context, o *runOptions) (err error) {
+	if o.passive() && o.episodes > 0 {
+		return usageErrorf("--dry-run and --shadow send nothing, so a simulator's --episodes would not advance")
+	}
+	n, err := o.enter(ctx)
+	if err != nil {
+		return err
+	}
 	p, err := o.loadPolicy(o.cfg.Run.Policy)
 	if err != nil {
 		return err
@@ -82,93 +111,51 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	n, err := o.rosNames("korr")
-	if err != nil {
-		return err
-	}
 	if err := o.confirm(n); err != nil {
 		return err
 	}
-	r, err := robot.Open(ctx, robot.Config{
-		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, Deadman: o.deadman, Wait: o.wait, Logger: o.log,
-	})
+	rc, err := o.robotConfig(n, task)
+	if err != nil {
+		return err
+	}
+	r, err := robot.Open(ctx, rc)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	cfg, t, closeDump, err := o.loopConfig(task)
+	cfg, t, closeDump, err := o.loopConfig(task, rc.Arm)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeDump()) }()
-	result := runResult{Schema: "korr.run/1", Policy: o.cfg.Run.Policy, Episodes: []runEpisode{}}
-	err = o.drive(ctx, r, p.NewController(task.NewFeatures()), cfg, &result)
-	result.tickResult = t.result()
-	return errors.Join(err, o.printRun(result))
-}
-
-// confirm asks before anything may move.
-func (o *runOptions) confirm(n *names.Names) error {
-	if o.yes || o.dryRun || o.lockStep { // only a simulator runs in lock step
-		return nil
-	}
-	if !onTerminal(o.in) {
-		return usageErrorf("this may move an arm and there is no terminal to ask: say --yes, or --dry-run")
-	}
-	fmt.Fprintf(o.err, "Policy %s will move the arm behind the ROS master %s. Go on? [y/N] ", o.cfg.Run.Policy, n.MasterURI)
-	answer, err := bufio.NewReader(o.in).ReadString('\n')
-	if a := strings.ToLower(strings.TrimSpace(answer)); err == nil && (a == "y" || a == "yes") {
-		return nil
-	}
-	return usageErrorf("not confirmed: nothing was moved")
-}
-
-func (o *runOptions) loopConfig(task *sim.Task) (loop.Config, *ticks, func() error, error) {
-	period := time.Duration(float64(time.Second) / o.cfg.Run.RateHz)
-	t := &ticks{period: period}
-	if o.lockStep {
-		t.period = 0
-	}
-	cfg := loop.Config{
-		Period: period, LockStep: o.lockStep, ObsDim: task.ObsDim(), MaxMisses: o.cfg.Run.MaxMisses,
-		MaxAge: time.Duration(o.cfg.Run.MaxAgePeriods) * period, Patience: resetTimeout, Resume: true, OnTick: t.add,
-		OnState: func(c loop.Change) {
-			if c.Cause != nil {
-				o.log.Warn("control loop", "from", c.From, "to", c.To, "cause", c.Cause)
-			} else {
-				o.log.Info("control loop", "from", c.From, "to", c.To)
-			}
-		},
-	}
-	if o.dump == "" {
-		return cfg, t, func() error { return nil }, nil
-	}
-	f, err := os.Create(o.dump)
+	ctl, planned, closePlanner, err := o.controller(p, task)
 	if err != nil {
-		return cfg, nil, nil, err
+		return err
 	}
-	cfg.Dump = f
-	return cfg, t, f.Close, nil
+	defer closePlanner()
+	if planned != nil {
+		r.CountLate(func() uint64 { return planned().Bridged })
+	}
+	closeMetrics, err := o.serveMetrics(r, planned)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeMetrics()) }()
+	result := runResult{Schema: "korr.run/1", Policy: o.cfg.Run.Policy, Episodes: []runEpisode{}}
+	err = o.onItsThread(func() error { return o.drive(ctx, r, ctl, cfg, &result) })
+	result.tickResult = t.result()
+	if planned != nil {
+		s := planned()
+		result.Chunks = &runChunks{s.Planned, s.Bridged, s.Late, float64(s.Longest.Microseconds()) / 1e3}
+	}
+	return errors.Join(err, o.printRun(result))
 }
 
 // drive runs the loop until ctx ends, or for the episodes of a simulator.
 func (o *runOptions) drive(ctx context.Context, r *robot.Robot, ctl *residual.Controller, cfg loop.Config, result *runResult) error {
 	if o.episodes == 0 {
 		ctl.Reset(o.cfg.Seed)
-		var machine loop.Robot = r
-		if o.dryRun {
-			machine = dryRobot{r}
-		}
-		l, err := loop.New(machine, ctl, cfg)
-		if err != nil {
-			return err
-		}
-		r.Attach(l)
-		l.Enable(true)
-		return l.Run(ctx)
-	}
-	if o.dryRun {
-		return usageErrorf("--dry-run sends nothing, so a simulator's --episodes would not advance")
+		return r.Serve(ctx, ctl, cfg, o.once, nil)
 	}
 	if err := findSimulator(ctx, r, o.cfg.Seed); err != nil {
 		return err
@@ -197,13 +184,6 @@ func findSimulator(ctx context.Context, r *robot.Robot, seed uint64) error {
 	return err
 }
 
-// dryRobot reads and never moves.
-type dryRobot struct{ *robot.Robot }
-
-func (dryRobot) Write([]float32) error { return nil }
-
-func (dryRobot) Hold(context.Context) error { return nil }
-
 func (o *runOptions) printRun(r runResult) error {
 	if o.json {
 		return o.printJSON(r)
@@ -215,6 +195,11 @@ func (o *runOptions) printRun(r runResult) error {
 	}
 	if r.Jitter != nil {
 		if err := o.printf("jitter   p50/p99/max  %v\n", *r.Jitter); err != nil {
+			return err
+		}
+	}
+	if c := r.Chunks; c != nil {
+		if err := o.printf("chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps without one\n", c.Planned, c.Longest, c.Bridged, c.Late); err != nil {
 			return err
 		}
 	}

@@ -87,3 +87,14 @@ func (r *Robot) awaitReset(ctx context.Context, l *loop.Loop, policy loop.Steppe
 		}
 	}
 }
+
+// Status is the state of the loop that was attached last; the zero value before there is one.
+func (r *Robot) Status() loop.Status {
+	r.guard.mu.Lock()
+	s := r.guard.loop
+	r.guard.mu.Unlock()
+	if s == nil {
+		return loop.Status{}
+	}
+	return s.Status()
+}

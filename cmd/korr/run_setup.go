@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"korr/basepolicy"
+	"korr/residual"
+	"korr/residual/loop"
+	"korr/residual/loop/realtime"
+	"korr/ros/names"
+	"korr/ros/robot"
+	"korr/sim"
+)
+
+// enter finds the node's names and, over ROS 1, its private parameters. Whether anybody can be asked comes first: without
+// a terminal nothing needs to be looked for.
+func (o *runOptions) enter(ctx context.Context) (*names.Names, error) {
+	if o.mustAsk() && !onTerminal(o.in) {
+		return nil, usageErrorf("this may move an arm and there is no terminal to ask: say --yes, or --dry-run")
+	}
+	node := "korr"
+	if o.shadow {
+		node = "korr_shadow" // beside a node korr
+	}
+	n, err := o.rosNames(node)
+	if err != nil || o.cfg.Run.Robot != "ros1" {
+		return n, err
+	}
+	return n, o.rosParams(ctx, n, o.wait)
+}
+
+// mustAsk reports whether something may move without anybody having agreed.
+func (o *runOptions) mustAsk() bool {
+	return !o.yes && !o.passive() && !o.lockStep // only a simulator runs in lock step
+}
+
+// confirm asks before anything may move.
+func (o *runOptions) confirm(n *names.Names) error {
+	if !o.mustAsk() {
+		return nil
+	}
+	where := "the ROS master " + n.MasterURI
+	if o.cfg.Run.Robot != "ros1" {
+		where = "the rosbridge server " + o.cfg.Run.URL
+	}
+	fmt.Fprintf(o.err, "Policy %s will move the arm behind %s. Go on? [y/N] ", o.cfg.Run.Policy, where)
+	answer, err := bufio.NewReader(o.in).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); err == nil && (a == "y" || a == "yes") {
+		return nil
+	}
+	return usageErrorf("not confirmed: nothing was moved")
+}
+
+// robotConfig describes the robot.
+func (o *runOptions) robotConfig(n *names.Names, task *sim.Task) (robot.Config, error) {
+	run := &o.cfg.Run
+	rc := robot.Config{
+		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, Deadman: run.Deadman, Passive: o.passive(),
+		Policy: run.Policy, Wait: o.wait, Logger: o.log,
+	}
+	if run.Robot == "rosbridge" {
+		rc.URL, rc.ROS1 = run.URL, run.ROSVersion == 1
+	}
+	if run.Arm == "" {
+		return rc, nil
+	}
+	var err error
+	if rc.Arm, err = robot.LoadArm(run.Arm); err != nil {
+		return rc, &codedError{exitUsage, err}
+	}
+	return rc, nil
+}
+
+// loopConfig describes the loop; the arm may bring limits of its own.
+func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config, *ticks, func() error, error) {
+	run := &o.cfg.Run
+	period := time.Duration(float64(time.Second) / run.RateHz)
+	t := &ticks{period: period}
+	if o.lockStep {
+		t.period = 0
+	}
+	cfg := loop.Config{
+		Period: period, LockStep: o.lockStep, ObsDim: task.ObsDim(), MaxMisses: run.MaxMisses,
+		MaxAge: time.Duration(run.MaxAgePeriods) * period, Patience: resetTimeout, Resume: run.Resume, OnTick: t.add,
+		OnState: func(c loop.Change) {
+			if c.Cause != nil {
+				o.log.Warn("control loop", "from", c.From, "to", c.To, "cause", c.Cause)
+			} else {
+				o.log.Info("control loop", "from", c.From, "to", c.To)
+			}
+		},
+	}
+	if arm != nil && arm.Limits != nil {
+		cfg.Shield = arm.Limits.Shield()
+	}
+	if !o.passive() { // another controller's arm does not follow this one's commands
+		cfg.Tracking = loop.Tracking{MaxError: run.TrackingError, MinProgress: 0.001, Ticks: run.TrackingTicks, MaxSpeed: run.TrackingSpeed}
+	}
+	if o.dump == "" {
+		return cfg, t, func() error { return nil }, nil
+	}
+	f, err := os.Create(o.dump)
+	if err != nil {
+		return cfg, nil, nil, err
+	}
+	cfg.Dump = f
+	return cfg, t, f.Close, nil
+}
+
+// controller makes the policy's controller, with its chunks planned beside the loop where there is a clock to keep.
+func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.Controller, func() basepolicy.AheadStats, func(), error) {
+	run := &o.cfg.Run
+	if o.lockStep || run.Lead == 0 {
+		return p.NewController(task.NewFeatures()), nil, func() {}, nil
+	}
+	c, ahead, err := p.NewAheadController(task.NewFeatures(), basepolicy.AheadConfig{Lead: run.Lead, Bridge: run.Bridge})
+	if err != nil {
+		return nil, nil, nil, usageErrorf("run.lead and run.bridge: %w", err)
+	}
+	return c, ahead.Stats, ahead.Close, nil
+}
+
+// onItsThread runs the loop on a thread that the system was asked to favour; what it refused is logged.
+func (o *runOptions) onItsThread(f func() error) error {
+	run := &o.cfg.Run
+	cpus, err := realtime.ParseCPUs(run.CPUs)
+	if err != nil {
+		return usageErrorf("run.cpus: %w", err)
+	}
+	opts := realtime.Options{
+		CPUs: cpus, Priority: run.Priority, LockMemory: run.LockMemory, GCPercent: run.GCPercent, MemoryLimit: int64(run.MemoryLimitMB) << 20,
+	}
+	if err := opts.Validate(); err != nil {
+		return &codedError{exitUsage, err}
+	}
+	refusals, restore := opts.Process()
+	defer restore()
+	ended := make(chan error, 1)
+	go func() { // it never unlocks its thread, which ends with it
+		for _, r := range append(refusals, opts.Thread()...) {
+			o.log.Warn("the system refused: "+r.What, "err", r.Err, "hint", r.Hint)
+		}
+		ended <- f()
+	}()
+	return <-ended
+}
