@@ -115,7 +115,8 @@ func TestSocketIsExact(t *testing.T) {
 	}
 }
 
-// TestPython runs examples/python against a server: the check of Gymnasium's interface in every action form, and the example.
+// TestPython runs examples/python against a server: the check of Gymnasium's interface in an action form of each width, and
+// the example.
 func TestPython(t *testing.T) {
 	const python = "/usr/bin/python3"
 	if out, err := exec.Command(python, "-c", "import numpy").CombinedOutput(); err != nil {
@@ -133,7 +134,7 @@ func TestPython(t *testing.T) {
 		}
 		return string(out)
 	}
-	for _, name := range action.Names() {
+	for _, name := range []string{"6d", "quat", "delta-axis-angle"} {
 		form, err := action.ParseForm(name)
 		if err != nil {
 			t.Fatal(err)
