@@ -24,7 +24,7 @@ func (o *evalOptions) serveEval(ctx context.Context) (err error) {
 		return err
 	}
 	o.log.Info("evaluation node is up", "node", n.Node, "master", n.MasterURI)
-	err = s.Run(ctx)
+	err = o.nodeEnd(s.Run(ctx))
 	o.log.Info("evaluation node stopped")
 	return errors.Join(err, s.Close())
 }

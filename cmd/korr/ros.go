@@ -71,6 +71,15 @@ func (a *app) rosParams(ctx context.Context, n *names.Names, wait bool) error {
 	return nil
 }
 
+// nodeEnd is the error of a node that has ended: rosnode kill is no failure.
+func (a *app) nodeEnd(err error) error {
+	if errors.Is(err, node.ErrShutdown) {
+		a.log.Info("told to shut down")
+		return nil
+	}
+	return err
+}
+
 // settings turns a tree of parameters into key=value.
 func settings(prefix string, tree map[string]any) (out []string) {
 	for k, v := range tree {

@@ -38,7 +38,7 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 		return err
 	}
 	o.log.Info("simulator is up", "node", n.Node, "master", n.MasterURI, "task", o.cfg.Sim.Task, "lock_step", o.lockStep)
-	err = s.Run(ctx)
+	err = o.nodeEnd(s.Run(ctx))
 	o.log.Info("simulator stopped", "steps", s.Steps())
 	return errors.Join(err, s.Close())
 }
