@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"korr/residual/loop"
 )
 
 func main() {
@@ -32,7 +34,7 @@ func execute(ctx context.Context, args []string, io *streams) int {
 	root.SetOut(io.out)
 	root.SetErr(io.err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) && loop.LastStates(err) == nil { // a fault outlives the interrupt
 		err = errors.Join(errInterrupted, err)
 	}
 	a.report(err)
