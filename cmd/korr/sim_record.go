@@ -13,6 +13,7 @@ import (
 	"korr/ros/record"
 	"korr/ros/simnode"
 	"korr/sim"
+	"korr/sim/domain"
 	"korr/sim/mujoco"
 	"korr/train/dataset"
 	"korr/train/eval"
@@ -81,7 +82,7 @@ func (r *recorder) wrap(newEnv func(eval.Condition) (sim.Env, error)) func(eval.
 		if err != nil {
 			return nil, err
 		}
-		arm, ok := env.(simnode.ArmState)
+		arm, ok := sim.As[simnode.ArmState](env)
 		if !ok {
 			return nil, errors.Join(simnode.ErrNoArm, env.Close())
 		}
@@ -175,6 +176,9 @@ type recordedEnv struct {
 	episode dataset.Episode
 }
 
+// Unwrap is the environment that is recorded.
+func (e *recordedEnv) Unwrap() sim.Env { return e.Env }
+
 // Reset implements sim.Env.
 func (e *recordedEnv) Reset(obs []float32, seed uint64) error {
 	r := e.rec
@@ -186,7 +190,7 @@ func (e *recordedEnv) Reset(obs []float32, seed uint64) error {
 	}
 	copy(e.obs, obs)
 	e.episode = e.origin
-	e.episode.Seed = seed
+	e.episode.Seed, e.episode.Domain = seed, domain.Of(e.Env).String()
 	r.open = true
 	if r.bag != nil && r.err == nil {
 		e.state.ArmStateTo(e.arm)
