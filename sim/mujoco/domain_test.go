@@ -183,3 +183,18 @@ func TestDomainOverlap(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkReset measures what drawing the physics adds to the start of an episode.
+func BenchmarkReset(b *testing.B) {
+	for name, r := range map[string]domain.Ranges{"nominal": {}, "drawn": wide} {
+		b.Run(name, func(b *testing.B) {
+			e := open(b, Config{Domain: r})
+			obs := make([]float32, e.spec.ObsDim)
+			for seed := uint64(0); b.Loop(); seed++ {
+				if err := e.Reset(obs, seed); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
