@@ -1,24 +1,33 @@
-// Package robot is a Franka arm with a part tracker behind loop.Robot, over ROS: the control node's side of the
-// topics of package msgs. Real arms and package simnode look the same to it.
+// Package robot is an arm with a part tracker behind loop.Robot: the control node's side of the topics of package msgs,
+// over ROS 1 (package node) or a rosbridge server (package rosbridge). Real arms and package simnode look the same to it.
 //
 // # Observation
 //
-// Callbacks store the newest message of each topic and nothing else. Read assembles: position and rotation from O_T_EE,
-// the twist as J(q) dq (package panda) or as reported, the width as the sum of the finger joints, the parts in the
-// policy's order. The sample's stamp is the oldest of its three messages', so that its age is that of its oldest part.
+// Callbacks store the newest message of each topic and nothing else; one that was overtaken on its way is dropped. Read
+// assembles: position, rotation and twist of the tool, the gripper's width, the parts in the policy's order. A Franka
+// arm's come from O_T_EE, J(q) dq (package panda) or O_dP_EE_d, and the finger joints; those of an arm that an ArmFile
+// describes from its joint states by package chain. The sample's stamp is the oldest of its messages', so that its age
+// is that of its oldest part.
 //
 // # Command
 //
-// Write hands the newest command over to a goroutine that publishes it as a pose whose header bears the stamp of the
-// observation it answers. The gripper is commanded on a change only (sim.GripperDeadBand), as a goal that is repeated
-// until it is acknowledged. Hold publishes the measured pose once; then nothing is sent until the next Write.
+// Write hands the newest command over to a goroutine that publishes it: to a Franka arm a pose whose header bears the
+// stamp of the observation it answers, to another one point of a joint trajectory within the limits of every joint. The
+// gripper is commanded on a change only (sim.GripperDeadBand). Hold publishes the measured pose once and drops what the
+// gripper was asked and did not acknowledge; then nothing is sent until the next Write. A passive robot has no
+// publishers of commands at all.
 //
 // # What stops the loop
 //
 // A Supervisor (loop.Loop) is told to fault by ~estop and by the arm's mode (REFLEX, USER_STOPPED), and to hold when
-// the master is lost, the dead-man (~deadman, if required) stays silent for 0.3 s, or the gripper does not answer.
-// ~enable arms it. Read fails, for good, when another node took this node's name. Silence of the arm is the loop's
-// own business: it holds after three periods.
+// the master or server is lost, the dead-man (~deadman, if required) stays silent for 0.3 s, /clock jumps back or stands
+// still, or the gripper does not answer. ~enable arms it. Read fails, for good, when another node took this node's name.
+// Silence of the arm is the loop's own business: it holds after three periods. Serve keeps a fault until ~reset_fault;
+// ~recover alone sends the arm's error_recovery.
+//
+// # Reports
+//
+// ~status at 10 Hz, ~action for every tick, /diagnostics at 1 Hz, from a goroutine of their own.
 //
 // # Lock step
 //
