@@ -36,7 +36,7 @@ func TestSimServe(t *testing.T) {
 	if err := json.NewDecoder(bufio.NewReader(r)).Decode(&served); err != nil {
 		t.Fatal(err)
 	}
-	c, err := serve.Dial(ctx, served.Address, 10*time.Second)
+	c, err := serve.Dial(ctx, served.Address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,18 +41,27 @@ def main():
     try:
         obs, _ = env.reset(seed=args.seed)
         rewards, episodes = 0.0, 0
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.process_time()
         for _ in range(args.steps):
             act = still(env.link, obs)
             act[:, :3] += rng.normal(0, 0.005, (args.envs, 3)).astype(np.float32)
             obs, reward, terminated, truncated, _ = env.step(act)
             rewards += reward.sum()
             episodes += int((terminated | truncated).sum())
-        took = time.perf_counter() - begin
+        took, cpu = time.perf_counter() - begin, time.process_time() - cpu
     finally:
         env.close()
-    rate = args.envs * args.steps / took
-    print(json.dumps({"envs": args.envs, "steps": args.envs * args.steps, "seconds": round(took, 3), "steps_per_second": round(rate, 1), "episodes": episodes, "rewards": rewards}))
+    steps = args.envs * args.steps
+    result = {
+        "envs": args.envs,
+        "steps": steps,
+        "seconds": round(took, 3),
+        "steps_per_second": round(steps / took, 1),
+        "client_cpu_us_per_step": round(1e6 * cpu / steps, 1),
+        "episodes": episodes,
+        "rewards": rewards,
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ func serveToys(t testing.TB, address string, change func(*Config)) *rig {
 	low, high := action.Canonical.Bounds()
 	cfg := Config{
 		Open: func() (sim.Env, error) { return newToy(0, &r.open), nil }, Form: "6d", Low: low, High: high, Fingerprint: "toy-1",
-		Patience: 2 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Patience: time.Minute, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	if change != nil {
 		change(&cfg)
@@ -142,7 +142,7 @@ func start(t testing.TB, r *rig, cfg Config, address string) {
 			if err != nil {
 				t.Errorf("Serve: %v", err)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the server does not end")
 		}
 		if n := r.open.Load(); n != 0 {
@@ -154,7 +154,7 @@ func start(t testing.TB, r *rig, cfg Config, address string) {
 // dial connects a client; the test's end closes it.
 func (r *rig) dial(t testing.TB) *Client {
 	t.Helper()
-	c, err := Dial(context.Background(), r.address, 5*time.Second)
+	c, err := Dial(context.Background(), r.address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func (r *rig) raw(t testing.TB) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	return c
 }
 
