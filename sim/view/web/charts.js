@@ -24,7 +24,7 @@ export class Charts {
       strip("phase", "phase", "", 0, ""),
       strip("reward", "reward", "so far", 0, "--good"),
       strip("residual", "residual", "norm of r", 2, "--accent"),
-      strip("innovation", "innovation", "rms of z − ẑ", 3, "--base"),
+      strip("innovation", "innovation", "rms of z − ẑ", 3, "--model"),
     ];
     new ResizeObserver(() => this.draw()).observe(root);
   }

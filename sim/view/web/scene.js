@@ -51,7 +51,7 @@ function merge(geoms) {
 }
 
 /** marker is where a tool should be: a ball with the axes of the gripper, and dots where it was before. */
-function marker(size) {
+function marker(size, order) {
   const group = new THREE.Group(), on = { depthTest: false, transparent: true };
   const ball = new THREE.Mesh(new THREE.SphereGeometry(size, 20, 14), new THREE.MeshBasicMaterial({ ...on, opacity: 0.95 }));
   const points = [[0, 0, 0], [0, 0, -0.07], [0, -0.035, -0.012], [0, 0.035, -0.012]].map((p) => new THREE.Vector3(...p));
@@ -60,7 +60,7 @@ function marker(size) {
   path.geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array(3 * trail), 3));
   path.frustumCulled = false;
   group.add(ball, axes);
-  for (const o of [ball, axes, path]) o.renderOrder = 10;
+  for (const o of [ball, axes, path]) o.renderOrder = order;
   return { group, path, materials: [ball.material, axes.material, path.material] };
 }
 
@@ -87,8 +87,8 @@ export class Stage {
     this.world = new THREE.Group();
     this.shadows = new THREE.Group(); // flat ones, of the cheap look
     this.scene.add(this.world, this.shadows);
-    this.target = marker(0.007);
-    this.base = marker(0.0055);
+    this.target = marker(0.006, 10);
+    this.base = marker(0.0075, 9);
     this.contacts = this.makeContacts();
     this.scene.add(this.target.group, this.target.path, this.base.group, this.base.path, this.contacts.points, this.contacts.normals);
     this.bodies = [];
@@ -256,7 +256,8 @@ export class Stage {
     const { clientWidth: w, clientHeight: h } = this.canvas.parentElement;
     if (!w || !h) return;
     this.renderer.setPixelRatio(this.ratio);
-    for (const m of [this.target, this.base]) m.path.material.size = 4 * this.ratio;
+    this.target.path.material.size = 3.5 * this.ratio;
+    this.base.path.material.size = 6 * this.ratio; // below the target's: its rim is seen where they differ little
     this.contacts.points.material.size = 6 * this.ratio;
     this.renderer.setSize(w, h, false);
     this.camera.aspect = w / h;
