@@ -109,6 +109,7 @@ type Koopman struct {
 	Ridge          float64 `yaml:"ridge"` // of the least-squares start
 	ConstrainEvery int     `yaml:"constrain_every"`
 	HeldOut        float64 `yaml:"held_out"` // fraction of the episodes
+	Rollouts       int     `yaml:"rollouts"` // episodes of the base policy beside the demonstrations
 	Quantile       float64 `yaml:"quantile"` // of the demonstrations' steps, below the innovation's limit
 	EvalHorizons   []int   `yaml:"eval_horizons"`
 }

@@ -138,6 +138,7 @@ func (c *Config) trainRules() []rule {
 		atLeast("koopman.constrain_every", k.ConstrainEvery, 1),
 		positive("koopman.ridge", k.Ridge),
 		within("koopman.held_out", k.HeldOut, 0, 0.9),
+		atLeast("koopman.rollouts", k.Rollouts, 0),
 		within("koopman.quantile", k.Quantile, 0.5, 0.99999),
 		widths("koopman.eval_horizons", k.EvalHorizons),
 	}

@@ -150,6 +150,8 @@ func (f *Reader) ForecastTo(pred, obs, us []float32, steps int) {
 type Score struct {
 	// Model is the forecaster's name.
 	Model string `json:"model"`
+	// Data names the episodes, where there are several kinds.
+	Data string `json:"data,omitempty"`
 	// Horizon is the number of steps ahead.
 	Horizon int `json:"horizon"`
 	// RMSE is the root mean square error over windows and coordinates, in

@@ -27,7 +27,7 @@ func ok(t *testing.T, args ...string) string {
 var tiny = []string{
 	"--set", "sim.max_steps=30", "--set", "collect.episodes=3", "--set", "collect.only_success=false",
 	"--set", "base.hidden=16", "--set", "koopman.hidden=16", "--set", "koopman.latent_dim=96", "--set", "koopman.horizon=3",
-	"--set", "koopman.eval_horizons=1,5", "--set", "residual.critic_start=64", "--set", "residual.actor_start=96", "--set", "residual.envs=4",
+	"--set", "koopman.eval_horizons=1,5", "--set", "koopman.rollouts=2", "--set", "residual.critic_start=64", "--set", "residual.actor_start=96", "--set", "residual.envs=4",
 	"--set", "residual.batch=8", "--set", "residual.critic_warm_up=4", "--set", "residual.eval_episodes=2", "--set", "residual.eval_every=100",
 }
 
@@ -46,7 +46,7 @@ func TestPipeline(t *testing.T) {
 	}
 	var k trainKoopmanResult
 	decodeOne(t, step("train", "koopman", "--json", "--data", in("demos"), "--base", base, "--out", in("koopman"), "--steps", "3"), &k)
-	if len(k.Scores) != 8 || k.SpectralRadius > 1.0001 || k.Checkpoint != in("koopman", "checkpoints", "koopman.safetensors") {
+	if len(k.Scores) != 24 || k.SpectralRadius > 1.0001 || k.Checkpoint != in("koopman", "checkpoints", "koopman.safetensors") {
 		t.Errorf("%+v", k)
 	}
 	policies := map[string]string{}

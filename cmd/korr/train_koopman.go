@@ -30,7 +30,7 @@ func newCmdTrainKoopman(a *app) *cobra.Command {
 		Use:   "koopman",
 		Short: "a lifted linear model of the demonstrations, and how far ahead it predicts",
 		Long: `Fits z' = A z + B u on lifted observations: a least-squares start, then multi-step training with the spectral radius of A
-bounded. Prints the n-step error on held-out demonstrations and the time of a forecast beside persistence, DMDc and a nonlinear
+bounded. With koopman.rollouts it first plays the base policy with exploration noise and learns from that too. Prints the n-step error on held-out demonstrations and the time of a forecast beside persistence, DMDc and a nonlinear
 network.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainKoopman(cmd.Context(), o) },
@@ -52,6 +52,9 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	}
 	k, err := o.koopmanData(data)
 	if err != nil {
+		return err
+	}
+	if err := o.addRollouts(ctx, k); err != nil {
 		return err
 	}
 	folder, metrics, err := o.folder()
@@ -96,7 +99,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 
 func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 	if o.plot != "" && len(r.Scores) > 0 {
-		figure, err := scoreFigure(r.Scores)
+		figure, err := scoreFigure(scoresOn(r.Scores, ""))
 		if err != nil {
 			return err
 		}
@@ -107,11 +110,19 @@ func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 	if o.json {
 		return o.printJSON(r)
 	}
-	if len(r.Scores) > 0 {
-		if err := o.printf("RMSE of the normalised observation on held-out episodes\n\n"); err != nil {
+	for _, data := range []string{"", rolloutData} {
+		scores := scoresOn(r.Scores, data)
+		if len(scores) == 0 {
+			continue
+		}
+		kind := "demonstrations"
+		if data == rolloutData {
+			kind = "episodes of the base policy with exploration noise"
+		}
+		if err := o.printf("\nRMSE of the normalised observation on held-out %s\n\n", kind); err != nil {
 			return err
 		}
-		if err := scoreTable(r.Scores).WriteText(o.out); err != nil {
+		if err := scoreTable(scores).WriteText(o.out); err != nil {
 			return err
 		}
 	}

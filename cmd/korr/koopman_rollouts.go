@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+
+	"korr/basepolicy"
+	"korr/internal/seed"
+	"korr/koopman"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/eval"
+)
+
+// addRollouts plays koopman.rollouts episodes of the base policy with the exploration noise of a residual's warm-up, and adds
+// them to the data. Demonstrations show what goes well; a residual works where the base goes wrong, and a model that has never
+// seen that predicts worse there than that nothing changes.
+func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
+	n := a.cfg.Koopman.Rollouts
+	if n == 0 {
+		return nil
+	}
+	p, err := a.loadPolicy(a.cfg.Koopman.Base)
+	if err != nil {
+		return err
+	}
+	task, err := sim.TaskByName(p.Task)
+	if err != nil {
+		return err
+	}
+	episodes := make([]koopman.Episode, n)
+	errs := make([]error, n)
+	bar := a.progress("play the base policy", "episodes", n)
+	jobs := make(chan int)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	done := 0
+	for range min(n, a.workers()) {
+		wg.Go(func() {
+			env, err := a.newEnv(a.condition())
+			if err == nil {
+				defer func() { _ = env.Close() }() // nothing is written
+			}
+			for i := range jobs {
+				if err != nil {
+					errs[i] = err
+					continue
+				}
+				episodes[i], errs[i] = a.rollout(ctx, env, p, task, i)
+				mu.Lock()
+				done++
+				bar.set(done, n, "")
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range n {
+		jobs <- i
+	}
+	close(jobs)
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("play the base policy (koopman.rollouts=0 leaves that out): %w", err)
+	}
+	bar.finish(fmt.Sprintf("%d episodes", n))
+	held := int(math.Ceil(a.cfg.Koopman.HeldOut * float64(n)))
+	k.train, k.heldOutRollouts = append(k.train, episodes[held:]...), episodes[:held]
+	return nil
+}
+
+// rollout plays episode i. It ends early where a residual's training would end it.
+func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task *sim.Task, i int) (koopman.Episode, error) {
+	enc, err := taskEncoder(p, a.cfg.Residual.Features)
+	if err != nil {
+		return koopman.Episode{}, err
+	}
+	r := a.cfg.Residual
+	x := &explorer{
+		enc: enc, queue: basepolicy.NewQueue(p.Base.NewChunker(), p.Execute), engaged: task.Engaged, failAfter: r.FailAfter,
+		rng: seed.Stream(a.cfg.Seed, "koopman/noise", uint64(i)), sigma: r.Alpha * r.WarmUpNoise, rho: r.NoiseRho,
+		xo: make([]float32, enc.Dim()), u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
+	}
+	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(a.cfg.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
+	if err == nil && ep.Fault != nil && !errors.Is(ep.Fault, errHopeless) {
+		err = ep.Fault
+	}
+	return x.episode, err
+}
+
+// errHopeless ends an episode that has not engaged in time.
+var errHopeless = errors.New("no progress")
+
+// explorer is the base policy with exploration noise, and remembers what it saw and did.
+type explorer struct {
+	enc       *residual.Encoder
+	queue     *basepolicy.Queue
+	engaged   func(obsRaw []float32) bool
+	failAfter int
+	rng       *rand.Rand
+	sigma     float64 // of the normalised action
+	rho       float64 // autocorrelation from step to step
+
+	done    bool // engaged
+	xo, u   []float32
+	noise   []float64
+	episode koopman.Episode
+}
+
+// Reset implements sim.Policy.
+func (x *explorer) Reset(episodeSeed uint64) { x.queue.Reset(episodeSeed) }
+
+// ActTo implements sim.Policy.
+func (x *explorer) ActTo(act, obs []float32) error {
+	x.done = x.done || x.engaged(obs)
+	if x.failAfter > 0 && x.episode.T >= x.failAfter && !x.done {
+		return errHopeless
+	}
+	x.enc.EncodeTo(x.xo, obs)
+	if err := x.queue.ActTo(x.u, x.xo[:x.enc.BaseDim()]); err != nil {
+		return err
+	}
+	for j, e := range x.noise {
+		x.noise[j] = x.rho*e + math.Sqrt(1-x.rho*x.rho)*x.rng.NormFloat64()
+		x.u[j] += float32(x.sigma * x.noise[j])
+	}
+	x.enc.DenormalizeActionTo(act, x.u)
+	x.episode.Obs, x.episode.Act = append(x.episode.Obs, x.xo...), append(x.episode.Act, x.u...)
+	x.episode.T++
+	return nil
+}
