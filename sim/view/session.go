@@ -11,7 +11,7 @@ import (
 	"korr/sim/mujoco"
 )
 
-// frameRate is the most frames per second of wall time that are published.
+// frameRate is about how many frames are published per second of wall time in real time; twice as many are the most.
 const frameRate = 40
 
 // pause is how long a session with the loop on shows how an episode ended.
