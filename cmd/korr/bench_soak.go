@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"korr/internal/atomicfile"
+	"korr/sim"
+	"korr/sim/domain"
+	"korr/sim/mujoco"
+	"korr/sim/soak"
+)
+
+// mostGrowth is how much memory may grow over a soak before it counts as a leak, a fraction.
+const mostGrowth = 0.1
+
+// soakDomain is what a soak draws when domain.* draws nothing.
+var soakDomain = domain.Ranges{Mass: [2]float64{0.5, 2}, Friction: [2]float64{0.5, 2}, Gain: [2]float64{0.7, 1.4}, Position: 0.005, Rotation: 0.1}
+
+// soakOptions are the verb's flags.
+type soakOptions struct {
+	*benchOptions
+	steps      int64
+	tasks      []string
+	workers    int
+	checkpoint string
+	perturb    float64
+}
+
+func newCmdBenchSoak(b *benchOptions) *cobra.Command {
+	o := &soakOptions{benchOptions: b}
+	cmd := &cobra.Command{
+		Use:   "soak",
+		Short: "very many random steps, in search of crashes, NaN and leaks",
+		Long: `Plays random actions, some of which have to be refused, pushes and drawn physics (domain.*, or ranges of its own when those are
+off) over the tasks at high randomness, and counts what must not happen. Exits with 3 when anything did, or when memory grew by more than
+a tenth. With --checkpoint an interrupted soak goes on where it stopped.`,
+		Example: `  korr bench soak --steps 100000
+  korr bench soak --steps 10000000 --checkpoint soak.json --json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchSoak(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.Int64Var(&o.steps, "steps", 100000, "control steps over all tasks")
+	f.StringSliceVar(&o.tasks, "tasks", []string{"all"}, "furniture tasks, or all")
+	f.IntVar(&o.workers, "workers", 0, "simulations at once; 0 = sim.workers, or one per processor")
+	f.StringVar(&o.checkpoint, "checkpoint", "", "keep the state in this `file` and go on from it")
+	f.Float64Var(&o.perturb, "perturb", 3, "strength of the pushes; 1 = as published")
+	return cmd
+}
+
+// soakResult is what the verb prints.
+type soakResult struct {
+	*soak.State
+	Growth float64 `json:"memory_growth"` // fraction, last third over first
+	Rate   float64 `json:"steps_per_second"`
+	Passed bool    `json:"passed"`
+}
+
+func runBenchSoak(ctx context.Context, o *soakOptions) error {
+	cfg, err := o.config()
+	if err != nil {
+		return err
+	}
+	p := o.progress("soak", "steps", int(o.steps))
+	cfg.Progress = func(steps, of int64, note string) { p.set(int(steps), int(of), note) }
+	state, err := soak.Run(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	p.finish(fmt.Sprintf("%d steps", state.Steps))
+	r := soakResult{State: state, Growth: soak.Growth(state.Memory)}
+	if state.Seconds > 0 {
+		r.Rate = float64(state.Steps) / state.Seconds
+	}
+	r.Passed = state.Broken == 0 && r.Growth <= mostGrowth
+	if err := o.printSoak(&r); err != nil || r.Passed {
+		return err
+	}
+	return gateErrorf("soak: %d broken episodes, memory grew by %.0f %%", state.Broken, 100*r.Growth)
+}
+
+func (o *soakOptions) config() (soak.Config, error) {
+	if o.steps < 1 {
+		return soak.Config{}, usageErrorf("--steps %d: play at least one", o.steps)
+	}
+	tasks := o.tasks
+	if len(tasks) == 1 && tasks[0] == "all" {
+		tasks = sim.TaskNames()
+	}
+	ranges := o.domainRanges()
+	if !ranges.On() {
+		ranges = soakDomain
+	}
+	cfg := soak.Config{Tasks: tasks, Steps: o.steps, Workers: o.workers, Seed: o.cfg.Seed}
+	if cfg.Workers < 1 {
+		cfg.Workers = o.app.workers()
+	}
+	cfg.Open = func(task string) (sim.Env, error) {
+		return mujoco.New(mujoco.Config{Task: task, Randomness: sim.High, Perturb: o.perturb, Domain: ranges})
+	}
+	if o.checkpoint == "" {
+		return cfg, nil
+	}
+	data, err := os.ReadFile(o.checkpoint)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return cfg, err
+	default:
+		cfg.Resume = new(soak.State)
+		if err := json.Unmarshal(data, cfg.Resume); err != nil {
+			return cfg, fmt.Errorf("%s is no checkpoint of a soak (delete it to start anew): %w", o.checkpoint, err)
+		}
+		o.log.Info("soak goes on", "from", cfg.Resume.Steps, "file", o.checkpoint)
+	}
+	cfg.Save = func(s *soak.State) error {
+		data, err := json.Marshal(s)
+		if err != nil {
+			return err
+		}
+		return atomicfile.Write(o.checkpoint, data)
+	}
+	return cfg, nil
+}
+
+func (o *soakOptions) printSoak(r *soakResult) error {
+	if o.json {
+		return o.printJSON(r)
+	}
+	last := r.Memory[len(r.Memory)-1].Bytes
+	if err := o.printf("%d steps, %d episodes, %.0f steps/s; %d environments opened; %d bad actions refused\n", r.Steps, r.Episodes, r.Rate, r.Opened, r.Refused); err != nil {
+		return err
+	}
+	for _, f := range r.Faults {
+		if err := o.printf("  %s, episode %d, step %d: %s\n", f.Task, f.Episode, f.Step, f.Error); err != nil {
+			return err
+		}
+	}
+	return o.printf("%d episodes ended as unstable, %d broken; %d MiB resident, growth %.1f %%\n", r.Unstable, r.Broken, last>>20, 100*r.Growth)
+}
