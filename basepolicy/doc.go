@@ -13,5 +13,7 @@
 //
 // with min and max from the demonstrations.
 //
-// MLP is chunked behaviour cloning: one network from o_t to the whole chunk.
+// MLP is chunked behaviour cloning: one network from o_t to the whole chunk. The
+// sub-package diffusion draws chunks by denoising. Policy is what every kind has
+// in common; a kind's package registers how its checkpoints are read.
 package basepolicy

@@ -71,6 +71,7 @@ func diffusionConfig(c *configs.Config, workers int) (imitation.DiffusionConfig,
 		net.Width, net.Blocks = b.Width, b.Blocks
 	}
 	sampler := diffusion.DefaultSampler()
+	sampler.Steps, sampler.WarmStep = min(sampler.Steps, b.DiffusionSteps), b.DiffusionSteps/2
 	if b.Sampler != "" {
 		var err error
 		if sampler, err = diffusion.ParseSampler(b.Sampler, sampler); err != nil {

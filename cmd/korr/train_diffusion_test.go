@@ -92,7 +92,7 @@ func TestEveryDiffusionSettingReachesTheTrainer(t *testing.T) {
 	want.Steps, want.Batch, want.LR, want.WarmUp, want.WeightDecay, want.GradClip, want.EMAPower, want.EMAMax = 11, 12, 13, 14, 15, 16, 0.17, 0.18
 	want.Network = diffusion.Config{Arch: "unet", Horizon: 20, StepDim: 22, DownDims: []int{24, 26}, Kernel: 27, Groups: 2}
 	want.Process = diffusion.Process{Steps: 60, Schedule: "linear", Prediction: "v"}
-	want.Sampler = diffusion.SamplerConfig{Method: "ddpm", Steps: 30, Warm: "consistent", WarmStep: 50}
+	want.Sampler = diffusion.SamplerConfig{Method: "ddpm", Steps: 30, Warm: "consistent", WarmStep: 30}
 	want.ValFraction, want.Quaternions, want.CheckpointEvery, want.Seed, want.Shards = 0.5, true, 29, c.Seed, 3
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

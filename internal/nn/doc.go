@@ -1,5 +1,6 @@
-// Package nn holds the float32 networks of the project: multilayer perceptrons
-// with hand-derived gradients, AdamW, gradient clipping and Polyak averaging.
+// Package nn holds the float32 networks of the project, with hand-derived
+// gradients: multilayer perceptrons and the layers of convolutional and attentive
+// networks; AdamW, gradient clipping, Polyak and exponential averaging.
 //
 // Matrices are row-major; a batch is [n, width]. A linear layer computes
 //
@@ -13,6 +14,15 @@
 // the scratch of batch-1 inference. Parameters of one MLP lie in one slab, so
 // the optimiser runs over long contiguous ranges. Nothing allocates after
 // construction.
+//
+// A larger network is made of layers (Linear, Conv1d, ConvTranspose1d, GroupNorm,
+// Attention, Activation, FiLM). A Builder lays their parameters out in one slab. A
+// layer's pass holds one batch: Forward returns memory of the pass and keeps a
+// reference to its input, Backward adds the parameters' gradients and returns that
+// of the input, some in the memory of the gradient given. Sequences are channels
+// last, [n, length, channels], so that the inputs under a convolution's kernel are
+// neighbours and a convolution is one product; Param.Taps tells how its weights
+// then lie. Gradient memory is made at the first Backward.
 //
 // Products go through gonum's blas32. The sub-package openblas, under the
 // build tag of that name, registers OpenBLAS and vectorised element loops.
