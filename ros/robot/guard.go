@@ -20,8 +20,9 @@ const (
 
 // guard passes on what must stop the loop, and lets an operator start it.
 type guard struct {
-	required bool // the dead-man is
-	lockStep bool // time is the simulator's business
+	required bool   // the dead-man is
+	lockStep bool   // time is the simulator's business
+	peer     string // whose loss the operator reads of
 	stop     chan struct{}
 	ended    chan struct{}
 	resets   chan chan error // requests of ~reset_fault, taken by Robot.Serve while it is in FAULT
@@ -37,8 +38,12 @@ type guard struct {
 }
 
 func newGuard(cfg *Config) *guard {
+	peer := "the ROS master"
+	if cfg.URL != "" {
+		peer = "the rosbridge server"
+	}
 	return &guard{
-		required: cfg.Deadman, lockStep: cfg.LockStep, lost: true,
+		required: cfg.Deadman, lockStep: cfg.LockStep, peer: peer, lost: true,
 		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan chan error),
 	}
 }
@@ -128,7 +133,7 @@ func (g *guard) hold(reason string) {
 // master is told when the ROS master, or the rosbridge server, is lost or back.
 func (g *guard) master(up bool) {
 	if !up {
-		g.hold("the ROS master is lost")
+		g.hold(g.peer + " is lost")
 	}
 }
 

@@ -72,7 +72,7 @@ var holds = map[string]struct {
 	"a joint missing": {func(_ *world, m *jointMachine) {
 		m.spoilWith(func(s *msgs.JointState, _ *msgs.PoseArray) bool { s.Name[3] = "elbow"; return true })
 	}, "too old"},
-	"master or server gone": {func(w *world, _ *jointMachine) { w.vanish() }, ""},
+	"master or server gone": {func(w *world, _ *jointMachine) { w.vanish() }, " is lost"},
 }
 
 // TestHolds: whatever happens the arm holds within three periods, the tick that notices, and the time the master's or
