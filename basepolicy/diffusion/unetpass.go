@@ -38,7 +38,6 @@ type resPass struct {
 	film *nn.FiLM
 	skip *nn.Conv1dPass // nil: identity
 	dy   []float32      // copy of the identity's gradient
-	n    int
 }
 
 func (r *resBlock) newPass(maxBatch, length int, ws *nn.Workspace) *resPass {
@@ -82,7 +81,7 @@ type levelPass struct {
 	a, b         *resPass
 	down         *nn.Conv1dPass
 	up           *nn.ConvTranspose1dPass
-	length, out  int // of its blocks
+	length       int // of its blocks
 	joined, dx   []float32
 	skip, dskip  []float32 // what a level of the way down hands across, and its gradient
 	across, deep int       // widths of joined's parts: from below, from across
@@ -112,7 +111,7 @@ func (u *unet) newPass(maxBatch int) Pass {
 	length := u.cfg.Horizon
 	for i := range u.downs {
 		l := &u.downs[i]
-		lp := &levelPass{a: l.a.newPass(maxBatch, length, ws), b: l.b.newPass(maxBatch, length, ws), length: length, out: l.b.out}
+		lp := &levelPass{a: l.a.newPass(maxBatch, length, ws), b: l.b.newPass(maxBatch, length, ws), length: length}
 		if l.down != nil {
 			lp.down = l.down.NewPass(maxBatch, length, ws)
 			length = l.down.OutLen(length)
@@ -125,7 +124,7 @@ func (u *unet) newPass(maxBatch int) Pass {
 	for i := range u.ups {
 		l := &u.ups[i]
 		half := l.a.in / 2
-		lp := &levelPass{a: l.a.newPass(maxBatch, length, ws), b: l.b.newPass(maxBatch, length, ws), length: length, out: l.b.out, deep: half, across: half}
+		lp := &levelPass{a: l.a.newPass(maxBatch, length, ws), b: l.b.newPass(maxBatch, length, ws), length: length, deep: half, across: half}
 		lp.joined = make([]float32, maxBatch*length*2*half)
 		lp.up = l.up.NewPass(maxBatch, length, ws)
 		length = l.up.OutLen(length)
