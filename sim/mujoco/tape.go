@@ -154,12 +154,6 @@ func (t *Tape) drift() (far float64) {
 	return far
 }
 
-// Phases is where the time of a control step goes (s). Collision and Solver are parts of Engine: finding contacts, and solving for
-// their forces.
-type Phases struct {
-	Total, Engine, Collision, Solver, Control, Threads, Outputs, Go float64
-}
-
 // Phases repeats the episode with clocks running, which slow it down a little. The engine's own clocks are the process's: no other
 // environment may be stepped meanwhile.
 func (t *Tape) Phases() (Phases, error) {
