@@ -9,9 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,9 +37,14 @@ func openTab(t *testing.T, page string, width, height int) *browserTab {
 	if err != nil {
 		t.Skip("no chromium here: install Debian's chromium to test the page in a browser")
 	}
+	profile, err := os.MkdirTemp("", "korr-chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(path, "--headless=new", "--no-sandbox", "--remote-debugging-port=0", "--remote-allow-origins=*", "--use-angle=swiftshader",
 		"--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio", "--hide-scrollbars",
-		fmt.Sprintf("--window-size=%d,%d", width, height), "--user-data-dir="+t.TempDir(), "about:blank")
+		fmt.Sprintf("--window-size=%d,%d", width, height), "--user-data-dir="+profile, "about:blank")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Chromium is many processes, which end together
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -46,8 +53,9 @@ func openTab(t *testing.T, page string, width, height int) *browserTab {
 		t.Skipf("chromium does not start: %v", err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
+		_ = os.RemoveAll(profile)
 	})
 	found := make(chan string, 1)
 	go func() {

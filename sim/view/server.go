@@ -125,7 +125,7 @@ func (s *Server) connect(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err != nil {
 		return // the upgrader has answered
 	}
-	v := &viewer{conn: c, board: s.session.board, submit: s.session.submit, gone: make(chan struct{}), errors: make(chan error, 8)}
+	v := &viewer{conn: c, board: s.session.board, submit: s.session.submit, turned: make(chan struct{}, 1), gone: make(chan struct{}), errors: make(chan error, 8)}
 	s.log.Debug("viewer came", "address", r.RemoteAddr)
 	v.serve(ctx)
 	s.log.Debug("viewer went", "address", r.RemoteAddr)

@@ -61,6 +61,10 @@ func TestControls(t *testing.T) {
 	p := newFake(100000)
 	c := dial(t, serve(t, Config{Live: p, Paused: true}))
 	c.state("status", "paused")
+	for _, on := range []string{"true", "false"} { // also while nothing moves
+		c.send(`{"cmd":"contacts","on":` + on + `}`)
+		c.until("contacts "+on, func(g got) bool { return g.kind() == "frame" && (g.data[1] == 1) == (on == "true") })
+	}
 	c.send(`{"cmd":"step"}`)
 	c.until("one sample", func(g got) bool {
 		return g.kind() == "samples" && binary.LittleEndian.Uint32(g.data[sampleHeader:]) == 1

@@ -348,9 +348,6 @@ func (s *Session) publish(f *mujoco.SceneFrame, step int, at float32) {
 	s.shown = time.Now()
 	number := uint32(s.board.frames + 1) // only the session writes it
 	plain := appendFrame(make([]byte, 0, frameHeader+bodySize*len(f.Poses)), f, number, uint32(step), at, false)
-	full := plain
-	if s.board.watched() {
-		full = appendFrame(make([]byte, 0, len(plain)+4+contactSize*len(f.Contacts)), f, number, uint32(step), at, true)
-	}
+	full := appendFrame(make([]byte, 0, len(plain)+4+contactSize*len(f.Contacts)), f, number, uint32(step), at, true)
 	s.board.update(func() { s.board.frame, s.board.full, s.board.frames = plain, full, s.board.frames+1 })
 }

@@ -15,6 +15,7 @@ type viewer struct {
 	board    *board
 	submit   func(request) error
 	contacts atomic.Bool
+	turned   chan struct{} // contacts changed: the newest frame is sent again
 	errors   chan error    // for the viewer, dropped when it does not take them
 	gone     chan struct{} // closed by read
 }
@@ -32,7 +33,9 @@ func (v *viewer) serve(ctx context.Context) {
 	close(now)
 	var at seen
 	for {
-		at.contacts = v.contacts.Load()
+		if c := v.contacts.Load(); c != at.contacts {
+			at.contacts, at.frames = c, 0
+		}
 		news, changed := v.board.news(&at)
 		for _, m := range news {
 			if v.write(m) != nil {
@@ -44,6 +47,7 @@ func (v *viewer) serve(ctx context.Context) {
 		}
 		select {
 		case <-changed:
+		case <-v.turned:
 		case err := <-v.errors:
 			if v.write(message{true, errorMessage(err)}) != nil {
 				return
@@ -108,6 +112,10 @@ func (v *viewer) read() {
 			mistakes++
 		case c.Cmd == "contacts":
 			v.contacts.Store(*c.On)
+			select {
+			case v.turned <- struct{}{}:
+			default:
+			}
 		default:
 			err = v.submit(request{c, v.refuse})
 		}
