@@ -12,19 +12,9 @@ import (
 // mlpFormat marks a checkpoint of an MLP policy, in its metadata.
 const mlpFormat = "korr/basepolicy.MLP/1"
 
-// Save writes the policy to a safetensors file, replacing it only when the new
-// one is complete: the weights "net.*", the normalizers "obs.*" and "act.*",
-// and configuration and origin in the metadata.
-func (m *MLP) Save(path string) error {
-	var f tensorfile.File
-	if err := m.SaveTo(&f, ""); err != nil {
-		return err
-	}
-	return tensorfile.Write(path, &f)
-}
-
 // SaveTo adds the policy to f with prefix before every tensor and metadata key,
-// so that a larger checkpoint can contain it.
+// so that a larger checkpoint can contain it: the weights "net.*", the normalizers
+// "obs.*" and "act.*", and configuration and origin in the metadata.
 func (m *MLP) SaveTo(f *tensorfile.File, prefix string) error {
 	cfg, err := json.Marshal(m.Config)
 	if err != nil {
@@ -41,20 +31,6 @@ func (m *MLP) SaveTo(f *tensorfile.File, prefix string) error {
 	m.Act.SaveTo(f, prefix+"act.")
 	nn.SaveParams(f, prefix+"net.", m.Net.Params())
 	return nil
-}
-
-// LoadMLP reads a policy that Save wrote. It refuses a file that is truncated,
-// of another kind, mis-shaped or not finite.
-func LoadMLP(path string) (*MLP, error) {
-	f, err := tensorfile.Read(path)
-	if err != nil {
-		return nil, fmt.Errorf("load base policy: %w", err)
-	}
-	m, err := LoadMLPFrom(f, "")
-	if err != nil {
-		return nil, fmt.Errorf("load base policy %s: %w", path, err)
-	}
-	return m, nil
 }
 
 // LoadMLPFrom reads what SaveTo added to f under the same prefix.

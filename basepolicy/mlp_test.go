@@ -51,13 +51,14 @@ func chunkOf(t testing.TB, p ChunkPolicy, obs []float32) []float32 {
 func TestMLPSaveLoad(t *testing.T) {
 	m := testMLP(t)
 	path := filepath.Join(t.TempDir(), "base.safetensors")
-	if err := m.Save(path); err != nil {
+	if err := Save(path, m); err != nil {
 		t.Fatal(err)
 	}
-	got, err := LoadMLP(path)
+	loaded, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := loaded.(*MLP)
 	if !reflect.DeepEqual(got.Config, m.Config) || got.Origin != m.Origin ||
 		!reflect.DeepEqual(got.Obs, m.Obs) || !reflect.DeepEqual(got.Act, m.Act) {
 		t.Errorf("loaded %+v %+v", got.Config, got.Origin)
@@ -93,7 +94,7 @@ func TestMLPInsideLargerCheckpoint(t *testing.T) {
 func TestLoadMLPRefuses(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
-	if err := testMLP(t).Save(good); err != nil {
+	if err := Save(good, testMLP(t)); err != nil {
 		t.Fatal(err)
 	}
 	read := func() *tensorfile.File {
@@ -145,7 +146,7 @@ func TestLoadMLPRefuses(t *testing.T) {
 	if err := os.WriteFile(bad, bytes.Clone(b[:len(b)-5]), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadMLP(bad); err == nil || !strings.Contains(err.Error(), "bad") {
+	if _, err := Load(bad); err == nil || !strings.Contains(err.Error(), "bad") {
 		t.Errorf("a truncated file: %v", err)
 	}
 }

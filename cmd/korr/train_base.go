@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/basepolicy"
 	"korr/configs"
 	"korr/internal/tensorfile"
 	"korr/train/dataset"
@@ -123,7 +124,7 @@ func runTrainCloning(ctx context.Context, o *trainBaseOptions, data *dataset.Dat
 		return err
 	}
 	path := folder.Checkpoint("base")
-	if err := m.Save(path); err != nil {
+	if err := basepolicy.Save(path, m); err != nil {
 		return err
 	}
 	took := p.finish(fmt.Sprintf("%d steps, loss %.4f", last.Step, last.Loss))
