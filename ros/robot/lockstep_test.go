@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", "8") // the tests wait, most of the time
+	_ = flag.Set("test.parallel", "4") // the tests wait, most of the time
 	goleak.VerifyTestMain(m)
 }
 

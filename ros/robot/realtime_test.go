@@ -111,6 +111,16 @@ func (d *drive) until(t *testing.T, s loop.State) loop.Change {
 	}
 }
 
+// soon waits for what a machine that is not too busy does within seconds.
+func soon(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
 func realTimeRig(t *testing.T, rc robot.Config) *rig {
 	t.Helper()
 	rc.Poll = 50 * time.Millisecond
@@ -125,9 +135,7 @@ func TestObservationsStop(t *testing.T) {
 	s := newSpy(t, r)
 	d := start(t, r.robot)
 	d.until(t, loop.StateRun)
-	for s.count() < 5 {
-		time.Sleep(10 * time.Millisecond)
-	}
+	soon(t, "five commands", func() bool { return s.count() >= 5 })
 	var sample loop.Sample
 	r.stop()
 	stopped := time.Now()
@@ -258,6 +266,7 @@ func TestDeadman(t *testing.T) {
 		t.Fatal(err)
 	}
 	press, release := context.WithCancel(ctx)
+	defer release()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for press.Err() == nil {
