@@ -116,7 +116,7 @@ func call[S, Q, R any](t *testing.T, b *bench, name string, q *Q) *R {
 func TestLockStepWaits(t *testing.T) {
 	b := serve(t, "", simnode.Config{Env: toyarm.New(100), LockStep: true, Resend: 20 * time.Millisecond})
 	first := b.state.Load()
-	time.Sleep(100 * time.Millisecond)
+	within(t, "a repetition", func() bool { return b.state.Load() != first })
 	if s := b.state.Load(); s == first || !s.Header.Stamp.Equal(first.Header.Stamp) || b.server.Steps() != 0 {
 		t.Fatalf("not repeated (%v) or moved: %+v, %d steps", s == first, s, b.server.Steps())
 	}
