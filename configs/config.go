@@ -147,6 +147,7 @@ type Residual struct {
 	CriticStart       int     `yaml:"critic_start"`   // environment steps
 	CriticWarmUp      int     `yaml:"critic_warm_up"` // critic updates
 	ActorStart        int     `yaml:"actor_start"`    // environment steps
+	Pretrain          int     `yaml:"pretrain"`       // actor updates
 	Penalty           float64 `yaml:"penalty"`
 	DemoFraction      float64 `yaml:"demo_fraction"`
 	WarmUpNoise       float64 `yaml:"warm_up_noise"` // these four: of the residual's [-1, 1]

@@ -179,6 +179,7 @@ func (c *Config) residualRules() []rule {
 		atLeast("residual.critic_start", r.CriticStart, 0),
 		atLeast("residual.critic_warm_up", r.CriticWarmUp, 0),
 		atLeast("residual.actor_start", r.ActorStart, r.CriticStart),
+		atLeast("residual.pretrain", r.Pretrain, 0),
 		atLeast("residual.penalty", r.Penalty, 0.0),
 		within("residual.demo_fraction", r.DemoFraction, 0, 1),
 		within("residual.warm_up_noise", r.WarmUpNoise, 0, 1),

@@ -104,7 +104,7 @@ func testDemo(t *testing.T, dir, base string, policies map[string]string) {
 	if r.Schema != "korr.eval/1" || r.Episodes != 3 || r.Frames != 90 || len(r.Results) != 6 || len(r.Comparisons) != 4 || r.LockStep.Steps != 180 || r.RealTime != nil {
 		t.Errorf("%+v", r)
 	}
-	if len(r.Prediction) != 8 || r.Prediction[0] == (koopman.Score{}) || r.Radius > 1.0001 {
+	if len(r.Prediction) != 12 || r.Prediction[0] == (koopman.Score{}) || r.Radius > 1.0001 {
 		t.Errorf("prediction %+v, radius %v", r.Prediction, r.Radius)
 	}
 	page, err := os.ReadFile(r.Report)

@@ -197,7 +197,7 @@ func td3Config(c *configs.Config, workers int) td3.Config {
 		Alpha: r.Alpha, Execute: c.Base.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
 		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,
-		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
+		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Pretrain: r.Pretrain, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
 		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho,
 		TargetNoise: r.TargetNoise, TargetNoiseClip: r.TargetNoiseClip,
 		KoopmanGradient: r.KoopmanGradient, KoopmanWeight: r.KoopmanWeight, KoopmanLR: r.KoopmanLR, ConstrainEvery: r.ConstrainEvery,

@@ -50,6 +50,7 @@ type Config struct {
 	CriticStart  int     `json:"critic_start"`   // environment steps before the critics learn
 	CriticWarmUp int     `json:"critic_warm_up"` // critic updates made at once at CriticStart
 	ActorStart   int     `json:"actor_start"`    // environment steps before the actor acts and learns
+	Pretrain     int     `json:"pretrain"`       // steps of behaviour cloning of the actor on the demonstrated residuals, before everything
 	Penalty      float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
 	DemoFraction float64 `json:"demo_fraction"`  // of every batch, if there are demonstrations
 
@@ -142,6 +143,7 @@ func (c *Config) Validate() error {
 		{"noise", min(c.WarmUpNoise, c.NoiseStart, c.NoiseEnd, c.TargetNoise, c.TargetNoiseClip) >= 0, "at least 0"},
 		{"koopman_weight", c.KoopmanWeight >= 0, "at least 0"},
 		{"penalty", c.Penalty >= 0, "at least 0"},
+		{"pretrain", c.Pretrain >= 0, "at least 0"},
 		{"fail_after", c.FailAfter >= 0 && c.MaxSteps >= 0, "fail_after and max_steps of at least 0"},
 		{"eval_episodes", c.EvalEvery <= 0 || c.EvalEpisodes >= 1, "at least 1 when eval_every is set"},
 	} {

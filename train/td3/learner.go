@@ -95,6 +95,33 @@ func (l *learner) update(withActor bool) error {
 	return l.updateActor()
 }
 
+// pretrain takes n steps of the actor towards the demonstrated residuals, clipped
+// to its reach, by mean squared error (behaviour cloning). It returns the last
+// loss.
+func (l *learner) pretrain(n int) (loss float64, err error) {
+	d, u, b := l.dims, l.dims.act, l.cfg.Batch
+	for range n {
+		l.demos.Sample(l.rng.Rand, l.idx)
+		l.pair.n = 0
+		for row, i := range l.idx {
+			l.gather(row, l.demos, i)
+		}
+		loss = 0
+		for i, r := range l.actor.forward(l.x, b) {
+			e := r - l.in[i/u*(d.x+u)+d.x+i%u]
+			loss += float64(e*e) / float64(b*u)
+			l.dr[i] = 2 * e / float32(b*u)
+		}
+		if !finite(loss) {
+			return loss, fmt.Errorf("%w: loss %v of behaviour cloning", ErrDiverged, loss)
+		}
+		if _, err := l.actor.step(l.dr, &l.pair); err != nil {
+			return loss, fmt.Errorf("behaviour cloning: %w", err)
+		}
+	}
+	return loss, nil
+}
+
 // sample draws the batch, demonstrations first, and gathers it.
 func (l *learner) sample() {
 	l.fromDemos = 0

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"korr/internal/nn"
@@ -262,4 +263,26 @@ func TestUpdatesDoNotAllocate(t *testing.T) {
 
 func same(a, b []*nn.Param) bool {
 	return slices.EqualFunc(a, b, func(p, q *nn.Param) bool { return slices.Equal(p.Data, q.Data) })
+}
+
+// TestPretrainClones: the actor comes to give the demonstrated residuals.
+func TestPretrainClones(t *testing.T) {
+	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg.ActorLR = 1e-3
+	tr := newTestTrainer(t, &cfg, &in)
+	first, err := tr.learner.pretrain(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := tr.learner.pretrain(600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last > 0.5*first {
+		t.Errorf("loss %g at first, %g after cloning", first, last)
+	}
+	cfg.Pretrain, in.Demos = 1, nil
+	if _, err := Train(t.Context(), cfg, in); err == nil || !strings.Contains(err.Error(), "pretrain") {
+		t.Errorf("without demonstrations: %v", err)
+	}
 }
