@@ -204,9 +204,11 @@ func TestCancel(t *testing.T) {
 		t.Fatalf("the rejected goal ended the first: %+v", c.Result())
 	}
 	begin := time.Now()
-	cancel.Write(&msgs.GoalID{})
+	for ; c.Result() == nil && time.Since(begin) < 3*time.Second; time.Sleep(20 * time.Millisecond) {
+		cancel.Write(&msgs.GoalID{}) // the first ones may be too early for the connection
+	}
 	r := result(t, c)
-	if d := time.Since(begin); d > time.Second {
+	if d := time.Since(begin); d > 3*time.Second {
 		t.Errorf("cancelling took %v", d)
 	}
 	if r.Status.Status != msgs.GoalPreempted || r.Result.Episodes == 0 || r.Result.Episodes >= 1000 || r.Result.Error != "cancelled" || int(r.Result.Episodes) != len(r.Result.Results) {
