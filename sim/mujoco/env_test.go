@@ -75,7 +75,13 @@ func TestExpertAssembles(t *testing.T) {
 		obs := make([]float32, e.spec.ObsDim)
 		won := 0
 		for seed := range uint64(6) {
-			if r, _ := assemble(t, e, obs, seed, nil); r.Success {
+			r, _ := assemble(t, e, obs, seed, func(int) bool {
+				if d := e.penetration(); d > heldDepth {
+					t.Errorf("%s, seed %d: a contact %.2f mm deep", level, seed, 1e3*d)
+				}
+				return false
+			})
+			if r.Success {
 				won++
 				if st := e.PegState(0); math.Abs(st[0]-sim.LegPeg) > e.task.PosTolerance {
 					t.Errorf("success at depth %.1f mm, seat at %.1f mm", 1e3*st[0], 1e3*sim.LegPeg)

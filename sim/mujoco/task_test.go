@@ -135,6 +135,9 @@ func TestExperts(t *testing.T) {
 			t.Errorf("%s: the expert assembled %d of 3", name, won)
 		}
 		t.Logf("%s: deepest contact %.2f mm", name, 1e3*deepest)
+		if name != "square_table" && deepest > heldDepth {
+			t.Errorf("%s: a contact %.2f mm deep", name, 1e3*deepest)
+		}
 	}
 }
 
