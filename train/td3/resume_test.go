@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -165,7 +166,7 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 	}
 }
 
-// TestKillAndResume kills the process of a run without warning.
+// TestKillAndResume kills the process of a run without warning, and the processes that resume it at random moments.
 func TestKillAndResume(t *testing.T) {
 	const key = "KORR_TD3_TEST_RUN"
 	cfg := shortConfig(ResiP)
@@ -176,6 +177,7 @@ func TestKillAndResume(t *testing.T) {
 		if in.Run, err = run.Open(dir); err != nil {
 			t.Fatal(err)
 		}
+		in.Resume = true // from nothing at first
 		inner := in.NewEnv
 		in.NewEnv = func(i int) (sim.Env, error) { // slow enough to be caught
 			e, err := inner(i)
@@ -187,26 +189,31 @@ func TestKillAndResume(t *testing.T) {
 		return
 	}
 	in.Run = newRun(t)
-	child := exec.Command(os.Args[0], "-test.run=^TestKillAndResume$")
-	child.Env = append(os.Environ(), key+"="+in.Run.Dir())
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
 	state := in.Run.Checkpoint(StateName)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(state); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			_ = child.Process.Kill()
-			t.Fatal("no checkpoint within a minute")
+	killAfterCheckpoint := func(wait time.Duration) {
+		t.Helper()
+		child := exec.Command(os.Args[0], "-test.run=^TestKillAndResume$")
+		child.Env = append(os.Environ(), key+"="+in.Run.Dir())
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
 		}
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			if _, err := os.Stat(state); err == nil {
+				break
+			} else if time.Now().After(deadline) {
+				_ = child.Process.Kill()
+				t.Fatal("no checkpoint within a minute")
+			}
+		}
+		time.Sleep(wait)
+		_ = child.Process.Kill() // it may have ended
+		_ = child.Wait()
 	}
-	time.Sleep(30 * time.Millisecond) // into the steps after a checkpoint
-	if err := child.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Wait(); err == nil {
-		t.Fatal("the run ended before it was killed: slow it down")
+	killAfterCheckpoint(30 * time.Millisecond) // into the steps after a checkpoint
+	for range 3 {                              // while it starts, resumes, writes or steps
+		wait := time.Duration(rand.IntN(200)) * time.Millisecond
+		t.Log("killed after", wait)
+		killAfterCheckpoint(wait)
 	}
 	in.Resume = true
 	if _, err := Train(t.Context(), cfg, in); err != nil {
