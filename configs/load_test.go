@@ -106,7 +106,7 @@ func TestBadInputNamesKeyAndSource(t *testing.T) {
 		{"bad choice", Options{Set: []string{"eval.randomness=low,wild"}}, []string{"eval.randomness[1]", "wild", "low, med, high"}},
 		{"bad YAML", Options{File: write(t, "eval: [")}, []string{"korr.yaml", "line 1"}},
 		{"no file", Options{File: "/does/not/exist.yaml"}, []string{"/does/not/exist.yaml", "no such file"}},
-		{"no preset", Options{Preset: "huge"}, []string{"preset huge", "default, one_leg, published, quick"}},
+		{"no preset", Options{Preset: "huge"}, []string{"preset huge", "default, diffusion, one_leg, published, quick"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
