@@ -9,10 +9,11 @@ import (
 // Lookahead predicts coordinates of the latent several steps ahead under a
 // known plan of actions. With C the rows read,
 //
-//	C z(k) = C A^k z + sum over j < k of C A^(k-1-j) B u_j
+//	C z(k) = C A^k z + sum over j < k of C A^(k-1-j) (B u_j + d)
 //
-// is linear in z and in the plan, so the powers are multiplied out once and a
-// prediction of all horizons costs two matrix-vector products. It holds a copy
+// is linear in z, in the plan and in a lasting disturbance d (see Observer), so
+// the powers are multiplied out once and a prediction of all horizons costs two
+// matrix-vector products, three with a disturbance. It holds a copy
 // of what it needs: a model trained further needs a new one. Reading it is safe
 // from several goroutines.
 type Lookahead struct {
@@ -20,6 +21,7 @@ type Lookahead struct {
 	rows                  int
 	g                     []float32 // [rows, L]
 	h                     []float32 // [rows, steps*U]
+	e                     []float32 // [rows, L] of a disturbance
 }
 
 // Lookahead returns the predictor of the latent coordinates from..to-1 at the
@@ -38,7 +40,8 @@ func (m *Model) Lookahead(horizons []int, from, to int) (*Lookahead, error) {
 	}
 	c := to - from
 	a := &Lookahead{latent: l, actDim: u, steps: longest, rows: c * len(horizons)}
-	a.g, a.h = make([]float32, a.rows*l), make([]float32, a.rows*longest*u)
+	a.g, a.h, a.e = make([]float32, a.rows*l), make([]float32, a.rows*longest*u), make([]float32, a.rows*l)
+	sum := make([]float32, c*l)                               // C (1 + A + ... + A^(k-1))
 	power, next := make([]float32, c*l), make([]float32, c*l) // C A^k
 	for i := range c {
 		power[i*l+from+i] = 1
@@ -46,11 +49,15 @@ func (m *Model) Lookahead(horizons []int, from, to int) (*Lookahead, error) {
 	response := make([]float32, longest*c*u) // C A^k B
 	for k := 1; k <= longest; k++ {
 		nn.MatMul(response[(k-1)*c*u:k*c*u], power, m.B.Data, c, l, u, 0)
+		for i, v := range power {
+			sum[i] += v
+		}
 		nn.MatMul(next, power, m.A.Data, c, l, l, 0)
 		power, next = next, power
 		for i, horizon := range horizons {
 			if horizon == k {
 				copy(a.g[i*c*l:(i+1)*c*l], power)
+				copy(a.e[i*c*l:(i+1)*c*l], sum)
 			}
 		}
 	}
@@ -76,10 +83,14 @@ func (a *Lookahead) Steps() int { return a.steps }
 
 // PredictTo writes the prediction dst [Dim], horizon by horizon, for the latent
 // z [L] and the plan [Steps, U], whose first action is the one about to be
-// executed. It allocates nothing and panics when a slice is too short.
-func (a *Lookahead) PredictTo(dst, z, plan []float32) {
+// executed. d [L] is the disturbance, nil for none. It allocates nothing and
+// panics when a slice is too short.
+func (a *Lookahead) PredictTo(dst, z, plan, d []float32) {
 	dst = dst[:a.rows]
 	n := a.steps * a.actDim
 	nn.MatVec(dst, a.g, z[:a.latent], a.rows, a.latent, 0)
 	nn.MatVec(dst, a.h, plan[:n], a.rows, n, 1)
+	if d != nil {
+		nn.MatVec(dst, a.e, d[:a.latent], a.rows, a.latent, 1)
+	}
 }

@@ -35,11 +35,18 @@ func TestLookaheadEqualsRolling(t *testing.T) {
 	}
 	z, got := make([]float32, 9), make([]float32, a.Dim())
 	m.LiftTo(z, obs)
-	a.PredictTo(got, z, plan)
+	d := make([]float32, 9)
+	for i := range d {
+		d[i] = float32(rng.NormFloat64())
+	}
+	a.PredictTo(got, z, plan, d)
 	states := [][]float32{z}
 	for k := range 8 {
 		next := make([]float32, 9)
 		m.PredictTo(next, states[k], plan[k*3:])
+		for i := range next {
+			next[i] += d[i]
+		}
 		states = append(states, next)
 	}
 	for i, k := range horizons {
@@ -50,7 +57,7 @@ func TestLookaheadEqualsRolling(t *testing.T) {
 			}
 		}
 	}
-	if n := testing.AllocsPerRun(20, func() { a.PredictTo(got, z, plan) }); n != 0 {
+	if n := testing.AllocsPerRun(20, func() { a.PredictTo(got, z, plan, d) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

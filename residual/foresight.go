@@ -26,7 +26,8 @@ type Foresight struct {
 	Condition Condition `json:"condition"`
 	// Steps are the horizons k, in control steps from 1: step 1 is where the present base action leads.
 	Steps []int `json:"steps"`
-	// ObserverGain, above 0, adds the estimated disturbance C d (see koopman.Observer) to a Lookahead.
+	// ObserverGain, above 0, makes a Lookahead reckon with the estimated disturbance d (see koopman.Observer) and
+	// read C d too.
 	ObserverGain float64 `json:"observer_gain"`
 }
 

@@ -139,9 +139,13 @@ func (t *Tracker) AheadTo(dst, obsRaw []float32) {
 	switch t.fore.Condition {
 	case Lookahead:
 		n := t.look.Dim()
-		t.look.PredictTo(dst, t.z, t.plan)
+		var disturbance []float32
 		if t.obs != nil {
-			for i, d := range t.obs.Disturbance()[t.from : t.from+t.width-n] {
+			disturbance = t.obs.Disturbance()
+		}
+		t.look.PredictTo(dst, t.z, t.plan, disturbance)
+		if t.obs != nil {
+			for i, d := range disturbance[t.from : t.from+t.width-n] {
 				dst[n+i] = disturbanceScale * d
 			}
 		}

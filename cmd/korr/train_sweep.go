@@ -38,7 +38,7 @@ var builtInVariants = map[string][]string{
 	"resip-plan":    {"residual.method=resip", "residual.condition=plan"},
 	"resip-replan":  {"residual.method=resip", "residual.innovation_action=replan"},
 	"korr":          {"residual.method=korr"},
-	"korr-observer": {"residual.method=korr", "residual.observer_gain=0.3"},
+	"korr-observer": {"residual.method=korr", "residual.observer_gain=0.02"},
 	"korr-replan":   {"residual.method=korr", "residual.innovation_action=replan"},
 	"korr-one-step": {"residual.method=korr", "residual.foresight=[1]"},
 	"published":     {"residual.method=korr", "residual.condition=published"},
