@@ -20,6 +20,9 @@
 //  9. Deadlines. If the next release has already passed, that is a miss; whole periods that were slept
 //     through are dropped, never caught up in a burst.
 //
+// Between two ticks the loop wakes when a hold is requested and when the newest sample turns too old; a tick that comes
+// early in this way may hold, and never moves.
+//
 // Nothing in steps 1 to 9 allocates, locks or logs.
 //
 // # States

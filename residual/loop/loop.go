@@ -16,6 +16,7 @@ import (
 type Sample struct {
 	Obs   []float32 // raw observation [ObsDim]; the loop owns the slice, Read copies into it
 	Stamp time.Time // when it was measured, by the clock of Config.StampNow
+	Came  time.Time // when it arrived, by Config.Clock; zero: when the loop first saw it
 	Seq   uint64    // changes with every new sample; 0 means that there is none yet
 }
 
@@ -141,8 +142,11 @@ type Loop struct {
 	reanchor          bool // time was lost on purpose (Hold): schedule from now
 	streak            int  // deadlines missed in a row
 	next, last        time.Time
-	newest, lastFresh time.Time     // when Seq last changed; when the sample was last usable
-	age, silence      time.Duration // of the newest sample, by stamp and by arrival
+	newest, lastFresh time.Time       // when Seq last changed; when the sample was last usable
+	age, silence      time.Duration   // of the newest sample, by stamp and by arrival
+	expires           time.Time       // when the newest sample will be too old; zero while none is usable
+	early             bool            // woken before the release: this tick may hold, and not move
+	nudged            context.Context // ends when a hold is requested; of await
 }
 
 // New returns a loop in INIT, not enabled.
@@ -195,6 +199,8 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer l.inputs.interrupt.Store(nil)
 
 	l.begin()
+	l.listen(ctx)
+	defer l.inputs.nudge.Store(nil)
 	for {
 		if err := l.await(ctx); err != nil {
 			return l.end(ctx, err)
@@ -210,7 +216,7 @@ func (l *Loop) Run(ctx context.Context) error {
 func (l *Loop) begin() {
 	now := l.cfg.Clock.Now()
 	l.next, l.newest, l.lastFresh, l.last = now, now, now, time.Time{}
-	l.sample.Seq, l.streak, l.held, l.wantResume, l.preparing = 0, 0, false, false, false
+	l.sample.Seq, l.streak, l.held, l.wantResume, l.preparing, l.early = 0, 0, false, false, false, false
 	l.setState(StateInit, nil)
 }
 
@@ -218,7 +224,7 @@ func (l *Loop) begin() {
 func (l *Loop) await(ctx context.Context) (err error) {
 	defer recoverTo(&err)
 	if !l.cfg.LockStep {
-		return l.cfg.Clock.SleepUntil(ctx, l.next)
+		return l.sleep(ctx)
 	}
 	if l.cfg.Patience > 0 {
 		var cancel context.CancelFunc
@@ -232,6 +238,39 @@ func (l *Loop) await(ctx context.Context) (err error) {
 		return context.Cause(ctx)
 	}
 	return &ReadError{Err: err}
+}
+
+// sleep waits for the next release. It wakes before it when a hold is requested, and in RUN when the newest sample turns
+// too old in between: the robot then holds at once, not up to a period later.
+func (l *Loop) sleep(ctx context.Context) error {
+	until := l.next
+	if l.State() == StateRun && l.expires.Before(until) {
+		until = l.expires
+	}
+	if err := l.cfg.Clock.SleepUntil(l.nudged, until); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if l.nudged.Err() == nil { // the clock's own error
+			return err
+		}
+		l.listen(ctx)
+	}
+	l.early = l.cfg.Clock.Now().Before(l.next)
+	return nil
+}
+
+// listen makes RequestHold interrupt the next sleep.
+func (l *Loop) listen(ctx context.Context) {
+	if old := l.inputs.nudge.Load(); old != nil {
+		(*old)()
+	}
+	nudged, cancel := context.WithCancel(ctx)
+	l.nudged = nudged
+	l.inputs.nudge.Store(&cancel)
+	if l.inputs.hold.Load() != nil { // it came in between
+		cancel()
+	}
 }
 
 // end turns what interrupted await into Run's result.
@@ -267,7 +306,7 @@ func (l *Loop) oversleep(now time.Time) {
 
 // schedule sets the next release, next += Period, and counts it as missed when it has already passed.
 func (l *Loop) schedule() {
-	if l.cfg.LockStep {
+	if l.cfg.LockStep || l.early && !l.reanchor {
 		return
 	}
 	now := l.cfg.Clock.Now()
@@ -295,6 +334,7 @@ type inputs struct {
 	hold      atomic.Pointer[string]
 	estop     atomic.Pointer[string]
 	interrupt atomic.Pointer[context.CancelFunc]
+	nudge     atomic.Pointer[context.CancelFunc] // of Loop.nudged
 }
 
 // Enable arms the loop (true), which leaves HOLD once observations are fresh, or holds the robot (false)
@@ -305,10 +345,14 @@ func (l *Loop) Enable(on bool) {
 	l.inputs.enabled.Store(on)
 }
 
-// RequestHold enters HOLD at the next tick (dead-man released, master lost). Only Enable(true) leaves it.
+// RequestHold enters HOLD at once (dead-man released, master lost), waking the loop from its sleep. Only Enable(true)
+// leaves it.
 func (l *Loop) RequestHold(reason string) {
 	l.inputs.resume.Store(false)
 	l.inputs.hold.Store(&reason)
+	if wake := l.inputs.nudge.Load(); wake != nil && l.State() == StateRun {
+		(*wake)()
+	}
 }
 
 // EStop faults at once, waking the loop from its sleep. Nothing but Reset clears it.

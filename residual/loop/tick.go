@@ -41,12 +41,21 @@ func (l *Loop) tick(ctx context.Context) (fault error) {
 		l.open = false
 		return nil
 	}
-	if fault := l.decide(ctx, start, l.judge(start, rec)); fault != nil {
+	v := l.judge(start, rec)
+	if l.early && v == fresh && l.inputs.hold.Load() == nil { // a newer sample came in time
+		l.open = false
+		return nil
+	}
+	if fault := l.decide(ctx, start, v); fault != nil {
 		return fault
 	}
 	rec.State = l.State()
 	if rec.State != StateRun {
 		l.open, l.last = false, time.Time{}
+		return nil
+	}
+	if l.early { // the requested hold was taken back by Enable
+		l.open = false
 		return nil
 	}
 	if !l.last.IsZero() && !l.cfg.LockStep {
@@ -93,7 +102,9 @@ func (l *Loop) read(now time.Time, rec *Record) (again bool, fault error) {
 		return false, &NotFiniteError{What: "observation", Index: i, Value: l.sample.Obs[i]}
 	}
 	if l.sample.Seq != seq {
-		l.newest = now
+		if l.newest = now; !l.sample.Came.IsZero() {
+			l.newest = l.sample.Came
+		}
 		l.outputs.seq.Store(l.sample.Seq)
 	}
 	return l.sample.Seq == seq, nil
@@ -101,6 +112,7 @@ func (l *Loop) read(now time.Time, rec *Record) (again bool, fault error) {
 
 // judge looks at the newest sample's age.
 func (l *Loop) judge(now time.Time, rec *Record) verdict {
+	l.expires = time.Time{}
 	switch {
 	case l.sample.Seq == 0:
 		return absent
@@ -117,6 +129,7 @@ func (l *Loop) judge(now time.Time, rec *Record) verdict {
 	case -l.age > l.cfg.FutureTolerance:
 		return future
 	}
+	l.expires = now.Add(l.cfg.MaxAge - max(l.age, l.silence))
 	return fresh
 }
 
