@@ -62,7 +62,7 @@ const (
 // Save writes the policy to a safetensors file, replacing it only when the new one is complete. The base
 // policy and its normalisers are in it: one file is all a robot needs.
 func (p *Policy) Save(path string) error {
-	f, err := p.encode()
+	f, err := p.File()
 	if err == nil {
 		err = tensorfile.Write(path, f)
 	}
@@ -72,7 +72,8 @@ func (p *Policy) Save(path string) error {
 	return nil
 }
 
-func (p *Policy) encode() (*tensorfile.File, error) {
+// File returns the content of the checkpoint that Save writes.
+func (p *Policy) File() (*tensorfile.File, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}

@@ -207,7 +207,7 @@ func TestControllersShareNothing(t *testing.T) {
 // TestLoadRefusesDamage cuts, flips and re-labels a checkpoint.
 func TestLoadRefusesDamage(t *testing.T) {
 	p := testPolicy(t, MethodKORR, true, true)
-	good, err := p.encode()
+	good, err := p.File()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func giant(policy string) string {
 // FuzzDecode: no metadata makes the decoder panic or allocate what the file does not hold.
 func FuzzDecode(f *testing.F) {
 	p := testPolicy(f, MethodKORR, true, true)
-	good, err := p.encode()
+	good, err := p.File()
 	if err != nil {
 		f.Fatal(err)
 	}
