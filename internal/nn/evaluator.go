@@ -34,18 +34,14 @@ func (e *Evaluator) ForwardTo(dst, x []float32) {
 		if i < last {
 			y = e.h[i&1][:l.out]
 		}
-		beta := float32(0)
+		var bias []float32
 		if l.b != nil {
-			copy(y, l.b.Data)
-			beta = 1
+			bias = l.b.Data
 		}
-		MatVec(y, l.w.Data, in, l.out, l.in, beta)
-		if i < last {
-			if cfg.LayerNorm {
-				kernels.NormReLU(y, y, e.rstd[:], l.out)
-			} else {
-				kernels.ReLU(y)
-			}
+		hidden := i < last
+		Dense(y, l.w.Data, bias, in, hidden && !cfg.LayerNorm)
+		if hidden && cfg.LayerNorm {
+			kernels.NormReLU(y, y, e.rstd[:], l.out)
 		}
 		in = y
 	}

@@ -21,11 +21,6 @@ func MatTMul(dst, a, b []float32, m, k, n int, beta float32) {
 	gemm(blas.Trans, blas.NoTrans, m, n, k, a, m, b, n, beta, dst)
 }
 
-// MatVec computes dst = a x + beta dst for a [m, n], x [n], dst [m].
-func MatVec(dst, a, x []float32, m, n int, beta float32) {
-	blas32.Implementation().Sgemv(blas.NoTrans, m, n, 1, a, n, x, 1, beta, dst, 1)
-}
-
 // tile is the block size of gonum's own products. Smaller calls stay serial;
 // larger ones start goroutines, which allocate and cost more than they give at
 // our sizes.
