@@ -15,9 +15,10 @@ var ErrLate = errors.New("basepolicy: the next chunk is late")
 // Continuer is implemented by chunk policies that can plan a chunk which goes on from actions that will be executed
 // while they plan (in-painting, real-time chunking). Ahead then calls ContinueTo in place of ChunkTo.
 type Continuer interface {
-	// ContinueTo is ChunkTo, given that the first len(committed)/U rows of the chunk will be committed (normalised,
-	// row-major), whatever the policy writes there.
-	ContinueTo(chunk, obs, committed []float32) error
+	// ContinueTo is ChunkTo, given the plan [rows*U] (normalised) that is being executed, from the chunk's first step on:
+	// its first committed rows will be executed whatever the policy writes there, the others were intended. There may be
+	// none.
+	ContinueTo(chunk, obs, plan []float32, committed int) error
 }
 
 // AheadConfig says when an Ahead plans and what it does when a chunk is late.
@@ -33,6 +34,11 @@ type AheadStats struct {
 	Bridged uint64        // actions of an old chunk executed because the next one was late
 	Late    uint64        // calls that had no action at hand: ErrLate
 	Longest time.Duration // that planning a chunk took
+
+	Calls              float64 // of the network, for the chunks that were begun
+	Accepted, Rejected uint64  // forecasts in place of calls, see ChunkInfo
+	ForecastError      float64 // of the chunk begun last
+	Shortened          uint64  // chunks of which less was executed because of it
 }
 
 // Ahead is a Queue whose chunks are planned beside the control loop: a goroutine of its own plans the next chunk at the
@@ -51,10 +57,15 @@ type Ahead struct {
 	taken int       // actions executed of chunk
 	have  bool      // chunk holds a plan
 	phase float32
+	limit int // Execute, or less for a chunk that asks for that
+	info  ChunkInfo
+
+	spareInfo ChunkInfo
 
 	spare   []float32 // the plan under way, or the next chunk [H*U]
 	obs     []float32 // that it is planned at
-	behind  []float32 // the rows of chunk that are executed meanwhile
+	behind  []float32 // the rows of chunk from obs on
+	commit  int       // of which so many are executed meanwhile
 	busy    bool      // the goroutine has spare, obs and behind
 	stale   bool      // and what it plans belongs to the past
 	next    bool      // spare is the next chunk
@@ -69,6 +80,9 @@ type Ahead struct {
 
 	planned, bridged, late atomic.Uint64
 	longest                atomic.Int64
+
+	mu    sync.Mutex
+	spent AheadStats // the sums over ChunkInfo
 }
 
 // NewAhead returns an Ahead over p, which it owns from here on, for observations of obsDim values.
@@ -81,8 +95,8 @@ func NewAhead(p ChunkPolicy, obsDim int, cfg AheadConfig) (*Ahead, error) {
 		return nil, fmt.Errorf("basepolicy: bridge %d actions: want 0 or more", cfg.Bridge)
 	}
 	q := &Ahead{
-		policy: p, cfg: cfg, width: u,
-		chunk: make([]float32, h*u), spare: make([]float32, h*u), behind: make([]float32, cfg.Lead*u), obs: make([]float32, obsDim),
+		policy: p, cfg: cfg, width: u, limit: cfg.Execute,
+		chunk: make([]float32, h*u), spare: make([]float32, h*u), behind: make([]float32, h*u), obs: make([]float32, obsDim),
 		ask: make(chan struct{}, 1), answer: make(chan error, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go q.run()
@@ -106,6 +120,7 @@ func (q *Ahead) run() {
 		}
 		begin := time.Now()
 		err := q.plan()
+		q.spareInfo = chunkInfo(q.policy)
 		if took := int64(time.Since(begin)); took > q.longest.Load() {
 			q.longest.Store(took)
 		}
@@ -121,7 +136,7 @@ func (q *Ahead) plan() (err error) {
 		}
 	}()
 	if c, ok := q.policy.(Continuer); ok {
-		return c.ContinueTo(q.spare, q.obs, q.behind)
+		return c.ContinueTo(q.spare, q.obs, q.behind, q.commit)
 	}
 	return q.policy.ChunkTo(q.spare, q.obs)
 }
@@ -150,7 +165,7 @@ func (q *Ahead) Replan() {
 // for somebody who is moving.
 func (q *Ahead) Renew() {
 	q.next, q.stale = false, q.busy
-	q.taken = max(q.taken, q.cfg.Execute-q.cfg.Lead)
+	q.taken = max(q.taken, q.limit-q.cfg.Lead)
 	q.renew = q.have
 }
 
@@ -178,21 +193,21 @@ func (q *Ahead) ActTo(act, obs []float32) error {
 		return err
 	}
 	h := q.policy.Horizon()
-	if q.next && (!q.have || q.renew || q.taken >= q.cfg.Execute || q.row >= h) {
+	if q.next && (!q.have || q.renew || q.taken >= q.limit || q.row >= h) {
 		if q.elapsed < h {
 			q.begin()
 		} else { // it came so late that all of it is past
 			q.next = false
 		}
 	}
-	if !q.busy && !q.next && (!q.have || q.taken >= q.cfg.Execute-q.cfg.Lead) {
+	if !q.busy && !q.next && (!q.have || q.taken >= q.limit-q.cfg.Lead) {
 		q.request(obs, q.rest())
 	}
-	if !q.have || q.row >= h || q.taken >= q.cfg.Execute+q.cfg.Bridge {
+	if !q.have || q.row >= h || q.taken >= q.limit+q.cfg.Bridge {
 		q.late.Add(1)
 		return ErrLate
 	}
-	if q.taken >= q.cfg.Execute {
+	if q.taken >= q.limit {
 		q.bridged.Add(1)
 	}
 	copy(act, q.chunk[q.row*q.width:(q.row+1)*q.width])
@@ -211,10 +226,16 @@ func (q *Ahead) rest() int {
 	return min(q.cfg.Lead, q.policy.Horizon()-q.row)
 }
 
-// request has a chunk planned at obs; rows of the present chunk are executed meanwhile.
+// request has a chunk planned at obs; rows of the present chunk are executed meanwhile. What follows them was intended,
+// unless the plan is to be renewed.
 func (q *Ahead) request(obs []float32, rows int) {
 	copy(q.obs, obs)
-	q.behind = append(q.behind[:0], q.chunk[q.row*q.width:(q.row+rows)*q.width]...)
+	end := q.row + rows
+	if q.have && !q.renew {
+		end = q.policy.Horizon()
+	}
+	q.behind = append(q.behind[:0], q.chunk[q.row*q.width:end*q.width]...)
+	q.commit = rows
 	q.busy, q.stale, q.elapsed = true, false, 0
 	q.ask <- struct{}{} // its capacity is one, and the goroutine is idle
 }
@@ -243,7 +264,22 @@ func (q *Ahead) begin() {
 	q.chunk, q.spare = q.spare, q.chunk
 	q.row, q.taken, q.have, q.next, q.renew = q.elapsed, 0, true, false, false
 	q.planned.Add(1)
+	q.info = q.spareInfo
+	q.limit = q.info.limit(q.cfg.Lead, q.cfg.Execute)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	t := &q.spent
+	t.Calls += float64(q.info.Calls)
+	t.Accepted += uint64(q.info.Accepted)
+	t.Rejected += uint64(q.info.Rejected)
+	t.ForecastError = float64(q.info.ForecastError)
+	if q.limit < q.cfg.Execute {
+		t.Shortened++
+	}
 }
+
+// ChunkInfo is what the chunk being executed took.
+func (q *Ahead) ChunkInfo() ChunkInfo { return q.info }
 
 // PlanTo writes what the queue means to do from the action that ActTo returned last: as many actions as plan [n, U] has
 // room for, the rest of the chunk beyond the executed part included and its last action repeated. It must follow an
@@ -263,5 +299,9 @@ func (q *Ahead) Phase() float32 { return q.phase }
 
 // Stats may be called from any goroutine.
 func (q *Ahead) Stats() AheadStats {
-	return AheadStats{Planned: q.planned.Load(), Bridged: q.bridged.Load(), Late: q.late.Load(), Longest: time.Duration(q.longest.Load())}
+	q.mu.Lock()
+	s := q.spent
+	q.mu.Unlock()
+	s.Planned, s.Bridged, s.Late, s.Longest = q.planned.Load(), q.bridged.Load(), q.late.Load(), time.Duration(q.longest.Load())
+	return s
 }

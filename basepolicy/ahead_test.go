@@ -45,11 +45,12 @@ func (p *slowPlan) ChunkTo(chunk, obs []float32) error {
 // continued is a slowPlan that is told what is executed meanwhile.
 type continued struct {
 	slowPlan
-	committed [][]float32
+	committed, plans [][]float32
 }
 
-func (p *continued) ContinueTo(chunk, obs, committed []float32) error {
-	p.committed = append(p.committed, append([]float32(nil), committed...))
+func (p *continued) ContinueTo(chunk, obs, plan []float32, committed int) error {
+	p.committed = append(p.committed, append([]float32(nil), plan[:committed]...))
+	p.plans = append(p.plans, append([]float32(nil), plan...))
 	return p.ChunkTo(chunk, obs)
 }
 
@@ -115,6 +116,9 @@ func TestAheadSkipsWhatIsPast(t *testing.T) {
 	}
 	if len(p.committed) < 3 || len(p.committed[0]) != 0 || p.committed[1][0] != 2 || p.committed[1][1] != 3 || p.committed[2][0] != 204 {
 		t.Errorf("told of %v", p.committed)
+	}
+	if plan := p.plans[2]; len(plan) != 4 || plan[3] != 207 {
+		t.Errorf("told of the plan %v, want rows 4 to 7 of the chunk", plan)
 	}
 	if s := q.Stats(); s.Planned != 3 || s.Bridged != 0 || s.Late != 0 {
 		t.Errorf("%+v", s)

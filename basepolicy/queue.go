@@ -38,8 +38,10 @@ type Queue struct {
 	policy  ChunkPolicy
 	execute int
 	chunk   []float32 // [H*U]
-	next    int       // row of chunk that ActTo returns next; execute when used up
+	next    int       // row of chunk that ActTo returns next; end when used up
+	end     int       // execute, or less for a chunk that asks for that
 	phase   float32
+	info    ChunkInfo // of chunk
 
 	begun bool      // an action of chunk was executed
 	rest  []float32 // what was not executed of the chunk begun last
@@ -54,7 +56,7 @@ func NewQueue(p ChunkPolicy, execute int) *Queue {
 	if execute < 1 || execute > p.Horizon() {
 		panic(fmt.Sprintf("basepolicy: execute %d of a chunk of %d actions", execute, p.Horizon()))
 	}
-	return &Queue{policy: p, execute: execute, next: execute, chunk: make([]float32, p.Horizon()*p.ActDim())}
+	return &Queue{policy: p, execute: execute, next: execute, end: execute, chunk: make([]float32, p.Horizon()*p.ActDim())}
 }
 
 // Reset starts an episode: nothing of the previous one survives.
@@ -69,7 +71,7 @@ func (q *Queue) Reset(seed uint64) {
 // Replan drops the rest of the chunk, so that the next ActTo plans at its
 // observation.
 func (q *Queue) Replan() {
-	q.next = q.execute
+	q.next = q.end
 	q.peeked, q.begun = false, false
 	q.rest = q.rest[:0]
 }
@@ -78,11 +80,13 @@ func (q *Queue) Replan() {
 // normalised observation obs when the chunk is used up. After an error the
 // queue is empty and the next call plans again.
 func (q *Queue) ActTo(act, obs []float32) error {
-	if q.next == q.execute {
+	if q.next == q.end {
 		if err := q.plan(obs); err != nil {
 			return err
 		}
 		q.next, q.peeked, q.begun = 0, false, true
+		q.info = chunkInfo(q.policy)
+		q.end = q.info.limit(1, q.execute)
 	}
 	copy(act, q.row(q.next))
 	q.next++
@@ -94,16 +98,20 @@ func (q *Queue) ActTo(act, obs []float32) error {
 // When it has to plan, an ActTo at the same observation executes that very
 // plan; at another observation it plans afresh.
 func (q *Queue) PeekTo(act, obs []float32) error {
-	i := q.next
-	if i == q.execute {
+	if q.next == q.end {
 		if err := q.plan(obs); err != nil {
 			return err
 		}
-		i = 0
 	}
-	copy(act, q.row(i))
+	copy(act, q.row(q.upcoming()))
 	return nil
 }
+
+// upcoming is the row that the next ActTo executes.
+func (q *Queue) upcoming() int { return q.next % q.end }
+
+// ChunkInfo is what the chunk being executed took.
+func (q *Queue) ChunkInfo() ChunkInfo { return q.info }
 
 // PlanTo writes what the queue means to do from the action that ActTo returned
 // last: as many actions as plan [n, U] has room for, the rest of the chunk beyond
@@ -113,7 +121,7 @@ func (q *Queue) PlanTo(plan []float32) { q.planFrom(plan, max(0, q.next-1)) }
 
 // PeekPlanTo is PlanTo from the action that PeekTo returned last, which it must
 // follow.
-func (q *Queue) PeekPlanTo(plan []float32) { q.planFrom(plan, q.next%q.execute) }
+func (q *Queue) PeekPlanTo(plan []float32) { q.planFrom(plan, q.upcoming()) }
 
 func (q *Queue) planFrom(plan []float32, row int) {
 	u, last := q.policy.ActDim(), q.policy.Horizon()-1
@@ -130,7 +138,7 @@ func (q *Queue) Phase() float32 { return q.phase }
 // NextPhase is what Phase will be after the next ActTo: the phase that belongs
 // to the action of PeekTo.
 func (q *Queue) NextPhase() float32 {
-	return float32(q.next%q.execute+1) / float32(q.execute)
+	return float32(q.upcoming()+1) / float32(q.execute)
 }
 
 func (q *Queue) plan(obs []float32) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"korr/basepolicy"
 	"korr/residual/shield"
 )
 
@@ -64,6 +65,7 @@ type Controller struct {
 	renew     func() // replan, while acting
 	plan      func([]float32)
 	prepare   func([]float32) (bool, error) // nil: always ready
+	chunk     func() basepolicy.ChunkInfo
 	track     *Tracker
 	fallbacks uint64
 	seed      uint64
@@ -110,6 +112,10 @@ func NewController(cfg Config) (*Controller, error) {
 		c.plan = p.PlanTo
 	} else if len(c.track.Plan()) > 0 {
 		return nil, errors.New("residual: a head that looks ahead needs a base policy that tells its plan")
+	}
+	c.chunk = func() basepolicy.ChunkInfo { return basepolicy.ChunkInfo{} }
+	if p, ok := cfg.Base.(basepolicy.Reporter); ok {
+		c.chunk = p.ChunkInfo
 	}
 	c.replan = func() { cfg.Base.Reset(c.seed) }
 	if p, ok := cfg.Base.(interface{ Replan() }); ok {
@@ -169,7 +175,7 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	if err := shield.CheckFinite("base action", c.ub); err != nil {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
-	info.Base, info.Residual, info.Phase = c.ub, c.r, c.phase()
+	info.Base, info.Residual, info.Phase, info.Chunk = c.ub, c.r, c.phase(), c.chunk()
 	if p := c.track.model; p != nil {
 		p.PredictTo(c.zb, c.track.z, c.ub)
 		info.Latent, info.Predicted = c.track.z, c.zb

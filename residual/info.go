@@ -1,5 +1,7 @@
 package residual
 
+import "korr/basepolicy"
+
 // Info is what one tick of a [Controller] decided. Its slices are views of the controller's own buffers:
 // they are valid until the next StepTo, Reset or Replan, and must not be written.
 type Info struct {
@@ -19,6 +21,8 @@ type Info struct {
 	Triggered bool
 	// Phase is the position inside the base policy's chunk, in (0, 1]; 0 if the base has none.
 	Phase float32
+	// Chunk is what planning the chunk that the base action is from took; zero if the base does not tell.
+	Chunk basepolicy.ChunkInfo
 	// FellBack says that the residual was not finite and the base action was executed alone.
 	FellBack bool
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"korr/basepolicy"
+	"korr/basepolicy/cache"
 	"korr/internal/nn"
 	"korr/internal/tensorfile"
 )
@@ -28,6 +29,9 @@ type stored struct {
 	Network Config        `json:"network"`
 	Process Process       `json:"process"`
 	Sampler SamplerConfig `json:"sampler"`
+
+	Cache        string              `json:"cache,omitempty"` // as cache.Parse reads it
+	Calibrations []cache.Calibration `json:"calibrations,omitempty"`
 }
 
 // SaveTo implements basepolicy.Policy: the weights "net.*" in PyTorch's shapes,
@@ -36,7 +40,7 @@ func (p *Policy) SaveTo(f *tensorfile.File, prefix string) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	cfg, err := json.Marshal(stored{p.Net.Config(), p.Process, p.Sampler})
+	cfg, err := json.Marshal(stored{p.Net.Config(), p.Process, p.Sampler, p.Cache.Text(), p.Calibrations})
 	if err != nil {
 		return fmt.Errorf("diffusion: %w", err)
 	}
@@ -76,11 +80,14 @@ func LoadFrom(f *tensorfile.File, prefix string) (*Policy, error) {
 	if want := cfg.Weights(); have != want { // before anything is allocated
 		return nil, fmt.Errorf("the file holds %d weights, its configuration %+v needs %d", have, cfg, want)
 	}
-	p := &Policy{Net: NewNetwork(cfg, nil), Process: head.Process, Sampler: head.Sampler}
+	p := &Policy{Net: NewNetwork(cfg, nil), Process: head.Process, Sampler: head.Sampler, Calibrations: head.Calibrations}
 	if err := json.Unmarshal([]byte(f.Meta[prefix+"origin"]), &p.Origin); err != nil {
 		return nil, fmt.Errorf("metadata %q: %w", prefix+"origin", err)
 	}
 	var err error
+	if p.Cache, err = cache.Parse(head.Cache); err != nil {
+		return nil, fmt.Errorf("metadata %q: %w", prefix+"config", err)
+	}
 	if p.Obs, err = basepolicy.LoadNormalizer(f, prefix+"obs.", cfg.ObsDim); err != nil {
 		return nil, err
 	}

@@ -106,6 +106,7 @@ type Network struct {
 // design is one kind of network.
 type design interface {
 	newPass(maxBatch int) Pass
+	steps() *stepEncoder
 }
 
 // Pass is one batch through a Network. One goroutine uses it at a time.

@@ -57,7 +57,10 @@ type mlpPass struct {
 	blocks  []mlpBlockPass
 	norm    *nn.GroupNormPass
 	demb    []float32
+	last    []float32 // what the last block read
 }
+
+func (m *mlp) steps() *stepEncoder { return m.step }
 
 func (m *mlp) newPass(maxBatch int) Pass {
 	w := m.cfg.Width
@@ -83,12 +86,31 @@ func (p *mlpPass) Forward(x, cond []float32, steps []int, n int) []float32 {
 		copy(row[chunk+cfg.StepDim:], cond[i*cfg.ObsDim:(i+1)*cfg.ObsDim])
 	}
 	h := p.in.Forward(p.x, n)
-	for i := range p.blocks {
-		b := &p.blocks[i]
-		y := b.b.Forward(b.act.Forward(b.a.Forward(b.norm.Forward(h, n), n)), n)
-		add(y, h)
-		h = y
+	for i := range p.blocks[:len(p.blocks)-1] {
+		h = p.blocks[i].forward(h, n)
 	}
+	p.last = h
+	return p.tail(h, nil, nil, n)
+}
+
+func (b *mlpBlockPass) forward(h []float32, n int) []float32 {
+	y := b.b.Forward(b.act.Forward(b.a.Forward(b.norm.Forward(h, n), n)), n)
+	add(y, h)
+	return y
+}
+
+func (p *mlpPass) tailDim() int         { return p.m.cfg.Width }
+func (p *mlpPass) tailInput() []float32 { return p.last }
+
+// tailShare counts weights: each is used once.
+func (p *mlpPass) tailShare() float64 {
+	cfg := &p.m.cfg
+	block, out := 4*cfg.Width*cfg.Width, cfg.Width*cfg.Horizon*cfg.ActDim
+	return float64(block+out) / float64(p.m.step.work()+p.m.in.In*cfg.Width+cfg.Blocks*block+out)
+}
+
+func (p *mlpPass) tail(h, _ []float32, _ []int, n int) []float32 {
+	h = p.blocks[len(p.blocks)-1].forward(h, n)
 	return p.out.Forward(p.norm.Forward(h, n), n)
 }
 

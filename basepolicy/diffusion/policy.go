@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"korr/basepolicy"
+	"korr/basepolicy/cache"
 	"korr/internal/seed"
 )
 
@@ -19,8 +20,11 @@ type Policy struct {
 	Act     *basepolicy.Normalizer // of raw actions, Dim U
 	Origin  basepolicy.Origin
 
-	// Wrap, if not nil, puts a cache or its like around every denoiser made for this
-	// policy. It is not saved.
+	Cache        cache.Config // saves network calls; the zero value is none
+	Calibrations []cache.Calibration
+
+	// Wrap, if not nil, is put around every denoiser made for this policy, and its
+	// cache. It is not saved.
 	Wrap func(Denoiser) Denoiser
 }
 
@@ -33,7 +37,10 @@ func (p *Policy) Validate() error {
 	if err := p.Process.Validate(); err != nil {
 		return err
 	}
-	return p.Sampler.Validate(p.Process)
+	if err := p.Sampler.Validate(p.Process); err != nil {
+		return err
+	}
+	return p.checkCache()
 }
 
 // About implements basepolicy.Policy.
@@ -42,10 +49,12 @@ func (p *Policy) About() basepolicy.About {
 }
 
 // NewChunker returns a chunk policy that draws one chunk at a time. It is a
-// basepolicy.Resetter, WarmStarter and Continuer.
+// basepolicy.Resetter, WarmStarter, Continuer and Reporter.
 func (p *Policy) NewChunker() basepolicy.ChunkPolicy {
-	c := &Chunker{batch: p.NewBatch(1), rngs: make([]*rand.Rand, 1)}
-	c.rest, c.known = make([]float32, c.batch.width), make([]float32, c.batch.width)
+	c := &Chunker{batch: p.NewBatch(1), rngs: make([]*rand.Rand, 1), inpaint: p.Sampler.Inpaint}
+	for _, p := range []*[]float32{&c.rest, &c.known, &c.lean} {
+		*p = make([]float32, c.batch.width)
+	}
 	c.Reset(0)
 	return c
 }
@@ -56,6 +65,7 @@ type Batch struct {
 	warm    string
 	sampler *Sampler
 	den     Denoiser
+	info    func() basepolicy.ChunkInfo
 	width   int // H*U
 }
 
@@ -66,7 +76,13 @@ func (p *Policy) NewBatch(maxBatch int) *Batch {
 		panic(err.Error())
 	}
 	cfg := p.Net.Config()
-	b := &Batch{cfg: cfg, warm: p.Sampler.Warm, den: NewDenoiser(p.Net, maxBatch), width: cfg.Horizon * cfg.ActDim}
+	b := &Batch{cfg: cfg, warm: p.Sampler.Warm, width: cfg.Horizon * cfg.ActDim}
+	direct := NewDenoiser(p.Net, maxBatch)
+	b.den, b.info = direct, direct.Info
+	if p.Cache.On() {
+		c := cache.New(direct, p.Cache, p.calibration(p.Cache))
+		b.den, b.info = c, c.Info
+	}
 	if p.Wrap != nil {
 		b.den = p.Wrap(b.den)
 	}
@@ -76,6 +92,9 @@ func (p *Policy) NewBatch(maxBatch int) *Batch {
 
 // Sampler returns the batch's sampler.
 func (b *Batch) Sampler() *Sampler { return b.sampler }
+
+// Info is what the last batch of chunks took.
+func (b *Batch) Info() basepolicy.ChunkInfo { return b.info() }
 
 // ChunksTo fills chunks [n*H*U] (normalised) for normalised observations obs
 // [n*D]. rests [n*H*U] are the last chunks shifted to the present by RestTo, for a
@@ -126,9 +145,16 @@ type Chunker struct {
 	rngs  []*rand.Rand // one
 	rest  []float32
 	warm  bool
-	known []float32 // noise of the values that are fixed
+
+	inpaint string
+
+	known []float32 // noise of the committed values
+	lean  []float32 // weights of the intended ones
 	fixed Fixed
 }
+
+// ChunkInfo implements basepolicy.Reporter.
+func (c *Chunker) ChunkInfo() basepolicy.ChunkInfo { return c.batch.Info() }
 
 // Horizon is H.
 func (c *Chunker) Horizon() int { return c.batch.cfg.Horizon }
@@ -158,24 +184,6 @@ func (c *Chunker) chunkTo(chunk, obs []float32, fixed *Fixed) error {
 		rests = c.rest
 	}
 	return c.batch.chunksTo(chunk, obs, rests, c.rngs, fixed)
-}
-
-// ContinueTo is ChunkTo for a chunk whose first rows are committed: they are held
-// at the noise level of the rest while that is drawn to fit them (in-painting).
-func (c *Chunker) ContinueTo(chunk, obs, committed []float32) error {
-	if len(committed) == 0 {
-		return c.ChunkTo(chunk, obs)
-	}
-	if len(committed) > len(c.known) || !finite(committed) {
-		return fmt.Errorf("diffusion: %d committed values of a chunk of %d, or some not finite", len(committed), len(c.known))
-	}
-	known := c.known[:len(committed)]
-	for i := range known {
-		known[i] = float32(c.rngs[0].NormFloat64())
-	}
-	c.fixed = Fixed{Values: committed, Noise: known}
-	c.warm = false
-	return c.chunkTo(chunk, obs, &c.fixed)
 }
 
 func finite(x []float32) bool {

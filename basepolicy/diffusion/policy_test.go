@@ -108,7 +108,7 @@ func TestChunksAllocateNothing(t *testing.T) {
 			if err := c.ChunkTo(chunk, obs); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.ContinueTo(chunk, obs, rest); err != nil {
+			if err := c.ContinueTo(chunk, obs, rest, 1); err != nil {
 				t.Fatal(err)
 			}
 		}); a != 0 {
@@ -126,7 +126,7 @@ func TestCommittedActionsStay(t *testing.T) {
 	for k, v := range []float32{0.5, -0.5} {
 		c.Reset(1)
 		committed, chunk := []float32{v, v, v, v, v, v}, make([]float32, 24)
-		if err := c.ContinueTo(chunk, obs, committed); err != nil {
+		if err := c.ContinueTo(chunk, obs, committed, 2); err != nil {
 			t.Fatal(err)
 		}
 		agree(t, "committed actions", chunk[:6], committed, 1e-6)

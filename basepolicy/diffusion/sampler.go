@@ -24,11 +24,12 @@ const (
 
 // SamplerConfig says how chunks are drawn.
 type SamplerConfig struct {
-	Method   string  `json:"method"`    // ddpm, ddim or dpm++
-	Steps    int     `json:"steps"`     // network calls of a cold start
-	Eta      float64 `json:"eta"`       // ddim: 0 is deterministic, 1 as random as ddpm
-	Warm     string  `json:"warm"`      // none, consistent or published
-	WarmStep int     `json:"warm_step"` // diffusion step that a warm start is noised to
+	Method   string  `json:"method"`            // ddpm, ddim or dpm++
+	Steps    int     `json:"steps"`             // network calls of a cold start
+	Eta      float64 `json:"eta"`               // ddim: 0 is deterministic, 1 as random as ddpm
+	Warm     string  `json:"warm"`              // none, consistent or published
+	WarmStep int     `json:"warm_step"`         // diffusion step that a warm start is noised to
+	Inpaint  string  `json:"inpaint,omitempty"` // how a chunk goes on from committed actions: soft (the default), prefix or none
 }
 
 // DefaultSampler is 16 DDIM steps with the consistent warm start.
@@ -36,8 +37,8 @@ func DefaultSampler() SamplerConfig {
 	return SamplerConfig{Method: DDIM, Steps: 16, Warm: WarmConsistent, WarmStep: 50}
 }
 
-// ParseSampler reads NAME[:key=value,...] with the keys steps, eta, warm and
-// warm_step; what is not named stays as in base.
+// ParseSampler reads NAME[:key=value,...] with the keys steps, eta, warm, warm_step
+// and inpaint; what is not named stays as in base.
 func ParseSampler(text string, base SamplerConfig) (SamplerConfig, error) {
 	name, rest, _ := strings.Cut(text, ":")
 	c := base
@@ -56,8 +57,10 @@ func ParseSampler(text string, base SamplerConfig) (SamplerConfig, error) {
 			c.Warm = value
 		case "warm_step":
 			c.WarmStep, err = strconv.Atoi(value)
+		case "inpaint":
+			c.Inpaint = value
 		default:
-			return c, fmt.Errorf("diffusion: sampler %q: unknown key %q: want steps, eta, warm or warm_step", text, key)
+			return c, fmt.Errorf("diffusion: sampler %q: unknown key %q: want steps, eta, warm, warm_step or inpaint", text, key)
 		}
 		if err != nil {
 			return c, fmt.Errorf("diffusion: sampler %q: %s is %q, want a number", text, key, value)
@@ -76,6 +79,8 @@ func (c SamplerConfig) validate() error {
 		return fmt.Errorf("diffusion: eta is %v, want 0 to 1", c.Eta)
 	case c.Warm != WarmNone && c.Warm != WarmConsistent && c.Warm != WarmPublished:
 		return fmt.Errorf("diffusion: warm start %q is unknown: want %s, %s or %s", c.Warm, WarmNone, WarmConsistent, WarmPublished)
+	case c.Inpaint != "" && c.Inpaint != InpaintSoft && c.Inpaint != InpaintPrefix && c.Inpaint != InpaintNone:
+		return fmt.Errorf("diffusion: inpaint is %q: want %s, %s or %s", c.Inpaint, InpaintSoft, InpaintPrefix, InpaintNone)
 	case c.WarmStep < 0:
 		return fmt.Errorf("diffusion: warm_step is %d, want at least 0", c.WarmStep)
 	}
@@ -95,7 +100,11 @@ func (c SamplerConfig) Validate(p Process) error {
 
 // String is the form that ParseSampler reads.
 func (c SamplerConfig) String() string {
-	return fmt.Sprintf("%s:steps=%d,eta=%g,warm=%s,warm_step=%d", c.Method, c.Steps, c.Eta, c.Warm, c.WarmStep)
+	text := fmt.Sprintf("%s:steps=%d,eta=%g,warm=%s,warm_step=%d", c.Method, c.Steps, c.Eta, c.Warm, c.WarmStep)
+	if c.Inpaint != "" {
+		text += ",inpaint=" + c.Inpaint
+	}
+	return text
 }
 
 // Sampler draws chunks. It belongs to one goroutine.
@@ -166,13 +175,6 @@ func (s *Sampler) Start(x, rests []float32) int {
 	return from
 }
 
-// Fixed is the beginning of every chunk of a run that is known (in-painting): the
-// sampler keeps it at the noise level of the rest.
-type Fixed struct {
-	Values []float32 // one chunk's first values
-	Noise  []float32 // as many, drawn once
-}
-
 // Run denoises x [n*H*U] in place from the step of index from, with observations
 // cond [n*D]. rngs [n] draw what a stochastic sampler adds, one for each chunk, so
 // that a chunk does not depend on its batch; a deterministic one takes nil. fixed
@@ -187,11 +189,14 @@ func (s *Sampler) Run(x []float32, d Denoiser, cond []float32, from, n int, rngs
 			next = steps[i+1]
 		}
 		if fixed != nil {
-			s.pin(x, fixed, k)
+			fixed.pin(x, s.sched, s.width, k)
 		}
 		out, noise := s.out[:len(x)], s.noise[:len(x)]
 		d.PredictTo(out, x, cond, i)
 		s.sched.split(out, noise, x, k)
+		if fixed != nil {
+			fixed.lean(out, s.width)
+		}
 		switch s.cfg.Method {
 		case DDIM:
 			s.ddim(x, out, noise, k, next, rngs)
@@ -206,14 +211,7 @@ func (s *Sampler) Run(x []float32, d Denoiser, cond []float32, from, n int, rngs
 		}
 	}
 	if fixed != nil {
-		s.pin(x, fixed, -1)
-	}
-}
-
-// pin sets the known beginning of every chunk to its value at step k.
-func (s *Sampler) pin(x []float32, f *Fixed, k int) {
-	for at := 0; at < len(x); at += s.width {
-		s.sched.AddNoiseTo(x[at:], f.Values, f.Noise, k)
+		fixed.pin(x, s.sched, s.width, -1)
 	}
 }
 

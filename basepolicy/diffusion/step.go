@@ -13,6 +13,9 @@ func newStepEncoder(b *nn.Builder, dim int) *stepEncoder {
 	return &stepEncoder{dim: dim, in: nn.NewLinear(b, name+"1", dim, 4*dim), out: nn.NewLinear(b, name+"3", 4*dim, dim)}
 }
 
+// work counts the multiplications for one chunk.
+func (e *stepEncoder) work() int { return 8 * e.dim * e.dim }
+
 type stepPass struct {
 	dim     int
 	waves   []float32

@@ -103,16 +103,18 @@ type transformerPass struct {
 	act                *nn.ActivationPass
 	blocks             []*tfBlockPass
 	last               modulated
-	tokens             []float32
+	embedded           []float32 // what the first block read
 	dmod, dc, demb     []float32
 }
+
+func (t *transformer) steps() *stepEncoder { return t.step }
 
 func (t *transformer) newPass(maxBatch int) Pass {
 	w, rows := t.cfg.Width, maxBatch*t.cfg.Horizon
 	p := &transformerPass{
 		t: t, step: t.step.newPass(maxBatch), joined: make([]float32, maxBatch*t.cond.In), cond: t.cond.NewPass(maxBatch),
 		in: t.in.NewPass(rows), mod: t.modulation.NewPass(maxBatch), out: t.out.NewPass(rows),
-		act: nn.Activation(nn.SiLU).NewPass(maxBatch * w), last: t.newModulated(maxBatch), tokens: make([]float32, rows*w),
+		act: nn.Activation(nn.SiLU).NewPass(maxBatch * w), last: t.newModulated(maxBatch),
 	}
 	for i := range t.blocks {
 		b := &t.blocks[i]
@@ -126,29 +128,56 @@ func (t *transformer) newPass(maxBatch int) Pass {
 }
 
 func (p *transformerPass) Forward(x, cond []float32, steps []int, n int) []float32 {
-	cfg := &p.t.cfg
-	w, rows := cfg.Width, cfg.Horizon
+	w, rows := p.t.cfg.Width, p.t.cfg.Horizon
 	p.n = n
+	c, h := p.condition(cond, steps, n), p.embed(x, n)
+	for _, b := range p.blocks {
+		h = b.forward(h, c, n, rows, w)
+	}
+	return p.output(h, c, n)
+}
+
+// condition encodes diffusion step and observation [n*w].
+func (p *transformerPass) condition(cond []float32, steps []int, n int) []float32 {
+	cfg := &p.t.cfg
 	joinRows(p.joined, p.step.forward(steps, n), cond, n, cfg.StepDim, cfg.ObsDim)
-	c := p.act.Forward(p.cond.Forward(p.joined, n))
+	return p.act.Forward(p.cond.Forward(p.joined, n))
+}
+
+// embed turns actions into tokens [n*rows*w].
+func (p *transformerPass) embed(x []float32, n int) []float32 {
+	w, rows := p.t.cfg.Width, p.t.cfg.Horizon
 	h := p.in.Forward(x, n*rows)
 	for i := range n {
 		add(h[i*rows*w:(i+1)*rows*w], p.t.position.Data)
 	}
-	for _, b := range p.blocks {
-		h = b.forward(h, c, n, rows, w)
-	}
-	y := p.last.forward(h, p.mod.Forward(c, n), n, rows, w, 2*w, 0)
-	return p.out.Forward(y, n*rows)
+	p.embedded = h
+	return h
+}
+
+// output turns tokens into the network's output.
+func (p *transformerPass) output(h, c []float32, n int) []float32 {
+	w, rows := p.t.cfg.Width, p.t.cfg.Horizon
+	return p.out.Forward(p.last.forward(h, p.mod.Forward(c, n), n, rows, w, 2*w, 0), n*rows)
 }
 
 func (b *tfBlockPass) forward(x, c []float32, n, rows, w int) []float32 {
 	b.m = b.modulation.Forward(c, n)
+	return b.feedForward(b.attend(x, n, rows, w), n, rows, w)
+}
+
+// attend is the first half of forward; m is up to date.
+func (b *tfBlockPass) attend(x []float32, n, rows, w int) []float32 {
 	b.ya = b.attention.Forward(b.first.forward(x, b.m, n, rows, w, 6*w, 0), n)
 	gated(b.mid, x, b.ya, b.m, n, rows, w, 2*w)
-	y := b.second.forward(b.mid, b.m, n, rows, w, 6*w, 3*w)
+	return b.mid[:n*rows*w]
+}
+
+// feedForward is the second half.
+func (b *tfBlockPass) feedForward(x []float32, n, rows, w int) []float32 {
+	y := b.second.forward(x, b.m, n, rows, w, 6*w, 3*w)
 	b.yb = b.b.Forward(b.act.Forward(b.a.Forward(y, n*rows)), n*rows)
-	gated(b.out, b.mid, b.yb, b.m, n, rows, w, 5*w)
+	gated(b.out, x, b.yb, b.m, n, rows, w, 5*w)
 	return b.out[:n*rows*w]
 }
 

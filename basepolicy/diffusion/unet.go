@@ -18,6 +18,8 @@ type unet struct {
 	out   *nn.Conv1d
 }
 
+func (u *unet) steps() *stepEncoder { return u.step }
+
 // level is two residual blocks and a change of length. The deepest level of the
 // way down has none.
 type level struct {

@@ -136,10 +136,8 @@ func (u *unet) newPass(maxBatch int) Pass {
 }
 
 func (p *unetPass) Forward(x, cond []float32, steps []int, n int) []float32 {
-	cfg := &p.u.cfg
 	p.n = n
-	joinRows(p.cond, p.step.forward(steps, n), cond, n, cfg.StepDim, cfg.ObsDim)
-	c := p.act.Forward(p.cond[:n*(cfg.StepDim+cfg.ObsDim)])
+	c := p.condition(cond, steps, n)
 	for _, l := range p.downs {
 		x = l.b.forward(l.a.forward(x, c, n), c, n)
 		l.skip = x
@@ -152,9 +150,20 @@ func (p *unetPass) Forward(x, cond []float32, steps []int, n int) []float32 {
 	}
 	for i, l := range p.ups {
 		joinRows(l.joined, x, p.downs[len(p.downs)-1-i].skip, n*l.length, l.deep, l.across)
-		x = l.up.Forward(l.b.forward(l.a.forward(l.joined, c, n), c, n), n)
+		x = l.forwardUp(l.joined, c, n)
 	}
 	return p.out.Forward(p.last.forward(x, n), n)
+}
+
+// condition encodes diffusion step and observation.
+func (p *unetPass) condition(cond []float32, steps []int, n int) []float32 {
+	cfg := &p.u.cfg
+	joinRows(p.cond, p.step.forward(steps, n), cond, n, cfg.StepDim, cfg.ObsDim)
+	return p.act.Forward(p.cond[:n*(cfg.StepDim+cfg.ObsDim)])
+}
+
+func (l *levelPass) forwardUp(joined, c []float32, n int) []float32 {
+	return l.up.Forward(l.b.forward(l.a.forward(joined, c, n), c, n), n)
 }
 
 func (p *unetPass) Backward(dy []float32) {
