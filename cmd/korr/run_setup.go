@@ -65,6 +65,8 @@ func (o *runOptions) robotConfig(n *names.Names, task *sim.Task) (robot.Config, 
 	}
 	if run.Robot == "rosbridge" {
 		rc.URL, rc.ROS1 = run.URL, run.ROSVersion == 1
+	} else if !o.lockStep { // a master that is lost is noticed within a period
+		rc.Poll = min(max(time.Duration(float64(time.Second)/run.RateHz), 50*time.Millisecond), time.Second)
 	}
 	if run.Arm == "" {
 		return rc, nil
@@ -84,9 +86,9 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 	if o.lockStep {
 		t.period = 0
 	}
-	cfg := loop.Config{
+	cfg := loop.Config{ // the hold is out when the observation is MaxAgePeriods old: waking up and publishing take a while
 		Period: period, LockStep: o.lockStep, ObsDim: task.ObsDim(), MaxMisses: run.MaxMisses,
-		MaxAge: time.Duration(run.MaxAgePeriods) * period, Patience: resetTimeout, Resume: run.Resume, OnTick: t.add,
+		MaxAge: time.Duration(run.MaxAgePeriods)*period - period/10, Patience: resetTimeout, Resume: run.Resume, OnTick: t.add,
 		OnState: func(c loop.Change) {
 			if c.Cause != nil {
 				o.log.Warn("control loop", "from", c.From, "to", c.To, "cause", c.Cause)

@@ -28,6 +28,10 @@ type Config struct {
 	Timeout  time.Duration // of one call to the master or a peer; 0 = 3 s
 	Poll     time.Duration // of the master; 0 = 1 s
 	OnMaster func(up bool) // called when the master is lost or back, from the node's own goroutine; may be nil
+
+	// OnListeners is called with the number of subscribers that are connected to a topic which this node publishes, when
+	// one came or went, from a goroutine of theirs; it must not block. May be nil.
+	OnListeners func(topic string, n int)
 }
 
 // Node is a running node. Its endpoints survive a restart of the master.
@@ -49,6 +53,9 @@ type Node struct {
 	rosout  chan rosoutLine
 	echo    atomic.Pointer[string] // what drainLog is publishing
 	drained chan struct{}          // closed when drainLog has returned
+
+	listening sync.Mutex     // guards listeners
+	listeners map[string]int // by topic
 
 	mu        sync.Mutex // guards ros, uri, endpoints
 	ros       *goroslib.Node
@@ -180,6 +187,7 @@ func (n *Node) onLog(level goroslib.LogLevel, text string) {
 		n.end(fmt.Errorf("%w (%s)", err, text))
 		return
 	}
+	n.count(text)
 	switch level {
 	case goroslib.LogLevelDebug, goroslib.LogLevelInfo:
 		n.log.Debug(text)
@@ -188,6 +196,33 @@ func (n *Node) onLog(level goroslib.LogLevel, text string) {
 	default:
 		n.log.Error(text)
 	}
+}
+
+// count keeps the number of subscribers, of whom goroslib tells in its log only.
+func (n *Node) count(text string) {
+	rest, ok := strings.CutPrefix(text, "publisher '")
+	if !ok || n.cfg.OnListeners == nil {
+		return
+	}
+	topic, what, ok := strings.Cut(rest, "' ")
+	step := 0
+	switch {
+	case !ok:
+	case strings.HasPrefix(what, "got a new subscriber"):
+		step = 1
+	case strings.HasPrefix(what, "lost subscriber"):
+		step = -1
+	}
+	if step == 0 {
+		return
+	}
+	n.listening.Lock()
+	defer n.listening.Unlock()
+	if n.listeners == nil {
+		n.listeners = map[string]int{}
+	}
+	n.listeners[topic] += step
+	n.cfg.OnListeners(topic, n.listeners[topic])
 }
 
 // end records why the node ended, once.

@@ -21,6 +21,22 @@ func (e *PartsError) Error() string {
 		strings.Join(e.Got, ","), strings.Join(e.Want, ","), "/furniture/parts_poses")
 }
 
+// OrderError means that the part tracker changed the order of its parts while it was listened to.
+type OrderError struct{ Before, Now string }
+
+// Error implements error.
+func (e *OrderError) Error() string {
+	return fmt.Sprintf("robot: the part tracker changed its order from %s to %s; reset the fault once its poses follow the new one", e.Before, e.Now)
+}
+
+// SwapError means that parts changed places between two messages: the part tracker confuses them.
+type SwapError struct{ Parts []int }
+
+// Error implements error.
+func (e *SwapError) Error() string {
+	return fmt.Sprintf("robot: parts number %v of the tracker changed places at once: it confuses them; set it right, then reset the fault", e.Parts)
+}
+
 // ShapeError means that a message does not hold what its topic promises.
 type ShapeError struct {
 	Topic     string

@@ -13,14 +13,16 @@ import (
 )
 
 const (
-	deadmanTimeout = 300 * time.Millisecond // how long ~deadman may be silent
-	clockTimeout   = 500 * time.Millisecond // how long /clock may stand still
+	deadmanTimeout = 300 * time.Millisecond // of ~deadman's silence, by which the arm holds
+	watchPeriod    = 25 * time.Millisecond  // of looking at the dead-man and the clock
+	clockTimeout   = 500 * time.Millisecond // how long /clock may stand still, and how far it may leap
 	resetTimeout   = 2 * time.Second        // of ~reset_fault
 )
 
 // guard passes on what must stop the loop, and lets an operator start it.
 type guard struct {
 	required bool   // the dead-man is
+	commands string // topic of a Franka's commands
 	lockStep bool   // time is the simulator's business
 	peer     string // whose loss the operator reads of
 	stop     chan struct{}
@@ -43,7 +45,7 @@ func newGuard(cfg *Config) *guard {
 		peer = "the rosbridge server"
 	}
 	return &guard{
-		required: cfg.Deadman, lockStep: cfg.LockStep, peer: peer, lost: true,
+		required: cfg.Deadman, commands: commandTopic(cfg), lockStep: cfg.LockStep, peer: peer, lost: true,
 		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan chan error),
 	}
 }
@@ -137,6 +139,26 @@ func (g *guard) master(up bool) {
 	}
 }
 
+// listeners is told how many listen to a topic of this node. A Franka's controller that is gone does not hold the arm, and
+// one that comes back must not find a command.
+func (g *guard) listeners(topic string, n int) {
+	if n == 0 && topic == g.commands && !g.lockStep {
+		g.hold("nobody listens to " + topic + " any more")
+	}
+}
+
+// commandTopic is the resolved name of the topic of a Franka's commands, "" of another arm.
+func commandTopic(cfg *Config) string {
+	if cfg.Arm != nil || cfg.URL != "" {
+		return ""
+	}
+	topic, err := cfg.Names.Resolve(msgs.CommandTopic)
+	if err != nil { // Open will say so
+		return ""
+	}
+	return topic
+}
+
 func (g *guard) enable(q *msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -202,7 +224,7 @@ func (g *guard) deadmanAge() time.Duration {
 // watch looks for the dead-man's silence and at simulated time, on the monotonic clock.
 func (g *guard) watch(l link, forget func()) {
 	defer close(g.ended)
-	tick := time.NewTicker(deadmanTimeout / 6)
+	tick := time.NewTicker(watchPeriod)
 	defer tick.Stop()
 	c := clockWatch{}
 	for {
@@ -212,7 +234,7 @@ func (g *guard) watch(l link, forget func()) {
 		case <-tick.C:
 		}
 		g.mu.Lock()
-		if g.required && time.Since(g.alive) > deadmanTimeout && g.loop != nil {
+		if g.required && time.Since(g.alive) > deadmanTimeout-2*watchPeriod && g.loop != nil { // the next look may come late
 			g.lost = true
 			g.loop.RequestHold(fmt.Sprintf("the dead-man is silent for %v", deadmanTimeout))
 		}
@@ -238,9 +260,12 @@ type clockWatch struct {
 
 // look compares simulated time with what it was, and says why the arm must hold.
 func (c *clockWatch) look(now, monotonic time.Time) (why string, back bool) {
-	before := c.now
+	before, elapsed := c.now, monotonic.Sub(c.moved)
 	c.now = now
 	switch {
+	case !before.IsZero() && before.Unix() > 0 && now.Sub(before)-elapsed > clockTimeout:
+		c.moved = monotonic
+		return fmt.Sprintf("/clock jumped forward by %v", now.Sub(before)-elapsed), false
 	case before.IsZero() || now.After(before):
 		c.moved = monotonic
 	case now.Before(before):

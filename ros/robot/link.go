@@ -76,9 +76,9 @@ func rosNode(l link) (*node.Node, error) {
 }
 
 // open makes the link that the configuration asks for.
-func open(ctx context.Context, cfg *Config, onMaster func(up bool)) (link, error) {
+func open(ctx context.Context, cfg *Config, onMaster func(up bool), onListeners func(topic string, n int)) (link, error) {
 	if cfg.URL == "" {
-		return node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Poll: cfg.Poll, OnMaster: onMaster})
+		return node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Poll: cfg.Poll, OnMaster: onMaster, OnListeners: onListeners})
 	}
 	version := rosbridge.ROS2
 	if cfg.ROS1 {

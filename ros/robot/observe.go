@@ -61,7 +61,9 @@ func (s *set) forget(t time.Time) {
 // observer turns messages into raw observations.
 type observer struct {
 	parts []string
-	order []int // order[i] is where part i stands in the tracker's array
+	order []int  // order[i] is where part i stands in the tracker's array
+	list  string // the tracker's names, as last read; "" while it has not named any
+	wrong error  // the tracker's newest list lacks a part
 }
 
 func newObserver(parts []string) *observer {
@@ -72,23 +74,70 @@ func newObserver(parts []string) *observer {
 	return o
 }
 
-// named learns the tracker's order from its list of names.
+// named learns the tracker's order from its list of names. Another order than before is an error, once: poses of the old
+// order may still be on their way.
 func (o *observer) named(list string) error {
 	got := strings.Split(list, ",")
+	o.wrong = nil
 	order := make([]int, len(o.parts))
 	for i, p := range o.parts {
 		if order[i] = slices.Index(got, p); order[i] < 0 {
-			return &PartsError{Want: o.parts, Got: got}
+			o.wrong = &PartsError{Want: o.parts, Got: got}
+			return o.wrong
 		}
 	}
-	o.order = order
+	before := o.list
+	o.order, o.list = order, list
+	if before != "" && before != list {
+		return &OrderError{Before: before, Now: list}
+	}
 	return nil
+}
+
+const (
+	leap = 0.02  // m; a part that moved farther between two messages may be another part
+	near = 0.005 // m; this near to where another part was it is taken for that one
+)
+
+// permuted reports parts that changed places: each of those that leapt is now where another of them was. Two parts that
+// are moved by hand, or pushed, do not do that.
+func permuted(before, now *msgs.PoseArray) error {
+	if before == nil || len(before.Poses) != len(now.Poses) {
+		return nil
+	}
+	var moved, taken []int
+	for i := range now.Poses {
+		if apart(&before.Poses[i], &now.Poses[i]) > leap {
+			moved = append(moved, i)
+		}
+	}
+	for _, i := range moved {
+		j := slices.IndexFunc(moved, func(j int) bool {
+			return j != i && !slices.Contains(taken, j) && apart(&before.Poses[j], &now.Poses[i]) < near
+		})
+		if j < 0 {
+			return nil
+		}
+		taken = append(taken, moved[j])
+	}
+	if len(moved) < 2 {
+		return nil
+	}
+	return &SwapError{Parts: moved}
+}
+
+// apart is the distance of two poses' positions, m.
+func apart(a, b *msgs.Pose) float64 {
+	return a.Geom().P.Sub(b.Geom().P).Norm()
 }
 
 // observeTo writes the raw observation [16 + 7 parts] of a whole set; see package sim for its layout.
 func (o *observer) observeTo(obs []float32, s *set) error {
 	if want := stateDim + poseDim*len(o.parts); len(obs) != want {
 		return &ShapeError{Topic: "the loop's observation", Got: len(obs), Want: want}
+	}
+	if o.wrong != nil {
+		return o.wrong
 	}
 	if s.fingers.err != nil {
 		return s.fingers.err

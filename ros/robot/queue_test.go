@@ -38,7 +38,7 @@ func TestTickQueue(t *testing.T) {
 	}
 }
 
-// TestClockWatch: simulated time that goes on is fine, one that jumps back is reported once, one that stands still as
+// TestClockWatch: simulated time that goes on is fine, one that jumps is reported once, one that stands still as
 // long as it does.
 func TestClockWatch(t *testing.T) {
 	var c clockWatch
@@ -53,12 +53,14 @@ func TestClockWatch(t *testing.T) {
 		hold, back bool
 	}{
 		{0, 0, false, false},
-		{time.Second, 50 * time.Millisecond, false, false},
+		{500 * time.Millisecond, 50 * time.Millisecond, false, false},
 		{0, 400 * time.Millisecond, false, false},
 		{0, 200 * time.Millisecond, true, false},
 		{0, 200 * time.Millisecond, true, false},
 		{time.Millisecond, 50 * time.Millisecond, false, false},
 		{-time.Second, 50 * time.Millisecond, true, true},
+		{time.Second, 50 * time.Millisecond, true, false},
+		{2 * time.Second, 2 * time.Second, false, false}, // a machine that stood still
 		{time.Millisecond, 50 * time.Millisecond, false, false},
 	} {
 		if hold, back := step(tc.sim, tc.real); hold != tc.hold || back != tc.back {

@@ -65,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Robot, error) {
 	}
 	r := &Robot{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(cfg.Parts), over: make(chan struct{})}
 	r.guard = newGuard(&cfg)
-	if r.link, err = open(ctx, &cfg, r.guard.master); err != nil {
+	if r.link, err = open(ctx, &cfg, r.guard.master, r.guard.listeners); err != nil {
 		return nil, err
 	}
 	r.log = r.link.Logger()
@@ -162,6 +162,13 @@ func (r *Robot) onNames(m *msgs.String) {
 }
 
 func (r *Robot) onParts(m *msgs.PoseArray) {
+	r.mu.Lock()
+	err := permuted(r.newest.parts, m)
+	r.mu.Unlock()
+	if err != nil {
+		r.fail(err)
+		return
+	}
 	r.store(2, m.Header.Stamp, func(s *set) time.Time {
 		if s.parts == nil {
 			return time.Time{}
@@ -285,7 +292,7 @@ func (r *Robot) Read(s *loop.Sample) error {
 	if err := r.observe.observeTo(s.Obs, &r.ready); err != nil {
 		return err
 	}
-	s.Stamp, s.Seq = r.ready.stamp(), r.seq
+	s.Stamp, s.Seq, s.Came = r.ready.stamp(), r.seq, r.heard[0]
 	if r.out != nil {
 		r.out.answering(r.ready.arm.head)
 	}
