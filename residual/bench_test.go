@@ -27,7 +27,11 @@ func tick(tb testing.TB, p *Policy) func() {
 // TestTickAllocatesNothing covers 200 ticks, so the base policy's re-planning is in it.
 func TestTickAllocatesNothing(t *testing.T) {
 	for _, method := range []Method{MethodBase, MethodResiP, MethodKORR} {
-		f := tick(t, testPolicy(t, method, true, false))
+		p := testPolicy(t, method, true, false)
+		if err := p.Fold(); err != nil {
+			t.Fatal(err)
+		}
+		f := tick(t, p)
 		if n := testing.AllocsPerRun(200, f); n != 0 {
 			t.Errorf("%s: %v allocations per tick", method, n)
 		}

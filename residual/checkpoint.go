@@ -155,7 +155,10 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 	if err := p.decodeParts(f, &head); err != nil {
 		return nil, err
 	}
-	return p, p.Validate()
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return p, p.Fold()
 }
 
 // decodeParts fills Base, Koopman and Actor.

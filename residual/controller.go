@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"korr/basepolicy"
+	"korr/koopman"
 	"korr/residual/shield"
 )
 
@@ -67,6 +68,7 @@ type Controller struct {
 	prepare   func([]float32) (bool, error) // nil: always ready
 	chunk     func() basepolicy.ChunkInfo
 	track     *Tracker
+	fold      *koopman.FoldedPredictor // nil: Head reads the prediction itself
 	fallbacks uint64
 	seed      uint64
 
@@ -177,8 +179,11 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	}
 	info.Base, info.Residual, info.Phase, info.Chunk = c.ub, c.r, c.phase(), c.chunk()
 	if p := c.track.model; p != nil {
-		p.PredictTo(c.zb, c.track.z, c.ub)
-		info.Latent, info.Predicted = c.track.z, c.zb
+		info.Latent = c.track.z
+		if c.fold == nil {
+			p.PredictTo(c.zb, c.track.z, c.ub)
+			info.Predicted = c.zb
+		}
 	}
 	info.FellBack = !c.correct(obsRaw, info.Phase)
 	if info.FellBack {
@@ -219,6 +224,9 @@ func (c *Controller) correct(obsRaw []float32, phase float32) bool {
 	if c.cfg.Head == nil {
 		return true // r stays zero
 	}
+	if c.fold != nil {
+		return c.bound(c.fold.HeadTo(c.r, c.ub))
+	}
 	in := c.zb
 	if !c.cfg.Latent {
 		c.cfg.Encoder.ActorInputTo(c.x, c.xo, c.ub, obsRaw, phase)
@@ -229,7 +237,12 @@ func (c *Controller) correct(obsRaw []float32, phase float32) bool {
 		in = c.x
 	}
 	c.cfg.Head.ForwardTo(c.r, in)
-	if shield.NotFinite(in) >= 0 || shield.NotFinite(c.r) >= 0 {
+	return c.bound(shield.NotFinite(in) < 0)
+}
+
+// bound squashes r, or makes it zero and answers false when it or what it was computed from is not finite.
+func (c *Controller) bound(finite bool) bool {
+	if !finite || shield.NotFinite(c.r) >= 0 {
 		clear(c.r)
 		return false
 	}

@@ -9,7 +9,8 @@ type Info struct {
 	Base []float32
 	// Residual is r [ActDim], in [-1, 1] when squashed; zeros when there is no head or the head failed.
 	Residual []float32
-	// Latent is z = phi(o) [LatentDim] and Predicted is z' = A z + B u_b; nil without a predictor.
+	// Latent is z = phi(o) [LatentDim] and Predicted is z' = A z + B u_b; nil without a predictor, and Predicted where the
+	// policy was folded (see Policy.Fold).
 	Latent, Predicted []float32
 	// Innovation is rms(z - z^), z^ being the last tick's prediction with the action then executed.
 	// Innovated is false, and Innovation 0, when there is no such prediction (first tick, no predictor).

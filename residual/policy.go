@@ -42,6 +42,22 @@ type Policy struct {
 	Foresight Foresight         // what the actor reads of the steps ahead
 	Trigger   Trigger           // what is done about surprises
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
+
+	fold *koopman.Folded // see Fold; nil: controllers compute model and actor one after the other
+}
+
+// Fold makes later controllers use the product of the linear maps between the lift and the actor's first activation,
+// multiplied out now, for a policy whose actor reads the prediction alone. The residual is the same up to rounding. Load
+// does this; weights that change later are not seen. Every other policy stays as it is: a look-ahead is multiplied out
+// already (koopman.Lookahead), and what it gives is clamped before the actor reads it.
+func (p *Policy) Fold() error {
+	p.fold = nil
+	if p.Method != MethodKORR || !p.Foresight.published() {
+		return nil
+	}
+	var err error
+	p.fold, err = p.Koopman.Fold(p.Actor)
+	return err
 }
 
 // Validate returns an error that wraps ErrPolicy if the parts do not fit together.
@@ -150,10 +166,16 @@ func (p *Policy) NewController(feats Features) *Controller {
 	if p.Actor != nil {
 		cfg.Head = p.Actor.Evaluator()
 	}
+	var fold *koopman.FoldedPredictor
+	if p.fold != nil {
+		fold = p.fold.Predictor()
+		cfg.Tracker.model = fold // lift and head share the hidden layers
+	}
 	c, err := NewController(cfg)
 	if err != nil {
 		panic(err.Error()) // Validate covers every refusal
 	}
+	c.fold = fold
 	return c
 }
 

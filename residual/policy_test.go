@@ -94,6 +94,9 @@ func TestPolicyRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if err := p.Fold(); err != nil { // as Load does
+				t.Fatal(err)
+			}
 			want := play(t, p.NewController(testFeatures{}))
 			if got := play(t, q.NewController(testFeatures{})); !slices.Equal(got, want) {
 				t.Errorf("%s, features %t: the loaded policy acts otherwise", method, features)
