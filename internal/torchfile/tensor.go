@@ -122,17 +122,16 @@ func (m *machine) view(s *storage, offset int64, shape, strides []int64) (*Tenso
 		return nil, malformed("a tensor of shape %v with strides %v from element %d of %d", brief(shape), brief(strides), offset, have)
 	}
 	count, last := int64(1), offset
+	if slices.Contains(shape, 0) {
+		count = 0
+	}
 	for i, d := range shape {
-		if d < 0 || d > math.MaxInt32 || strides[i] < 0 || strides[i] > max(have, 1)*math.MaxInt16 || d > 0 && count > max(have, 1)*8/d {
+		// The bounds on sizes and strides keep the products below from overflowing.
+		if d < 0 || d > math.MaxInt32 || strides[i] < 0 || strides[i] > math.MaxInt32 || count > 0 && (count > viewed*max(have, 1)/d || d > 1 && strides[i] > have) {
 			return nil, malformed("a tensor of shape %v with strides %v in a storage of %d elements", shape, strides, have)
 		}
 		count *= d
-		if d > 1 {
-			if strides[i] > have { // no product below can overflow
-				return nil, malformed("a tensor of shape %v with strides %v in a storage of %d elements", shape, strides, have)
-			}
-			last += (d - 1) * strides[i]
-		}
+		last += (d - 1) * strides[i]
 	}
 	if count > 0 && last >= have {
 		return nil, malformed("a tensor of shape %v with strides %v from element %d reaches element %d of %d", shape, strides, offset, last, have)

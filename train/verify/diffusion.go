@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"korr/basepolicy/diffusion"
-	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/internal/tensorfile"
+	"korr/train/published"
 )
 
 // unetName is the file whose network diffusion.safetensors samples with.
@@ -62,41 +62,16 @@ func checkUNet(c *file) error {
 // unet reads the network, whose sizes are those of its tensors; the number of
 // groups, which no tensor shows, is in the metadata.
 func (c *file) unet() (*diffusion.Network, error) {
-	cfg := diffusion.Config{Arch: diffusion.ArchUNet}
 	groups, err := c.number("groups", 8)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Groups = int(groups)
 	sample, err := c.shape("in.sample", 3)
 	if err != nil {
 		return nil, err
 	}
-	cond, err := c.shape("in.cond", 2)
+	net, err := published.UNet(c.f, "param.", sample[1], int(groups))
 	if err != nil {
-		return nil, err
-	}
-	step, err := c.shape("param.diffusion_step_encoder.1.weight", 2)
-	if err != nil {
-		return nil, err
-	}
-	cfg.Horizon, cfg.ActDim, cfg.ObsDim, cfg.StepDim = sample[1], sample[2], cond[1], step[1]
-	for i := 0; ; i++ {
-		name := fmt.Sprintf("param.down_modules.%d.0.blocks.0.block.0.weight", i)
-		if _, ok := c.f.Lookup(name); !ok && i > 0 {
-			break
-		}
-		w, err := c.shape(name, 3)
-		if err != nil {
-			return nil, err
-		}
-		cfg.DownDims, cfg.Kernel = append(cfg.DownDims, w[0]), w[2]
-	}
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	net := diffusion.NewNetwork(cfg, nil)
-	if err := nn.LoadParams(c.f, "param.", net.Params()); err != nil {
 		return nil, err
 	}
 	for _, p := range net.Params() {
@@ -166,10 +141,6 @@ func (c *file) addNoise(s *diffusion.Schedule) error {
 	return nil
 }
 
-// publishedWarmStep is the step that the published policies noise the rest of the
-// last chunk to.
-const publishedWarmStep = 50
-
 // trajectory checks one sampling run.
 func (c *file) trajectory(prefix string, net *diffusion.Network, s *diffusion.Schedule) error {
 	cfg := net.Config()
@@ -186,7 +157,7 @@ func (c *file) trajectory(prefix string, net *diffusion.Network, s *diffusion.Sc
 	if err != nil {
 		return err
 	}
-	config := diffusion.SamplerConfig{Method: diffusion.DDIM, Steps: t[0], Warm: diffusion.WarmPublished, WarmStep: min(publishedWarmStep, s.Steps-1)}
+	config := diffusion.SamplerConfig{Method: diffusion.DDIM, Steps: t[0], Warm: diffusion.WarmPublished, WarmStep: min(published.WarmStep, s.Steps-1)}
 	if err := config.Validate(s.Process); err != nil {
 		return err
 	}

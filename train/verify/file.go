@@ -3,10 +3,10 @@ package verify
 import (
 	"fmt"
 	"math"
-	"strconv"
 
 	"korr/internal/nn"
 	"korr/internal/tensorfile"
+	"korr/train/published"
 )
 
 // file is a reference file under check. It keeps book of the tensors looked at.
@@ -176,26 +176,8 @@ func relativeError(got, want, from []float64) float64 {
 // network reads the weights of a torch Sequential(Linear, ReLU, ..., Linear),
 // whose sizes are those of its tensors.
 func (c *file) network(prefix string) (*nn.MLP, error) {
-	cfg, last := nn.MLPConfig{}, ""
-	for k := 0; ; k += 2 {
-		layer := prefix + strconv.Itoa(k)
-		if _, ok := c.f.Lookup(layer + ".weight"); !ok && k > 0 {
-			break
-		}
-		shape, err := c.shape(layer+".weight", 2)
-		if err != nil {
-			return nil, err
-		}
-		if k == 0 {
-			cfg.In = shape[1]
-		} else {
-			cfg.Hidden = append(cfg.Hidden, cfg.Out)
-		}
-		cfg.Out, last = shape[0], layer
-	}
-	_, cfg.OutputBias = c.f.Lookup(last + ".bias")
-	m := nn.NewMLP(cfg, nil)
-	if err := nn.LoadParams(c.f, prefix, m.Params()); err != nil {
+	m, err := published.MLP(c.f, prefix)
+	if err != nil {
 		return nil, err
 	}
 	for _, p := range m.Params() {
