@@ -23,6 +23,7 @@ type Cache struct {
 	tried int     // forecasts that were compared
 
 	rule    rule
+	w       weights
 	columns []rule // hyca: of every action dimension
 	ws      []weights
 	low     *bands // freqca
@@ -182,7 +183,7 @@ func (c *Cache) accumulate(x []float32, i int) {
 
 // forecast writes the feature at step i.
 func (c *Cache) forecast(dst []float32, i int) {
-	var w weights
+	w := &c.w
 	if c.columns != nil {
 		for u, r := range c.columns {
 			c.hist.weigh(&c.ws[u], r, i)
@@ -190,8 +191,8 @@ func (c *Cache) forecast(dst []float32, i int) {
 		c.hist.sumColumns(dst, c.ws)
 		return
 	}
-	c.hist.weigh(&w, c.rule, i)
-	c.hist.sum(dst, &w)
+	c.hist.weigh(w, c.rule, i)
+	c.hist.sum(dst, w)
 	if c.low == nil {
 		return
 	}
@@ -228,10 +229,9 @@ func (c *Cache) draft(dst, x, cond []float32, i int) bool {
 // verify runs the last block on the forecast of its input and compares. What that
 // gives is paid for and the better output, so it replaces an accepted draft.
 func (c *Cache) verify(draft, cond []float32, i int) bool {
-	var w weights
 	input := c.tail[:c.n*c.parts.Tail.TailDim()]
-	c.tails.weigh(&w, c.rule, i)
-	c.tails.sum(input, &w)
+	c.tails.weigh(&c.w, c.rule, i)
+	c.tails.sum(input, &c.w)
 	got := c.verified[:len(draft)]
 	c.parts.Tail.TailTo(got, input, cond, i)
 	c.info.Calls += float32(c.parts.Tail.TailShare())

@@ -31,7 +31,7 @@ func (r *Recorder) choose(k *Calibration) {
 					total += off[s][e] / math.Max(size[e], 1e-30)
 				}
 			}
-			if total < least {
+			if total+1e-9 < 0.99*least { // the simpler one comes first
 				best, least = s, total
 			}
 		}

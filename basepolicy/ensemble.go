@@ -1,0 +1,109 @@
+package basepolicy
+
+import (
+	"fmt"
+	"math"
+)
+
+// Ensembled is a policy whose chunks are averaged with what earlier chunks meant to do
+// at the same control steps (temporal ensembling: Zhao et al. 2023, arXiv 2304.13705).
+// Of n predictions of one action, the i-th oldest weighs exp(-Rate i): 0 is the mean,
+// more holds on to older plans.
+type Ensembled struct {
+	Policy
+	Rate float64 // finite, >= 0
+}
+
+// NewChunker returns a chunk policy that is a Resetter, WarmStarter, Continuer and
+// Reporter; what the policy's own is of these, it passes on to.
+func (e Ensembled) NewChunker() ChunkPolicy {
+	if !(e.Rate >= 0 && e.Rate <= math.MaxFloat32) {
+		panic(fmt.Sprintf("basepolicy: an ensembling rate of %v", e.Rate))
+	}
+	p := e.Policy.NewChunker()
+	c := &ensembler{ChunkPolicy: p, decay: math.Exp(-e.Rate)}
+	c.rest, c.weight, c.next = make([]float32, p.Horizon()*p.ActDim()), make([]float64, p.Horizon()), make([]float64, p.Horizon())
+	return c
+}
+
+type ensembler struct {
+	ChunkPolicy
+	decay  float64
+	rest   []float32 // what earlier chunks mean, from the present step on
+	rows   int       // of rest
+	weight []float64 // of every row of the last chunk: the sum of its predictions' weights
+	next   []float64 // and the weight of its next prediction
+}
+
+// Reset implements Resetter.
+func (c *ensembler) Reset(seed uint64) {
+	c.rows = 0
+	if r, ok := c.ChunkPolicy.(Resetter); ok {
+		r.Reset(seed)
+	}
+}
+
+// remember takes over the rest of the last chunk.
+func (c *ensembler) remember(rest []float32) {
+	c.rows = copy(c.rest, rest) / c.ActDim()
+	past := c.Horizon() - c.rows
+	copy(c.weight, c.weight[past:])
+	copy(c.next, c.next[past:])
+}
+
+// WarmStart implements WarmStarter.
+func (c *ensembler) WarmStart(rest []float32) {
+	c.remember(rest)
+	if w, ok := c.ChunkPolicy.(WarmStarter); ok {
+		w.WarmStart(rest)
+	}
+}
+
+// ChunkTo implements ChunkPolicy.
+func (c *ensembler) ChunkTo(chunk, obs []float32) error {
+	if err := c.ChunkPolicy.ChunkTo(chunk, obs); err != nil {
+		return err
+	}
+	c.average(chunk, 0)
+	return nil
+}
+
+// ContinueTo implements Continuer. The committed rows are the plan's.
+func (c *ensembler) ContinueTo(chunk, obs, plan []float32, committed int) error {
+	c.remember(plan)
+	var err error
+	if p, ok := c.ChunkPolicy.(Continuer); ok {
+		err = p.ContinueTo(chunk, obs, plan, committed)
+	} else {
+		err = c.ChunkPolicy.ChunkTo(chunk, obs)
+	}
+	if err != nil {
+		return err
+	}
+	c.average(chunk, committed)
+	return nil
+}
+
+// average mixes the rest into the chunk.
+func (c *ensembler) average(chunk []float32, committed int) {
+	u := c.ActDim()
+	for r := range c.weight {
+		if r >= c.rows {
+			c.weight[r], c.next[r] = 1, c.decay
+			continue
+		}
+		share := float32(c.next[r] / (c.weight[r] + c.next[r]))
+		if r < committed {
+			share = 0
+		}
+		for i := r * u; i < (r+1)*u; i++ {
+			chunk[i] = c.rest[i] + share*(chunk[i]-c.rest[i])
+		}
+		c.weight[r] += c.next[r]
+		c.next[r] *= c.decay
+	}
+	c.rows = 0
+}
+
+// ChunkInfo implements Reporter.
+func (c *ensembler) ChunkInfo() ChunkInfo { return chunkInfo(c.ChunkPolicy) }
