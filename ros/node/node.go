@@ -32,6 +32,8 @@ type Config struct {
 	// OnListeners is called with the number of subscribers that are connected to a topic which this node publishes, when
 	// one came or went, from a goroutine of theirs; it must not block. May be nil.
 	OnListeners func(topic string, n int)
+	// OnPublisherLost is called when a publisher of a topic that this node subscribes to is gone, under the same rules.
+	OnPublisherLost func(topic string)
 }
 
 // Node is a running node. Its endpoints survive a restart of the master.
@@ -198,8 +200,15 @@ func (n *Node) onLog(level goroslib.LogLevel, text string) {
 	}
 }
 
-// count keeps the number of subscribers, of whom goroslib tells in its log only.
+// count follows who is connected, of which goroslib tells in its log only.
 func (n *Node) count(text string) {
+	if rest, ok := strings.CutPrefix(text, "subscriber '"); ok && n.cfg.OnPublisherLost != nil {
+		topic, what, _ := strings.Cut(rest, "' ")
+		if strings.HasPrefix(what, "got an error") || strings.HasPrefix(what, "doesn't have publisher") {
+			n.cfg.OnPublisherLost(topic)
+		}
+		return
+	}
 	rest, ok := strings.CutPrefix(text, "publisher '")
 	if !ok || n.cfg.OnListeners == nil {
 		return

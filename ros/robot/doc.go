@@ -20,7 +20,7 @@
 // # What stops the loop
 //
 // A Supervisor (loop.Loop) is told to fault by ~estop and by the arm's mode (REFLEX, USER_STOPPED), and to hold when
-// the master or server is lost, nobody listens to a Franka's commands any more, the dead-man (~deadman, if required) is
+// the master or server is lost, a publisher of a Franka's state or parts, or its commands' listener, is gone, the dead-man (~deadman, if required) is
 // silent (0.3 s at most), /clock jumps or stands still, or the gripper does not answer. Read fails when the tracker names
 // other parts or changes their order, and when parts change places at once. ~enable arms it. Read fails, for good, when another node took this node's name.
 // Silence of the arm is the loop's own business: it holds after three periods. Serve keeps a fault until ~reset_fault;

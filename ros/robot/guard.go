@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,10 +22,11 @@ const (
 
 // guard passes on what must stop the loop, and lets an operator start it.
 type guard struct {
-	required bool   // the dead-man is
-	commands string // topic of a Franka's commands
-	lockStep bool   // time is the simulator's business
-	peer     string // whose loss the operator reads of
+	required bool     // the dead-man is
+	commands string   // topic of a Franka's commands
+	sources  []string // topics of its state and of the parts
+	lockStep bool     // time is the simulator's business
+	peer     string   // whose loss the operator reads of
 	stop     chan struct{}
 	ended    chan struct{}
 	resets   chan chan error // requests of ~reset_fault, taken by Robot.Serve while it is in FAULT
@@ -45,7 +47,7 @@ func newGuard(cfg *Config) *guard {
 		peer = "the rosbridge server"
 	}
 	return &guard{
-		required: cfg.Deadman, commands: commandTopic(cfg), lockStep: cfg.LockStep, peer: peer, lost: true,
+		required: cfg.Deadman, commands: frankaTopic(cfg, msgs.CommandTopic), sources: []string{frankaTopic(cfg, msgs.StateTopic), frankaTopic(cfg, msgs.PartsTopic)}, lockStep: cfg.LockStep, peer: peer, lost: true,
 		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan chan error),
 	}
 }
@@ -147,12 +149,19 @@ func (g *guard) listeners(topic string, n int) {
 	}
 }
 
-// commandTopic is the resolved name of the topic of a Franka's commands, "" of another arm.
-func commandTopic(cfg *Config) string {
+// publisherLost is told that a publisher is gone. What comes on its topic next is another's.
+func (g *guard) publisherLost(topic string) {
+	if topic != "" && slices.Contains(g.sources, topic) && !g.lockStep {
+		g.hold("the publisher of " + topic + " is gone")
+	}
+}
+
+// frankaTopic is the resolved name of one of a Franka's topics, "" of another arm.
+func frankaTopic(cfg *Config, name string) string {
 	if cfg.Arm != nil || cfg.URL != "" {
 		return ""
 	}
-	topic, err := cfg.Names.Resolve(msgs.CommandTopic)
+	topic, err := cfg.Names.Resolve(name)
 	if err != nil { // Open will say so
 		return ""
 	}

@@ -76,13 +76,13 @@ func rosNode(l link) (*node.Node, error) {
 }
 
 // open makes the link that the configuration asks for.
-func open(ctx context.Context, cfg *Config, onMaster func(up bool), onListeners func(topic string, n int)) (link, error) {
+func open(ctx context.Context, cfg *Config, g *guard) (link, error) {
 	if cfg.URL == "" {
-		return node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Poll: cfg.Poll, OnMaster: onMaster, OnListeners: onListeners})
+		return node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Poll: cfg.Poll, OnMaster: g.master, OnListeners: g.listeners, OnPublisherLost: g.publisherLost})
 	}
 	version := rosbridge.ROS2
 	if cfg.ROS1 {
 		version = rosbridge.ROS1
 	}
-	return rosbridge.Open(ctx, rosbridge.Config{URL: cfg.URL, Names: cfg.Names, Version: version, Logger: cfg.Logger, Wait: cfg.Wait, Silence: cfg.Poll, OnUp: onMaster})
+	return rosbridge.Open(ctx, rosbridge.Config{URL: cfg.URL, Names: cfg.Names, Version: version, Logger: cfg.Logger, Wait: cfg.Wait, Silence: cfg.Poll, OnUp: g.master})
 }

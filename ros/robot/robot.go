@@ -65,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Robot, error) {
 	}
 	r := &Robot{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(cfg.Parts), over: make(chan struct{})}
 	r.guard = newGuard(&cfg)
-	if r.link, err = open(ctx, &cfg, r.guard.master, r.guard.listeners); err != nil {
+	if r.link, err = open(ctx, &cfg, r.guard); err != nil {
 		return nil, err
 	}
 	r.log = r.link.Logger()
