@@ -1,16 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	_ "embed" // for the peer's script
 	"errors"
-	"fmt"
-	"io"
 	"math/rand/v2"
-	"os/exec"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,14 +14,8 @@ import (
 	"korr/internal/seed"
 )
 
-// benchBaseOptions are the verb's flags.
-type benchBaseOptions struct {
-	*benchOptions
-	python string
-}
-
 func newCmdBenchBase(b *benchOptions) *cobra.Command {
-	o := &benchBaseOptions{benchOptions: b}
+	o := &peerOptions{benchOptions: b}
 	cmd := &cobra.Command{
 		Use:   "base",
 		Short: "diffusion denoisers: a network call and a training step, beside PyTorch",
@@ -37,7 +24,7 @@ milliseconds. Where --python can import torch, the published UNet runs there in 
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchBase(cmd.Context(), o) },
 	}
-	cmd.Flags().StringVar(&o.python, "python", "/usr/bin/python3", "`interpreter` that imports torch; empty for no peer")
+	o.addFlags(cmd)
 	return cmd
 }
 
@@ -52,26 +39,22 @@ var benchNets = []struct {
 	{"transformer 3 x 256", "", "", diffusion.Config{Arch: diffusion.ArchTransformer, Horizon: 16, StepDim: 128, Width: 256, Blocks: 3, Heads: 4}},
 }
 
-// measureFor is how long one round of one case takes.
-const measureFor = 300 * time.Millisecond
-
-func runBenchBase(ctx context.Context, o *benchBaseOptions) (err error) {
-	var peer *torchPeer
-	if o.python != "" {
-		if peer, err = startTorch(ctx, o.python); err != nil {
-			o.log.Warn("no peer: PyTorch does not start", "python", o.python, "err", err)
-		} else {
-			defer func() { err = errors.Join(err, peer.close()) }()
-			o.log.Info("peer", "torch", peer.version)
-		}
-	}
+func runBenchBase(ctx context.Context, o *peerOptions) (err error) {
+	peer := o.peer(ctx, torchDiffusion)
+	defer func() { err = errors.Join(err, peer.close()) }()
 	var cases []bench.Case
 	add := func(name, remote string, run func()) {
 		c := bench.Case{Name: "base/" + name, Unit: "ms", Run: func() (float64, error) { return milliseconds(run), nil }}
 		run() // touches its memory
 		if peer != nil && remote != "" {
 			c.Peer = c.Name + " (torch)"
-			cases = append(cases, c, bench.Case{Name: c.Peer, Unit: "ms", Run: func() (float64, error) { return peer.measure(remote) }})
+			cases = append(cases, c, bench.Case{Name: c.Peer, Unit: "ms", Run: func() (float64, error) {
+				v, err := peer.measure(remote)
+				if err != nil {
+					return 0, err
+				}
+				return v[0], nil
+			}})
 			return
 		}
 		cases = append(cases, c)
@@ -135,55 +118,4 @@ func trainingStep(net *diffusion.Network, batch int) func() {
 		p.Backward(dy)
 		opt.Step()
 	}
-}
-
-//go:embed bench_base.py
-var torchScript string
-
-// torchPeer is the script in a process of its own.
-type torchPeer struct {
-	cmd     *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Scanner
-	version string
-}
-
-func startTorch(ctx context.Context, python string) (*torchPeer, error) {
-	cmd := exec.CommandContext(ctx, python, "-c", torchScript)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &torchPeer{cmd: cmd, in: in, out: bufio.NewScanner(out)}
-	if !p.out.Scan() {
-		err := p.close()
-		lines := strings.Split(strings.TrimSpace(complaint.String()), "\n")
-		return nil, fmt.Errorf("%s: %w", lines[len(lines)-1], err)
-	}
-	p.version = p.out.Text()
-	return p, nil
-}
-
-// measure asks for one measurement.
-func (p *torchPeer) measure(name string) (float64, error) {
-	if _, err := fmt.Fprintln(p.in, name, measureFor.Seconds()); err != nil {
-		return 0, err
-	}
-	if !p.out.Scan() {
-		return 0, fmt.Errorf("PyTorch ended while measuring %s", name)
-	}
-	return strconv.ParseFloat(p.out.Text(), 64)
-}
-
-func (p *torchPeer) close() error {
-	return errors.Join(p.in.Close(), p.cmd.Wait())
 }
