@@ -148,6 +148,24 @@ func CopyParams(dst, src []*Param) {
 	}
 }
 
+// ShareParams makes dst use the values of src; its gradients stay its own. The
+// lists must have equal shapes.
+func ShareParams(dst, src []*Param) {
+	mustMatch("ShareParams", dst, src)
+	for i, d := range dst {
+		d.Data = src[i].Data
+	}
+}
+
+// AddGrad adds the gradients of src to those of dst. The lists must have equal
+// shapes.
+func AddGrad(dst, src []*Param) {
+	mustMatch("AddGrad", dst, src)
+	for i, d := range dst {
+		blas32.Axpy(1, vector(src[i].Grad), vector(d.Grad))
+	}
+}
+
 func mustMatch(op string, dst, src []*Param) {
 	if len(dst) != len(src) {
 		panic(fmt.Sprintf("nn: %s: %d and %d parameters", op, len(dst), len(src)))

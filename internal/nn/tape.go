@@ -39,6 +39,9 @@ func (m *MLP) NewTape(maxBatch int) *Tape {
 	return t
 }
 
+// Max is the number of rows that the tape holds.
+func (t *Tape) Max() int { return t.max }
+
 // Forward computes y [n, Out] from x [n, In]. The result belongs to t and
 // lasts until the next Forward; x is kept by reference and must not change
 // before Backward. It panics when n exceeds the tape or x is too short.

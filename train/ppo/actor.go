@@ -63,6 +63,12 @@ func NewResiP(head *nn.MLP, d Dims, rows int) (*ResiP, error) {
 	return &ResiP{head: head, tape: head.NewTape(rows)}, nil
 }
 
+// Twin implements twin.
+func (a *ResiP) Twin() (Actor, error) {
+	head := twinOf(a.head)
+	return &ResiP{head: head, tape: head.NewTape(a.tape.Max())}, nil
+}
+
 // Params returns the head's.
 func (a *ResiP) Params() []*nn.Param { return a.head.Params() }
 
@@ -101,6 +107,11 @@ func NewDynamics(model, head *nn.MLP, d Dims, rows int) (*Dynamics, error) {
 		params: append(append([]*nn.Param(nil), head.Params()...), model.Params()...),
 		in:     make([]float32, rows*(d.Obs+d.Act)), dPred: make([]float32, rows*d.Obs),
 	}, nil
+}
+
+// Twin implements twin.
+func (a *Dynamics) Twin() (Actor, error) {
+	return NewDynamics(twinOf(a.model), twinOf(a.head), a.dims, a.tape.Max())
 }
 
 // Params returns the head's parameters, then the model's.
@@ -212,6 +223,16 @@ func NewKORR(model *koopman.Model, head *nn.MLP, d Dims, rows int, opts KORROpti
 		in: make([]float32, rows*in), dIn: make([]float32, rows*in), dz: make([]float32, rows*l),
 		zGoal: make([]float32, l), dGoal: make([]float32, l),
 	}, nil
+}
+
+// Twin implements twin.
+func (a *KORR) Twin() (Actor, error) {
+	model, err := koopman.New(a.model.Config(), nil)
+	if err != nil {
+		return nil, err
+	}
+	nn.ShareParams(model.Params(), a.model.Params())
+	return NewKORR(model, twinOf(a.head), a.dims, a.tape.Max(), a.opts)
 }
 
 // Params returns the head's parameters, then the model's.

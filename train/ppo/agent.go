@@ -37,16 +37,15 @@ type Agent struct {
 	Critic *nn.MLP
 	LogStd []float32 // [Dims.Act], fixed
 
-	cfg        *Config
-	dims       Dims
-	rows       int
-	criticTape *nn.Tape
-	actorOpt   *nn.AdamW
-	criticOpt  *nn.AdamW
-	params     []*nn.Param // of both
-	adv        []float64
-	dMean      []float32 // [rows, Act]
-	dValue     []float32 // [rows]
+	cfg       *Config
+	dims      Dims
+	rows      int
+	actorOpt  *nn.AdamW
+	criticOpt *nn.AdamW
+	params    []*nn.Param // of both
+	adv       []float64
+	shards    []*shard // the first works with Actor and Critic themselves
+	threads   int      // that run the shards
 }
 
 // NewAgent returns an agent that works through batches in blocks of up to rows
@@ -66,17 +65,16 @@ func NewAgent(cfg *Config, actor Actor, critic *nn.MLP, logStd []float32, d Dims
 	}
 	return &Agent{
 		Actor: actor, Critic: critic, LogStd: logStd, cfg: cfg, dims: d, rows: rows,
-		criticTape: critic.NewTape(rows),
-		actorOpt:   adam(actor.Params(), cfg.LearningRateActor),
-		criticOpt:  adam(critic.Params(), cfg.LearningRateCritic),
-		params:     append(append([]*nn.Param(nil), actor.Params()...), critic.Params()...),
-		dMean:      make([]float32, rows*d.Act), dValue: make([]float32, rows),
+		actorOpt:  adam(actor.Params(), cfg.LearningRateActor),
+		criticOpt: adam(critic.Params(), cfg.LearningRateCritic),
+		params:    append(append([]*nn.Param(nil), actor.Params()...), critic.Params()...),
+		shards:    []*shard{newShard(actor, critic, d, rows)}, threads: 1,
 	}, nil
 }
 
 // Values returns the critic's values [n] of x [n, X], up to the block size.
 // They last until the next call or gradient.
-func (a *Agent) Values(x []float32, n int) []float32 { return a.Critic.Forward(a.criticTape, x, n) }
+func (a *Agent) Values(x []float32, n int) []float32 { return a.shards[0].values(x, n) }
 
 // SetRates sets the learning rates to the configured ones times factors (see
 // Schedule).
@@ -91,19 +89,9 @@ func (a *Agent) Gradients(b *Batch) Losses {
 	if b.N < 2 {
 		panic(fmt.Sprintf("ppo: a mini-batch of %d steps", b.N))
 	}
-	nn.ZeroGrad(a.params)
 	a.advantages(b)
-	l := Losses{Entropy: Entropy(a.LogStd)}
-	for i := 0; i < b.N; i += a.rows {
-		j := min(i+a.rows, b.N)
-		a.policyBlock(b, i, j, &l)
-		a.valueBlock(b, i, j, &l)
-	}
-	for i := 0; i < b.Pairs.N && a.cfg.ModelCoef > 0; i += a.rows {
-		j := min(i+a.rows, b.Pairs.N)
-		share := float64(j-i) / float64(b.Pairs.N)
-		l.Model += share * a.Actor.ModelLoss(b.Pairs.rows(i, j, a.dims), float32(a.cfg.ModelCoef*share))
-	}
+	l := a.work(b)
+	l.Entropy = Entropy(a.LogStd)
 	l.Total = l.Policy + a.cfg.VFCoef*l.Value - a.cfg.EntCoef*l.Entropy + a.cfg.ModelCoef*l.Model
 	return l
 }
@@ -121,41 +109,6 @@ func (a *Agent) advantages(b *Batch) {
 	for i, v := range b.Advantage[:b.N] {
 		a.adv[i] = float64(v)
 	}
-}
-
-// policyBlock adds the clipped surrogate of the steps i..j-1.
-func (a *Agent) policyBlock(b *Batch, i, j int, l *Losses) {
-	u, n := a.dims.Act, float64(b.N)
-	mean := a.Actor.Forward(b.X[i*a.dims.X:j*a.dims.X], j-i)
-	lo, hi := 1-a.cfg.ClipCoef, 1+a.cfg.ClipCoef
-	for k := i; k < j; k++ {
-		r, mu := b.Residual[k*u:(k+1)*u], mean[(k-i)*u:(k-i+1)*u]
-		logRatio := LogProb(r, mu, a.LogStd) - float64(b.LogProb[k])
-		ratio := math.Exp(logRatio)
-		free, clipped := -a.adv[k]*ratio, -a.adv[k]*max(lo, min(hi, ratio))
-		l.Policy += max(free, clipped) / n
-		l.ApproxKL += (ratio - 1 - logRatio) / n
-		if ratio < lo || ratio > hi {
-			l.ClipFraction += 1 / n
-		}
-		slope := 0.0
-		if free >= clipped { // d ratio / d log prob = ratio; a clipped ratio is constant
-			slope = free / n
-		}
-		logProbGradTo(a.dMean[(k-i)*u:(k-i+1)*u], r, mu, a.LogStd, slope)
-	}
-	a.Actor.Backward(a.dMean[:(j-i)*u])
-}
-
-// valueBlock adds half the squared error of the values of the steps i..j-1.
-func (a *Agent) valueBlock(b *Batch, i, j int, l *Losses) {
-	n := float64(b.N)
-	for k, v := range a.Values(b.X[i*a.dims.X:j*a.dims.X], j-i) {
-		e := float64(v) - float64(b.Return[i+k])
-		l.Value += 0.5 * e * e / n
-		a.dValue[k] = float32(a.cfg.VFCoef * e / n)
-	}
-	a.Critic.Backward(a.criticTape, a.dValue[:j-i], nil)
 }
 
 // Step clips the gradients and applies them. It returns their norm before

@@ -24,7 +24,7 @@ import (
 // One thread: batches are small, and the callers own the parallelism.
 func init() {
 	C.openblas_set_num_threads(1)
-	blas32.Use(netlib.Implementation{})
+	blas32.Use(implementation{})
 	blas64.Use(netlib.Implementation{})
 	nn.UseKernels(nn.Kernels{
 		ReLU:          relu,
