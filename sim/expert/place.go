@@ -8,8 +8,8 @@ import (
 
 // Moves for the parts of the lamp and the round table (m).
 var (
-	bulbs     = moves{graspHead: -0.010, graspZ: 0.026, topGrasp: 0.0305, topClear: 0.055, hover: 0.25, retreat: 0.09, leastYaw: -2.2, round: true, full: true}
-	roundLegs = moves{graspHead: 0, graspZ: 0.022, topGrasp: 0.032, topClear: 0.035, hover: 0.2, round: true, full: true}
+	bulbs     = moves{graspHead: -0.010, graspZ: 0.026, topGrasp: 0.0305, topClear: 0.055, hover: 0.25, retreat: 0.09, travel: 0.09, leastYaw: -2.2, round: true, full: true}
+	roundLegs = moves{graspHead: 0, graspZ: 0.022, topGrasp: 0.032, topClear: 0.035, hover: 0.2, travel: 0.09, carry: true, halfWidth: 0.02125, slide: 0.007, round: true, full: true}
 	bases     = moves{topGrasp: 0.010, topClear: 0.035}
 	hoods     = moves{topGrasp: 0.050, topClear: 0.040}
 )

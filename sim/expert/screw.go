@@ -32,6 +32,10 @@ type moves struct {
 	topGrasp  float64 // top grasp: tool this far above the part's origin
 	topClear  float64 // and this much higher to come and go
 	hover     float64 // tool height over the receiver after the release
+	travel    float64 // tool height on the way to a lying part
+	carry     bool    // carry the part to where the elbow stays on its side before turning it upright
+	halfWidth float64 // of the part where it is grasped lying; 0: the hand comes down on its middle whatever is beside it
+	slide     float64 // and how much nearer to its tip the hand may take it
 	retreat   float64 // backward move that frees the tool after the release; 0: it leaves straight up
 	leastYaw  float64 // side grasp: the tool's yaw is the one in the whole turn from here, rad
 	round     bool    // a top grasp fits at any angle, not only on the flats of a square
@@ -40,7 +44,7 @@ type moves struct {
 }
 
 // squareLegs are the moves for a leg of the square table.
-var squareLegs = moves{graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClear: 0.035, hover: 0.2}
+var squareLegs = moves{graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClear: 0.035, hover: 0.2, travel: 0.09}
 
 // screwTable assembles every screwed pair of a square table: side grasp, lift, reorient so that the tool points
 // sideways, insert, release, and turn from above with regrasps.
@@ -53,13 +57,19 @@ func screwTable(a *arm) {
 // the tool comes from the near one.
 var corners = []geom.Vec3{{0.4853, -0.05625, 0}, {0.5978, -0.05625, 0}, nearHole, {0.5978, 0.05625, 0}}
 
+// middle is the top's nominal place, to which the corners belong.
+var middle = geom.Vec3{0.54155, 0, 0}
+
 // nearHole is the nominal place of the hole that is easiest to reach.
 var nearHole = geom.Vec3{0.4853, 0.05625, 0}
 
-// squareTableLegs are the moves for a leg that is not the last: the turn must stop where the square leg is aligned.
+// squareTableLegs are the moves for a leg that is not the last: the turn must stop where the square leg is aligned, the
+// tool travels above the legs that stand, and turns the leg upright where the arm's elbow stays on its side: near to the legs
+// on the right it swings to the other one, from where the wrist does not reach the next leg.
 var squareTableLegs = func() moves {
 	m := squareLegs
-	m.stop = true
+	m.stop, m.travel, m.carry = true, 0.15, true
+	m.halfWidth, m.slide, m.graspZ = 0.015, 0.010, 0.017
 	return m
 }()
 
@@ -123,6 +133,10 @@ func (s *screw) mouth() geom.Vec3 {
 // choose picks the free hole nearest to the corner that is easiest to reach.
 func (s *screw) choose() {
 	want := s.corner
+	if s.stop { // the corners of the top as it stands, so that no leg is in the way of the hand that brings the next
+		top := s.top().P
+		want = top.Add(geom.AxisAngle(geom.Vec3{0, 0, 1}, s.edge()).Rotate(want.Sub(middle)))
+	}
 	best := math.Inf(1)
 	for i := range s.pair.Targets {
 		d := s.top().Apply(s.pair.Mouth(i)).Sub(want)
@@ -202,11 +216,17 @@ func (s *screw) insertLeg() bool {
 	}
 	m := s.mouth()
 	h := geom.Vec3{m[0], m[1], m[2] + s.graspHead - s.pair.Tip[1] + 0.05}
+	if at := s.pose.P; s.carry && (at[1] < 0 || math.Abs(s.yaw-math.Pi) > 0.5) {
+		s.swing(geom.Vec3{at[0] + 0.04, max(at[1], 0), 0.20}, math.Pi, 12)
+	}
 	mid := s.pose.P.Lerp(h, 0.5)
 	mid[2] = 0.24
 	side := s.side()
 	s.moveTo(geom.Pose{P: mid, Q: s.pose.Q.Slerp(side, 0.5)}, 9)
 	s.moveTo(geom.Pose{P: h, Q: side}, 10)
+	if s.stop {
+		s.align(5, 3*clearAbove)
+	}
 	for i := range 3 {
 		s.align([3]int{7, 4, 3}[i], clearAbove)
 	}
@@ -229,8 +249,13 @@ func (s *screw) side() geom.Quat {
 	if !s.stop {
 		return sideways
 	}
+	return geom.AxisAngle(geom.Vec3{0, 0, 1}, s.edge()).Mul(sideways)
+}
+
+// edge is the angle of that edge of the top which is nearest to the base frame's x axis, rad.
+func (s *screw) edge() float64 {
 	x := s.top().Q.Rotate(geom.Vec3{1, 0, 0})
-	return geom.AxisAngle(geom.Vec3{0, 0, 1}, near(math.Atan2(x[1], x[0]), -math.Pi/4, math.Pi/2)).Mul(sideways)
+	return near(math.Atan2(x[1], x[0]), -math.Pi/4, math.Pi/2)
 }
 
 func (s *screw) giveUp() bool {
@@ -250,8 +275,9 @@ func (s *screw) pick() bool {
 	axis := leg.Q.Rotate(geom.Vec3{0, 1, 0})
 	yaw := near(math.Atan2(-axis[1], -axis[0]), s.leastYaw, 2*math.Pi)
 	g := leg.P.Add(axis.Scale(s.graspHead))
-	s.swing(geom.Vec3{g[0], g[1], 0.09}, yaw, 18)
-	s.swing(geom.Vec3{g[0], g[1], s.graspZ}, yaw, 8)
+	g, down := s.beside(g, yaw)
+	s.swing(geom.Vec3{g[0], g[1], s.travel}, yaw, 18)
+	s.swing(geom.Vec3{g[0], g[1], s.graspZ}, yaw, down)
 	s.hold(1)
 	s.grip = 1
 	s.hold(closeSteps)
