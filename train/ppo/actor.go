@@ -48,32 +48,50 @@ type Actor interface {
 	ModelLoss(p Pairs, weight float32) float64
 }
 
-// ResiP is the plain residual network, mean = head(x) (arXiv 2407.16677).
+// ResiP is the plain residual network, mean = head(x) (arXiv 2407.16677), or
+// head([x, goal]).
 type ResiP struct {
 	head *nn.MLP
+	dims Dims
+	goal []float32
 	tape *nn.Tape
+	in   []float32 // [rows, X + goal]; nil without a goal
 }
 
-// NewResiP returns the actor for batches of up to rows rows. The head maps X to
+// NewResiP returns the actor for batches of up to rows rows. The head maps X
+// values, and those of the encoded goal observation [Obs] unless that is nil, to
 // Act values.
-func NewResiP(head *nn.MLP, d Dims, rows int) (*ResiP, error) {
-	if err := fits(d, head, d.X, d.Act); err != nil {
+func NewResiP(head *nn.MLP, d Dims, rows int, goal []float32) (*ResiP, error) {
+	if err := fits(d, head, d.X+len(goal), d.Act); err != nil {
 		return nil, err
 	}
-	return &ResiP{head: head, tape: head.NewTape(rows)}, nil
+	a := &ResiP{head: head, dims: d, goal: goal, tape: head.NewTape(rows)}
+	if goal != nil {
+		a.in = make([]float32, rows*head.In())
+	}
+	return a, nil
 }
 
 // Twin implements twin.
 func (a *ResiP) Twin() (Actor, error) {
-	head := twinOf(a.head)
-	return &ResiP{head: head, tape: head.NewTape(a.tape.Max())}, nil
+	return NewResiP(twinOf(a.head), a.dims, a.tape.Max(), a.goal)
 }
 
 // Params returns the head's.
 func (a *ResiP) Params() []*nn.Param { return a.head.Params() }
 
 // Forward implements Actor.
-func (a *ResiP) Forward(x []float32, n int) []float32 { return a.head.Forward(a.tape, x, n) }
+func (a *ResiP) Forward(x []float32, n int) []float32 {
+	if a.goal == nil {
+		return a.head.Forward(a.tape, x, n)
+	}
+	w := a.head.In()
+	for i := range n {
+		row := a.in[i*w : (i+1)*w]
+		copy(row[copy(row, x[i*a.dims.X:(i+1)*a.dims.X]):], a.goal)
+	}
+	return a.head.Forward(a.tape, a.in[:n*w], n)
+}
 
 // Backward implements Actor.
 func (a *ResiP) Backward(dMean []float32) { a.head.Backward(a.tape, dMean, nil) }

@@ -37,7 +37,7 @@ func newTestActor(t *testing.T, kind string, rows int) (Actor, []*nn.Param) {
 	var err error
 	switch kind {
 	case "resip":
-		a, err = NewResiP(network(rng, wide.X, wide.Act, false), wide, rows)
+		a, err = NewResiP(network(rng, wide.X, wide.Act, false), wide, rows, nil)
 	case "dynamics":
 		f := network(rng, wide.Obs+wide.Act, wide.Obs, false)
 		a, err = NewDynamics(f, network(rng, wide.Obs, wide.Act, false), wide, rows)
@@ -243,7 +243,7 @@ func TestNewRefusesWidths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, e1 := NewResiP(network(nil, 13, 3, false), wide, 4)
+	_, e1 := NewResiP(network(nil, 13, 3, false), wide, 4, nil)
 	_, e2 := NewDynamics(network(nil, 9, 5, false), network(nil, 6, 3, false), wide, 4)
 	_, e3 := NewDynamics(network(nil, 9, 6, false), network(nil, 5, 3, false), wide, 4)
 	_, e4 := NewKORR(m, network(nil, 16, 3, false), wide, 4, KORROptions{})
@@ -251,7 +251,7 @@ func TestNewRefusesWidths(t *testing.T) {
 	_, e6 := NewKORR(m, network(nil, 8, 3, false), Dims{Obs: 5, X: 8, Act: 3}, 4, KORROptions{})
 	_, e7 := NewAgent(&cfg, good, network(nil, 14, 2, true), make([]float32, 3), wide, 4)
 	_, e8 := NewAgent(&cfg, good, network(nil, 14, 1, true), make([]float32, 2), wide, 4)
-	_, e9 := NewResiP(network(nil, 8, 3, false), Dims{Obs: 6, X: 8, Act: 3}, 4)
+	_, e9 := NewResiP(network(nil, 8, 3, false), Dims{Obs: 6, X: 8, Act: 3}, 4, nil)
 	for i, err := range []error{e1, e2, e3, e4, e5, e6, e7, e8, e9} {
 		if err == nil {
 			t.Errorf("case %d passed", i+1)

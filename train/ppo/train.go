@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -17,71 +16,10 @@ import (
 	"korr/koopman"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/dataset"
 	"korr/train/episodes"
 	"korr/train/run"
 )
-
-// RunConfig holds every hyper-parameter of a run; start from DefaultRun.
-type RunConfig struct {
-	Config
-	Method string `json:"method"` // residual.MethodResiP or MethodKORR
-	// Foresight is what the actor reads of the steps ahead; the model of a look-ahead is frozen.
-	Foresight residual.Foresight `json:"foresight"`
-	Seed      uint64             `json:"seed"`
-
-	Iterations int `json:"iterations"` // of Envs x NumSteps environment steps
-	NumSteps   int `json:"num_steps"`  // per environment and iteration
-	Envs       int `json:"num_envs"`
-	Workers    int `json:"workers"`   // goroutines that simulate; never changes the result
-	MaxSteps   int `json:"max_steps"` // cut an episode here (truncated); 0 = the environment's limit
-
-	Alpha           float64 `json:"action_scale"` // of the residual, in normalised actions
-	Execute         int     `json:"execute"`      // actions executed of every chunk of the base
-	InitLogStd      float64 `json:"init_logstd"`  // fixed
-	ActorHidden     []int   `json:"actor_hidden"`
-	CriticHidden    []int   `json:"critic_hidden"`
-	KoopmanGradient bool    `json:"koopman_gradient"` // let the policy's gradient into phi, A and B
-	CheckpointEvery int     `json:"checkpoint_every"` // iterations; 0 = at the end only
-}
-
-// DefaultRun returns the published settings, at a size for one machine.
-func DefaultRun() RunConfig {
-	return RunConfig{
-		Config: Default(), Method: string(residual.MethodKORR), Foresight: residual.Foresight{Condition: residual.Published}, Seed: 1,
-		Iterations: 100, NumSteps: 700, Envs: 16, Workers: 2,
-		Alpha: 0.1, Execute: 8, InitLogStd: -1, ActorHidden: []int{256, 256}, CriticHidden: []int{256, 256},
-		KoopmanGradient: true, CheckpointEvery: 10,
-	}
-}
-
-// Validate reports the first field that is out of range.
-func (c *RunConfig) Validate() error {
-	if err := c.Config.Validate(); err != nil {
-		return err
-	}
-	if err := c.Foresight.Validate(residual.Method(c.Method)); err != nil {
-		return fmt.Errorf("ppo: %w", err)
-	}
-	for _, r := range []struct {
-		name string
-		ok   bool
-		want string
-	}{
-		{"method", c.Method == string(residual.MethodResiP) || c.Method == string(residual.MethodKORR), "resip or korr"},
-		{"iterations", c.Iterations >= 1, "at least 1"},
-		{"num_envs and num_steps", c.Envs >= 1 && c.NumSteps >= 1 && c.Envs*c.NumSteps >= 2*c.NumMinibatches, "two steps for each of num_minibatches"},
-		{"action_scale", c.Alpha > 0 && c.Alpha <= 1, "in (0, 1]"},
-		{"execute", c.Execute >= 1, "at least 1"},
-		{"init_logstd", math.Abs(c.InitLogStd) < 20, "in (-20, 20)"},
-		{"actor_hidden and critic_hidden", len(c.ActorHidden) > 0 && len(c.CriticHidden) > 0, "at least one layer"},
-		{"max_steps and checkpoint_every", c.MaxSteps >= 0 && c.CheckpointEvery >= 0, "at least 0"},
-	} {
-		if !r.ok {
-			return fmt.Errorf("ppo: %s out of range: want %s", r.name, r.want)
-		}
-	}
-	return nil
-}
 
 // Inputs is what a run works with. Everything below Base is optional, but KORR
 // needs Koopman.
@@ -94,6 +32,8 @@ type Inputs struct {
 	Koopman *koopman.Model
 	// Features makes the task's features, part of the encoded observation.
 	Features func() residual.Features
+	// Demos are where a goal comes from.
+	Demos []dataset.Episode
 	// Run receives metrics and checkpoints.
 	Run *run.Folder
 	// Progress hears of every iteration; called by the goroutine that trains.
@@ -204,8 +144,11 @@ type trainer struct {
 	agent   *Agent
 	head    *nn.MLP
 	model   *koopman.Model // nil unless the policy's gradient trains it
-	metrics *run.Recorder  // nil without a run folder
-	rng     *rand.Rand     // of the shuffles
+	goal    []float32      // encoded observation; nil unless it is read
+	predict *nn.MLP        // nonlinear dynamics in the model's place; else nil
+	dims    Dims
+	metrics *run.Recorder // nil without a run folder
+	rng     *rand.Rand    // of the shuffles
 
 	iteration int
 	rows      []int
@@ -225,7 +168,12 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 	}
 	enc := view.Enc
 	d := Dims{Obs: enc.Dim(), X: view.Dim(), Act: enc.ActDim()}
-	t = &trainer{cfg: cfg, in: in, rng: seed.Stream(cfg.Seed, "shuffle", 0)}
+	t = &trainer{cfg: cfg, in: in, dims: d, rng: seed.Stream(cfg.Seed, "shuffle", 0)}
+	if cfg.Goal {
+		if t.goal, err = episodes.Goal(enc, in.Demos); err != nil {
+			return nil, fmt.Errorf("ppo: %w", err)
+		}
+	}
 	if err := t.newAgent(d); err != nil {
 		return nil, err
 	}
@@ -251,34 +199,63 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 // near 0.25.
 func (t *trainer) newAgent(d Dims) error {
 	cfg, rows := t.cfg, max(t.cfg.Envs, min(blockRows, t.cfg.Envs*t.cfg.NumSteps))
-	in := d.X
 	if cfg.Method == string(residual.MethodKORR) {
 		if t.in.Koopman == nil {
 			return errors.New("ppo: korr needs a Koopman model: run `korr train koopman` first")
 		}
 		if cfg.Foresight.Condition != residual.Lookahead {
 			t.model = t.in.Koopman.Clone()
-			in = t.model.LatentDim()
 		}
 	}
-	t.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: d.Act}, seed.Stream(cfg.Seed, "actor", 0))
-	critic := nn.NewMLP(nn.MLPConfig{In: d.X, Hidden: cfg.CriticHidden, Out: 1, OutputBias: true, LastStd: 0.25, LastBias: 0.25}, seed.Stream(cfg.Seed, "critic", 0))
-	var actor Actor
-	var err error
-	if t.model != nil {
-		actor, err = NewKORR(t.model, t.head, d, rows, KORROptions{StopGradient: !cfg.KoopmanGradient})
-	} else {
-		actor, err = NewResiP(t.head, d, rows)
-	}
+	actor, err := t.newActor(d, rows)
 	if err != nil {
 		return err
 	}
+	critic := nn.NewMLP(nn.MLPConfig{In: d.X, Hidden: cfg.CriticHidden, Out: 1, OutputBias: true, LastStd: 0.25, LastBias: 0.25}, seed.Stream(cfg.Seed, "critic", 0))
 	logStd := make([]float32, d.Act)
 	for i := range logStd {
 		logStd[i] = float32(cfg.InitLogStd)
 	}
 	t.agent, err = NewAgent(&cfg.Config, actor, critic, logStd, d, rows)
 	return err
+}
+
+// newActor starts head and, in the nonlinear variant, dynamics.
+func (t *trainer) newActor(d Dims, rows int) (Actor, error) {
+	cfg := t.cfg
+	in := d.X + len(t.goal)
+	switch {
+	case t.model != nil && t.goal != nil:
+		in = 2 * t.model.LatentDim()
+	case t.model != nil:
+		in = t.model.LatentDim()
+	case cfg.Nonlinear:
+		in = d.Obs
+		t.predict = nn.NewMLP(nn.MLPConfig{In: d.Obs + d.Act, Hidden: cfg.DynamicsHidden, Out: d.Obs, OutputBias: true, LastStd: 1}, seed.Stream(cfg.Seed, "dynamics", 0))
+	}
+	t.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: d.Act}, seed.Stream(cfg.Seed, "actor", 0))
+	switch {
+	case t.model != nil:
+		return NewKORR(t.model, t.head, d, rows, KORROptions{Goal: t.goal, StopGradient: !cfg.KoopmanGradient})
+	case cfg.Nonlinear:
+		return NewDynamics(t.predict, t.head, d, rows)
+	}
+	return NewResiP(t.head, d, rows, t.goal)
+}
+
+// acting is the network that a policy acts with (see absorb).
+func (t *trainer) acting() *nn.MLP {
+	switch {
+	case t.predict != nil:
+		return join(t.predict, t.head, t.dims.X)
+	case t.goal == nil:
+		return t.head
+	case t.model == nil:
+		return absorb(t.head, t.goal)
+	}
+	z := make([]float32, t.model.LatentDim())
+	t.model.Predictor().LiftTo(z, t.goal)
+	return absorb(t.head, z)
 }
 
 func newSims(cfg *RunConfig, in *Inputs) (*sim.Batch, error) {
@@ -320,7 +297,7 @@ func (t *trainer) report(l Losses, epochs int, simulating, learning time.Duratio
 		"ended": float64(s.ended), "ended_success": float64(s.successes), "ended_timeout": float64(s.timeouts), "sim_errors": float64(s.errors),
 		"sim_s": simulating.Seconds(), "learn_s": learning.Seconds(), "iteration": float64(t.iteration),
 	}
-	if t.model != nil {
+	if t.model != nil || t.predict != nil {
 		values["koopman_loss"] = l.Model
 	}
 	if v := t.rollout.success(); v == v {
@@ -346,7 +323,7 @@ func (t *trainer) policy() *residual.Policy {
 		model = t.in.Koopman
 	}
 	return &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.head, Foresight: t.cfg.Foresight,
+		Method: residual.Method(t.cfg.Method), Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.acting(), Foresight: t.cfg.Foresight,
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Linear, Execute: t.cfg.Execute, Features: t.in.Features != nil,
 		Meta: map[string]string{"trainer": "ppo", "config": string(text), "environment_steps": strconv.Itoa(t.iteration * t.cfg.Envs * t.cfg.NumSteps)},
 	}

@@ -91,7 +91,7 @@ func checkResiP(c *file) error {
 	if err != nil {
 		return err
 	}
-	if s.actor, err = ppo.NewResiP(head, s.dims, s.n); err != nil {
+	if s.actor, err = ppo.NewResiP(head, s.dims, s.n, nil); err != nil {
 		return err
 	}
 	s.infer = head.Evaluator().ForwardTo
