@@ -19,7 +19,7 @@ type verifyOptions struct {
 
 func newCmdVerify(a *app) *cobra.Command {
 	o := &verifyOptions{app: a}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "verify DIR",
 		Short: "agreement of this build with reference numbers",
 		Long: `Compares this build with the reference numbers in DIR, safetensors files written by the published PyTorch modules: networks,
@@ -31,6 +31,8 @@ losses, gradients, optimiser steps, LQR, advantages, rotations. Sizes are read o
 			return runVerify(o)
 		},
 	}
+	cmd.AddCommand(newCmdVerifyFaults(a))
+	return cmd
 }
 
 func runVerify(o *verifyOptions) error {

@@ -128,7 +128,8 @@ func (n *Node) connect(ctx context.Context) error {
 	i := strings.LastIndex(nm.Node, "/")
 	conf := goroslib.NodeConf{
 		MasterAddress: addr, Namespace: "/" + strings.Trim(nm.Node[:i], "/"), Name: nm.Node[i+1:], Host: nm.Host,
-		ReadTimeout: n.cfg.Timeout, WriteTimeout: n.cfg.Timeout, LogDestinations: goroslib.LogDestinationCallback | goroslib.LogDestinationRosout, OnLog: n.onLog,
+		ReadTimeout: n.cfg.Timeout, WriteTimeout: n.cfg.Timeout, LogLevel: goroslib.LogLevelDebug, // who connects is told at that level only
+		LogDestinations: goroslib.LogDestinationCallback | goroslib.LogDestinationRosout, OnLog: n.onLog,
 	}
 	ignoreArguments(&conf)
 	ros, err := func() (*goroslib.Node, error) {

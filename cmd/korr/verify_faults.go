@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"korr/internal/atomicfile"
+	"korr/ros/faults"
+	"korr/ros/msgs"
+)
+
+// faultsOptions are the verb's flags.
+type faultsOptions struct {
+	*app
+	trials, parallel int
+	rate             float64
+	only, out        string
+	masters          []string
+}
+
+func newCmdVerifyFaults(a *app) *cobra.Command {
+	o := &faultsOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "faults",
+		Short: "the control node under every fault of docs/faults.md",
+		Long: `Starts masters, a toy arm and control nodes as processes on the loopback interface, breaks something while the arm is commanded, and
+measures the time until the node holds, what it sends, and whether it recovers. Against the embedded master and, where it is
+installed, Debian's rosmaster. Exits with 3 when a fault takes more than three control periods to hold, when any command is
+outside the limits, or when a recovery fails.`,
+		Example: `  korr verify faults
+  korr verify faults --only clock --trials 1 --json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runVerifyFaults(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.trials, "trials", 5, "of every fault at every master")
+	f.IntVar(&o.parallel, "parallel", 2, "faults at once")
+	f.Float64Var(&o.rate, "rate", 10, "control steps per second")
+	f.StringVar(&o.only, "only", "", "faults whose name contains this `text`")
+	f.StringSliceVar(&o.masters, "masters", nil, "embedded, rosmaster; empty = both")
+	f.StringVar(&o.out, "out", "", "write the page docs/faults.md to this `file`")
+	cmd.AddCommand(newCmdFaultsPart(a, "arm", "the toy arm", func(ctx context.Context) error {
+		n, err := a.rosNames(msgs.SimNode)
+		if err != nil {
+			return err
+		}
+		return faults.ServeArm(ctx, n, a.cfg.Seed, a.log)
+	}), newCmdFaultsPart(a, "relay", "the arm's controller", func(ctx context.Context) error {
+		n, err := a.rosNames("relay")
+		if err != nil {
+			return err
+		}
+		return faults.ServeRelay(ctx, n, a.log)
+	}))
+	return cmd
+}
+
+// newCmdFaultsPart is a process of the matrix.
+func newCmdFaultsPart(_ *app, name, what string, run func(context.Context) error) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: what, Hidden: true, Args: noArgs, Annotations: rosAnnotation,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context()) },
+	}
+}
+
+func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if o.trials < 1 || o.rate < 1 || o.rate > 1000 {
+		return usageErrorf("--trials %d --rate %g: take at least one trial, and 1 to 1000 control steps per second", o.trials, o.rate)
+	}
+	for _, m := range o.masters {
+		if m != faults.Embedded && m != faults.Rosmaster {
+			return usageErrorf("--masters %s: take %s, %s or both", m, faults.Embedded, faults.Rosmaster)
+		}
+	}
+	part := func(name string) []string { return []string{self, "verify", "faults", name, "--log-format", "json"} }
+	p := o.progress("faults", "rows", 0)
+	r, err := faults.Run(ctx, faults.Config{
+		Korr: []string{self}, Arm: part("arm"), Relay: part("relay"), Rate: o.rate, Trials: o.trials, Only: o.only, Masters: o.masters, Parallel: o.parallel,
+		Progress: func(done, of int, row *faults.Row) { p.set(done, of, row.Fault) },
+	})
+	if err != nil {
+		return err
+	}
+	p.finish(fmt.Sprintf("%d rows", len(r.Rows)))
+	if o.out != "" {
+		var page bytes.Buffer
+		if err := errors.Join(r.WriteMarkdown(&page, fmt.Sprintf("korr verify faults --trials %d --out %s", o.trials, o.out)), atomicfile.Write(o.out, page.Bytes())); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		err = o.printJSON(r)
+	} else {
+		err = r.WriteText(o.app.out)
+	}
+	if err != nil || r.Passed {
+		return err
+	}
+	failed := 0
+	for _, row := range r.Rows {
+		if !row.Passed {
+			failed++
+		}
+	}
+	return gateErrorf("verify faults: %d of %d rows failed", failed, len(r.Rows))
+}

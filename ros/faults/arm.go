@@ -1,0 +1,56 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+
+	"korr/ros/internal/toyarm"
+	"korr/ros/msgs"
+	"korr/ros/names"
+	"korr/ros/node"
+	"korr/ros/simnode"
+)
+
+// ServeArm serves the toy arm as the simulator's node until ctx ends.
+func ServeArm(ctx context.Context, n *names.Names, seed uint64, log *slog.Logger) (err error) {
+	s, err := simnode.New(ctx, simnode.Config{Names: n, Env: toyarm.New(math.MaxInt), Seed: seed, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	err = s.Run(ctx)
+	if errors.Is(err, node.ErrReplaced) {
+		log.Warn(replaced)
+	}
+	return err
+}
+
+// ServeRelay passes the commands on to relayTopic until ctx ends: the arm's controller, as a process that can be killed.
+func ServeRelay(ctx context.Context, n *names.Names, log *slog.Logger) (err error) {
+	r, err := node.Open(ctx, node.Config{Names: n, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	out, err := node.Advertise[msgs.PoseStamped](r, relayTopic, false)
+	if err != nil {
+		return err
+	}
+	if err := node.Subscribe(r, msgs.CommandTopic, out.Write); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.Done():
+		return r.Err()
+	}
+}
+
+// replaced is what an arm logs that lost its name.
+const replaced = "replaced"
+
+// relayTopic is where an arm behind a relay listens.
+const relayTopic = "/relayed_pose"

@@ -1,0 +1,170 @@
+package faults
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"korr/internal/geom"
+	"korr/ros/msgs"
+)
+
+// The limits of docs/safety.md, and what float32 rounds.
+const (
+	maxStep, maxTurn         = 0.10, 1.0 // from the measured pose, m and rad
+	maxCommand, maxCommandRo = 0.10, 0.6 // from the command before
+	rounding                 = 1e-5
+	unseen                   = 0.005                  // m; the arm moves on between the states that the watcher receives
+	pause                    = 400 * time.Millisecond // without a command means that the arm held
+)
+
+var workspace = [3][2]float64{{0.3, 0.8}, {-0.55, 0.55}, {0.005, 0.4}}
+
+// sent is one pose that the node published.
+type sent struct {
+	at    time.Time
+	stamp time.Time
+	pose  geom.Pose
+}
+
+// judge collects what the arm told and what it was told.
+type judge struct {
+	mu       sync.Mutex
+	measured map[int64]geom.Pose // by stamp
+	order    []int64             // stamps as they came
+	lastArm  time.Time           // when the arm spoke last
+	poses    []sent
+	actions  []time.Time // ticks whose command was sent
+}
+
+func (j *judge) arm(m *msgs.FrankaState) {
+	f := &m.OTEE
+	pose := geom.Pose{P: geom.Vec3{f[12], f[13], f[14]}, Q: geom.Mat3{f[0], f[4], f[8], f[1], f[5], f[9], f[2], f[6], f[10]}.Quat()}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.measured == nil {
+		j.measured = map[int64]geom.Pose{}
+	}
+	at := m.Header.Stamp.UnixNano()
+	j.measured[at], j.order, j.lastArm = pose, append(j.order, at), time.Now()
+}
+
+func (j *judge) command(m *msgs.PoseStamped) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.poses = append(j.poses, sent{time.Now(), m.Header.Stamp, m.Pose.Geom()})
+}
+
+func (j *judge) action(m *msgs.Action) {
+	if !m.Sent {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.actions = append(j.actions, time.Now())
+}
+
+// commands is how many commands were sent, as the node says.
+func (j *judge) commands() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.actions)
+}
+
+func (j *judge) heard() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lastArm
+}
+
+// answersSince counts poses that answer an observation and came after t. Those on their way at t are none of them.
+func (j *judge) answersSince(t time.Time) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.poses {
+		if _, answer := j.measured[s.stamp.UnixNano()]; answer && s.at.After(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// verdict judges every pose published so far and forgets all but the newest measurements.
+func (j *judge) verdict() (poses int, broken []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var before *sent
+	for i := range j.poses {
+		s := &j.poses[i]
+		from, answer := j.measured[s.stamp.UnixNano()]
+		if !answer {
+			before = nil
+			if why := j.wasMeasured(s.pose); why != "" {
+				broken = append(broken, why)
+			}
+			continue
+		}
+		if before != nil && s.at.Sub(before.at) > pause {
+			before = nil // the arm held in between, and what follows starts from the measured pose
+		}
+		if why := judgePose(s, from, before); why != "" {
+			broken = append(broken, why)
+		}
+		before = s
+	}
+	poses, j.poses = len(j.poses), nil
+	if n := len(j.order) - 500; n > 0 {
+		for _, at := range j.order[:n] {
+			delete(j.measured, at)
+		}
+		j.order = j.order[n:]
+	}
+	return poses, broken
+}
+
+// wasMeasured says what is wrong with a pose that answers no observation.
+func (j *judge) wasMeasured(p geom.Pose) string {
+	nearest := math.Inf(1)
+	for _, m := range j.measured {
+		nearest = min(nearest, m.P.Sub(p.P).Norm())
+	}
+	if !(nearest < unseen) {
+		return fmt.Sprintf("a pose %.4f m from every measured one, without an observation that it answers", nearest)
+	}
+	return ""
+}
+
+// judgePose says what is wrong with a command.
+func judgePose(s *sent, from geom.Pose, before *sent) string {
+	for _, v := range append(s.pose.P[:], s.pose.Q[:]...) {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return "a command that is not finite"
+		}
+	}
+	if d := s.pose.P.Sub(from.P).Norm(); d > maxStep+rounding {
+		return fmt.Sprintf("a command %.4f m from the measured position", d)
+	}
+	if a := angle(s.pose.Q, from.Q); a > maxTurn+1e-3 {
+		return fmt.Sprintf("a command %.3f rad from the measured rotation", a)
+	}
+	for k, w := range workspace {
+		outside := max(w[0]-s.pose.P[k], s.pose.P[k]-w[1])
+		was := max(w[0]-from.P[k], from.P[k]-w[1])
+		if outside > rounding && outside > was+rounding {
+			return fmt.Sprintf("a command %.4f m outside the workspace", outside)
+		}
+	}
+	if before == nil {
+		return ""
+	}
+	if d := s.pose.P.Sub(before.pose.P).Norm(); d > maxCommand+rounding {
+		return fmt.Sprintf("a command %.4f m from the one before", d)
+	}
+	if a := angle(s.pose.Q, before.pose.Q); a > maxCommandRo+1e-3 {
+		return fmt.Sprintf("a command %.3f rad from the one before", a)
+	}
+	return ""
+}
+
+func angle(a, b geom.Quat) float64 { return a.Normalize().Angle(b.Normalize()) }

@@ -1,0 +1,67 @@
+package faults
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"korr/internal/report"
+)
+
+// WriteText prints the matrix as a table.
+func (r *Report) WriteText(w io.Writer) error {
+	t := &report.Table{Columns: []report.Column{
+		{Name: "fault"}, {Name: "master"}, {Name: "median", Right: true}, {Name: "max", Right: true}, {Name: "n", Right: true},
+		{Name: "state"}, {Name: "poses", Right: true}, {Name: ""}, {Name: "operator sees"},
+	}}
+	for i := range r.Rows {
+		x := &r.Rows[i]
+		verdict, says := "ok", x.Message
+		if !x.Passed {
+			verdict = "FAILED"
+			if x.Error != "" {
+				says = strings.ReplaceAll(x.Error, "\n", " ")
+			}
+			if len(x.Broken) > 0 {
+				says = x.Broken[0]
+			}
+		}
+		t.Add(x.Fault, x.Master, fmt.Sprintf("%.2f", x.Median), fmt.Sprintf("%.2f", x.Max), fmt.Sprint(len(x.Periods)), x.State, fmt.Sprint(x.Poses), verdict, says)
+	}
+	return t.WriteText(w)
+}
+
+// WriteMarkdown prints the page docs/faults.md. command is what made it.
+func (r *Report) WriteMarkdown(w io.Writer, command string) error {
+	var b strings.Builder
+	trials, repeated, poses := 0, 0, 0
+	for i := range r.Rows {
+		x := &r.Rows[i]
+		trials, repeated, poses = trials+len(x.Periods), repeated+x.Repeated, poses+x.Poses
+	}
+	fmt.Fprintf(&b, `# What the control node does when something breaks
+
+Made by `+"`%s`"+`, which exits with 3 when a row fails; do not edit. How the times are taken: `+"`go doc korr/ros/faults`"+`.
+
+The node is `+"`korr run`"+` with the shipped policy at %g control steps per second, in a process of its own, with a toy arm in another. Every trial
+breaks something while the arm is being commanded, measures the time until the node holds or faults, looks for six periods at what is
+sent, and then does what the last column says until the arm is commanded again. The bound is %g control periods. Nothing but
+the hold's one measured pose is sent in HOLD and FAULT, and every pose published at any time is finite, inside the workspace, at most
+0.10 m and 1.0 rad from the measured one and at most 0.10 m and 0.6 rad from the one before.
+
+%d trials, %d poses judged, %d trials repeated because the machine stalled meanwhile (never the bound widened).
+
+| fault | master | periods to hold: median / max of n | state | operator sees | recovery |
+| --- | --- | --- | --- | --- | --- |
+`, command, r.Rate, r.Bound, trials, poses, repeated)
+	for i := range r.Rows {
+		x := &r.Rows[i]
+		says := strings.NewReplacer("|", "\\|", "\n", " ").Replace(x.Message)
+		fmt.Fprintf(&b, "| %s | %s | %.2f / %.2f of %d | %s | %s | %s |\n", x.Fault, x.Master, x.Median, x.Max, len(x.Periods), x.State, says, x.Recovery)
+	}
+	for _, m := range r.Missing {
+		fmt.Fprintf(&b, "\n%s was not installed.\n", m)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

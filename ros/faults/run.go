@@ -1,0 +1,248 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"korr/internal/bench"
+)
+
+// The masters that the matrix runs against.
+const (
+	Embedded  = "embedded"
+	Rosmaster = "rosmaster"
+)
+
+const rosmaster = "/usr/bin/rosmaster"
+
+// MaxPeriods is the bound: control periods from a fault to HOLD or FAULT.
+const MaxPeriods = 3.0
+
+// Config says how to run the matrix. Every process is given ROS_MASTER_URI and ROS_IP.
+type Config struct {
+	Korr     []string // runs korr itself; arguments of korr are appended
+	Arm      []string // serves the toy arm (ServeArm), logging JSON to its standard error
+	Relay    []string // serves the relay (ServeRelay)
+	Rate     float64  // control steps per second
+	Trials   int      // of each case
+	Only     string   // part of the names of the cases to run; "" = all
+	Masters  []string // nil: the embedded one, and rosmaster where it is installed
+	Parallel int      // cases at once
+	Progress func(done, of int, row *Row)
+}
+
+// Row is what came of one case at one master.
+type Row struct {
+	Fault    string    `json:"fault"`
+	Master   string    `json:"master"`
+	Periods  []float64 `json:"periods"` // from the fault to HOLD or FAULT, one per trial
+	Median   float64   `json:"median"`
+	Max      float64   `json:"max"`
+	State    string    `json:"state"`
+	Message  string    `json:"message"` // that the operator reads
+	Recovery string    `json:"recovery"`
+	Poses    int       `json:"poses"`    // published and judged
+	Broken   []string  `json:"broken"`   // of those, what was wrong
+	Repeated int       `json:"repeated"` // trials that the machine disturbed
+	Error    string    `json:"error,omitempty"`
+	Passed   bool      `json:"passed"`
+}
+
+// Report is the matrix.
+type Report struct {
+	Schema  string   `json:"schema"` // korr.faults/1
+	Rate    float64  `json:"rate_hz"`
+	Bound   float64  `json:"bound_periods"`
+	Missing []string `json:"missing"` // masters that are not installed
+	Rows    []Row    `json:"rows"`
+	Passed  bool     `json:"passed"`
+}
+
+// Run runs the matrix.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	if len(cfg.Korr) == 0 || len(cfg.Arm) == 0 || len(cfg.Relay) == 0 || cfg.Trials < 1 || !(cfg.Rate > 0) {
+		return nil, errors.New("faults: Config needs Korr, Arm, Relay, Trials and Rate")
+	}
+	r := &Report{Schema: "korr.faults/1", Rate: cfg.Rate, Bound: MaxPeriods, Passed: true}
+	masters := cfg.Masters
+	if masters == nil {
+		masters = []string{Embedded, Rosmaster}
+	}
+	if _, err := os.Stat(rosmaster); err != nil && slices.Contains(masters, Rosmaster) {
+		r.Missing = append(r.Missing, Rosmaster)
+		masters = slices.DeleteFunc(slices.Clone(masters), func(m string) bool { return m == Rosmaster })
+	}
+	var cases []Case
+	for _, c := range Cases() {
+		if strings.Contains(c.Name, cfg.Only) {
+			cases = append(cases, c)
+		}
+	}
+	if len(cases) == 0 {
+		return nil, fmt.Errorf("faults: no fault's name contains %q", cfg.Only)
+	}
+	s := watchStalls()
+	defer s.close()
+	r.Rows = make([]Row, len(cases)*len(masters))
+	next := make(chan int)
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	done := 0
+	for range max(cfg.Parallel, 1) {
+		group.Go(func() {
+			for i := range next {
+				row := &r.Rows[i]
+				*row = runCase(ctx, &cfg, &cases[i/len(masters)], masters[i%len(masters)], s)
+				mu.Lock()
+				if done++; cfg.Progress != nil {
+					cfg.Progress(done, len(r.Rows), row)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range r.Rows {
+		next <- i
+	}
+	close(next)
+	if group.Wait(); ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	for i := range r.Rows {
+		r.Passed = r.Passed && r.Rows[i].Passed
+	}
+	return r, nil
+}
+
+// runCase runs the trials of one case in one world.
+func runCase(ctx context.Context, cfg *Config, c *Case, kind string, s *stalls) Row {
+	row := Row{Fault: c.Name, Master: kind, State: c.State, Recovery: c.Recovery, Periods: []float64{}, Broken: []string{}}
+	w, err := newWorld(ctx, cfg, c, kind)
+	if err == nil {
+		defer w.close()
+		err = w.commanded(ctx, 5, startLimit)
+	}
+	for err == nil && len(row.Periods) < cfg.Trials {
+		var took float64
+		var begun time.Time
+		took, begun, err = w.once(ctx, &row)
+		disturbed := s.since(begun.Add(-w.period())) > w.period()/10
+		if (err != nil || took > MaxPeriods) && disturbed && row.Repeated < 5*cfg.Trials && ctx.Err() == nil {
+			row.Repeated++
+			if err != nil { // the world may be in disorder
+				w.close()
+				if w, err = newWorld(ctx, cfg, c, kind); err == nil {
+					err = w.commanded(ctx, 5, startLimit)
+				}
+			}
+			continue
+		}
+		if err == nil {
+			row.Periods = append(row.Periods, took)
+		}
+		w.trial++
+	}
+	if err != nil {
+		row.Error = err.Error()
+	}
+	if len(row.Periods) > 0 {
+		row.Median, row.Max = bench.Median(row.Periods), slices.Max(row.Periods)
+	}
+	row.Passed = err == nil && len(row.Broken) == 0 && row.Max <= MaxPeriods
+	return row
+}
+
+// once is one trial: the periods from the fault to the stop.
+func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time.Time, err error) {
+	begun = time.Now()
+	korr, from := w.korr, w.korr.count()
+	at, err := w.c.strike(ctx, w)
+	if err != nil {
+		return 0, begun, err
+	}
+	l, err := korr.after(from, 10*time.Second, func(l *line) bool { return l.To == hold || l.To == fault })
+	if err != nil {
+		return 0, begun, err
+	}
+	periods = float64(l.Time.Sub(at)) / float64(w.period())
+	if l.To != w.c.State || !slices.ContainsFunc(w.c.says, func(s string) bool { return strings.Contains(l.Cause, s) }) {
+		return periods, begun, fmt.Errorf("%s because of %q, want %s for %q", l.To, l.Cause, w.c.State, w.c.says)
+	}
+	row.Message = l.Cause
+	time.Sleep(w.period()) // what was on its way has come
+	quiet, n := time.Now(), w.judge.commands()
+	time.Sleep(5 * w.period())
+	if more := w.judge.commands() - n; korr.state() != "RUN" && (more > 0 || w.judge.answersSince(quiet) > 0) {
+		row.Broken = append(row.Broken, fmt.Sprintf("%d commands in %s", max(more, 1), l.To))
+	}
+	if err = w.c.heal(ctx, w); err == nil {
+		err = w.commanded(ctx, 5, healLimit)
+	}
+	poses, broken := w.judge.verdict()
+	row.Poses += poses
+	row.Broken = append(row.Broken, broken...)
+	if err != nil {
+		err = fmt.Errorf("recovery: %w", err)
+	}
+	return max(periods, 0), begun, err
+}
+
+// stalls notes when this process did not run on time.
+type stalls struct {
+	stop chan struct{}
+	done chan struct{}
+	mu   sync.Mutex
+	late []stall
+}
+
+type stall struct {
+	at time.Time
+	by time.Duration
+}
+
+func watchStalls() *stalls {
+	s := &stalls{stop: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		const nap = 2 * time.Millisecond
+		for before := time.Now(); ; {
+			select {
+			case <-s.stop:
+				return
+			case <-time.After(nap):
+			}
+			now := time.Now()
+			if by := now.Sub(before) - nap; by > nap {
+				s.mu.Lock()
+				s.late = append(s.late, stall{now, by})
+				s.late = s.late[max(len(s.late)-10000, 0):]
+				s.mu.Unlock()
+			}
+			before = now
+		}
+	}()
+	return s
+}
+
+func (s *stalls) close() {
+	close(s.stop)
+	<-s.done
+}
+
+// since is the longest stall since t.
+func (s *stalls) since(t time.Time) (longest time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.late {
+		if l.at.After(t) {
+			longest = max(longest, l.by)
+		}
+	}
+	return longest
+}
