@@ -74,7 +74,9 @@ type Base struct {
 	Quaternions bool    `yaml:"quaternions"`  // part rotations as quaternions, not 6D
 
 	// What only diffusion policies have.
-	Sampler         string  `yaml:"sampler"` // NAME[:key=value,...]; empty: the default, or the checkpoint's own
+	Sampler         string  `yaml:"sampler"`  // NAME[:key=value,...]; empty: the default, or the checkpoint's own
+	Cache           string  `yaml:"cache"`    // NAME[:key=value,...]; empty: the checkpoint's own
+	Ensemble        float64 `yaml:"ensemble"` // negative = off
 	Prediction      string  `yaml:"prediction"`
 	Schedule        string  `yaml:"schedule"`
 	DiffusionSteps  int     `yaml:"diffusion_steps"`
@@ -120,7 +122,7 @@ type Residual struct {
 	Method            string  `yaml:"method"`            // korr or resip
 	Base              string  `yaml:"base"`              // these two: shipped weights' name or a checkpoint's path
 	Koopman           string  `yaml:"koopman"`           // where korr's model starts
-	Condition         string  `yaml:"condition"`         // what the actor reads: default, published, lookahead or plan
+	Condition         string  `yaml:"condition"`         // what the actor reads: default, published, goal, nonlinear, lookahead or plan
 	Foresight         []int   `yaml:"foresight"`         // control steps ahead that it reads of
 	ObserverGain      float64 `yaml:"observer_gain"`     // of the disturbance observer; 0 = none
 	InnovationAction  string  `yaml:"innovation_action"` // default, report, shrink, hold, replan

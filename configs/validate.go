@@ -105,6 +105,7 @@ func (c *Config) trainRules() []rule {
 		oneOf("base.arch", b.Arch, Archs()...),
 		oneOf("base.prediction", b.Prediction, "epsilon", "sample", "v"),
 		oneOf("base.schedule", b.Schedule, "squaredcos_cap_v2", "linear"),
+		within("base.ensemble", b.Ensemble, -1, 100),
 		atLeast("base.diffusion_steps", b.DiffusionSteps, 2),
 		atLeast("base.step_embed_dim", b.StepEmbedDim, 4),
 		widths("base.down_dims", b.DownDims),
@@ -149,7 +150,9 @@ func (c *Config) residualRules() []rule {
 	return []rule{
 		oneOf("residual.algorithm", r.Algorithm, "td3", "ppo"),
 		oneOf("residual.method", r.Method, "korr", "resip"),
-		oneOf("residual.condition", r.Condition, "default", "published", "lookahead", "plan"),
+		oneOf("residual.condition", r.Condition, "default", "published", "goal", "nonlinear", "lookahead", "plan"),
+		{"residual.condition", r.Algorithm == "ppo" || r.Condition != "goal" && r.Condition != "nonlinear", r.Condition + " needs residual.algorithm ppo"},
+		{"residual.condition", r.Method == "resip" || r.Condition != "nonlinear", "nonlinear needs residual.method resip"},
 		{"residual.condition", r.Method == "korr" || r.Condition != "lookahead", "lookahead needs residual.method korr"},
 		{"residual.condition", r.Method == "resip" || r.Condition != "plan", "plan needs residual.method resip"},
 		steps("residual.foresight", r.Foresight),

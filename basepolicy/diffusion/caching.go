@@ -38,33 +38,33 @@ func (p *Policy) checkCache() error {
 // Calibrate learns what the method cfg needs from full runs of the policy's sampler at
 // the normalised observations obs [n*D], and keeps it with the policy in place of an
 // older calibration of the same kind.
-func (p *Policy) Calibrate(cfg cache.Config, obs []float32, s uint64) error {
+func (p *Policy) Calibrate(cfg cache.Config, obs []float32, s uint64) (cache.Calibration, error) {
 	net := p.Net.Config()
 	full := *p
 	full.Cache = cache.Config{}
 	if err := full.Validate(); err != nil {
-		return err
+		return cache.Calibration{}, err
 	}
 	rec, err := cache.NewRecorder(NewDenoiser(p.Net, 1), cfg, p.Sampler.Steps)
 	if err != nil {
-		return err
+		return cache.Calibration{}, err
 	}
 	full.Wrap = func(Denoiser) Denoiser { return rec }
 	b, chunk, rngs := full.NewBatch(1), make([]float32, net.Horizon*net.ActDim), make([]*rand.Rand, 1)
 	for i := 0; i+net.ObsDim <= len(obs); i += net.ObsDim {
 		rngs[0] = seed.Stream(s, "diffusion/calibrate", uint64(i/net.ObsDim))
 		if err := b.ChunksTo(chunk, obs[i:i+net.ObsDim], nil, rngs); err != nil {
-			return fmt.Errorf("calibrate %s: %w", cfg, err)
+			return cache.Calibration{}, fmt.Errorf("calibrate %s: %w", cfg, err)
 		}
 	}
 	k, err := rec.Calibration(p.Sampler.drawing())
 	if err != nil {
-		return err
+		return k, err
 	}
 	if old := p.calibration(cfg); old != nil {
 		*old = k
 	} else {
 		p.Calibrations = append(p.Calibrations, k)
 	}
-	return nil
+	return k, nil
 }

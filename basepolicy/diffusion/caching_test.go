@@ -16,7 +16,7 @@ func setCache(t *testing.T, p *Policy, text string) cache.Config {
 		t.Fatal(err)
 	}
 	if c.Calibrated() {
-		if err := p.Calibrate(c, noise("calibrate", 6*5), 1); err != nil {
+		if _, err := p.Calibrate(c, noise("calibrate", 6*5), 1); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -20,11 +20,16 @@ func newCmdBenchBase(b *benchOptions) *cobra.Command {
 		Use:   "base",
 		Short: "diffusion denoisers: a network call and a training step, beside PyTorch",
 		Long: `Measures, on one thread, one network call for one chunk and one training step (forward, backward, AdamW) on 64 chunks, in
-milliseconds. Where --python can import torch, the published UNet runs there in turn with ours.`,
+milliseconds. Where --python can import torch, the published UNet runs there in turn with ours.
+
+With --policy it compares samplers and caches on trained policies instead: network calls and time per chunk, how far chunks are from those
+of the reference (the first sampler without a cache), and with --episodes success on paired seeds and the jumps at chunk borders, for the
+condition of --set eval.randomness and eval.perturb.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchBase(cmd.Context(), o) },
 	}
 	o.addFlags(cmd)
+	addComparison(cmd, b.app)
 	return cmd
 }
 

@@ -45,10 +45,11 @@ With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) th
 	f.String("perturb", "both", "pushes during the episode: off, on or both")
 	f.StringSlice("policy", []string{"base", "resip", "korr"}, "policies to compare; may be repeated")
 	f.Int("episodes", 20, "episodes for each policy and condition")
+	f.String("cache", "", cacheUsage)
 	f.Float64("min-success", 0, "exit with 3 when a success rate falls below this fraction")
 	for flag, key := range map[string]string{
 		"task": "sim.task", "randomness": "eval.randomness", "perturb": "eval.perturb",
-		"policy": "eval.policies", "episodes": "eval.episodes", "min-success": "eval.min_success",
+		"policy": "eval.policies", "episodes": "eval.episodes", "min-success": "eval.min_success", "cache": "base.cache",
 	} {
 		setKey(f, flag, key)
 	}

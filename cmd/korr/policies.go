@@ -85,7 +85,7 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy %s: %w", name, err)
 	}
-	if err := setSampler(p, a.cfg.Base.Sampler); err != nil {
+	if err := setDrawing(p, a.cfg.Base); err != nil {
 		return nil, &codedError{exitUsage, err}
 	}
 	if p.Task != a.cfg.Sim.Task {

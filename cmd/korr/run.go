@@ -53,11 +53,13 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 	f.String("url", "ws://127.0.0.1:9090", "of the rosbridge server")
 	f.String("arm", "", "YAML `file` that describes an arm other than a Franka")
 	f.String("policy", "korr", "policy: shipped weights or the path of a checkpoint")
+	f.String("cache", "", cacheUsage)
 	f.Float64("rate", 10, "control steps per second")
 	f.Bool("deadman", false, "hold unless ~deadman speaks every 0.3 s")
 	f.String("metrics", "", "serve Prometheus metrics at this `host:port`")
 	for flag, key := range map[string]string{
 		"robot": "run.robot", "url": "run.url", "arm": "run.arm", "policy": "run.policy", "rate": "run.rate_hz", "deadman": "run.deadman", "metrics": "run.metrics",
+		"cache": "base.cache",
 	} {
 		setKey(f, flag, key)
 	}
@@ -87,6 +89,11 @@ type runChunks struct {
 	Bridged uint64  `json:"bridged"` // actions of an old chunk, because the next was late
 	Late    uint64  `json:"late"`    // control steps without an action
 	Longest float64 `json:"longest_ms"`
+
+	Calls     float64 `json:"calls"`     // of a diffusion policy's network, for the chunks planned
+	Accepted  uint64  `json:"accepted"`  // its steps without a call
+	Rejected  uint64  `json:"rejected"`  // forecasts that a cache refused
+	Shortened uint64  `json:"shortened"` // chunks cut short because their forecasts were off
 }
 
 type runEpisode struct {
@@ -146,7 +153,7 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 	result.tickResult = t.result()
 	if planned != nil {
 		s := planned()
-		result.Chunks = &runChunks{s.Planned, s.Bridged, s.Late, float64(s.Longest.Microseconds()) / 1e3}
+		result.Chunks = &runChunks{s.Planned, s.Bridged, s.Late, float64(s.Longest.Microseconds()) / 1e3, s.Calls, s.Accepted, s.Rejected, s.Shortened}
 	}
 	return errors.Join(err, o.printRun(result))
 }
@@ -201,6 +208,11 @@ func (o *runOptions) printRun(r runResult) error {
 	if c := r.Chunks; c != nil {
 		if err := o.printf("chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps without one\n", c.Planned, c.Longest, c.Bridged, c.Late); err != nil {
 			return err
+		}
+		if c.Calls > 0 {
+			if err := o.printf("network  %.1f calls a chunk; %d forecasts taken, %d refused, %d chunks cut short\n", c.Calls/float64(max(1, c.Planned)), c.Accepted, c.Rejected, c.Shortened); err != nil {
+				return err
+			}
 		}
 	}
 	return o.printf("latency  p50/p99/max  %v\n%d commands, %d limited by the shield, %d without the residual\n", r.Latency, r.Ticks, r.Limited, r.Fallbacks)

@@ -71,6 +71,11 @@ func loopMetrics(status func() loop.Status, planned func() basepolicy.AheadStats
 	if planned != nil {
 		m.Counter("korr_chunks_planned_total", "Chunks planned beside the loop and begun.", func() float64 { return float64(planned().Planned) })
 		m.Counter("korr_chunks_bridged_actions_total", "Actions of an old chunk executed because the next was late.", func() float64 { return float64(planned().Bridged) })
+		m.Counter("korr_chunks_network_calls_total", "Network calls for the chunks begun, parts of one counted as such.", func() float64 { return planned().Calls })
+		m.Counter("korr_chunks_forecasts_total", "Forecasts in place of network calls.", func() float64 { return float64(planned().Accepted) }, "verdict", "accepted")
+		m.Counter("korr_chunks_forecasts_total", "Forecasts in place of network calls.", func() float64 { return float64(planned().Rejected) }, "verdict", "rejected")
+		m.Gauge("korr_chunks_forecast_error", "Mean relative L2 error of the forecasts of the chunk begun last.", func() float64 { return planned().ForecastError })
+		m.Counter("korr_chunks_shortened_total", "Chunks executed for fewer steps because their forecasts were off.", func() float64 { return float64(planned().Shortened) })
 		m.Gauge("korr_chunks_longest_seconds", "Longest time that planning a chunk took.", func() float64 { return planned().Longest.Seconds() })
 	}
 	return m

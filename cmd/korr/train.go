@@ -19,7 +19,7 @@ collect, train base, train koopman, train residual.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainKoopman(a), newCmdTrainResidual(a), newCmdTrainSweep(a))
+	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainCache(a), newCmdTrainKoopman(a), newCmdTrainResidual(a), newCmdTrainSweep(a))
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"korr/basepolicy"
+	"korr/basepolicy/cache"
 	"korr/basepolicy/diffusion"
 	"korr/configs"
 	"korr/residual"
@@ -88,16 +89,36 @@ func diffusionConfig(c *configs.Config, workers int) (imitation.DiffusionConfig,
 	return out, out.Validate()
 }
 
-// setSampler puts the sampler of the settings, if there is one, in place of a diffusion policy's own.
-func setSampler(p *residual.Policy, text string) error {
-	d, ok := p.Base.(*diffusion.Policy)
-	if !ok || text == "" {
-		return nil
+// setDrawing puts sampler, cache and ensembling of the settings, where there are any, in place of the policy's own.
+func setDrawing(p *residual.Policy, b configs.Base) error {
+	if err := setDiffusion(p.Base, b); err != nil {
+		return err
 	}
-	s, err := diffusion.ParseSampler(text, d.Sampler)
+	if b.Ensemble >= 0 {
+		p.Base = basepolicy.Ensembled{Policy: p.Base, Rate: b.Ensemble}
+	}
+	return nil
+}
+
+func setDiffusion(base basepolicy.Policy, b configs.Base) error {
+	c, err := cache.Parse(b.Cache)
 	if err != nil {
 		return err
 	}
-	d.Sampler = s
+	d, ok := base.(*diffusion.Policy)
+	if !ok {
+		if c.On() {
+			return fmt.Errorf("base.cache is %s, but this base policy makes one network call a chunk: leave it out", c)
+		}
+		return nil
+	}
+	if b.Sampler != "" {
+		if d.Sampler, err = diffusion.ParseSampler(b.Sampler, d.Sampler); err != nil {
+			return err
+		}
+	}
+	if b.Cache != "" {
+		d.Cache = c
+	}
 	return d.Validate()
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"korr/basepolicy"
+	"korr/basepolicy/cache"
 	"korr/basepolicy/diffusion"
 	"korr/configs"
 	"korr/residual"
@@ -46,6 +47,7 @@ func TestDiffusionPipeline(t *testing.T) {
 	}
 	base := filepath.Join(out(arch), "checkpoints", "base.safetensors")
 	ok(t, append([]string{"eval", "--policy", base, "--episodes", "1", "--perturb", "off", "--set", "base.sampler=dpm++:steps=3,warm=none"}, tiny...)...)
+	compareCaches(t, dir, base, demos)
 	if o := korr(t, append([]string{"eval", "--policy", base, "--episodes", "1", "--quiet", "--set", "base.sampler=ddim:steps=500"}, tiny...)...); o.code != exitUsage {
 		t.Errorf("a sampler of 500 of 100 steps: %+v", o)
 	}
@@ -64,12 +66,27 @@ func TestSamplerOfTheSettings(t *testing.T) {
 	d := &diffusion.Policy{Net: diffusion.NewNetwork(cfg, nil), Process: diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(), Obs: n, Act: n}
 	p := &residual.Policy{Base: d}
 	for text, bad := range map[string]bool{"": false, "ddim:steps=4": false, "ddim:steps=101": true, "x": true} {
-		if err := setSampler(p, text); (err != nil) != bad {
+		d.Sampler = diffusion.DefaultSampler()
+		if err := setDrawing(p, configs.Base{Sampler: text, Ensemble: -1}); (err != nil) != bad {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if err := setSampler(&residual.Policy{Base: basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 2, ActDim: 2, Horizon: 1}, n, n, nil)}, "ddim"); err != nil {
+	d.Sampler = diffusion.DefaultSampler()
+	for text, bad := range map[string]bool{"reuse:n=2": false, "": false, "none": false, "speca": false, "bac": true, "hyca": true, "fast": true} {
+		if err := setDrawing(p, configs.Base{Cache: text, Ensemble: -1}); (err != nil) != bad {
+			t.Errorf("cache %q: %v", text, err)
+		}
+		d.Cache = cache.Config{}
+	}
+	plain := &residual.Policy{Base: basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 2, ActDim: 2, Horizon: 1}, n, n, nil)}
+	if err := setDrawing(plain, configs.Base{Sampler: "ddim", Ensemble: 0.1}); err != nil {
 		t.Errorf("a sampler for a policy without one: %v", err)
+	}
+	if _, ok := plain.Base.(basepolicy.Ensembled); !ok {
+		t.Error("nothing is averaged")
+	}
+	if setDrawing(plain, configs.Base{Cache: "reuse", Ensemble: -1}) == nil {
+		t.Error("a cache for a policy without steps was accepted")
 	}
 }
 

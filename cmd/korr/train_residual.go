@@ -46,6 +46,8 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	for _, name := range []string{"algorithm", "method", "base", "koopman", "steps"} {
 		setKey(f, name, "residual."+name)
 	}
+	f.String("cache", "", cacheUsage)
+	setKey(f, "cache", "base.cache")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out")
 	return cmd
 }
@@ -171,7 +173,8 @@ func foresight(r configs.Residual) residual.Foresight {
 			f.Condition = residual.Lookahead
 		}
 	}
-	if f.Condition == residual.Published {
+	switch f.Condition {
+	case residual.Published, goalCondition, nonlinearCondition: // the latter two are a published actor's, of PPO
 		return residual.Foresight{Condition: residual.Published}
 	}
 	return f

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"korr/basepolicy"
+	"korr/basepolicy/cache"
+	"korr/basepolicy/diffusion"
+	"korr/residual"
+)
+
+// cacheUsage explains a flag that several verbs have.
+const cacheUsage = "how a diffusion base saves network calls, `NAME[:key=value,...]`; none = not at all (default: the checkpoint's own)"
+
+type trainCacheOptions struct {
+	*trainOptions
+	policy, out string
+	caches      []string
+	runs        int
+}
+
+func newCmdTrainCache(a *app) *cobra.Command {
+	o := &trainCacheOptions{trainOptions: &trainOptions{app: a}}
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "calibrate what saves a diffusion base policy's network calls, and store it in the checkpoint",
+		Long: `Looks at full runs of the policy's sampler at demonstrated observations and stores in the checkpoint what the methods learn from them: hyca
+which rule forecasts which action dimensions, bac when each part of a transformer is computed. The other methods need no calibration; the last
+--cache named becomes the checkpoint's own, whatever the method. base.sampler (--set) replaces the checkpoint's sampler too.`,
+		Example: `  korr train cache --policy runs/diffusion/checkpoints/base.safetensors --data runs/demos --cache hyca:n=3 --out runs/hyca.safetensors`,
+		Args:    noArgs,
+		RunE:    func(*cobra.Command, []string) error { return runTrainCache(o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.policy, "policy", "", "`checkpoint` of a diffusion base policy, or of a residual on one")
+	f.StringVar(&o.out, "out", "", "`file` to write (default: the checkpoint itself)")
+	f.StringArrayVar(&o.caches, "cache", nil, "method to calibrate or choose, `NAME[:key=value,...]`; may be repeated")
+	f.IntVar(&o.runs, "runs", 64, "full runs to look at")
+	f.String("data", "", "`folder` of demonstrations, as korr collect writes it")
+	setKey(f, "data", "demos")
+	return cmd
+}
+
+func runTrainCache(o *trainCacheOptions) error {
+	if o.policy == "" || len(o.caches) == 0 {
+		return usageErrorf("--policy and --cache are missing: name a checkpoint and what to calibrate")
+	}
+	p, err := o.loadPolicy(o.policy)
+	if err != nil {
+		return err
+	}
+	d, ok := p.Base.(*diffusion.Policy)
+	if !ok {
+		return usageErrorf("%s is no diffusion policy: there are no network calls to save", o.policy)
+	}
+	var obs []float32
+	for _, text := range o.caches {
+		c, err := cache.Parse(text)
+		if err != nil {
+			return &codedError{exitUsage, err}
+		}
+		if c.Calibrated() {
+			if obs == nil {
+				if obs, err = o.demonstrated(d, o.runs); err != nil {
+					return err
+				}
+			}
+			k, err := d.Calibrate(c, obs, o.cfg.Seed)
+			if err != nil {
+				return err
+			}
+			if err := o.printCalibration(k); err != nil {
+				return err
+			}
+		}
+		d.Cache = c
+		if err := d.Validate(); err != nil {
+			return &codedError{exitUsage, err}
+		}
+	}
+	if o.out == "" {
+		o.out = o.policy
+	}
+	if p.Method == residual.MethodBase {
+		err = basepolicy.Save(o.out, d)
+	} else {
+		err = p.Save(o.out)
+	}
+	return errors.Join(err, o.printf("%s: cache %s\n", o.out, d.Cache))
+}
+
+func (o *trainCacheOptions) printCalibration(k cache.Calibration) error {
+	if k.Names != nil {
+		return o.printf("%s: rules of the action dimensions %v\n", k.Cache, k.Names)
+	}
+	return o.printf("%s: mean relative error of what the parts keep %.3f\n", k.Cache, k.Error)
+}
+
+// demonstrated returns n normalised observations, evenly over the demonstrations.
+func (o *trainOptions) demonstrated(d *diffusion.Policy, n int) ([]float32, error) {
+	data, err := o.demonstrations()
+	if err != nil {
+		return nil, err
+	}
+	if data.Info.ObsDim() != d.Obs.RawDim() {
+		return nil, usageErrorf("the demonstrations in %s have observations of %d values, the policy reads %d", o.cfg.Demos, data.Info.ObsDim(), d.Obs.RawDim())
+	}
+	rows, raw := data.ObsRows(), d.Obs.RawDim()
+	frames := len(rows) / raw
+	if n < 1 || frames == 0 {
+		return nil, fmt.Errorf("%d of %d demonstrated observations are nothing to look at", n, frames)
+	}
+	out := make([]float32, n*d.Obs.Dim())
+	for i := range n {
+		at := (2*i + 1) * frames / (2 * n)
+		d.Obs.NormalizeObsTo(out[i*d.Obs.Dim():(i+1)*d.Obs.Dim()], rows[at*raw:(at+1)*raw])
+	}
+	return out, nil
+}
