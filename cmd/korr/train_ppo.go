@@ -14,6 +14,12 @@ import (
 // ppoName is the setting residual.algorithm of PPO.
 const ppoName = "ppo"
 
+// Values of residual.condition that PPO alone knows.
+const (
+	goalCondition      = "goal"
+	nonlinearCondition = "nonlinear"
+)
+
 // runTrainPPO trains the residual on policy, from the inputs that TD3 starts from.
 func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folder, in td3.Inputs) error {
 	c := ppoConfig(o.cfg, o.workers())
@@ -22,7 +28,7 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 	var last map[string]float64
 	note := ""
 	policy, err := ppo.Train(ctx, c, ppo.Inputs{
-		NewEnv: in.NewEnv, Base: in.Base, Koopman: in.Koopman, Features: in.Features, Run: folder, Log: o.log,
+		NewEnv: in.NewEnv, Base: in.Base, Koopman: in.Koopman, Features: in.Features, Demos: in.Demos, Run: folder, Log: o.log,
 		Progress: func(iteration int, values map[string]float64) {
 			last = values
 			if v, ok := values["success"]; ok {
@@ -58,7 +64,8 @@ func ppoConfig(c *configs.Config, workers int) ppo.RunConfig {
 			AdamEps: p.AdamEps, WeightDecay: p.WeightDecay, Gamma: p.Gamma, GAELambda: p.GAELambda,
 			NormalizeReward: p.NormalizeReward, ClipReward: p.ClipReward, BootstrapTimeouts: r.BootstrapTimeouts,
 		},
-		Method: r.Method, Foresight: foresight(r), Seed: c.Seed, Iterations: max(1, (r.Steps+perIteration-1)/perIteration), NumSteps: p.NumSteps, Envs: r.Envs, Workers: workers,
+		Method: r.Method, Foresight: foresight(r), Goal: r.Condition == goalCondition,
+		Nonlinear: r.Condition == nonlinearCondition, DynamicsHidden: c.Koopman.Hidden, Seed: c.Seed, Iterations: max(1, (r.Steps+perIteration-1)/perIteration), NumSteps: p.NumSteps, Envs: r.Envs, Workers: workers,
 		MaxSteps: c.Sim.MaxSteps, Alpha: r.Alpha, Execute: c.Base.Execute, InitLogStd: p.InitLogStd, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden,
 		KoopmanGradient: r.KoopmanGradient, CheckpointEvery: (r.CheckpointEvery + perIteration - 1) / perIteration,
 	}
