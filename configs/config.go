@@ -157,6 +157,7 @@ type Residual struct {
 	NoiseEnd          float64 `yaml:"noise_end"`
 	NoiseSteps        int     `yaml:"noise_steps"` // environment steps
 	NoiseRho          float64 `yaml:"noise_rho"`
+	NoiseFree         float64 `yaml:"noise_free"` // share of the environments
 	TargetNoise       float64 `yaml:"target_noise"`
 	TargetNoiseClip   float64 `yaml:"target_noise_clip"`
 	KoopmanGradient   bool    `yaml:"koopman_gradient"`

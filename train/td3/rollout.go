@@ -89,9 +89,13 @@ func (ro *rollout) begin() error {
 func (ro *rollout) choose(r []float32, sigma float64) {
 	u := ro.dims.act
 	noise := ro.noise.next(ro.rng.Rand)
+	quiet := int(ro.cfg.NoiseFree*float64(len(ro.slots))) * u // components that act as the policy will
 	for i, e := range noise {
 		v := float32(sigma) * e
-		if r != nil {
+		switch {
+		case r != nil && i < quiet:
+			v = r[i]
+		case r != nil:
 			v += r[i]
 		}
 		ro.r[i] = max(-1, min(1, v))
