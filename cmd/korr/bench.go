@@ -14,7 +14,7 @@ type benchOptions struct {
 
 // benchVerbs lists the verbs under bench in the order of the help.
 func benchVerbs(o *benchOptions) []*cobra.Command {
-	return []*cobra.Command{newCmdBenchBase(o), newCmdBenchControl(o), newCmdBenchTrain(o), newCmdBenchSim(o), newCmdBenchSoak(o)}
+	return []*cobra.Command{newCmdBenchBase(o), newCmdBenchControl(o), newCmdBenchTrain(o), newCmdBenchSim(o), newCmdBenchROS(o), newCmdBenchSoak(o)}
 }
 
 func newCmdBench(a *app) *cobra.Command {
