@@ -69,8 +69,8 @@ type residency struct {
 	Threads  int     `json:"threads"`
 }
 
-// episodeTicks is the length of an episode that does not succeed, at least; it bounds the number of episodes asked for.
-const episodeTicks = 100
+// episodeTicks is how long an episode lasts at least, about; it bounds the number of episodes asked for.
+const episodeTicks = 200
 
 func runVerifyLoop(ctx context.Context, o *loopOptions) error {
 	self, err := os.Executable()
@@ -100,7 +100,7 @@ func runVerifyLoop(ctx context.Context, o *loopOptions) error {
 	}
 	arm, control := node(simulator), node(run)
 	var out, complaint bytes.Buffer
-	control.Stdout, control.Stderr, arm.Stderr = &out, &complaint, o.err
+	control.Stdout, control.Stderr = &out, &complaint
 	if err := arm.Start(); err != nil {
 		return err
 	}
@@ -131,7 +131,11 @@ func (o *loopOptions) watchLoop(ctx context.Context, control *exec.Cmd, r *loopR
 	if !o.lockStep {
 		stop = time.After(time.Duration(o.minutes * float64(time.Minute)))
 	}
-	p := o.progress("loop", "s", int(60*o.minutes))
+	total := int(60 * o.minutes)
+	if o.lockStep {
+		total = 0 // as long as it takes
+	}
+	p := o.progress("loop", "s", total)
 	for {
 		select {
 		case err := <-ended:
@@ -144,7 +148,7 @@ func (o *loopOptions) watchLoop(ctx context.Context, control *exec.Cmd, r *loopR
 				m.Seconds = time.Since(begun).Seconds()
 				r.Memory = append(r.Memory, m)
 			}
-			p.set(int(time.Since(begun).Seconds()), 0, "")
+			p.set(int(time.Since(begun).Seconds()), total, "")
 		}
 	}
 }
