@@ -16,8 +16,14 @@ import (
 	"korr/train/ppo"
 )
 
+// benchTrainOptions are the verb's flags.
+type benchTrainOptions struct {
+	peerOptions
+	batches, threads []int
+}
+
 func newCmdBenchTrain(b *benchOptions) *cobra.Command {
-	o := &peerOptions{benchOptions: b}
+	o := &benchTrainOptions{peerOptions: peerOptions{benchOptions: b}}
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "a training step of KORR (PPO and the model's loss), beside PyTorch and gorgonia",
@@ -30,15 +36,20 @@ gorgonia's runs on one.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runBenchTrain(cmd.Context(), o) },
 	}
 	o.addFlags(cmd)
+	cmd.Flags().IntSliceVar(&o.batches, "batches", []int{256, 4096}, "batch sizes")
+	cmd.Flags().IntSliceVar(&o.threads, "threads", []int{1, 2}, "numbers of threads")
 	return cmd
 }
 
-func runBenchTrain(ctx context.Context, o *peerOptions) (err error) {
+func runBenchTrain(ctx context.Context, o *benchTrainOptions) (err error) {
+	if len(o.batches) == 0 || len(o.threads) == 0 || slices.Min(o.batches) < 2*max(1, slices.Max(o.threads)) || slices.Min(o.threads) < 1 {
+		return usageErrorf("--batches %v --threads %v: want at least two steps for each thread", o.batches, o.threads)
+	}
 	peer := o.peer(ctx, torchKORR)
 	defer func() { err = errors.Join(err, peer.close()) }()
 	var cases []bench.Case
-	for _, threads := range []int{1, 2} {
-		for _, n := range []int{256, 4096} {
+	for _, threads := range o.threads {
+		for _, n := range o.batches {
 			agent, batch, err := benchAgent(o.cfg.Seed, n, threads)
 			if err != nil {
 				return err

@@ -76,7 +76,7 @@ func TestHeavyLibrariesHaveOneRoom(t *testing.T) {
 		rooms   []string
 	}{
 		{"github.com/bluenviron/goroslib", []string{"ros/node"}},
-		{"gorgonia.org", []string{"train"}},
+		{"gorgonia.org", []string{"train/gorgonia"}},
 		{"github.com/spf13/viper", []string{"configs"}},
 		{"github.com/spf13/cobra", []string{"cmd"}},
 		{"gonum.org/v1/netlib", []string{"internal/nn/openblas"}},

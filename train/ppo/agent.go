@@ -46,6 +46,8 @@ type Agent struct {
 	adv       []float64
 	shards    []*shard // the first works with Actor and Critic themselves
 	threads   int      // that run the shards
+	engine    Engine   // nil: the shards
+	fault     error    // of the engine, in the last Gradients
 }
 
 // NewAgent returns an agent that works through batches in blocks of up to rows
@@ -90,7 +92,7 @@ func (a *Agent) Gradients(b *Batch) Losses {
 		panic(fmt.Sprintf("ppo: a mini-batch of %d steps", b.N))
 	}
 	a.advantages(b)
-	l := a.work(b)
+	l := a.differentiate(b)
 	l.Entropy = Entropy(a.LogStd)
 	l.Total = l.Policy + a.cfg.VFCoef*l.Value - a.cfg.EntCoef*l.Entropy + a.cfg.ModelCoef*l.Model
 	return l
@@ -130,6 +132,9 @@ func (a *Agent) Step() (gradNorm float64, err error) {
 // Update is Gradients and Step. The error wraps ErrDiverged.
 func (a *Agent) Update(b *Batch) (Losses, error) {
 	l := a.Gradients(b)
+	if a.fault != nil {
+		return l, fmt.Errorf("%w: %w", ErrDiverged, a.fault)
+	}
 	if math.IsNaN(l.Total) || math.IsInf(l.Total, 0) {
 		return l, fmt.Errorf("%w: policy loss %g, value loss %g, model loss %g", ErrDiverged, l.Policy, l.Value, l.Model)
 	}

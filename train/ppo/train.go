@@ -34,6 +34,8 @@ type Inputs struct {
 	Features func() residual.Features
 	// Demos are where a goal comes from.
 	Demos []dataset.Episode
+	// Engine differentiates the losses; nil uses the hand-derived gradients.
+	Engine func(Networks) Engine
 	// Run receives metrics and checkpoints.
 	Run *run.Folder
 	// Progress hears of every iteration; called by the goroutine that trains.
@@ -216,8 +218,14 @@ func (t *trainer) newAgent(d Dims) error {
 	for i := range logStd {
 		logStd[i] = float32(cfg.InitLogStd)
 	}
-	t.agent, err = NewAgent(&cfg.Config, actor, critic, logStd, d, rows)
-	return err
+	if t.agent, err = NewAgent(&cfg.Config, actor, critic, logStd, d, rows); err != nil {
+		return err
+	}
+	if t.in.Engine != nil {
+		return t.agent.Use(t.in.Engine)
+	}
+	// The number of parts stays, so that that of the workers changes nothing.
+	return t.agent.Split(2, min(2, max(1, cfg.Workers)))
 }
 
 // newActor starts head and, in the nonlinear variant, dynamics.
@@ -282,7 +290,7 @@ func newSims(cfg *RunConfig, in *Inputs) (*sim.Batch, error) {
 }
 
 func (t *trainer) close() error {
-	err := t.sims.Close()
+	err := errors.Join(t.agent.Close(), t.sims.Close())
 	if t.metrics != nil {
 		err = errors.Join(err, t.metrics.Close())
 	}
