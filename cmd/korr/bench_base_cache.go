@@ -87,7 +87,10 @@ func defaultCaches(network string) []string {
 		}
 	}
 	for _, v := range []string{"0.1", "0.3", "0.6"} {
-		out = append(out, "adaptive:max=8,threshold="+v, "adaptive:by=step,max=8,threshold="+v, "speca:tau="+v)
+		out = append(out, "adaptive:max=8,threshold="+v, "speca:tau="+v)
+	}
+	for _, v := range []string{"1", "2", "3"} {
+		out = append(out, "adaptive:by=step,max=8,threshold="+v)
 	}
 	if network == diffusion.ArchTransformer {
 		out = append(out, "freqca:feature=stream,n=2", "freqca:feature=stream,n=3", "freqca:feature=stream,n=4", "bac:updates=4", "bac:updates=6", "bac:updates=8")
