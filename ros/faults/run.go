@@ -124,8 +124,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 func runCase(ctx context.Context, cfg *Config, c *Case, kind string, s *stalls) Row {
 	row := Row{Fault: c.Name, Master: kind, State: c.State, Recovery: c.Recovery, Periods: []float64{}, Broken: []string{}}
 	w, err := newWorld(ctx, cfg, c, kind)
+	defer func() { w.close() }() // of the newest world
 	if err == nil {
-		defer w.close()
 		err = w.commanded(ctx, 5, startLimit)
 	}
 	for err == nil && len(row.Periods) < cfg.Trials {
