@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"korr/configs"
+	"korr/train/gorgonia"
 	"korr/train/ppo"
 	"korr/train/run"
 	"korr/train/td3"
@@ -27,7 +28,12 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 	p := o.progress("train "+c.Method, "steps", c.Iterations*perIteration)
 	var last map[string]float64
 	note := ""
+	var engine func(ppo.Networks) ppo.Engine
+	if o.engine == engineGorgonia {
+		engine = func(n ppo.Networks) ppo.Engine { return gorgonia.NewEngine(n) }
+	}
 	policy, err := ppo.Train(ctx, c, ppo.Inputs{
+		Engine: engine,
 		NewEnv: in.NewEnv, Base: in.Base, Koopman: in.Koopman, Features: in.Features, Demos: in.Demos, Run: folder, Log: o.log,
 		Progress: func(iteration int, values map[string]float64) {
 			last = values

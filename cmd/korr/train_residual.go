@@ -19,7 +19,14 @@ import (
 type trainResidualOptions struct {
 	trainOptions
 	resume bool
+	engine string // of ppo
 }
+
+// Values of --engine.
+const (
+	engineNative   = "native"
+	engineGorgonia = "gorgonia"
+)
 
 func newCmdTrainResidual(a *app) *cobra.Command {
 	o := &trainResidualOptions{trainOptions: trainOptions{app: a}}
@@ -49,10 +56,17 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	f.String("cache", "", cacheUsage)
 	setKey(f, "cache", "base.cache")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out")
+	f.StringVar(&o.engine, "engine", engineNative, "what differentiates ppo's losses: native (gradients by hand) or gorgonia (slower; holds every intermediate result of a batch)")
 	return cmd
 }
 
 func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
+	if o.engine != engineNative && o.engine != engineGorgonia {
+		return usageErrorf("--engine %s: want %s or %s", o.engine, engineNative, engineGorgonia)
+	}
+	if o.engine == engineGorgonia && o.cfg.Residual.Algorithm != ppoName {
+		return usageErrorf("--engine %s trains with --algorithm %s only", o.engine, ppoName)
+	}
 	folder, err := o.open()
 	if err != nil {
 		return err
