@@ -13,6 +13,7 @@ import (
 	"korr/internal/bench"
 	"korr/internal/nn"
 	"korr/internal/seed"
+	"korr/train/gorgonia"
 	"korr/train/ppo"
 )
 
@@ -60,6 +61,13 @@ func runBenchTrain(ctx context.Context, o *benchTrainOptions) (err error) {
 					return medianOf(func() error { _, err := agent.Update(batch); return err })
 				},
 			}
+			if threads == 1 {
+				other, err := gorgoniaCase(o.cfg.Seed, n, c.Name)
+				if err != nil {
+					return err
+				}
+				cases = append(cases, other)
+			}
 			if peer == nil {
 				cases = append(cases, c)
 				continue
@@ -79,6 +87,20 @@ func runBenchTrain(ctx context.Context, o *benchTrainOptions) (err error) {
 		return err
 	}
 	return o.printBench(results)
+}
+
+// gorgoniaCase is the step on one thread with gorgonia's differentiation, against ours.
+func gorgoniaCase(s uint64, n int, ours string) (bench.Case, error) {
+	agent, batch, err := benchAgent(s, n, 1)
+	if err != nil {
+		return bench.Case{}, err
+	}
+	if err := agent.Use(func(n ppo.Networks) ppo.Engine { return gorgonia.NewEngine(n) }); err != nil {
+		return bench.Case{}, err
+	}
+	return bench.Case{Name: ours + " (gorgonia)", Unit: "ms", Peer: ours, Run: func() (float64, error) {
+		return medianOf(func() error { _, err := agent.Update(batch); return err })
+	}}, nil
 }
 
 // medianOf is the median of a step in milliseconds, of as many as fit into measureFor but three at least.
