@@ -57,7 +57,7 @@ func TestClasses(t *testing.T) {
 		if err := tensorfile.Write(path, f); err != nil {
 			t.Fatal(class, err)
 		}
-		p := c.Policy
+		var p *residual.Policy
 		if class == ClassBase {
 			b, err := basepolicy.Load(path)
 			if err != nil {
