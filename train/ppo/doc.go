@@ -20,4 +20,8 @@
 // too, are clipped jointly with the critic's, and AdamW applies them with a
 // rate for the actor and one for the critic. Updates stop early when
 // approx_kl = mean((ratio - 1) - log ratio) exceeds target_kl.
+//
+// Three published variants read something else: KORR [z', phi(goal)], ResiP
+// [x, goal] and, with nonlinear dynamics, f(o, u_b). Their policies are stored
+// as plain ones with what is constant or linear multiplied out.
 package ppo
