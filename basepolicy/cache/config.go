@@ -162,7 +162,7 @@ func Parse(text string) (Config, error) {
 			return Config{}, fmt.Errorf("cache: %q: %s takes no key %q: want %s", text, name, k, strings.Join(allowed, ", "))
 		}
 		if !ok || value == "" {
-			return Config{}, fmt.Errorf("cache: %q: %s wants a value, as in %s=...", text, k, k)
+			return Config{}, fmt.Errorf("cache: %q: %s wants a value, as in %s=3", text, k, k)
 		}
 		if err := c.set(k, value); err != nil {
 			return Config{}, fmt.Errorf("cache: %q: %w", text, err)
