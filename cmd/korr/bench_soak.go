@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +34,7 @@ type soakOptions struct {
 	workers    int
 	checkpoint string
 	perturb    float64
+	episode    string
 }
 
 func newCmdBenchSoak(b *benchOptions) *cobra.Command {
@@ -40,9 +44,11 @@ func newCmdBenchSoak(b *benchOptions) *cobra.Command {
 		Short: "very many random steps, in search of crashes, NaN and leaks",
 		Long: `Plays random actions, some of which have to be refused, pushes and drawn physics (domain.*, or ranges of its own when those are
 off) over the tasks at high randomness, and counts what must not happen. Exits with 3 when anything did, or when memory grew by more than
-a tenth. With --checkpoint an interrupted soak goes on where it stopped.`,
+a tenth. With --checkpoint an interrupted soak goes on where it stopped. With --episode it plays again one of the episodes that a soak of the
+same seed reported.`,
 		Example: `  korr bench soak --steps 100000
-  korr bench soak --steps 10000000 --checkpoint soak.json --json`,
+  korr bench soak --steps 10000000 --checkpoint soak.json --json
+  korr bench soak --episode one_leg:2317`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchSoak(cmd.Context(), o) },
 	}
@@ -52,6 +58,7 @@ a tenth. With --checkpoint an interrupted soak goes on where it stopped.`,
 	f.IntVar(&o.workers, "workers", 0, "simulations at once; 0 = sim.workers, or one per processor")
 	f.StringVar(&o.checkpoint, "checkpoint", "", "keep the state in this `file` and go on from it")
 	f.Float64Var(&o.perturb, "perturb", 3, "strength of the pushes; 1 = as published")
+	f.StringVar(&o.episode, "episode", "", "play only this episode of a soak, `task:number`")
 	return cmd
 }
 
@@ -68,6 +75,9 @@ func runBenchSoak(ctx context.Context, o *soakOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.episode != "" {
+		return o.replay(cfg)
+	}
 	p := o.progress("soak", "steps", int(o.steps))
 	cfg.Progress = func(steps, of int64, note string) { p.set(int(steps), int(of), note) }
 	state, err := soak.Run(ctx, cfg)
@@ -75,6 +85,25 @@ func runBenchSoak(ctx context.Context, o *soakOptions) error {
 		return err
 	}
 	p.finish(fmt.Sprintf("%d steps", state.Steps))
+	return o.judge(state)
+}
+
+// replay plays one episode alone.
+func (o *soakOptions) replay(cfg soak.Config) error {
+	task, number, _ := strings.Cut(o.episode, ":")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || !slices.Contains(sim.TaskNames(), task) {
+		return usageErrorf("--episode %s: want task:number, as a soak reports them, with a task of %s", o.episode, strings.Join(sim.TaskNames(), ", "))
+	}
+	state, err := soak.Replay(cfg, task, n)
+	if err != nil {
+		return err
+	}
+	return o.judge(state)
+}
+
+// judge prints what came of it; the error is that of a soak that failed.
+func (o *soakOptions) judge(state *soak.State) error {
 	r := soakResult{State: state, Growth: soak.Growth(state.Memory)}
 	if state.Seconds > 0 {
 		r.Rate = float64(state.Steps) / state.Seconds

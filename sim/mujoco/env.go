@@ -58,6 +58,8 @@ func New(cfg Config) (*Env, error) {
 		if xml, err = ModelXML(task); err != nil {
 			return nil, err
 		}
+	} else if err := checkModel(xml); err != nil {
+		return nil, fmt.Errorf("load the model of %s: %w", task.Name, err)
 	}
 	s, err := load(task, xml)
 	if err != nil {

@@ -106,6 +106,11 @@ func (e *Env) twist(i int, torque, up float64) {
 	e.s.has_push = 1
 }
 
+// setSpeed sets one of part i's velocities: 0 to 2 linear (m/s), 3 to 5 angular (rad/s).
+func (e *Env) setSpeed(i, k int, v float64) {
+	unsafe.Slice(e.s.d.qvel, e.s.m.nv)[int(e.s.vadr[i])+k] = C.mjtNum(v)
+}
+
 // partMass is the compiled mass of part i (kg).
 func (e *Env) partMass(i int) float64 {
 	return float64(unsafe.Slice(e.s.m.body_mass, e.s.m.nbody)[e.s.body[i]])

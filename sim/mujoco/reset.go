@@ -48,6 +48,10 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 			return fmt.Errorf("%w while the parts settled: %s", sim.ErrUnstable, e.reason(code))
 		}
 	}
+	if err := e.implausible(); err != nil {
+		e.live = false
+		return err
+	}
 	e.judge.Reset()
 	e.steps, e.live, e.closed = 0, true, false
 	e.observe(obs)

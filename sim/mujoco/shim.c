@@ -23,7 +23,6 @@ void korr_install_handlers(void) {
   mju_user_error = on_error;
   mju_user_warning = on_warning;
 }
-const char* korr_last_error(void) { return message; }
 
 static mjModel* load(const char* xml, int len, char* err, int errsz) {
   mjVFS* vfs = malloc(sizeof(mjVFS));
@@ -62,12 +61,6 @@ korr_sim* korr_new(const char* xml, int len, char* err, int errsz) {
     return NULL;
   }
   return s;
-}
-
-void korr_free(korr_sim* s) {
-  if (s->d) mj_deleteData(s->d);
-  mj_deleteModel(s->m);
-  free(s);
 }
 
 int korr_add_part(korr_sim* s, const char* body) {
@@ -379,13 +372,19 @@ static void substep(korr_sim* s, int i) {
 int korr_step(korr_sim* s) {
   jmp_buf here;
   trap = &here;
-  if (setjmp(here)) { trap = NULL; return 1000; }
+  if (setjmp(here)) {
+    trap = NULL;
+    snprintf(s->error, sizeof s->error, "%s", message);
+    return 1000;
+  }
+  message[0] = 0;
   s->max_penetration = 0;
   int bad = 0;
   for (int i = 0; i < s->substeps && !bad; i++) {
     substep(s, i);
     bad = warned(s->d);
   }
+  if (bad) snprintf(s->error, sizeof s->error, "%s", message);
   trap = NULL;
   s->has_push = 0;
   double at = s->spent ? korr_now() : 0;

@@ -58,6 +58,7 @@ typedef struct {
   double q[7], dq[7], tau[7];     // tau: joint torques, gravity compensation included
   double max_penetration;        // deepest contact of the last control step (m)
   int deepest[2];                // and its geoms
+  char error[512];               // what the engine said when korr_step failed, or ""
   double* tape;                  // where the next physics steps write their inputs, or NULL (tape.c)
   double* spent;                 // KORR_PHASES times (s) to add to, or NULL (tape.c)
 } korr_sim;
@@ -71,14 +72,13 @@ int korr_set_peg_ids(korr_sim* s, korr_peg* p, const char* part);
 void korr_reset(korr_sim* s, const double* q7, const double* obstacle);
 void korr_set_part(korr_sim* s, int part, const double* pos, const double* quat);
 void korr_forward(korr_sim* s);
-// One control period. Returns 0, or the number of a MuJoCo warning + 1 when the state went bad.
+// One control period. Returns 0, or the number of a MuJoCo warning + 1 when the state went bad, 1000 for an error of the engine; error says why.
 int korr_step(korr_sim* s);
 int korr_state_size(const korr_sim* s);
 void korr_get_state(const korr_sim* s, double* out);
 void korr_set_state(korr_sim* s, const double* in);
 // Depth, lateral, tilt (rad), yaw (rad), x, z of a peg against the nearest hole (or the engaged one).
 void korr_peg_state(const korr_sim* s, int peg, double out[6], int* hole);
-const char* korr_last_error(void);
 uint64_t korr_physics_hash(const korr_sim* s);
 
 // Where the time of a control step goes.

@@ -40,7 +40,3 @@ void korr_bare(korr_sim* s, const double* from, int n, int cull) {
 static mjtNum microseconds(void) { return 1e6 * korr_now(); }
 
 void korr_engine_timers(int on) { mjcb_time = on ? microseconds : 0; }
-
-size_t korr_memory(const korr_sim* s) {
-  return sizeof *s + sizeof(mjModel) + s->m->nbuffer + sizeof(mjData) + s->d->nbuffer + sizeof(mjtNum) * s->d->nstack;
-}

@@ -122,6 +122,25 @@ func Run(ctx context.Context, cfg Config) (*State, error) {
 	return r.state, context.Cause(ctx)
 }
 
+// Replay plays one episode of a run again, on an environment of its own: the one that a run of that seed and episode length, resumed or
+// not, reported under this number. The state has only this episode. Tasks, Steps, Workers, Resume and Save are ignored.
+func Replay(cfg Config, task string, n int64) (*State, error) {
+	cfg.Tasks, cfg.Steps, cfg.Resume = []string{task}, 1, nil
+	r, err := newRun(cfg)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	env, err := r.cfg.Open(task)
+	if err != nil {
+		return nil, fmt.Errorf("soak: %w", err)
+	}
+	r.state.Opened, r.state.Next = 1, n+1
+	r.finish(n, play(env, task, r.cfg.Seed, n, r.cfg.Episode))
+	r.state.Seconds = time.Since(start).Seconds()
+	return r.state, errors.Join(r.sample(), env.Close())
+}
+
 // run is a Run in progress.
 type run struct {
 	cfg   Config

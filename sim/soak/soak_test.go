@@ -164,3 +164,30 @@ func TestGrowth(t *testing.T) {
 		t.Errorf("resident %d, %v", n, err)
 	}
 }
+
+// TestReplay plays the episodes of a run's faults again, one by one.
+func TestReplay(t *testing.T) {
+	wrong := func(step int, obs []float32) error {
+		obs[16] = float32(step)
+		if obs[17]++; obs[17] == 23 {
+			obs[17] = float32(math.Inf(1))
+		}
+		return nil
+	}
+	cfg := config(2000, wrong)
+	s, err := Run(context.Background(), cfg)
+	if err != nil || len(s.Faults) < 5 {
+		t.Fatalf("%d faults, %v", len(s.Faults), err)
+	}
+	for _, f := range s.Faults[:5] {
+		again, err := Replay(cfg, f.Task, f.Episode)
+		if err != nil || again.Episodes != 1 || len(again.Faults) != 1 || again.Faults[0] != f || again.Broken != 1 {
+			t.Errorf("%+v came back as %+v, %v", f, again, err)
+		}
+	}
+	broken := errors.New("broken")
+	cfg.Open = func(string) (sim.Env, error) { return nil, broken }
+	if _, err := Replay(cfg, "a", 0); !errors.Is(err, broken) {
+		t.Errorf("opening fails: %v", err)
+	}
+}
