@@ -28,6 +28,7 @@ func boundsTable() []string {
 		"| unaligned insertion | stopped on the rim | TestThreadsNeedAlignment |",
 		"| a part let go before the thread engages | falls over | TestReleasedTooEarly |",
 		"| screwing and unscrewing | to the seat, and out | TestScrewAndUnscrew |",
+		fmt.Sprintf("| a part after a control step; beyond, the episode ends as unstable | within %g m of the base, %g m under the table, %g m/s, %g rad/s | TestImplausible |", partReach, partBelow, partSpeed, partSpin),
 		"| masses and sizes of every task, and the obstacle | as published | TestPublishedParts, TestObstacle |",
 		"| workers, processes, snapshots (with one and two threads engaged) | bit for bit | TestWorkers, TestProcesses, TestSnapshot, TestSnapshotThreads, TestOneLegUnchanged |",
 		"| actions and models of any bits | an error; other environments go on bit for bit | FuzzStep, FuzzModel |",

@@ -169,7 +169,8 @@ func (e *Env) Close() error {
 }
 
 // Step executes one action for 0.1 s. An action that is not finite or of the wrong length ends the episode with an
-// error that wraps sim.ErrAction, an unstable simulation one with sim.ErrUnstable.
+// error that wraps sim.ErrAction, an unstable simulation one with sim.ErrUnstable: one that the engine gave up, or in which
+// a part is where or as fast as none can be (plausible.go).
 func (e *Env) Step(obs, act []float32) (sim.Result, error) {
 	if err := sim.CheckAction(act); err != nil {
 		e.live = false
@@ -197,6 +198,10 @@ func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, 
 	if code := e.advance(); code != 0 {
 		e.live = false
 		return sim.Result{}, fmt.Errorf("%w: %s", sim.ErrUnstable, e.reason(code))
+	}
+	if err := e.implausible(); err != nil {
+		e.live = false
+		return sim.Result{}, err
 	}
 	e.steps++
 	e.observe(obs)
@@ -236,7 +241,7 @@ func (e *Env) command(position [3]float64, rotation [4]float64, gripper float64)
 }
 
 func (e *Env) reason(code C.int) string {
-	if msg := C.GoString(C.korr_last_error()); msg != "" {
+	if msg := C.GoString(&e.s.error[0]); msg != "" {
 		return msg
 	}
 	return fmt.Sprintf("engine warning %d", int(code)-1)
