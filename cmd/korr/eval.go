@@ -91,7 +91,7 @@ func runEval(ctx context.Context, o *evalOptions) error {
 			o.log.Warn("episodes ended by a fault count as failures", "policy", cells[i].Policy, "fault", err)
 		}
 	}
-	if err := o.printEval(cells); err != nil {
+	if err := o.printEval(cells, spec.Policies); err != nil {
 		return err
 	}
 	if err := o.writeEval(cells); err != nil {
@@ -128,9 +128,26 @@ func perturbedWord(perturbed bool) string {
 	return ""
 }
 
-func (o *evalOptions) printEval(cells []eval.Cell) error {
+// evalResult is what the verb prints as JSON.
+type evalResult struct {
+	eval.Report
+	Simulator string       `json:"simulator"` // fingerprint of this build's; empty without one
+	Policies  []evalPolicy `json:"policies"`
+}
+
+type evalPolicy struct {
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`         // of the simulator it was trained in; empty when it does not say, or was not trained
+	Differs     bool   `json:"fingerprint_differs"` // from this build's
+}
+
+func (o *evalOptions) printEval(cells []eval.Cell, policies []eval.Policy) error {
 	if o.json {
-		return o.printJSON(eval.NewReport(cells))
+		r := evalResult{Report: eval.NewReport(cells), Simulator: o.buildSimulator(), Policies: make([]evalPolicy, 0, len(policies))}
+		for _, p := range policies {
+			r.Policies = append(r.Policies, evalPolicy{p.Name, p.Simulator, otherSimulator(p.Simulator, r.Simulator)})
+		}
+		return o.printJSON(r)
 	}
 	if err := successTable(eval.NewReport(cells).Results).WriteText(o.out); err != nil {
 		return err

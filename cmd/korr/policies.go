@@ -40,7 +40,8 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, eval.Policy{Name: label(name, names), New: func() (sim.Policy, error) {
+		a.warnOtherSimulator(name, p)
+		out = append(out, eval.Policy{Name: label(name, names), Simulator: simulatorOf(p), New: func() (sim.Policy, error) {
 			return p.NewController(task.NewFeatures()), nil
 		}})
 		print, err := residual.Fingerprint(p.Base)

@@ -114,6 +114,9 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.lockStep || o.episodes > 0 { // a simulator, not an arm
+		o.warnOtherSimulator(o.cfg.Run.Policy, p)
+	}
 	task, err := sim.TaskByName(p.Task)
 	if err != nil {
 		return err

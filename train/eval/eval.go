@@ -21,8 +21,9 @@ type Condition struct {
 
 // Policy names a policy and makes independent instances of it, one for each worker.
 type Policy struct {
-	Name string
-	New  func() (sim.Policy, error)
+	Name      string
+	Simulator string // fingerprint of the simulator it was trained in; empty when it does not say, or was not trained
+	New       func() (sim.Policy, error)
 }
 
 // Player plays episodes of one condition: in process (see InProcess), or against a simulator elsewhere.
