@@ -11,8 +11,15 @@ import (
 // WriteText prints the matrix as a table.
 func (r *Report) WriteText(w io.Writer) error {
 	t := &report.Table{Columns: []report.Column{
-		{Name: "fault"}, {Name: "master"}, {Name: "median", Right: true}, {Name: "max", Right: true}, {Name: "n", Right: true},
-		{Name: "state"}, {Name: "poses", Right: true}, {Name: ""}, {Name: "operator sees"},
+		{Name: "fault"},
+		{Name: "master"},
+		{Name: "median", Right: true},
+		{Name: "max", Right: true},
+		{Name: "n", Right: true},
+		{Name: "state"},
+		{Name: "poses", Right: true},
+		{Name: ""},
+		{Name: "operator sees"},
 	}}
 	for i := range r.Rows {
 		x := &r.Rows[i]
