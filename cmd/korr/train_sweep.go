@@ -26,10 +26,10 @@ import (
 // sweepOptions are the verb's flags.
 type sweepOptions struct {
 	*app
-	data, out, seeds, reference string
-	variants, define            []string
-	perturb                     []float64
-	evalSeed                    uint64
+	out, seeds, reference string
+	variants, define      []string
+	perturb               []float64
+	evalSeed              uint64
 }
 
 // builtInVariants are settings worth comparing, by name: key=value, over the settings that the verb was given.

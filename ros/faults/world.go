@@ -213,16 +213,17 @@ func (w *world) enabled(ctx context.Context) error {
 
 // restored calls ~reset_fault and then ~enable, as an operator does, until both are granted.
 func (w *world) restored(ctx context.Context) error {
-	if err := w.persist(ctx, func(ctx context.Context) error {
+	time.Sleep(3 * w.period()) // what is set right has to arrive
+	return w.persist(ctx, func(ctx context.Context) error {
 		r, err := w.reset.Call(ctx, &msgs.TriggerReq{})
 		if err == nil && !r.Success && !strings.Contains(r.Message, "no fault") {
 			err = errors.New("~reset_fault: " + r.Message)
 		}
-		return err
-	}); err != nil {
-		return err
-	}
-	return w.persist(ctx, w.enabled)
+		if err != nil {
+			return err
+		}
+		return w.enabled(ctx)
+	})
 }
 
 // persist tries until f succeeds.

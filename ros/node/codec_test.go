@@ -14,7 +14,7 @@ import (
 func TestCodec(t *testing.T) {
 	want := msgs.JointState{
 		Header: msgs.Header{Seq: 3, Stamp: time.Unix(5, 6).UTC(), FrameId: "x"}, Name: []string{"a", ""},
-		Position: []float64{1.0 / 3, math.Inf(1)}, Velocity: []float64{-0.0}, Effort: []float64{math.MaxFloat64},
+		Position: []float64{1.0 / 3, math.Inf(1)}, Velocity: []float64{math.Copysign(0, -1)}, Effort: []float64{math.MaxFloat64},
 	}
 	b, err := node.Encode(&want)
 	if err != nil {
