@@ -66,6 +66,11 @@ func Cases() []Case {
 				if err := w.root.start(); err != nil {
 					return err
 				}
+				// everybody registers within a second and then connects; a state from before does not count
+				time.Sleep(2 * time.Second)
+				if err := w.hears(time.Now()); err != nil {
+					return err
+				}
 				return w.persist(ctx, w.enabled)
 			},
 		},
@@ -98,7 +103,12 @@ func Cases() []Case {
 				l, err := old.after(0, time.Second, func(l *line) bool { return l.Msg == replaced })
 				return l.Time, err
 			},
-			heal: func(ctx context.Context, w *world) error { return w.persist(ctx, w.enabled) },
+			heal: func(ctx context.Context, w *world) error {
+				if err := w.hears(time.Now()); err != nil {
+					return err
+				}
+				return w.persist(ctx, w.enabled)
+			},
 		},
 		{
 			Name: "publisher replaced by a node of its name that is silent", State: hold, Recovery: "arm's node started again; " + enabling, says: gone,
@@ -197,7 +207,11 @@ func Cases() []Case {
 const fullDisk = "/dev/full"
 
 func restartArm(ctx context.Context, w *world) (err error) {
+	begun := time.Now()
 	if w.arm, err = w.startArm(); err != nil {
+		return err
+	}
+	if err = w.hears(begun); err != nil {
 		return err
 	}
 	return w.persist(ctx, w.enabled)

@@ -72,6 +72,13 @@ func (j *judge) commands() int {
 	return len(j.actions)
 }
 
+// heard is when the arm told its state last.
+func (j *judge) heard() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lastArm
+}
+
 // answersSince counts poses that answer an observation and came after t. Those on their way at t are none of them.
 func (j *judge) answersSince(t time.Time) (n int) {
 	j.mu.Lock()
@@ -158,13 +165,30 @@ func judgePose(s *sent, from geom.Pose, before *sent) string {
 	if before == nil {
 		return ""
 	}
-	if d := s.pose.P.Sub(before.pose.P).Norm(); d > maxCommand+rounding {
+	p, q := reachable(before.pose, from)
+	if d := s.pose.P.Sub(p).Norm(); d > maxCommand+rounding {
 		return fmt.Sprintf("a command %.4f m from the one before", d)
 	}
-	if a := angle(s.pose.Q, before.pose.Q); a > maxCommandRo+1e-3 {
+	if a := angle(s.pose.Q, q); a > maxCommandRo+1e-3 {
 		return fmt.Sprintf("a command %.3f rad from the one before", a)
 	}
 	return ""
+}
+
+// reachable is the pose nearest to one commanded before that is allowed at a measured one: where the two limits contradict
+// each other, the measured pose wins.
+func reachable(before, from geom.Pose) (geom.Vec3, geom.Quat) {
+	p, q := before.P, before.Q.Normalize()
+	if d := p.Sub(from.P).Norm(); d > maxStep {
+		p = from.P.Lerp(p, maxStep/d)
+	}
+	for k, w := range workspace {
+		p[k] = min(max(p[k], min(w[0], from.P[k])), max(w[1], from.P[k]))
+	}
+	if a := angle(q, from.Q); a > maxTurn {
+		q = from.Q.Normalize().Slerp(q, maxTurn/a)
+	}
+	return p, q
 }
 
 func angle(a, b geom.Quat) float64 { return a.Normalize().Angle(b.Normalize()) }

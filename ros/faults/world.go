@@ -31,13 +31,20 @@ type root struct {
 }
 
 func newRoot(kind string) (*root, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	var err error
+	for range 5 { // another process may take the port in between
+		ln, e := net.Listen("tcp", "127.0.0.1:0")
+		if e != nil {
+			return nil, e
+		}
+		r := &root{kind: kind, addr: ln.Addr().String()}
+		_ = ln.Close()
+		if err = r.start(); err == nil {
+			return r, nil
+		}
+		r.kill()
 	}
-	r := &root{kind: kind, addr: ln.Addr().String()}
-	_ = ln.Close()
-	return r, r.start()
+	return nil, fmt.Errorf("no port of the loopback interface stays free: %w", err)
 }
 
 func (r *root) uri() string { return "http://" + r.addr }
@@ -120,6 +127,9 @@ func newWorld(ctx context.Context, cfg *Config, c *Case, kind string) (w *world,
 	if w.arm, err = w.startArm(); err != nil {
 		return w, err
 	}
+	if err = w.hears(time.Time{}); err != nil {
+		return w, err
+	}
 	if c.deadman {
 		w.press()
 	}
@@ -174,8 +184,19 @@ func (w *world) startRelay() (*process, error) { return start(w.env(), w.cfg.Rel
 
 func (w *world) startKorr() (*process, error) {
 	args := append([]string{}, w.cfg.Korr...)
-	args = append(args, "run", "--yes", "--wait", "--log-format", "json", "--rate", fmt.Sprint(w.cfg.Rate))
+	args = append(args, "run", "--yes", "--wait", "--log-format", "json", "--rate", fmt.Sprint(w.cfg.Rate),
+		"--set", "run.tracking_error=0") // the toy arm does not reach every pose
 	return start(w.env(), append(args, w.c.args...)...)
+}
+
+// hears waits until the arm has told the watcher its state after t, so that every command that follows can be judged.
+func (w *world) hears(t time.Time) error {
+	for end := time.Now().Add(startLimit); !w.judge.heard().After(t); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("the arm tells nothing; it said last:\n%s", w.arm.tail())
+		}
+	}
+	return nil
 }
 
 // period is the control period.
