@@ -36,7 +36,7 @@ func TestInspectShowsShapesAndSpectralRadius(t *testing.T) {
 	}
 	for _, want := range []string{
 		"koopman.A             5 x 5        0       1  0.2739\n", "Koopman model \"koopman\": z = [o; phi(o)], 3 -> 5, actions 2; spectral radius of A 1.000000 (bound 1)",
-		"\nkoopman.config\n  act_dim: 2\n  hidden: [4]\n",
+		"\nkoopman.config\n  act_dim: 2\n  first_weight: 1\n  hidden: [4]\n",
 	} {
 		if !strings.Contains(o.out, want) {
 			t.Errorf("lacks %q:\n%s", want, o.out)

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"korr/koopman"
-	"korr/train/eval"
 )
 
 // ok runs a command line that must succeed and returns its standard output.
@@ -74,7 +73,7 @@ func testEval(t *testing.T, dir, base string, policies map[string]string) {
 	csv := map[string][]byte{}
 	for name, extra := range map[string][]string{"direct": nil, "ros": {"--ros"}} {
 		file := filepath.Join(dir, name+".csv")
-		var r eval.Report
+		var r evalResult
 		decodeOne(t, ok(t, append(append(args, "--json", "--csv", file), extra...)...), &r)
 		if r.Schema != "korr.eval/1" || len(r.Results) != 6 || r.Results[1].Policy != "korr" || !r.Results[3].Perturbed || r.Results[0].MeanSteps != 30 {
 			t.Errorf("%s: %+v", name, r)

@@ -35,9 +35,9 @@ func TestTablesRead(t *testing.T) {
 	b.WriteString("\n")
 	if err := scoreTable([]koopman.Score{
 		{Model: "koopman", Horizon: 1, RMSE: 0.05},
-		{Model: "koopman", Horizon: 10, RMSE: 0.0812},
+		{Model: "koopman", Horizon: 10, RMSE: 0.0812, Micros: 12.5},
 		{Model: "persistence", Horizon: 1, RMSE: 0.09},
-		{Model: "persistence", Horizon: 10, RMSE: 0.34567},
+		{Model: "persistence", Horizon: 10, RMSE: 0.34567, Micros: 0.3},
 	}).WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
@@ -53,10 +53,10 @@ randomness  perturbation  comparison   difference  95 % interval  only it  only 
 low         off           korr – base       +50.0  +11.7 … +76.3        5          0
 low         on            korr – base       +70.0  +14.0 … +90.7        8          1
 
-model        1-step  10-step
-────────────────────────────
-koopman      0.0500   0.0812
-persistence  0.0900   0.3457
+model        1-step  10-step    µs
+──────────────────────────────────
+koopman      0.0500   0.0812  12.5
+persistence  0.0900   0.3457   0.3
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

@@ -252,7 +252,7 @@ func (o *sweepOptions) train(ctx context.Context, sub *app, dir string) error {
 		return nil
 	}
 	_, err := os.Stat(filepath.Join(dir, "config.yaml"))
-	t := &trainResidualOptions{trainOptions: trainOptions{app: sub, runDir: dir}, resume: err == nil}
+	t := &trainResidualOptions{trainOptions: trainOptions{app: sub, runDir: dir}, resume: err == nil, engine: engineNative}
 	streams := *sub.streams
 	streams.out = io.Discard
 	sub.streams = &streams
