@@ -15,7 +15,9 @@ import (
 
 // ServeArm serves the toy arm as the simulator's node until ctx ends.
 func ServeArm(ctx context.Context, n *names.Names, seed uint64, log *slog.Logger) (err error) {
-	s, err := simnode.New(ctx, simnode.Config{Names: n, Env: toyarm.New(math.MaxInt), Seed: seed, Logger: log})
+	toy := toyarm.New(math.MaxInt)
+	toy.Still = true // parts that change places have to be told from parts that move
+	s, err := simnode.New(ctx, simnode.Config{Names: n, Env: toy, Seed: seed, Logger: log})
 	if err != nil {
 		return err
 	}

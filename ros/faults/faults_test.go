@@ -43,19 +43,30 @@ func TestJudge(t *testing.T) {
 		"answers nothing": {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, "without an observation"},
 	} {
 		j := &judge{}
-		j.arm(arm)
-		j.command(&msgs.PoseStamped{Header: msgs.Header{Stamp: tc.stamp}, Pose: msgs.PoseOf(tc.pose)})
-		n, broken := j.verdict()
+		for i := range 25 { // in time around the command
+			if i == 20 {
+				j.command(&msgs.PoseStamped{Header: msgs.Header{Stamp: tc.stamp}, Pose: msgs.PoseOf(tc.pose)})
+			}
+			j.arm(arm)
+			time.Sleep(10 * time.Millisecond)
+		}
+		n, _, broken := j.verdict()
 		if n != 1 || (tc.bad == "") != (len(broken) == 0) || len(broken) > 0 && !strings.Contains(broken[0], tc.bad) {
 			t.Errorf("%s: %v", name, broken)
 		}
 	}
-	j := &judge{}
+	j := &judge{} // blind: it has heard nothing for long
+	j.arm(arm)
+	j.command(&msgs.PoseStamped{Pose: msgs.PoseOf(geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down})})
+	if n, unseen, broken := j.verdict(); n != 1 || unseen != 1 || len(broken) != 0 {
+		t.Errorf("blind: %d poses, %d unseen, %v", n, unseen, broken)
+	}
+	j = &judge{}
 	low := *arm
 	low.OTEE[14] = 0.01
 	j.arm(&low)
 	j.command(&msgs.PoseStamped{Header: msgs.Header{Stamp: at}, Pose: msgs.PoseOf(geom.Pose{P: geom.Vec3{0.5, 0, -0.02}, Q: down})})
-	if _, broken := j.verdict(); len(broken) != 1 || !strings.Contains(broken[0], "workspace") {
+	if _, _, broken := j.verdict(); len(broken) != 1 || !strings.Contains(broken[0], "workspace") {
 		t.Errorf("below the table: %v", broken)
 	}
 }

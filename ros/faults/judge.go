@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +16,8 @@ const (
 	maxStep, maxTurn         = 0.10, 1.0 // from the measured pose, m and rad
 	maxCommand, maxCommandRo = 0.10, 0.6 // from the command before
 	rounding                 = 1e-5
-	unseen                   = 0.005                  // m; the arm moves on between the states that the watcher receives
+	statePeriod              = 20 * time.Millisecond  // of the arm
+	nearby                   = 0.005                  // m; the arm moves on between the states that the watcher receives
 	pause                    = 400 * time.Millisecond // without a command means that the arm held
 )
 
@@ -33,6 +35,7 @@ type judge struct {
 	mu       sync.Mutex
 	measured map[int64]geom.Pose // by stamp
 	order    []int64             // stamps as they came
+	came     []time.Time         // when they did
 	lastArm  time.Time           // when the arm spoke last
 	poses    []sent
 	actions  []time.Time // ticks whose command was sent
@@ -48,6 +51,7 @@ func (j *judge) arm(m *msgs.FrankaState) {
 	}
 	at := m.Header.Stamp.UnixNano()
 	j.measured[at], j.order, j.lastArm = pose, append(j.order, at), time.Now()
+	j.came = append(j.came, j.lastArm)
 }
 
 func (j *judge) command(m *msgs.PoseStamped) {
@@ -92,7 +96,7 @@ func (j *judge) answersSince(t time.Time) (n int) {
 }
 
 // verdict judges every pose published so far and forgets all but the newest measurements.
-func (j *judge) verdict() (poses int, broken []string) {
+func (j *judge) verdict() (poses, unseen int, broken []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var before *sent
@@ -106,7 +110,11 @@ func (j *judge) verdict() (poses int, broken []string) {
 		if !answer {
 			before = nil
 			if why := j.wasMeasured(s.pose); why != "" {
-				broken = append(broken, why)
+				if !j.blind(s.at) {
+					broken = append(broken, why)
+				} else if unseen++; notFinite(s) {
+					broken = append(broken, "a pose that is not finite")
+				}
 			}
 			continue
 		}
@@ -123,9 +131,25 @@ func (j *judge) verdict() (poses int, broken []string) {
 		for _, at := range j.order[:n] {
 			delete(j.measured, at)
 		}
-		j.order = j.order[n:]
+		j.order, j.came = j.order[n:], j.came[n:]
 	}
-	return poses, broken
+	return poses, unseen, broken
+}
+
+// blind reports whether states of the arm may have been missed shortly before t: those of an arm that was killed, or to
+// which the node connected before the watcher did.
+func (j *judge) blind(t time.Time) bool {
+	from, to := t.Add(-200*time.Millisecond), t.Add(50*time.Millisecond)
+	last := from
+	for _, c := range j.came {
+		if c.After(from) && c.Before(to) {
+			if c.Sub(last) > 3*statePeriod {
+				return true
+			}
+			last = c
+		}
+	}
+	return to.Sub(last) > 3*statePeriod
 }
 
 // wasMeasured says what is wrong with a pose that answers no observation.
@@ -136,18 +160,20 @@ func (j *judge) wasMeasured(p geom.Pose) string {
 			nearest = d
 		}
 	}
-	if !(nearest < unseen) {
+	if !(nearest < nearby) {
 		return fmt.Sprintf("a pose %.4f m from every measured one, without an observation that it answers", nearest)
 	}
 	return ""
 }
 
+func notFinite(s *sent) bool {
+	return slices.ContainsFunc(append(s.pose.P[:], s.pose.Q[:]...), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+}
+
 // judgePose says what is wrong with a command.
 func judgePose(s *sent, from geom.Pose, before *sent) string {
-	for _, v := range append(s.pose.P[:], s.pose.Q[:]...) {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return "a command that is not finite"
-		}
+	if notFinite(s) {
+		return "a command that is not finite"
 	}
 	if d := s.pose.P.Sub(from.P).Norm(); d > maxStep+rounding {
 		return fmt.Sprintf("a command %.4f m from the measured position", d)

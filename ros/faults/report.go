@@ -41,10 +41,10 @@ func (r *Report) WriteText(w io.Writer) error {
 // WriteMarkdown prints the page docs/faults.md. command is what made it.
 func (r *Report) WriteMarkdown(w io.Writer, command string) error {
 	var b strings.Builder
-	trials, repeated, poses := 0, 0, 0
+	trials, repeated, poses, unseen := 0, 0, 0, 0
 	for i := range r.Rows {
 		x := &r.Rows[i]
-		trials, repeated, poses = trials+len(x.Periods), repeated+x.Repeated, poses+x.Poses
+		trials, repeated, poses, unseen = trials+len(x.Periods), repeated+x.Repeated, poses+x.Poses, unseen+x.Unseen
 	}
 	fmt.Fprintf(&b, `# What the control node does when something breaks
 
@@ -56,11 +56,11 @@ sent, and then does what the last column says until the arm is commanded again. 
 the hold's one measured pose is sent in HOLD and FAULT, and every pose published at any time is finite, inside the workspace, at most
 0.10 m and 1.0 rad from the measured one and at most 0.10 m and 0.6 rad from the one before.
 
-%d trials, %d poses judged, %d trials repeated because the machine stalled meanwhile (never the bound widened).
+%d trials, %d poses judged (%d of them only as finite, because the arm died before the watcher had heard what they answer), %d trials repeated because the machine stalled meanwhile (never the bound widened).
 
 | fault | master | periods to hold: median / max of n | state | operator sees | recovery |
 | --- | --- | --- | --- | --- | --- |
-`, command, r.Rate, r.Bound, trials, poses, repeated)
+`, command, r.Rate, r.Bound, trials, poses, unseen, repeated)
 	for i := range r.Rows {
 		x := &r.Rows[i]
 		says := strings.NewReplacer("|", "\\|", "\n", " ").Replace(x.Message)

@@ -48,6 +48,7 @@ type Row struct {
 	Message  string    `json:"message"` // that the operator reads
 	Recovery string    `json:"recovery"`
 	Poses    int       `json:"poses"`    // published and judged
+	Unseen   int       `json:"unseen"`   // of those, answers to states that only the node received: judged as finite alone
 	Broken   []string  `json:"broken"`   // of those, what was wrong
 	Repeated int       `json:"repeated"` // trials that the machine disturbed
 	Error    string    `json:"error,omitempty"`
@@ -184,8 +185,9 @@ func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time
 	if err = w.c.heal(ctx, w); err == nil {
 		err = w.commanded(ctx, 5, healLimit)
 	}
-	poses, broken := w.judge.verdict()
+	poses, unseen, broken := w.judge.verdict()
 	row.Poses += poses
+	row.Unseen += unseen
 	row.Broken = append(row.Broken, broken...)
 	if err != nil {
 		err = fmt.Errorf("recovery: %w", err)

@@ -203,6 +203,9 @@ func (n *Node) onLog(level goroslib.LogLevel, text string) {
 
 // count follows who is connected, of which goroslib tells in its log only.
 func (n *Node) count(text string) {
+	if n.Err() != nil { // nobody is connected to a node that has ended
+		return
+	}
 	if rest, ok := strings.CutPrefix(text, "subscriber '"); ok && n.cfg.OnPublisherLost != nil {
 		topic, what, _ := strings.Cut(rest, "' ")
 		if strings.HasPrefix(what, "got an error") || strings.HasPrefix(what, "doesn't have publisher") {

@@ -21,9 +21,11 @@ const (
 	chaos = 3.9 // of the logistic map
 )
 
-// Env is the toy. FailAt makes the step of that number return sim.ErrUnstable; 0 = never.
+// Env is the toy. FailAt makes the step of that number return sim.ErrUnstable; 0 = never. Still keeps the parts where they
+// are.
 type Env struct {
 	FailAt int
+	Still  bool
 
 	max    int
 	names  []string
@@ -125,6 +127,9 @@ func (e *Env) stir(gripper float64) {
 		goal = 0.02
 	}
 	e.width += 0.5 * (goal - e.width)
+	if e.Still {
+		return
+	}
 	p, _ := panda.Forward(&e.q)
 	for i := range e.chaos { // the tool's position stirs the parts
 		x := e.chaos[i] + 1e-3*math.Sin(7*(p[0]+p[1]+p[2])+float64(i)) + 1e-3*e.width
