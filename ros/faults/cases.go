@@ -15,6 +15,7 @@ type Case struct {
 	State    string   // that it leads to
 	Recovery string   // how the arm is commanded again; every trial does it
 	says     []string // one of which the operator reads
+	first    string   // what a HOLD on the way to FAULT says; it counts as the stop
 
 	args                    []string // of korr run, besides
 	simTime, relay, deadman bool
@@ -169,7 +170,7 @@ func Cases() []Case {
 			heal: func(ctx context.Context, w *world) error { return w.persist(ctx, w.enabled) },
 		},
 		{
-			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); start it again", says: []string{"took this node's name"},
+			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); start it again", says: []string{"took this node's name"}, first: "nobody listens",
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				at = time.Now()
 				w.extra, err = w.open(ctx, "korr")

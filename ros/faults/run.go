@@ -172,6 +172,11 @@ func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time
 		return 0, begun, err
 	}
 	periods = float64(l.Time.Sub(at)) / float64(w.period())
+	if l.To == hold && w.c.State == fault && w.c.first != "" && strings.Contains(l.Cause, w.c.first) {
+		if l, err = korr.after(from, 10*time.Second, func(l *line) bool { return l.To == fault }); err != nil {
+			return periods, begun, err
+		}
+	}
 	if l.To != w.c.State || !slices.ContainsFunc(w.c.says, func(s string) bool { return strings.Contains(l.Cause, s) }) {
 		return periods, begun, fmt.Errorf("%s because of %q, want %s for %q", l.To, l.Cause, w.c.State, w.c.says)
 	}
