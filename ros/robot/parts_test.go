@@ -3,13 +3,16 @@ package robot_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
 	"korr/residual/loop"
+	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/node"
 	"korr/ros/robot"
+	"korr/ros/simnode"
 )
 
 // TestOtherParts: a tracker that follows other parts is refused, and one that changes its order.
