@@ -5,14 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"math"
-	"sync"
 
 	"korr/ros/action"
 	"korr/ros/msgs"
 	"korr/ros/node"
 )
-
-const deadBand = 0.019 // of the gripper's action, as in the simulator
 
 // hand is a Franka gripper, commanded by actions on a change.
 type hand struct {
@@ -21,44 +18,17 @@ type hand struct {
 	grasp *action.Client[msgs.GraspActionGoal, msgs.GraspActionResult]
 	move  *action.Client[msgs.MoveActionGoal, msgs.MoveActionResult]
 	hold  func(string)
-	wake  chan struct{}
 
-	mu     sync.Mutex
-	wanted float64            // sign of the newest command beyond the dead band
-	sent   float64            // sign of the last goal acknowledged; 0 = none
-	cancel context.CancelFunc // of the goal that run is sending; nil if it is not
+	grip                      // sent: the last goal acknowledged
+	cancel context.CancelFunc // of the goal that run is sending; nil if it is not; guarded by mu
 }
 
 func newHand(n *node.Node, cfg *Config, hold func(string)) (*hand, error) {
-	h := &hand{cfg: cfg, log: cfg.Logger, hold: hold, wake: make(chan struct{}, 1)}
+	h := &hand{cfg: cfg, log: cfg.Logger, hold: hold, grip: newGrip()}
 	var err, err2 error
 	h.grasp, err = action.NewClient[msgs.GraspActionGoal, msgs.GraspActionResult](n, msgs.GripperAction+"grasp")
 	h.move, err2 = action.NewClient[msgs.MoveActionGoal, msgs.MoveActionResult](n, msgs.GripperAction+"move")
 	return h, errors.Join(err, err2)
-}
-
-// want notes a gripper command; run acts on it.
-func (h *hand) want(grip float64) {
-	if math.Abs(grip) <= deadBand {
-		return
-	}
-	h.mu.Lock()
-	h.wanted = math.Copysign(1, grip)
-	changed := h.wanted != h.sent
-	h.mu.Unlock()
-	if changed {
-		select {
-		case h.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// forget makes the next command count as a change: a new episode began.
-func (h *hand) forget() {
-	h.mu.Lock()
-	h.wanted, h.sent = 0, 0
-	h.mu.Unlock()
 }
 
 // still drops a goal that was not acknowledged: the next command beyond the dead band counts anew.

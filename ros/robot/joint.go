@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -118,7 +117,7 @@ func (a *jointArm) connect(l link, _ *Config, _ func(string)) (gripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &jointHand{file: &a.file.Gripper, wake: make(chan struct{}, 1)}
+	h := &jointHand{file: &a.file.Gripper, grip: newGrip()}
 	if len(h.file.Joints) > 0 && h.file.CommandTopic != "" {
 		h.path, err = advertise[msgs.JointTrajectory](l, h.file.CommandTopic, false)
 	}
@@ -163,38 +162,12 @@ func trajectory(q []float64, seconds float64) *msgs.JointTrajectory {
 type jointHand struct {
 	file *GripperFile
 	path publisher[msgs.JointTrajectory] // nil: no gripper
-	wake chan struct{}
-
-	mu     sync.Mutex
-	wanted float64 // sign of the newest command beyond the dead band
-	sent   float64
-}
-
-func (h *jointHand) want(grip float64) {
-	if math.Abs(grip) <= deadBand {
-		return
-	}
-	h.mu.Lock()
-	h.wanted = math.Copysign(1, grip)
-	changed := h.wanted != h.sent
-	h.mu.Unlock()
-	if changed {
-		select {
-		case h.wake <- struct{}{}:
-		default:
-		}
-	}
+	grip
 }
 
 func (h *jointHand) still() {
 	h.mu.Lock()
 	h.wanted = h.sent
-	h.mu.Unlock()
-}
-
-func (h *jointHand) forget() {
-	h.mu.Lock()
-	h.wanted, h.sent = 0, 0
 	h.mu.Unlock()
 }
 
