@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"korr/sim/domain"
 	"korr/train/eval"
@@ -40,12 +41,7 @@ live in browsers, or recorded episodes (docs/viewer.md).`,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runSim(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.String("task", "one_leg", "furniture task")
-	f.String("randomness", "low", "initial randomness: low, med or high")
-	f.Float64("perturb", 0, "strength of the pushes; 0 = none, 1 = as published")
-	setKey(f, "task", "sim.task")
-	setKey(f, "randomness", "sim.randomness")
-	setKey(f, "perturb", "sim.perturb")
+	conditionFlags(f)
 	f.StringVar(&o.policy, "policy", expertName, "who acts: expert, base, resip, korr or the path of a checkpoint")
 	f.IntVar(&o.episodes, "episodes", 1, "episodes to play")
 	f.StringVar(&o.render, "render", "", "draw the first episode into this `file`: a .png strip, or a .gif or .mp4 film (ffmpeg)")
@@ -58,6 +54,16 @@ live in browsers, or recorded episodes (docs/viewer.md).`,
 	o.view.flags(f)
 	cmd.AddCommand(newCmdSimServe(o.app))
 	return cmd
+}
+
+// conditionFlags adds the flags of what is simulated.
+func conditionFlags(f *pflag.FlagSet) {
+	f.String("task", "one_leg", "furniture task")
+	f.String("randomness", "low", "initial randomness: low, med or high")
+	f.Float64("perturb", 0, "strength of the pushes; 0 = none, 1 = as published")
+	setKey(f, "task", "sim.task")
+	setKey(f, "randomness", "sim.randomness")
+	setKey(f, "perturb", "sim.perturb")
 }
 
 // simResult is what the verb prints.

@@ -38,12 +38,7 @@ trust. The settings of sim.*, domain.* and disturb.* apply.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSimServe(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.String("task", "one_leg", "furniture task")
-	f.String("randomness", "low", "initial randomness: low, med or high")
-	f.Float64("perturb", 0, "strength of the pushes; 0 = none, 1 = as published")
-	setKey(f, "task", "sim.task")
-	setKey(f, "randomness", "sim.randomness")
-	setKey(f, "perturb", "sim.perturb")
+	conditionFlags(f)
 	f.StringVar(&o.listen, "listen", "tcp:127.0.0.1:5555", "`address`: unix:/path/of/socket or tcp:host:port; port 0 takes a free one")
 	f.StringVar(&o.form, "action-form", action.Canonical.String(), "how actions are written: "+strings.Join(action.Names(), ", "))
 	f.IntVar(&o.envs, "envs", 1, "environments of a connection that does not ask for a number")
