@@ -157,7 +157,8 @@ type Residual struct {
 	NoiseEnd          float64 `yaml:"noise_end"`
 	NoiseSteps        int     `yaml:"noise_steps"` // environment steps
 	NoiseRho          float64 `yaml:"noise_rho"`
-	NoiseFree         float64 `yaml:"noise_free"` // share of the environments
+	NoiseFree         float64 `yaml:"noise_free"`  // share of the environments
+	NoiseOnset        int     `yaml:"noise_onset"` // control steps; 0 = never
 	TargetNoise       float64 `yaml:"target_noise"`
 	TargetNoiseClip   float64 `yaml:"target_noise_clip"`
 	KoopmanGradient   bool    `yaml:"koopman_gradient"`

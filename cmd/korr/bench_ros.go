@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -16,9 +19,6 @@ import (
 
 	"korr/internal/bench"
 	"korr/ros/master"
-	"korr/ros/msgs"
-	"korr/ros/names"
-	"korr/ros/node"
 )
 
 const (
@@ -38,7 +38,8 @@ var roscppSource string
 // benchROSOptions are the verb's flags.
 type benchROSOptions struct {
 	*benchOptions
-	seconds float64
+	seconds   float64
+	transport bool
 }
 
 func newCmdBenchROS(b *benchOptions) *cobra.Command {
@@ -48,131 +49,70 @@ func newCmdBenchROS(b *benchOptions) *cobra.Command {
 		Short: "round trip of a state and its command through a node, beside rospy and roscpp",
 		Long: `Publishes states of an arm (as large as a FrankaState) and poses of parts at 100 Hz, and measures the time until the pose comes back with
 which a node answers each: a node of this build, one in rospy and, where its headers and a compiler are, one in roscpp, in turn, over the
-embedded master. Exits with 3 when the p99 is more than 0.7 times rospy's.`,
+embedded master. On the way each node computes KORR's published networks: ours folded, as korr run does, rospy's as a frozen torch.jit trace,
+roscpp's in plain loops; with --transport none does. The measuring end waits on bare sockets, so that the time is the node's and the
+system's. Exits with 3 when the p99 is more than 0.7 times rospy's.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROS(cmd.Context(), o) },
 	}
 	cmd.Flags().Float64Var(&o.seconds, "seconds", 10, "of every measurement")
-	cmd.AddCommand(&cobra.Command{
+	cmd.Flags().BoolVar(&o.transport, "transport", false, "messages alone, without the networks")
+	part := &cobra.Command{
 		Use: "node", Short: "the node that is measured", Hidden: true, Args: noArgs, Annotations: rosAnnotation,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROSNode(cmd.Context(), b.app) },
-	})
+		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROSNode(cmd.Context(), o) },
+	}
+	part.Flags().BoolVar(&o.transport, "transport", false, "messages alone, without the networks")
+	cmd.AddCommand(part)
 	return cmd
-}
-
-// runBenchROSNode answers every state with a pose until ctx ends.
-func runBenchROSNode(ctx context.Context, a *app) (err error) {
-	nm, err := a.rosNames("peer")
-	if err != nil {
-		return err
-	}
-	n, err := node.Open(ctx, node.Config{Names: nm, Logger: a.log})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	out, err := node.Advertise[msgs.PoseStamped](n, "command", false)
-	if err != nil {
-		return err
-	}
-	parts := make(chan *msgs.PoseArray, 1)
-	var newest *msgs.PoseArray
-	if err := errors.Join(node.Subscribe(n, "parts", func(m *msgs.PoseArray) {
-		select {
-		case <-parts:
-		default:
-		}
-		parts <- m
-	}), node.Subscribe(n, "state", func(m *msgs.JointState) {
-		select {
-		case newest = <-parts:
-		default:
-		}
-		p := &msgs.PoseStamped{Header: msgs.Header{Stamp: m.Header.Stamp}}
-		for _, v := range m.Position {
-			p.Pose.Position.X += v
-		}
-		if newest != nil {
-			for i := range newest.Poses {
-				p.Pose.Position.Y += newest.Poses[i].Position.X
-			}
-		}
-		p.Pose.Orientation.W = 1
-		out.Write(p)
-	})); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
 }
 
 // rosPeer is a node under measurement.
 type rosPeer struct {
-	name  string
-	cmd   *exec.Cmd
-	state *node.Publisher[msgs.JointState]
-	parts *node.Publisher[msgs.PoseArray]
-	back  chan *msgs.PoseStamped
+	name string
+	cmd  *exec.Cmd
+	wire *wire
 
 	p99, max float64 // of the newest measurement, us
 }
 
 // startPeer starts a node in a namespace of its own and waits until it answers.
-func startPeer(ctx context.Context, n *node.Node, uri, name string, args ...string) (*rosPeer, error) {
-	p := &rosPeer{name: name, cmd: exec.CommandContext(ctx, args[0], args[1:]...), back: make(chan *msgs.PoseStamped, rosRate)}
+func startPeer(ctx context.Context, uri, name string, args ...string) (p *rosPeer, err error) {
+	const limit = 30 * time.Second
+	p = &rosPeer{name: name, cmd: exec.CommandContext(ctx, args[0], args[1:]...)}
+	if p.wire, err = openWire(ctx, uri, name); err != nil {
+		return nil, err
+	}
 	p.cmd.Env = append(os.Environ(), "ROS_MASTER_URI="+strings.TrimSuffix(uri, "/"), "ROS_IP=127.0.0.1", "ROS_NAMESPACE=/"+name)
-	var complaint strings.Builder
+	var complaint bytes.Buffer
 	p.cmd.Stderr = &complaint
-	var errs [3]error
-	p.state, errs[0] = node.Advertise[msgs.JointState](n, "/"+name+"/state", false)
-	p.parts, errs[1] = node.Advertise[msgs.PoseArray](n, "/"+name+"/parts", false)
-	errs[2] = node.Subscribe(n, "/"+name+"/command", func(m *msgs.PoseStamped) {
-		select {
-		case p.back <- m:
-		default:
-		}
-	})
-	if err := errors.Join(errs[:]...); err != nil {
-		return nil, err
-	}
 	if err := p.cmd.Start(); err != nil {
+		p.wire.close()
 		return nil, err
 	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && ctx.Err() == nil; {
-		if _, ok := p.roundTrip(100 * time.Millisecond); ok {
+	err = p.wire.join(ctx, "/"+name+"/peer", limit)
+	for end := time.Now().Add(limit); err == nil; {
+		var ok bool
+		if _, ok, err = p.wire.roundTrip(100 * time.Millisecond); ok {
 			return p, nil
 		}
+		if err == nil && (time.Now().After(end) || ctx.Err() != nil) {
+			err = errors.Join(errors.New("no command came"), ctx.Err())
+		}
 	}
-	p.close()
-	return nil, fmt.Errorf("%s does not answer: %s", name, complaint.String())
+	p.close() // before what it wrote is read
+	return nil, fmt.Errorf("%s does not answer: %w: %s", name, err, complaint.String())
 }
 
 func (p *rosPeer) close() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
-}
-
-// roundTrip is the time from a state to the pose that answers it.
-func (p *rosPeer) roundTrip(limit time.Duration) (time.Duration, bool) {
-	begun := time.Now()
-	h := msgs.Header{Stamp: begun}
-	p.parts.Write(&msgs.PoseArray{Header: h, Poses: make([]msgs.Pose, rosParts)})
-	p.state.Write(&msgs.JointState{Header: h, Position: make([]float64, rosStates)})
-	timeout := time.After(limit)
-	for {
-		select {
-		case m := <-p.back:
-			if m.Header.Stamp.Equal(begun) {
-				return time.Since(begun), true
-			}
-		case <-timeout:
-			return 0, false
-		}
-	}
+	p.wire.close()
 }
 
 // measure makes the round trips of one measurement and returns their median, us.
 func (p *rosPeer) measure(ctx context.Context, seconds float64) (float64, error) {
+	runtime.GC() // before, not meanwhile: it would be counted as the node's time
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	tick := time.NewTicker(time.Second / rosRate)
 	defer tick.Stop()
 	var took []float64
@@ -182,7 +122,10 @@ func (p *rosPeer) measure(ctx context.Context, seconds float64) (float64, error)
 			return 0, ctx.Err()
 		case <-tick.C:
 		}
-		d, ok := p.roundTrip(time.Second)
+		d, ok, err := p.wire.roundTrip(time.Second)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", p.name, err)
+		}
 		if !ok {
 			return 0, fmt.Errorf("%s gave no answer within 1 s", p.name)
 		}
@@ -202,17 +145,7 @@ func runBenchROS(ctx context.Context, o *benchROSOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	nm, err := names.New("korr_bench", m.URI())
-	if err != nil {
-		return err
-	}
-	nm.Host = "127.0.0.1"
-	n, err := node.Open(ctx, node.Config{Names: nm})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	peers, err := o.startPeers(ctx, n, m.URI())
+	peers, err := o.startPeers(ctx, m.URI())
 	defer func() {
 		for _, p := range peers {
 			p.close()
@@ -237,7 +170,7 @@ func runBenchROS(ctx context.Context, o *benchROSOptions) (err error) {
 }
 
 // startPeers starts korr's node, and those of rospy and roscpp where they are installed.
-func (o *benchROSOptions) startPeers(ctx context.Context, n *node.Node, uri string) (peers []*rosPeer, err error) {
+func (o *benchROSOptions) startPeers(ctx context.Context, uri string) (peers []*rosPeer, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -247,22 +180,31 @@ func (o *benchROSOptions) startPeers(ctx context.Context, n *node.Node, uri stri
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	with := []string{"policy"}
 	commands := map[string][]string{"korr": {self, "bench", "ros", "node", "--quiet"}}
-	if err := exec.CommandContext(ctx, rosPython, "-c", "import rospy, sensor_msgs.msg").Run(); err != nil {
-		o.log.Warn("rospy is not installed: nothing to compare with", "err", err)
+	if o.transport {
+		with = nil
+		commands["korr"] = append(commands["korr"], "--transport")
+	}
+	probe := "import rospy, sensor_msgs.msg"
+	if !o.transport {
+		probe += ", torch"
+	}
+	if err := exec.CommandContext(ctx, rosPython, "-c", probe).Run(); err != nil {
+		o.log.Warn("nothing to compare with: "+rosPython+" fails to "+probe, "err", err)
 	} else {
-		commands["rospy"] = []string{rosPython, "-c", rospyScript}
+		commands["rospy"] = append([]string{rosPython, "-c", rospyScript}, with...)
 	}
 	if binary, err := compileROS(ctx, dir); err != nil {
 		o.log.Warn("no roscpp node", "err", err)
 	} else {
-		commands["roscpp"] = []string{binary}
+		commands["roscpp"] = append([]string{binary}, with...)
 	}
 	for _, name := range []string{"korr", "rospy", "roscpp"} {
 		if commands[name] == nil {
 			continue
 		}
-		p, err := startPeer(ctx, n, uri, name, commands[name]...)
+		p, err := startPeer(ctx, uri, name, commands[name]...)
 		if err != nil {
 			return peers, err
 		}
@@ -277,7 +219,7 @@ func compileROS(ctx context.Context, dir string) (string, error) {
 	if err := os.WriteFile(source, []byte(roscppSource), 0o600); err != nil {
 		return "", err
 	}
-	c := exec.CommandContext(ctx, "g++", "-O2", "-o", binary, source, "-lroscpp", "-lrosconsole", "-lroscpp_serialization", "-lrostime", "-lboost_thread", "-lboost_system")
+	c := exec.CommandContext(ctx, "g++", "-O3", "-march=native", "-ffast-math", "-o", binary, source, "-lroscpp", "-lrosconsole", "-lroscpp_serialization", "-lrostime", "-lboost_thread", "-lboost_system")
 	if out, err := c.CombinedOutput(); err != nil {
 		first, _, _ := strings.Cut(string(out), "\n")
 		return "", fmt.Errorf("%w: %s (install libroscpp-dev, libsensor-msgs-dev, libgeometry-msgs-dev, g++)", err, first)

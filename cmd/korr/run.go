@@ -208,15 +208,19 @@ func (o *runOptions) printRun(r runResult) error {
 			return err
 		}
 	}
-	if c := r.Chunks; c != nil {
-		if err := o.printf("chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps without one\n", c.Planned, c.Longest, c.Bridged, c.Late); err != nil {
-			return err
-		}
-		if c.Calls > 0 {
-			if err := o.printf("network  %.1f calls a chunk; %d forecasts taken, %d refused, %d chunks cut short\n", c.Calls/float64(max(1, c.Planned)), c.Accepted, c.Rejected, c.Shortened); err != nil {
-				return err
-			}
-		}
+	if err := o.printChunks(r.Chunks); err != nil {
+		return err
 	}
 	return o.printf("latency  p50/p99/max  %v\n%d commands, %d limited by the shield, %d without the residual\n", r.Latency, r.Ticks, r.Limited, r.Fallbacks)
+}
+
+// printChunks prints how the planning beside the loop went; c may be nil.
+func (a *app) printChunks(c *runChunks) error {
+	if c == nil {
+		return nil
+	}
+	if err := a.printf("chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps without one\n", c.Planned, c.Longest, c.Bridged, c.Late); err != nil || c.Calls == 0 {
+		return err
+	}
+	return a.printf("network  %.1f calls a chunk; %d forecasts taken, %d refused, %d chunks cut short\n", c.Calls/float64(max(1, c.Planned)), c.Accepted, c.Rejected, c.Shortened)
 }

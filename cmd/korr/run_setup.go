@@ -129,16 +129,9 @@ func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.C
 
 // onItsThread runs the loop on a thread that the system was asked to favour; what it refused is logged.
 func (o *runOptions) onItsThread(f func() error) error {
-	run := &o.cfg.Run
-	cpus, err := realtime.ParseCPUs(run.CPUs)
+	opts, err := o.realtimeOptions()
 	if err != nil {
-		return usageErrorf("run.cpus: %w", err)
-	}
-	opts := realtime.Options{
-		CPUs: cpus, Priority: run.Priority, LockMemory: run.LockMemory, GCPercent: run.GCPercent, MemoryLimit: int64(run.MemoryLimitMB) << 20,
-	}
-	if err := opts.Validate(); err != nil {
-		return &codedError{exitUsage, err}
+		return err
 	}
 	refusals, restore := opts.Process()
 	defer restore()
@@ -150,4 +143,20 @@ func (o *runOptions) onItsThread(f func() error) error {
 		ended <- f()
 	}()
 	return <-ended
+}
+
+// realtimeOptions are what the settings ask of the system.
+func (a *app) realtimeOptions() (realtime.Options, error) {
+	run := &a.cfg.Run
+	cpus, err := realtime.ParseCPUs(run.CPUs)
+	if err != nil {
+		return realtime.Options{}, usageErrorf("run.cpus: %w", err)
+	}
+	opts := realtime.Options{
+		CPUs: cpus, Priority: run.Priority, LockMemory: run.LockMemory, GCPercent: run.GCPercent, MemoryLimit: int64(run.MemoryLimitMB) << 20,
+	}
+	if err := opts.Validate(); err != nil {
+		return opts, &codedError{exitUsage, err}
+	}
+	return opts, nil
 }

@@ -17,6 +17,7 @@ type ticks struct {
 	clamps    map[string]int // of those, by what was changed
 	fallbacks int            // ticks on which the residual was not finite
 	missed    int            // longest row of missed deadlines
+	late      int            // control steps right after a missed deadline
 	jitter    loop.Histogram
 	latency   loop.Histogram
 
@@ -45,6 +46,9 @@ func (t *ticks) add(r *loop.Record) {
 		t.fallbacks++
 	}
 	t.missed = max(t.missed, r.Missed)
+	if r.Missed > 0 {
+		t.late++
+	}
 	t.latency.Add(r.Latency)
 	if t.period > 0 && !t.last.IsZero() && r.Tick == t.tick+1 {
 		t.jitter.Add(r.Start.Sub(t.last) - t.period)
@@ -74,13 +78,14 @@ type tickResult struct {
 	Limited   int            `json:"limited"` // commands whose motion the shield limited
 	Clamps    map[string]int `json:"clamps"`  // commands that it changed, by what was changed
 	Fallbacks int            `json:"fallbacks"`
-	Missed    int            `json:"missed_in_a_row"`
+	Missed    int            `json:"missed_deadlines"`
+	InARow    int            `json:"missed_in_a_row"`  // of those, at most
 	Jitter    *spread        `json:"jitter,omitempty"` // not in lock step
 	Latency   spread         `json:"latency"`
 }
 
 func (t *ticks) result() tickResult {
-	r := tickResult{Ticks: t.sent, Limited: t.limited, Clamps: t.clamps, Fallbacks: t.fallbacks, Missed: t.missed, Latency: millis(t.latency.Spread())}
+	r := tickResult{Ticks: t.sent, Limited: t.limited, Clamps: t.clamps, Fallbacks: t.fallbacks, Missed: t.late, InARow: t.missed, Latency: millis(t.latency.Spread())}
 	if t.period > 0 {
 		j := millis(t.jitter.Spread())
 		r.Jitter = &j

@@ -93,7 +93,7 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 	p.finish(fmt.Sprintf("%d rows", len(r.Rows)))
 	if o.out != "" {
 		var page bytes.Buffer
-		if err := errors.Join(r.WriteMarkdown(&page, fmt.Sprintf("korr verify faults --trials %d --out %s", o.trials, o.out)), atomicfile.Write(o.out, page.Bytes())); err != nil {
+		if err := errors.Join(r.WriteMarkdown(&page, fmt.Sprintf("korr verify faults --trials %d --parallel %d --out %s", o.trials, o.parallel, o.out)), atomicfile.Write(o.out, page.Bytes())); err != nil {
 			return err
 		}
 	}

@@ -6,15 +6,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
 	"github.com/spf13/cobra"
 )
 
@@ -33,8 +35,9 @@ func newCmdVerifyLoop(a *app) *cobra.Command {
 		Use:   "loop",
 		Short: "deadlines in real time, or memory over an hour of control in lock step",
 		Long: `Starts the simulator's node and the control node, with the policy, rate and real-time settings run.*, as processes of their own. In real
-time it counts missed deadlines and exits with 3 when there was one. With --lock-step it runs whole episodes until --ticks commands were sent,
-and exits with 3 when the control node's resident memory grew by more than --growth (the mean of the last third over the second).`,
+time it counts missed deadlines, and control steps without an action because a chunk was late, and exits with 3 when there was one. With
+--lock-step it runs whole episodes until --ticks commands were sent, and exits with 3 when the control node's resident memory, heap or
+number of goroutines grew by more than --growth (the least of the last third over the least of the second).`,
 		Example: `  korr verify loop --minutes 10
   korr verify loop --lock-step --ticks 36000 --json`,
 		Args: noArgs,
@@ -54,19 +57,25 @@ type loopResult struct {
 	Seconds  float64     `json:"seconds"`
 	Commands int         `json:"commands"`
 	Expected int         `json:"expected"` // commands, at the rate
-	Missed   int         `json:"missed_in_a_row"`
+	Missed   int         `json:"missed_deadlines"`
+	InARow   int         `json:"missed_in_a_row"` // of those, at most
+	Chunks   *runChunks  `json:"chunks,omitempty"`
 	Jitter   *spread     `json:"jitter,omitempty"`
 	Latency  spread      `json:"latency"`
 	Memory   []residency `json:"memory"`
-	Growth   float64     `json:"memory_growth"` // last third over second
+	Growth   float64     `json:"memory_growth"`    // resident, last third over second
+	Heap     float64     `json:"heap_growth"`      // the same of the Go heap
+	Routines float64     `json:"goroutine_growth"` // and of goroutines
 	Passed   bool        `json:"passed"`
 }
 
-// residency is the control node's memory at one time.
+// residency is what the control node holds at one time, by its own metrics.
 type residency struct {
-	Seconds  float64 `json:"seconds"`
-	Resident int64   `json:"resident_bytes"`
-	Threads  int     `json:"threads"`
+	Seconds    float64 `json:"seconds"`
+	Resident   float64 `json:"resident_bytes"`
+	Heap       float64 `json:"heap_bytes"`
+	Threads    float64 `json:"threads"`
+	Goroutines float64 `json:"goroutines"`
 }
 
 // episodeTicks is how long an episode lasts at least, about; it bounds the number of episodes asked for.
@@ -77,17 +86,16 @@ func runVerifyLoop(ctx context.Context, o *loopOptions) error {
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addrs, err := freePorts(2)
 	if err != nil {
 		return err
 	}
-	uri := "http://" + ln.Addr().String()
-	_ = ln.Close()
+	uri := "http://" + addrs[0]
 	common := []string{"--quiet"}
 	for _, kv := range o.overrides {
 		common = append(common, "--set", kv)
 	}
-	simulator, run := []string{"sim", "--ros", "--master"}, []string{"run", "--yes", "--wait", "--json"}
+	simulator, run := []string{"sim", "--ros", "--master"}, []string{"run", "--yes", "--wait", "--json", "--metrics", addrs[1]}
 	if o.lockStep {
 		simulator, run = append(simulator, "--lock-step"), append(run, "--lock-step", "--episodes", strconv.Itoa(o.ticks/episodeTicks+1))
 	}
@@ -112,17 +120,17 @@ func runVerifyLoop(ctx context.Context, o *loopOptions) error {
 		return err
 	}
 	r := loopResult{Schema: "korr.loop/1"}
-	err = o.watchLoop(ctx, control, &r)
+	err = o.watchLoop(ctx, control, addrs[1], &r)
 	var parsed runResult
 	if e := json.Unmarshal(out.Bytes(), &parsed); e != nil {
 		return errors.Join(err, fmt.Errorf("the control node gave no result: %w: %s", e, strings.TrimSpace(complaint.String())))
 	}
-	r.Commands, r.Missed, r.Jitter, r.Latency = parsed.Ticks, parsed.Missed, parsed.Jitter, parsed.Latency
-	return o.judgeLoop(&r)
+	r.Commands, r.Missed, r.InARow, r.Jitter, r.Latency, r.Chunks = parsed.Ticks, parsed.Missed, parsed.InARow, parsed.Jitter, parsed.Latency, parsed.Chunks
+	return o.judgeLoop(&r, strings.TrimSpace(complaint.String()))
 }
 
 // watchLoop samples the control node's memory until it has ended, or is told to.
-func (o *loopOptions) watchLoop(ctx context.Context, control *exec.Cmd, r *loopResult) error {
+func (o *loopOptions) watchLoop(ctx context.Context, control *exec.Cmd, metrics string, r *loopResult) error {
 	begun, ended := time.Now(), make(chan error, 1)
 	go func() { ended <- control.Wait() }()
 	every := time.NewTicker(time.Second)
@@ -144,7 +152,7 @@ func (o *loopOptions) watchLoop(ctx context.Context, control *exec.Cmd, r *loopR
 		case <-stop:
 			_ = control.Process.Signal(syscall.SIGINT)
 		case <-every.C:
-			if m, err := residentOf(control.Process.Pid); err == nil {
+			if m, err := holdings(metrics); err == nil { // not while it starts or ends
 				m.Seconds = time.Since(begun).Seconds()
 				r.Memory = append(r.Memory, m)
 			}
@@ -153,52 +161,99 @@ func (o *loopOptions) watchLoop(ctx context.Context, control *exec.Cmd, r *loopR
 	}
 }
 
-// residentOf reads a process's memory and threads.
-func residentOf(pid int) (m residency, err error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return m, err
-	}
-	for l := range strings.Lines(string(data)) {
-		key, value, _ := strings.Cut(l, ":")
-		n, _, _ := strings.Cut(strings.TrimSpace(value), " ")
-		switch key {
-		case "VmRSS":
-			kb, _ := strconv.ParseInt(n, 10, 64)
-			m.Resident = kb << 10
-		case "Threads":
-			m.Threads, _ = strconv.Atoi(n)
+// freePorts returns addresses of the loopback interface that nothing listened to.
+func freePorts(n int) (addrs []string, err error) {
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
 		}
+		defer func() { _ = ln.Close() }()
+		addrs = append(addrs, ln.Addr().String())
 	}
-	return m, nil
+	return addrs, nil
 }
 
-// judgeLoop prints the result and says whether it is good enough.
-func (o *loopOptions) judgeLoop(r *loopResult) error {
-	mean := func(m []residency) (sum float64) {
-		for _, x := range m {
-			sum += float64(x.Resident) / float64(len(m))
+// holdings asks the metrics at addr what their process holds.
+func holdings(addr string) (residency, error) {
+	client := http.Client{Timeout: time.Second}
+	res, err := client.Get("http://" + addr + "/metrics")
+	if err != nil {
+		return residency{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var p expfmt.TextParser
+	m, err := p.TextToMetricFamilies(res.Body)
+	if err != nil {
+		return residency{}, err
+	}
+	var r residency
+	for name, to := range map[string]*float64{
+		"process_resident_memory_bytes": &r.Resident, "go_memstats_heap_alloc_bytes": &r.Heap, "go_threads": &r.Threads, "go_goroutines": &r.Goroutines,
+	} {
+		f := m[name]
+		if f == nil || len(f.GetMetric()) != 1 {
+			return r, fmt.Errorf("the control node's metrics lack %s", name)
 		}
-		return sum
+		*to = f.GetMetric()[0].GetGauge().GetValue()
 	}
-	if n := len(r.Memory) / 3; n > 0 { // the first third is start-up
-		r.Growth = mean(r.Memory[2*n:])/mean(r.Memory[n:2*n]) - 1
+	return r, nil
+}
+
+// growth is the least that was held in the last third over the least in the second; the first is start-up. The least, because a
+// heap swings with its collections.
+func growth(m []residency, of func(residency) float64) float64 {
+	n := len(m) / 3
+	least := func(m []residency) float64 {
+		low := math.Inf(1)
+		for _, x := range m {
+			low = min(low, of(x))
+		}
+		return low
 	}
+	return least(m[2*n:])/least(m[n:2*n]) - 1
+}
+
+// judgeLoop prints the result and says whether it is good enough; complaint is what the control node warned of.
+func (o *loopOptions) judgeLoop(r *loopResult, complaint string) error {
 	var why []string
+	for _, held := range []struct {
+		name   string
+		of     func(residency) float64
+		growth *float64
+	}{
+		{"resident memory", func(m residency) float64 { return m.Resident }, &r.Growth},
+		{"heap", func(m residency) float64 { return m.Heap }, &r.Heap},
+		{"number of goroutines", func(m residency) float64 { return m.Goroutines }, &r.Routines},
+	} {
+		if len(r.Memory) < 3 {
+			break
+		}
+		*held.growth = growth(r.Memory, held.of)
+		if o.lockStep && *held.growth > o.growth {
+			why = append(why, fmt.Sprintf("%s grew by %.1f %%", held.name, 100**held.growth))
+		}
+	}
 	if o.lockStep {
 		r.Expected = o.ticks
-		if r.Growth > o.growth {
-			why = append(why, fmt.Sprintf("memory grew by %.1f %%", 100*r.Growth))
+		if len(r.Memory) < 3 {
+			why = append(why, "too short a run to see memory grow")
 		}
 	} else {
 		const start = 10 // s, until the first command at the latest
 		r.Expected = int((60*o.minutes - start) * o.cfg.Run.RateHz)
 		if r.Missed > 0 {
-			why = append(why, fmt.Sprintf("%d deadlines in a row were missed", r.Missed))
+			why = append(why, fmt.Sprintf("%d deadlines were missed, at most %d in a row", r.Missed, r.InARow))
+		}
+		if r.Chunks != nil && r.Chunks.Late > 0 {
+			why = append(why, fmt.Sprintf("%d control steps had no action", r.Chunks.Late))
 		}
 	}
 	if r.Commands < r.Expected {
 		why = append(why, fmt.Sprintf("%d commands instead of %d", r.Commands, r.Expected))
+		if complaint != "" {
+			why = append(why, "the control node said: "+complaint)
+		}
 	}
 	r.Passed = len(why) == 0
 	if err := o.printLoop(r); err != nil || r.Passed {
@@ -216,10 +271,16 @@ func (o *loopOptions) printLoop(r *loopResult) error {
 			return err
 		}
 	}
-	most := residency{}
-	if len(r.Memory) > 0 {
-		most = slices.MaxFunc(r.Memory, func(a, b residency) int { return int(a.Resident - b.Resident) })
+	if err := o.printChunks(r.Chunks); err != nil {
+		return err
 	}
-	return o.printf("latency  p50/p99/max  %v\n%d commands in %.0f s (at least %d), at most %d deadlines missed in a row\n%d MiB resident at most, %d threads, growth %.1f %%\n",
-		r.Latency, r.Commands, r.Seconds, r.Expected, r.Missed, most.Resident>>20, most.Threads, 100*r.Growth)
+	var most residency
+	for _, m := range r.Memory {
+		most.Resident, most.Heap = max(most.Resident, m.Resident), max(most.Heap, m.Heap)
+		most.Threads, most.Goroutines = max(most.Threads, m.Threads), max(most.Goroutines, m.Goroutines)
+	}
+	return o.printf("latency  p50/p99/max  %v\n%d commands in %.0f s (at least %d), %d deadlines missed, at most %d in a row\n"+
+		"at most %.0f MiB resident (growth %.1f %%), %.1f MiB heap (%.1f %%), %.0f goroutines (%.1f %%), %.0f threads\n",
+		r.Latency, r.Commands, r.Seconds, r.Expected, r.Missed, r.InARow, most.Resident/(1<<20), 100*r.Growth, most.Heap/(1<<20), 100*r.Heap,
+		most.Goroutines, 100*r.Routines, most.Threads)
 }

@@ -2,6 +2,7 @@ package td3
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"korr/sim"
@@ -51,5 +52,40 @@ func TestActionsStayInReach(t *testing.T) {
 	}
 	if top != 1 {
 		t.Errorf("largest residual %v, want 1", top)
+	}
+}
+
+// TestNoiseOnset: the environments of noise_free act as the policy does, until their episode stalls.
+func TestNoiseOnset(t *testing.T) {
+	cfg := pointConfig()
+	cfg.NoiseFree, cfg.NoiseOnset = 0.5, 5
+	ro := newPointRollout(t, cfg, 4, func(int) *pointEnv { return &pointEnv{} })
+	r := make([]float32, 4*sim.ActDim)
+	shaken := func() (out []bool) {
+		ro.choose(r, 0.3)
+		for i := range ro.slots {
+			out = append(out, slices.Max(ro.r[i*sim.ActDim:(i+1)*sim.ActDim]) > 0)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		steps   int
+		engaged bool
+		want    []bool
+	}{
+		{0, false, []bool{false, false, true, true}},
+		{4, false, []bool{false, false, true, true}},
+		{5, false, []bool{true, true, true, true}},
+		{5, true, []bool{false, false, true, true}},
+	} {
+		for i := range ro.slots {
+			ro.slots[i].steps, ro.slots[i].engaged = c.steps, c.engaged
+		}
+		if got := shaken(); !slices.Equal(got, c.want) {
+			t.Errorf("at step %d, engaged %v: %v shake, want %v", c.steps, c.engaged, got, c.want)
+		}
+	}
+	if ro.choose(nil, 0.3); slices.Max(ro.r[:sim.ActDim]) <= 0 {
+		t.Error("before the actor acts, an environment stands still")
 	}
 }

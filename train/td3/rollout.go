@@ -89,20 +89,20 @@ func (ro *rollout) begin() error {
 func (ro *rollout) choose(r []float32, sigma float64) {
 	u := ro.dims.act
 	noise := ro.noise.next(ro.rng.Rand)
-	quiet := int(ro.cfg.NoiseFree*float64(len(ro.slots))) * u // components that act as the policy will
-	for i, e := range noise {
-		v := float32(sigma) * e
-		switch {
-		case r != nil && i < quiet:
-			v = r[i]
-		case r != nil:
-			v += r[i]
-		}
-		ro.r[i] = max(-1, min(1, v))
-	}
 	alpha := float32(ro.cfg.Alpha)
 	for i := range ro.slots {
 		s := &ro.slots[i]
+		sd := float32(sigma)
+		if r != nil && ro.quiet(i) {
+			sd = 0
+		}
+		for j := i * u; j < (i+1)*u; j++ {
+			v := sd * noise[j]
+			if r != nil {
+				v += r[j]
+			}
+			ro.r[j] = max(-1, min(1, v))
+		}
 		base := s.x[ro.dims.obs : ro.dims.obs+u]
 		for j, ub := range base {
 			ro.u[i*u+j] = ub + alpha*ro.r[i*u+j]
@@ -112,6 +112,13 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 		s.Executed(act)
 		s.actions = append(s.actions, act...)
 	}
+}
+
+// quiet reports whether environment i acts as the policy will, without noise.
+func (ro *rollout) quiet(i int) bool {
+	s := &ro.slots[i]
+	stalled := ro.cfg.NoiseOnset > 0 && s.steps >= ro.cfg.NoiseOnset && !s.engaged
+	return i < int(ro.cfg.NoiseFree*float64(len(ro.slots))) && !stalled
 }
 
 // simulate executes the chosen actions. It touches nothing the learner reads.
