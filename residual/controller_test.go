@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"korr/basepolicy"
 	"korr/residual/shield"
 )
 
@@ -79,7 +78,7 @@ func filled(n int, v float32) []float32 {
 func newController(t *testing.T, cfg Config) *Controller {
 	t.Helper()
 	if cfg.Encoder == nil {
-		cfg.Encoder = NewEncoder(identity(58), identity(10), basepolicy.ObsLimit, nil)
+		cfg.Encoder = NewEncoder(identity(58), identity(10), nil)
 	}
 	c, err := NewController(cfg)
 	if err != nil {
@@ -133,7 +132,7 @@ func TestEncodedStep(t *testing.T) {
 	}
 	head := &pick{gain: 1}
 	base := &scripted{acts: [][]float32{filled(10, 0)}, phase: 0.125}
-	c := newController(t, Config{Base: base, Encoder: NewEncoder(obs, act, 3, sumFeatures{}), Head: head, Alpha: 0.5, Squash: Linear})
+	c := newController(t, Config{Base: base, Encoder: NewEncoder(obs, act, sumFeatures{}), Head: head, Alpha: 0.5, Squash: Linear})
 	raw, got := filled(58, 0.49), make([]float32, 10)
 	raw[20] = 99
 	info, err := c.StepTo(got, raw)
@@ -187,7 +186,7 @@ func TestInnovation(t *testing.T) {
 			}
 			ctl := newController(t, Config{
 				Base: &scripted{acts: [][]float32{filled(10, 0.25)}}, Predictor: linear{58},
-				Encoder: NewEncoder(identity(58), twice, 3, nil),
+				Encoder: NewEncoder(identity(58), twice, nil),
 			})
 			act, obs := make([]float32, 10), filled(58, 0)
 			if _, err := ctl.StepTo(act, obs); err != nil {
@@ -289,7 +288,7 @@ func TestStepErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			act := identity(10)
 			act.Max[0] = 1e3
-			ctl := newController(t, Config{Base: c.base, Encoder: NewEncoder(identity(58), act, 3, nil), Predictor: linear{58}, Head: &pick{}, Latent: true})
+			ctl := newController(t, Config{Base: c.base, Encoder: NewEncoder(identity(58), act, nil), Predictor: linear{58}, Head: &pick{}, Latent: true})
 			good := &scripted{acts: [][]float32{filled(10, 0)}}
 			ctl.cfg.Base = good
 			if _, err := ctl.StepTo(make([]float32, 10), filled(58, 0)); err != nil {
@@ -331,7 +330,7 @@ func TestResetAndReplan(t *testing.T) {
 }
 
 func TestControllerRefusals(t *testing.T) {
-	enc, base := NewEncoder(identity(58), identity(10), 3, nil), &scripted{}
+	enc, base := NewEncoder(identity(58), identity(10), nil), &scripted{}
 	for name, cfg := range map[string]Config{
 		"no base":              {Encoder: enc},
 		"no encoder":           {Base: base},

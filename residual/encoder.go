@@ -27,24 +27,22 @@ type Features interface {
 // it, if its Features allow that.
 type Encoder struct {
 	obs, act *basepolicy.Normalizer
-	limit    float32
 	feats    Features
 	featDim  int
 }
 
-// NewEncoder returns an encoder that clamps normalised observations to [-limit, limit]
-// (basepolicy.ObsLimit in every trained policy). feats may be nil. It panics on a normaliser that is not
+// NewEncoder returns an encoder of what obs and act were fitted on. feats may be nil. It panics on a normaliser that is not
 // valid or an action narrower than a position.
-func NewEncoder(obs, act *basepolicy.Normalizer, limit float32, feats Features) *Encoder {
+func NewEncoder(obs, act *basepolicy.Normalizer, feats Features) *Encoder {
 	for _, n := range []*basepolicy.Normalizer{obs, act} {
 		if err := n.Validate(); err != nil {
 			panic("residual: NewEncoder: " + err.Error())
 		}
 	}
-	if act.Dim() < leadDim || obs.Dim() < leadDim || limit <= 0 {
-		panic(fmt.Sprintf("residual: NewEncoder: %d observations, %d actions, limit %g", obs.Dim(), act.Dim(), limit))
+	if act.Dim() < leadDim || obs.Dim() < leadDim {
+		panic(fmt.Sprintf("residual: NewEncoder: %d observations, %d actions", obs.Dim(), act.Dim()))
 	}
-	e := &Encoder{obs: obs, act: act, limit: limit, feats: feats}
+	e := &Encoder{obs: obs, act: act, feats: feats}
 	if feats != nil {
 		e.featDim = feats.Dim()
 	}
@@ -72,9 +70,6 @@ func (e *Encoder) EncodeTo(xo, obsRaw []float32) {
 	n := e.obs.Dim()
 	xo, obsRaw = xo[:e.Dim()], obsRaw[:e.obs.RawDim()]
 	e.obs.NormalizeObsTo(xo[:n], obsRaw)
-	for i, v := range xo[:n] {
-		xo[i] = max(-e.limit, min(e.limit, v))
-	}
 	if e.feats != nil {
 		e.feats.FeaturesTo(xo[n:], obsRaw)
 	}

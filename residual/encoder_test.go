@@ -33,7 +33,7 @@ func (sumFeatures) FeaturesTo(dst, obsRaw []float32) {
 func TestEncoder(t *testing.T) {
 	obs := &basepolicy.Normalizer{Min: []float32{0, 0, -1, 0}, Max: []float32{1, 2, 1, 1}}
 	act := &basepolicy.Normalizer{Min: []float32{0, -1, 0, -1}, Max: []float32{2, 1, 0.04, 1}}
-	e := NewEncoder(obs, act, 3, sumFeatures{})
+	e := NewEncoder(obs, act, sumFeatures{})
 	if e.RawDim() != 4 || e.Dim() != 6 || e.ActDim() != 4 || e.ActorInputDim() != 6+4+3+1 {
 		t.Fatalf("dims %d %d %d %d", e.RawDim(), e.Dim(), e.ActDim(), e.ActorInputDim())
 	}
@@ -65,7 +65,7 @@ func TestEncoder(t *testing.T) {
 }
 
 func TestEncoderWithoutFeatures(t *testing.T) {
-	e := NewEncoder(identity(58), identity(10), basepolicy.ObsLimit, nil)
+	e := NewEncoder(identity(58), identity(10), nil)
 	if e.Dim() != 58 || e.ActorInputDim() != 72 {
 		t.Errorf("dims %d %d", e.Dim(), e.ActorInputDim())
 	}
@@ -81,10 +81,9 @@ func TestEncoderWithoutFeatures(t *testing.T) {
 func TestEncoderPanics(t *testing.T) {
 	for name, f := range map[string]func(){
 		"constant dimension": func() {
-			NewEncoder(&basepolicy.Normalizer{Min: make([]float32, 5), Max: make([]float32, 5)}, identity(10), 3, nil)
+			NewEncoder(&basepolicy.Normalizer{Min: make([]float32, 5), Max: make([]float32, 5)}, identity(10), nil)
 		},
-		"narrow action": func() { NewEncoder(identity(58), identity(2), 3, nil) },
-		"no limit":      func() { NewEncoder(identity(58), identity(10), 0, nil) },
+		"narrow action": func() { NewEncoder(identity(58), identity(2), nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -141,7 +141,7 @@ func (p *Policy) Encoder(feats Features) *Encoder {
 	case feats == nil:
 		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
 	}
-	return NewEncoder(p.Base.About().Obs, p.Base.About().Act, basepolicy.ObsLimit, feats)
+	return NewEncoder(p.Base.About().Obs, p.Base.About().Act, feats)
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored

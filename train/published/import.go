@@ -290,7 +290,7 @@ func (r *reader) resip(p *residual.Policy) (Class, error) {
 
 // leadAndPhase is how many inputs ResiP has here beside those published.
 func leadAndPhase(a basepolicy.About) int {
-	return residual.NewEncoder(a.Obs, a.Act, basepolicy.ObsLimit, nil).ActorInputDim() - a.ObsDim() - a.ActDim()
+	return residual.NewEncoder(a.Obs, a.Act, nil).ActorInputDim() - a.ObsDim() - a.ActDim()
 }
 
 // rest lists what acting does not need, and refuses what is not known.

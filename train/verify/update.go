@@ -159,7 +159,7 @@ func scaledBy(mean []float32, n, u int) ([]float32, error) {
 	}
 	head := &replay{rows: mean, width: u}
 	c, err := residual.NewController(residual.Config{
-		Base: still{}, Encoder: residual.NewEncoder(unit, unit, basepolicy.ObsLimit, nil), Head: head, Alpha: alpha, Squash: residual.Linear,
+		Base: still{}, Encoder: residual.NewEncoder(unit, unit, nil), Head: head, Alpha: alpha, Squash: residual.Linear,
 	})
 	if err != nil {
 		return nil, err
