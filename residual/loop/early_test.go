@@ -53,28 +53,12 @@ func TestSilenceCountsFromTheArrival(t *testing.T) {
 
 // TestRequestHoldWakes: a requested hold does not wait for the next tick.
 func TestRequestHoldWakes(t *testing.T) {
-	clock := newFakeClock()
-	robot := newFakeRobot(clock)
-	first := make(chan struct{})
-	robot.onWrite = func(int) { close(first) }
-	robot.read = func(_ int, s *Sample) error {
-		robot.fresh(s)
-		s.Stamp = time.Now()
-		return nil
-	}
 	held := make(chan error, 1)
-	l, err := New(robot, &fakeStepper{}, Config{Period: time.Hour, OnState: func(c Change) {
+	l, robot, done := asleep(t, func(c Change) {
 		if c.To == StateHold {
 			held <- c.Cause
 		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Enable(true)
-	done := make(chan error)
-	go func() { done <- l.Run(t.Context()) }()
-	<-first
+	})
 	l.RequestHold("dead-man")
 	select {
 	case cause := <-held:

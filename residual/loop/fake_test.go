@@ -186,3 +186,25 @@ func (g *rig) states() []State {
 }
 
 func nan() float32 { return float32(math.NaN()) }
+
+// asleep runs a loop on the wall clock until it has sent its first command and sleeps for an hour; done gets what Run returns.
+func asleep(t *testing.T, onState func(Change)) (l *Loop, robot *fakeRobot, done chan error) {
+	t.Helper()
+	robot = newFakeRobot(newFakeClock())
+	first := make(chan struct{})
+	robot.onWrite = func(int) { close(first) }
+	robot.read = func(_ int, s *Sample) error {
+		robot.fresh(s)
+		s.Stamp = time.Now()
+		return nil
+	}
+	l, err := New(robot, &fakeStepper{}, Config{Period: time.Hour, OnState: onState})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Enable(true)
+	done = make(chan error)
+	go func() { done <- l.Run(t.Context()) }()
+	<-first
+	return l, robot, done
+}

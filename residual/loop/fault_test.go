@@ -291,23 +291,7 @@ func TestDoubleTrouble(t *testing.T) {
 
 // TestEStopWakes: the stop does not wait for the next tick.
 func TestEStopWakes(t *testing.T) {
-	clock := newFakeClock()
-	robot := newFakeRobot(clock)
-	first := make(chan struct{})
-	robot.onWrite = func(int) { close(first) }
-	robot.read = func(_ int, s *Sample) error {
-		robot.fresh(s)
-		s.Stamp = time.Now()
-		return nil
-	}
-	l, err := New(robot, &fakeStepper{}, Config{Period: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Enable(true)
-	done := make(chan error)
-	go func() { done <- l.Run(t.Context()) }()
-	<-first
+	l, robot, done := asleep(t, nil)
 	if err := l.Run(t.Context()); !errors.Is(err, ErrRunning) {
 		t.Errorf("second Run: %v", err)
 	}
