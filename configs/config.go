@@ -159,6 +159,7 @@ type Residual struct {
 	NoiseRho          float64 `yaml:"noise_rho"`
 	NoiseFree         float64 `yaml:"noise_free"`  // share of the environments
 	NoiseOnset        int     `yaml:"noise_onset"` // control steps; 0 = never
+	NoiseStall        float64 `yaml:"noise_stall"` // standard deviation
 	TargetNoise       float64 `yaml:"target_noise"`
 	TargetNoiseClip   float64 `yaml:"target_noise_clip"`
 	KoopmanGradient   bool    `yaml:"koopman_gradient"`

@@ -192,6 +192,7 @@ func (c *Config) residualRules() []rule {
 		within("residual.noise_rho", r.NoiseRho, 0, 0.999),
 		within("residual.noise_free", r.NoiseFree, 0, 1),
 		atLeast("residual.noise_onset", r.NoiseOnset, 0),
+		within("residual.noise_stall", r.NoiseStall, 0, 1),
 		atLeast("residual.target_noise", r.TargetNoise, 0.0),
 		atLeast("residual.target_noise_clip", r.TargetNoiseClip, 0.0),
 		atLeast("residual.constrain_every", r.ConstrainEvery, 0),

@@ -215,7 +215,7 @@ func td3Config(c *configs.Config, workers int) td3.Config {
 		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,
 		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Pretrain: r.Pretrain, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
-		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho, NoiseFree: r.NoiseFree, NoiseOnset: r.NoiseOnset,
+		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho, NoiseFree: r.NoiseFree, NoiseOnset: r.NoiseOnset, NoiseStall: r.NoiseStall,
 		TargetNoise: r.TargetNoise, TargetNoiseClip: r.TargetNoiseClip,
 		KoopmanGradient: r.KoopmanGradient, KoopmanWeight: r.KoopmanWeight, KoopmanLR: r.KoopmanLR, ConstrainEvery: r.ConstrainEvery,
 		MaxSteps: c.Sim.MaxSteps, FailAfter: r.FailAfter, BootstrapTimeouts: r.BootstrapTimeouts,

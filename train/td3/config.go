@@ -61,7 +61,8 @@ type Config struct {
 	NoiseSteps      int     `json:"noise_steps"`       // environment steps from NoiseStart to NoiseEnd
 	NoiseRho        float64 `json:"noise_rho"`         // autocorrelation from step to step
 	NoiseFree       float64 `json:"noise_free"`        // share of the environments that act without noise once the actor acts
-	NoiseOnset      int     `json:"noise_onset"`       // control steps after which those make noise while nothing is engaged; 0 = never
+	NoiseOnset      int     `json:"noise_onset"`       // control steps after which an episode in which nothing is engaged counts as stalled; 0 = never
+	NoiseStall      float64 `json:"noise_stall"`       // standard deviation of the noise of a stalled episode, where it is more than the others'
 	TargetNoise     float64 `json:"target_noise"`      // smoothing of the target policy
 	TargetNoiseClip float64 `json:"target_noise_clip"` // its bound
 
@@ -143,6 +144,7 @@ func (c *Config) Validate() error {
 		{"demo_fraction", c.DemoFraction >= 0 && c.DemoFraction <= 1, "in [0, 1]"},
 		{"noise_rho", c.NoiseRho >= 0 && c.NoiseRho < 1, "in [0, 1)"},
 		{"noise_onset", c.NoiseOnset >= 0, "at least 0"},
+		{"noise_stall", c.NoiseStall >= 0, "at least 0"},
 		{"noise_free", c.NoiseFree >= 0 && c.NoiseFree <= 1, "in [0, 1]"},
 		{"noise", min(c.WarmUpNoise, c.NoiseStart, c.NoiseEnd, c.TargetNoise, c.TargetNoiseClip) >= 0, "at least 0"},
 		{"koopman_weight", c.KoopmanWeight >= 0, "at least 0"},

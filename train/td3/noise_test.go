@@ -55,10 +55,10 @@ func TestActionsStayInReach(t *testing.T) {
 	}
 }
 
-// TestNoiseOnset: the environments of noise_free act as the policy does, until their episode stalls.
+// TestNoiseOnset: the environments of noise_free act as the policy does, until their episode stalls; then all shake more.
 func TestNoiseOnset(t *testing.T) {
 	cfg := pointConfig()
-	cfg.NoiseFree, cfg.NoiseOnset = 0.5, 5
+	cfg.NoiseFree, cfg.NoiseOnset, cfg.NoiseStall = 0.5, 5, 0.8
 	ro := newPointRollout(t, cfg, 4, func(int) *pointEnv { return &pointEnv{} })
 	r := make([]float32, 4*sim.ActDim)
 	shaken := func() (out []bool) {
@@ -84,6 +84,13 @@ func TestNoiseOnset(t *testing.T) {
 		if got := shaken(); !slices.Equal(got, c.want) {
 			t.Errorf("at step %d, engaged %v: %v shake, want %v", c.steps, c.engaged, got, c.want)
 		}
+	}
+	if a, b := ro.shaking(3, 0.3), ro.shaking(3, 0.9); a != 0.3 || b != 0.9 {
+		t.Errorf("noise %v and %v where nothing stalls", a, b)
+	}
+	ro.slots[3].engaged = false
+	if a, b := ro.shaking(3, 0.3), ro.shaking(3, 0.9); a != 0.8 || b != 0.9 {
+		t.Errorf("noise %v and %v in a stall, want 0.8 and no less than elsewhere", a, b)
 	}
 	if ro.choose(nil, 0.3); slices.Max(ro.r[:sim.ActDim]) <= 0 {
 		t.Error("before the actor acts, an environment stands still")

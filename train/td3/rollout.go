@@ -93,8 +93,8 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 	for i := range ro.slots {
 		s := &ro.slots[i]
 		sd := float32(sigma)
-		if r != nil && ro.quiet(i) {
-			sd = 0
+		if r != nil {
+			sd = ro.shaking(i, sd)
 		}
 		for j := i * u; j < (i+1)*u; j++ {
 			v := sd * noise[j]
@@ -114,11 +114,17 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 	}
 }
 
-// quiet reports whether environment i acts as the policy will, without noise.
-func (ro *rollout) quiet(i int) bool {
+// shaking is the standard deviation of environment i's noise where that of the others is sd: none where it acts as the policy will, and
+// NoiseStall where its episode stalls.
+func (ro *rollout) shaking(i int, sd float32) float32 {
 	s := &ro.slots[i]
-	stalled := ro.cfg.NoiseOnset > 0 && s.steps >= ro.cfg.NoiseOnset && !s.engaged
-	return i < int(ro.cfg.NoiseFree*float64(len(ro.slots))) && !stalled
+	switch {
+	case ro.cfg.NoiseOnset > 0 && s.steps >= ro.cfg.NoiseOnset && !s.engaged:
+		return max(sd, float32(ro.cfg.NoiseStall))
+	case i < int(ro.cfg.NoiseFree*float64(len(ro.slots))):
+		return 0
+	}
+	return sd
 }
 
 // simulate executes the chosen actions. It touches nothing the learner reads.
