@@ -19,6 +19,8 @@ import (
 
 	"korr/internal/bench"
 	"korr/ros/master"
+	"korr/ros/msgs"
+	"korr/ros/node/bare"
 )
 
 const (
@@ -70,7 +72,7 @@ system's. Exits with 3 when the p99 is more than 0.7 times rospy's.`,
 type rosPeer struct {
 	name string
 	cmd  *exec.Cmd
-	wire *wire
+	end  *bare.End
 
 	p99, max float64 // of the newest measurement, us
 }
@@ -79,20 +81,24 @@ type rosPeer struct {
 func startPeer(ctx context.Context, uri, name string, args ...string) (p *rosPeer, err error) {
 	const limit = 30 * time.Second
 	p = &rosPeer{name: name, cmd: exec.CommandContext(ctx, args[0], args[1:]...)}
-	if p.wire, err = openWire(ctx, uri, name); err != nil {
+	if p.end, err = bare.Open(
+		ctx, uri, "/"+name+"/korr_bench", bare.Topic{Name: "/" + name + "/command", Kind: msgs.PoseStamped{}},
+		bare.Message{Topic: bare.Topic{Name: "/" + name + "/parts", Kind: msgs.PoseArray{}}, Value: &msgs.PoseArray{Poses: make([]msgs.Pose, rosParts)}},
+		bare.Message{Topic: bare.Topic{Name: "/" + name + "/state", Kind: msgs.JointState{}}, Value: &msgs.JointState{Position: make([]float64, rosStates)}},
+	); err != nil {
 		return nil, err
 	}
 	p.cmd.Env = append(os.Environ(), "ROS_MASTER_URI="+strings.TrimSuffix(uri, "/"), "ROS_IP=127.0.0.1", "ROS_NAMESPACE=/"+name)
 	var complaint bytes.Buffer
 	p.cmd.Stderr = &complaint
 	if err := p.cmd.Start(); err != nil {
-		p.wire.close()
+		p.end.Close()
 		return nil, err
 	}
-	err = p.wire.join(ctx, "/"+name+"/peer", limit)
+	err = p.end.Join(ctx, "/"+name+"/peer", limit)
 	for end := time.Now().Add(limit); err == nil; {
 		var ok bool
-		if _, ok, err = p.wire.roundTrip(100 * time.Millisecond); ok {
+		if _, ok, err = p.end.RoundTrip(100 * time.Millisecond); ok {
 			return p, nil
 		}
 		if err == nil && (time.Now().After(end) || ctx.Err() != nil) {
@@ -106,7 +112,7 @@ func startPeer(ctx context.Context, uri, name string, args ...string) (p *rosPee
 func (p *rosPeer) close() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
-	p.wire.close()
+	p.end.Close()
 }
 
 // measure makes the round trips of one measurement and returns their median, us.
@@ -122,7 +128,7 @@ func (p *rosPeer) measure(ctx context.Context, seconds float64) (float64, error)
 			return 0, ctx.Err()
 		case <-tick.C:
 		}
-		d, ok, err := p.wire.roundTrip(time.Second)
+		d, ok, err := p.end.RoundTrip(time.Second)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", p.name, err)
 		}
