@@ -129,7 +129,8 @@ type Residual struct {
 	InnovationSource  string  `yaml:"innovation_source"` // model, change
 	InnovationLimit   float64 `yaml:"innovation_limit"`  // multiple of the calibrated limit
 	Features          bool    `yaml:"features"`
-	Alpha             float64 `yaml:"alpha"` // largest residual, of the normalised action
+	Alpha             float64 `yaml:"alpha"`         // largest residual, of the normalised action
+	AlphaGripper      float64 `yaml:"alpha_gripper"` // 0 = alpha
 	Envs              int     `yaml:"envs"`
 	Steps             int     `yaml:"steps"` // environment steps
 	ActorHidden       []int   `yaml:"actor_hidden"`

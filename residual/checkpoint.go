@@ -34,6 +34,7 @@ type stored struct {
 	Koopman      bool              `json:"koopman"`
 	Actor        *storedActor      `json:"actor,omitempty"`
 	Alpha        float32           `json:"alpha"`
+	Gripper      float32           `json:"alpha_gripper,omitempty"` // absent = alpha
 	Squash       string            `json:"squash"`
 	Execute      int               `json:"execute"`
 	Features     bool              `json:"features"`
@@ -82,7 +83,7 @@ func (p *Policy) File() (*tensorfile.File, error) {
 		return nil, err
 	}
 	head := stored{
-		Method: p.Method, Task: p.Task, Base: print, Koopman: p.Koopman != nil, Alpha: p.Alpha,
+		Method: p.Method, Task: p.Task, Base: print, Koopman: p.Koopman != nil, Alpha: p.Alpha, Gripper: p.Gripper,
 		Squash: tanhName, Execute: p.Execute, Features: p.Features, Meta: p.Meta,
 		Condition: p.Foresight.Condition, Steps: p.Foresight.Steps, ObserverGain: p.Foresight.ObserverGain,
 	}
@@ -138,7 +139,7 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 		return nil, fmt.Errorf("metadata %q: %w", "policy", err)
 	}
 	p := &Policy{
-		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha,
+		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha, Gripper: head.Gripper,
 		Execute: head.Execute, Features: head.Features, Meta: head.Meta,
 		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain},
 	}

@@ -84,7 +84,7 @@ func TestPolicyRoundTrip(t *testing.T) {
 		for _, features := range []bool{false, true} {
 			p := testPolicy(t, method, features, true)
 			if method == MethodKORR {
-				p.Squash = Linear
+				p.Squash, p.Gripper = Linear, 1.5
 			}
 			path := filepath.Join(t.TempDir(), "p.safetensors")
 			if err := p.Save(path); err != nil {
@@ -149,6 +149,7 @@ func TestValidate(t *testing.T) {
 		"execute 0":          func(p *Policy) { p.Execute = 0 },
 		"execute 33":         func(p *Policy) { p.Execute = 33 },
 		"alpha":              func(p *Policy) { p.Alpha = -0.1 },
+		"gripper's alpha":    func(p *Policy) { p.Gripper = -0.1 },
 		"squash":             func(p *Policy) { p.Squash = 3 },
 		"features":           func(p *Policy) { p.Features = false },
 		"resip's actor":      func(p *Policy) { p.Method = MethodResiP },
