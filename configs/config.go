@@ -118,62 +118,64 @@ type Koopman struct {
 
 // Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
 type Residual struct {
-	Algorithm         string  `yaml:"algorithm"`         // td3 or ppo
-	Method            string  `yaml:"method"`            // korr or resip
-	Base              string  `yaml:"base"`              // these two: shipped weights' name or a checkpoint's path
-	Koopman           string  `yaml:"koopman"`           // where korr's model starts
-	Condition         string  `yaml:"condition"`         // what the actor reads: default, published, goal, nonlinear, lookahead or plan
-	Foresight         []int   `yaml:"foresight"`         // control steps ahead that it reads of
-	ObserverGain      float64 `yaml:"observer_gain"`     // of the disturbance observer; 0 = none
-	InnovationAction  string  `yaml:"innovation_action"` // default, report, shrink, hold, replan
-	InnovationSource  string  `yaml:"innovation_source"` // model, change
-	InnovationLimit   float64 `yaml:"innovation_limit"`  // multiple of the calibrated limit
-	Features          bool    `yaml:"features"`
-	Alpha             float64 `yaml:"alpha"`         // largest residual, of the normalised action
-	AlphaGripper      float64 `yaml:"alpha_gripper"` // 0 = alpha
-	Envs              int     `yaml:"envs"`
-	Steps             int     `yaml:"steps"` // environment steps
-	ActorHidden       []int   `yaml:"actor_hidden"`
-	CriticHidden      []int   `yaml:"critic_hidden"`
-	Critics           int     `yaml:"critics"`
-	Batch             int     `yaml:"batch"`
-	Buffer            int     `yaml:"buffer"` // frames
-	Gamma             float64 `yaml:"gamma"`
-	NStep             int     `yaml:"n_step"`
-	Tau               float64 `yaml:"tau"`
-	TargetMax         float64 `yaml:"target_max"`
-	ActorLR           float64 `yaml:"actor_lr"`
-	CriticLR          float64 `yaml:"critic_lr"`
-	GradClip          float64 `yaml:"grad_clip"`
-	UTD               float64 `yaml:"utd"`            // critic updates per environment step
-	PolicyDelay       int     `yaml:"policy_delay"`   // critic updates per actor update
-	CriticStart       int     `yaml:"critic_start"`   // environment steps
-	CriticWarmUp      int     `yaml:"critic_warm_up"` // critic updates
-	ActorStart        int     `yaml:"actor_start"`    // environment steps
-	Pretrain          int     `yaml:"pretrain"`       // actor updates
-	Penalty           float64 `yaml:"penalty"`
-	DemoFraction      float64 `yaml:"demo_fraction"`
-	WarmUpNoise       float64 `yaml:"warm_up_noise"` // these four: of the residual's [-1, 1]
-	NoiseStart        float64 `yaml:"noise_start"`
-	NoiseEnd          float64 `yaml:"noise_end"`
-	NoiseSteps        int     `yaml:"noise_steps"` // environment steps
-	NoiseRho          float64 `yaml:"noise_rho"`
-	NoiseFree         float64 `yaml:"noise_free"`  // share of the environments
-	NoiseOnset        int     `yaml:"noise_onset"` // control steps; 0 = never
-	NoiseStall        float64 `yaml:"noise_stall"` // standard deviation
-	TargetNoise       float64 `yaml:"target_noise"`
-	TargetNoiseClip   float64 `yaml:"target_noise_clip"`
-	KoopmanGradient   bool    `yaml:"koopman_gradient"`
-	KoopmanWeight     float64 `yaml:"koopman_weight"`
-	KoopmanLR         float64 `yaml:"koopman_lr"`
-	ConstrainEvery    int     `yaml:"constrain_every"` // actor updates
-	FailAfter         int     `yaml:"fail_after"`      // control steps; 0 = off
-	BootstrapTimeouts bool    `yaml:"bootstrap_timeouts"`
-	LogEvery          int     `yaml:"log_every"` // environment steps, as the next two
-	CheckpointEvery   int     `yaml:"checkpoint_every"`
-	SaveReplay        bool    `yaml:"save_replay"`
-	EvalEvery         int     `yaml:"eval_every"`
-	EvalEpisodes      int     `yaml:"eval_episodes"`
+	Algorithm         string    `yaml:"algorithm"`         // td3 or ppo
+	Method            string    `yaml:"method"`            // korr or resip
+	Base              string    `yaml:"base"`              // these two: shipped weights' name or a checkpoint's path
+	Koopman           string    `yaml:"koopman"`           // where korr's model starts
+	Condition         string    `yaml:"condition"`         // what the actor reads: default, published, goal, nonlinear, lookahead or plan
+	Foresight         []int     `yaml:"foresight"`         // control steps ahead that it reads of
+	ObserverGain      float64   `yaml:"observer_gain"`     // of the disturbance observer; 0 = none
+	InnovationAction  string    `yaml:"innovation_action"` // default, report, shrink, hold, replan
+	InnovationSource  string    `yaml:"innovation_source"` // model, change
+	InnovationLimit   float64   `yaml:"innovation_limit"`  // multiple of the calibrated limit
+	Focus             bool      `yaml:"focus"`
+	Features          bool      `yaml:"features"`
+	Alpha             float64   `yaml:"alpha"`         // largest residual, of the normalised action
+	AlphaGripper      float64   `yaml:"alpha_gripper"` // 0 = alpha
+	Envs              int       `yaml:"envs"`
+	Steps             int       `yaml:"steps"` // environment steps
+	ActorHidden       []int     `yaml:"actor_hidden"`
+	CriticHidden      []int     `yaml:"critic_hidden"`
+	Critics           int       `yaml:"critics"`
+	Batch             int       `yaml:"batch"`
+	Buffer            int       `yaml:"buffer"` // frames
+	Gamma             float64   `yaml:"gamma"`
+	NStep             int       `yaml:"n_step"`
+	Tau               float64   `yaml:"tau"`
+	TargetMax         float64   `yaml:"target_max"`
+	ActorLR           float64   `yaml:"actor_lr"`
+	CriticLR          float64   `yaml:"critic_lr"`
+	GradClip          float64   `yaml:"grad_clip"`
+	UTD               float64   `yaml:"utd"`            // critic updates per environment step
+	PolicyDelay       int       `yaml:"policy_delay"`   // critic updates per actor update
+	CriticStart       int       `yaml:"critic_start"`   // environment steps
+	CriticWarmUp      int       `yaml:"critic_warm_up"` // critic updates
+	ActorStart        int       `yaml:"actor_start"`    // environment steps
+	Pretrain          int       `yaml:"pretrain"`       // actor updates
+	Penalty           float64   `yaml:"penalty"`
+	DemoFraction      float64   `yaml:"demo_fraction"`
+	WarmUpNoise       float64   `yaml:"warm_up_noise"` // these four: of the residual's [-1, 1]
+	NoiseStart        float64   `yaml:"noise_start"`
+	NoiseEnd          float64   `yaml:"noise_end"`
+	NoiseSteps        int       `yaml:"noise_steps"` // environment steps
+	NoiseRho          float64   `yaml:"noise_rho"`
+	NoiseFree         float64   `yaml:"noise_free"` // share of the environments
+	TargetNoise       float64   `yaml:"target_noise"`
+	TargetNoiseClip   float64   `yaml:"target_noise_clip"`
+	KoopmanGradient   bool      `yaml:"koopman_gradient"`
+	KoopmanWeight     float64   `yaml:"koopman_weight"`
+	KoopmanLR         float64   `yaml:"koopman_lr"`
+	ConstrainEvery    int       `yaml:"constrain_every"` // actor updates
+	FailAfter         int       `yaml:"fail_after"`      // control steps; 0 = off
+	Milestone         float64   `yaml:"milestone"`       // reward
+	Pushes            []float64 `yaml:"pushes"`          // strengths; 1 = as published
+	LRDecay           float64   `yaml:"lr_decay"`        // share of the run
+	BootstrapTimeouts bool      `yaml:"bootstrap_timeouts"`
+	LogEvery          int       `yaml:"log_every"` // environment steps, as the next two
+	CheckpointEvery   int       `yaml:"checkpoint_every"`
+	SaveReplay        bool      `yaml:"save_replay"`
+	EvalEvery         int       `yaml:"eval_every"`
+	EvalEpisodes      int       `yaml:"eval_episodes"`
 }
 
 // PPO holds what only residual.algorithm ppo reads, under the published names; package train/ppo explains the fields.

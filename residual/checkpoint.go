@@ -38,6 +38,7 @@ type stored struct {
 	Squash       string            `json:"squash"`
 	Execute      int               `json:"execute"`
 	Features     bool              `json:"features"`
+	Focus        *Focus            `json:"focus,omitempty"`     // absent = all of the observation
 	Condition    Condition         `json:"condition,omitempty"` // absent = published
 	Steps        []int             `json:"foresight_steps,omitempty"`
 	ObserverGain float64           `json:"observer_gain,omitempty"`
@@ -89,6 +90,9 @@ func (p *Policy) File() (*tensorfile.File, error) {
 	}
 	if p.Trigger != (Trigger{}) {
 		head.Trigger = &p.Trigger
+	}
+	if p.Focus != (Focus{}) {
+		head.Focus = &p.Focus
 	}
 	if p.Squash == Linear {
 		head.Squash = linearName
@@ -145,6 +149,9 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 	}
 	if head.Trigger != nil {
 		p.Trigger = *head.Trigger
+	}
+	if head.Focus != nil {
+		p.Focus = *head.Focus
 	}
 	switch head.Squash {
 	case tanhName:

@@ -21,6 +21,18 @@ type Features interface {
 	Dim() int
 	// FeaturesTo writes them to dst [Dim].
 	FeaturesTo(dst, obsRaw []float32)
+	// DetailDim is how many finer numbers there are for a focused actor.
+	DetailDim() int
+	// DetailTo writes those to dst [DetailDim]. They need not be what a linear model could predict.
+	DetailTo(dst, obsRaw []float32)
+}
+
+// Focus narrows what an actor reads to what the task turns on. The zero value reads the whole observation and no details.
+type Focus struct {
+	// Robot is how many leading coordinates of the normalised observation are read: the robot's own state. 0 = all.
+	Robot int `json:"robot"`
+	// Detail is how many of the features' details are read: all of them, or none without a focus.
+	Detail int `json:"detail"`
 }
 
 // Encoder turns raw observations into what the networks read. It holds no scratch: any goroutine may use
@@ -29,6 +41,7 @@ type Encoder struct {
 	obs, act *basepolicy.Normalizer
 	feats    Features
 	featDim  int
+	focus    Focus
 }
 
 // NewEncoder returns an encoder of what obs and act were fitted on. feats may be nil. It panics on a normaliser that is not
@@ -49,6 +62,24 @@ func NewEncoder(obs, act *basepolicy.Normalizer, feats Features) *Encoder {
 	return e
 }
 
+// Focused returns an encoder whose actor inputs hold, of the normalised observation, the first robot coordinates alone, and
+// the features with their details; 0 for all of the observation and no details. Networks that have to find out which parts
+// do not matter need several times the steps.
+func (e *Encoder) Focused(robot int) *Encoder {
+	if robot < 0 || robot > e.obs.Dim() || robot > 0 && e.featDim == 0 {
+		panic(fmt.Sprintf("residual: Encoder.Focused(%d) of an observation of %d and %d features", robot, e.obs.Dim(), e.featDim))
+	}
+	f := *e
+	f.focus = Focus{Robot: robot}
+	if robot > 0 {
+		f.focus.Detail = e.feats.DetailDim()
+	}
+	return &f
+}
+
+// Focus says what an actor reads.
+func (e *Encoder) Focus() Focus { return e.focus }
+
 // RawDim is D0, the width of a raw observation.
 func (e *Encoder) RawDim() int { return e.obs.RawDim() }
 
@@ -61,8 +92,18 @@ func (e *Encoder) Dim() int { return e.obs.Dim() + e.featDim }
 // ActDim is U, the width of an action.
 func (e *Encoder) ActDim() int { return e.act.Dim() }
 
-// ActorInputDim is the width of ResiP's input [x_o, u_b, lead, phase].
-func (e *Encoder) ActorInputDim() int { return e.Dim() + e.ActDim() + leadDim + 1 }
+// ActorObsDim is how many values of x_o an actor reads: all Dim unless the encoder is focused.
+func (e *Encoder) ActorObsDim() int {
+	if e.focus.Robot > 0 {
+		return e.focus.Robot + e.featDim
+	}
+	return e.Dim()
+}
+
+// ActorInputDim is the width of ResiP's input [x_o, u_b, lead, phase, details], of x_o what the actor reads.
+func (e *Encoder) ActorInputDim() int {
+	return e.ActorObsDim() + e.ActDim() + leadDim + 1 + e.focus.Detail
+}
 
 // EncodeTo writes x_o [Dim] for the raw observation [RawDim]. Its first BaseDim values are what the
 // base policy reads.
@@ -75,15 +116,23 @@ func (e *Encoder) EncodeTo(xo, obsRaw []float32) {
 	}
 }
 
-// ActorInputTo writes ResiP's input x [ActorInputDim]: the encoded observation xo [Dim], the normalised
-// base action ub [ActDim], how far the position it commands leads the measured one (in units of 2 cm,
-// clipped at 2) and the phase. xo may be the beginning of x.
+// ActorInputTo writes ResiP's input x [ActorInputDim]: what an actor reads of the encoded observation xo [Dim], the
+// normalised base action ub [ActDim], how far the position it commands leads the measured one (in units of 2 cm, clipped
+// at 2), the phase and the details.
 func (e *Encoder) ActorInputTo(x, xo, ub, obsRaw []float32, phase float32) {
 	x = x[:e.ActorInputDim()]
-	n := copy(x, xo[:e.Dim()])
+	n := 0
+	if r := e.focus.Robot; r > 0 {
+		n = copy(x, xo[:r])
+		xo = xo[e.obs.Dim():]
+	}
+	n += copy(x[n:], xo[:e.ActorObsDim()-n])
 	n += copy(x[n:], ub[:e.ActDim()])
 	e.leadTo(x[n:], ub, obsRaw, leadScale)
 	x[n+leadDim] = phase
+	if e.focus.Detail > 0 {
+		e.feats.DetailTo(x[n+leadDim+1:], obsRaw)
+	}
 }
 
 // leadTo writes how far the position that the normalised action u commands leads the measured one, in

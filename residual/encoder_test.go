@@ -22,6 +22,10 @@ type sumFeatures struct{}
 
 func (sumFeatures) Dim() int { return 2 }
 
+func (sumFeatures) DetailDim() int { return 1 }
+
+func (sumFeatures) DetailTo(dst, obsRaw []float32) { dst[0] = 10 * obsRaw[0] }
+
 func (sumFeatures) FeaturesTo(dst, obsRaw []float32) {
 	var s float32
 	for _, v := range obsRaw {
@@ -56,11 +60,18 @@ func TestEncoder(t *testing.T) {
 	if lead := x[12]; math.Abs(float64(lead)-0.25) > 1e-6 {
 		t.Errorf("lead %g, want 0.005 m / 0.02 m", lead)
 	}
-	// In place: xo is where x begins.
-	again := slices.Clone(x)
-	e.ActorInputTo(again, again, ub, raw, 0.75)
-	if !slices.Equal(again, x) {
-		t.Errorf("in place %v, apart %v", again, x)
+	// Focused on two coordinates: the others go, and the detail comes.
+	f := e.Focused(2)
+	if f.ActorObsDim() != 2+2 || f.ActorInputDim() != 4+4+3+1+1 || f.Dim() != 6 || f.Focus() != (Focus{2, 1}) {
+		t.Fatalf("focused: dims %d %d %d, %+v", f.ActorObsDim(), f.ActorInputDim(), f.Dim(), f.Focus())
+	}
+	y := make([]float32, f.ActorInputDim())
+	f.ActorInputTo(y, xo, ub, raw, 0.75)
+	if want := append(append(slices.Clone(xo[:2]), x[4:]...), 5); !slices.Equal(y, want) {
+		t.Errorf("focused: x = %v, want %v", y, want)
+	}
+	if e.ActorInputDim() != 14 || e.Focused(0).ActorInputDim() != 14 {
+		t.Error("focusing changed the encoder, or 0 is a focus")
 	}
 }
 
@@ -83,7 +94,9 @@ func TestEncoderPanics(t *testing.T) {
 		"constant dimension": func() {
 			NewEncoder(&basepolicy.Normalizer{Min: make([]float32, 5), Max: make([]float32, 5)}, identity(10), nil)
 		},
-		"narrow action": func() { NewEncoder(identity(58), identity(2), nil) },
+		"focus on more than there is": func() { NewEncoder(identity(58), identity(10), sumFeatures{}).Focused(59) },
+		"focus without features":      func() { NewEncoder(identity(58), identity(10), nil).Focused(16) },
+		"narrow action":               func() { NewEncoder(identity(58), identity(2), nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

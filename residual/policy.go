@@ -40,6 +40,7 @@ type Policy struct {
 	Squash    Squash            // of the actor's output
 	Execute   int               // actions executed of each chunk
 	Features  bool              // task features are part of the observation
+	Focus     Focus             // what the actor reads of the observation
 	Foresight Foresight         // what the actor reads of the steps ahead
 	Trigger   Trigger           // what is done about surprises
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
@@ -87,6 +88,9 @@ func (p *Policy) Validate() error {
 	if err := p.Foresight.Validate(p.Method); err != nil {
 		return err
 	}
+	if err := p.validateFocus(); err != nil {
+		return err
+	}
 	if err := p.Trigger.validate(); err != nil {
 		return err
 	}
@@ -94,6 +98,25 @@ func (p *Policy) Validate() error {
 		return err
 	}
 	return p.validateWidths()
+}
+
+func (p *Policy) validateFocus() error {
+	f, raw := p.Focus, p.Base.About().ObsDim()
+	if f == (Focus{}) {
+		return nil
+	}
+	if f.Robot < 1 || f.Robot > raw || f.Detail < 0 || !p.Features || p.Method == MethodKORR && p.Foresight.published() {
+		return fmt.Errorf("%w: focus on %d of %d observed values and %d details, with features %t", ErrPolicy, f.Robot, raw, f.Detail, p.Features)
+	}
+	return nil
+}
+
+// narrower is by how much an actor's input is narrower for the focus.
+func (p *Policy) narrower() int {
+	if p.Focus.Robot == 0 {
+		return 0
+	}
+	return p.Base.About().ObsDim() - p.Focus.Robot - p.Focus.Detail
 }
 
 // validateWidths compares the networks' widths with the base's.
@@ -112,7 +135,7 @@ func (p *Policy) validateWidths() error {
 	if p.Actor == nil {
 		return nil
 	}
-	want := d + u + leadDim + 1 + p.Foresight.dim(p.Koopman, raw)
+	want := d + u + leadDim + 1 + p.Foresight.dim(p.Koopman, raw) - p.narrower()
 	if p.Method == MethodKORR && p.Foresight.published() {
 		want = p.Koopman.LatentDim()
 	}
@@ -128,7 +151,7 @@ func (p *Policy) encodedDim() (d int, known bool) {
 	case p.Koopman != nil:
 		return p.Koopman.Config().ObsDim, true
 	case p.Actor != nil:
-		return p.Actor.In() - p.Base.About().ActDim() - leadDim - 1 - p.Foresight.dim(nil, 0), true // no model, no look-ahead
+		return p.Actor.In() - p.Base.About().ActDim() - leadDim - 1 - p.Foresight.dim(nil, 0) + p.narrower(), true // no model, no look-ahead
 	}
 	return 0, false
 }
@@ -142,7 +165,7 @@ func (p *Policy) Encoder(feats Features) *Encoder {
 	case feats == nil:
 		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
 	}
-	return NewEncoder(p.Base.About().Obs, p.Base.About().Act, feats)
+	return NewEncoder(p.Base.About().Obs, p.Base.About().Act, feats).Focused(p.Focus.Robot)
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored
@@ -153,8 +176,8 @@ func (p *Policy) NewController(feats Features) *Controller {
 		panic(err.Error())
 	}
 	enc := p.Encoder(feats)
-	if d, known := p.encodedDim(); known && d != enc.Dim() {
-		panic(fmt.Sprintf("residual: the policy reads %d encoded values, %d with these features", d, enc.Dim()))
+	if d, known := p.encodedDim(); known && (d != enc.Dim() || p.Focus != enc.Focus()) {
+		panic(fmt.Sprintf("residual: the policy reads %d encoded values %+v, %d %+v with these features", d, p.Focus, enc.Dim(), enc.Focus()))
 	}
 	cfg := Config{
 		Base:    basepolicy.NewQueue(p.Base.NewChunker(), p.Execute),

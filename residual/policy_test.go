@@ -20,6 +20,10 @@ type testFeatures struct{}
 
 func (testFeatures) Dim() int { return 13 }
 
+func (testFeatures) DetailDim() int { return 3 }
+
+func (testFeatures) DetailTo(dst, obsRaw []float32) { copy(dst[:3], obsRaw[20:]) }
+
 func (testFeatures) FeaturesTo(dst, obsRaw []float32) {
 	for i := range dst {
 		dst[i] = obsRaw[i] - obsRaw[i+20]
@@ -118,6 +122,40 @@ func TestPolicyRoundTrip(t *testing.T) {
 	}
 }
 
+// TestFocusedPolicy: the focus travels in the checkpoint, and an actor of another width or without features is refused.
+func TestFocusedPolicy(t *testing.T) {
+	p := testPolicy(t, MethodResiP, true, true)
+	p.Focus = Focus{Robot: 16, Detail: 3}
+	p.Actor = nn.NewMLP(nn.MLPConfig{In: 16 + 13 + 10 + leadDim + 1 + 3, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5}, rand.New(rand.NewPCG(3, 4)))
+	path := filepath.Join(t.TempDir(), "p.safetensors")
+	if err := p.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	q, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := play(t, p.NewController(testFeatures{}))
+	if q.Focus != p.Focus || !slices.Equal(play(t, q.NewController(testFeatures{})), want) {
+		t.Errorf("the loaded policy focuses on %+v and acts otherwise", q.Focus)
+	}
+	if n := testing.AllocsPerRun(20, tick(t, p)); n != 0 {
+		t.Errorf("%v allocations a tick", n)
+	}
+	for name, change := range map[string]func(p *Policy){
+		"no robot":       func(p *Policy) { p.Focus = Focus{Detail: 3} },
+		"too wide":       func(p *Policy) { p.Focus.Robot = 59 },
+		"no features":    func(p *Policy) { p.Features = false },
+		"published korr": func(p *Policy) { *p = *testPolicy(t, MethodKORR, true, true); p.Focus = Focus{16, 3} },
+	} {
+		bad := *p
+		change(&bad)
+		if err := bad.Validate(); !errors.Is(err, ErrPolicy) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestLoadRefusesAnotherBase(t *testing.T) {
 	p := testPolicy(t, MethodResiP, false, true)
 	path := filepath.Join(t.TempDir(), "p.safetensors")
@@ -180,6 +218,7 @@ func TestNewControllerPanics(t *testing.T) {
 	for name, f := range map[string]func(p *Policy){
 		"no features":     func(p *Policy) { p.NewController(nil) },
 		"narrow features": func(p *Policy) { p.NewController(sumFeatures{}) },
+		"other details":   func(p *Policy) { p.Focus = Focus{16, 2}; p.NewController(testFeatures{}) },
 		"invalid":         func(p *Policy) { p.Execute = 99; p.NewController(testFeatures{}) },
 	} {
 		t.Run(name, func(t *testing.T) {

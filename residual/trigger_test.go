@@ -128,6 +128,10 @@ type sumFeatures13 struct{}
 
 func (sumFeatures13) Dim() int { return 13 }
 
+func (sumFeatures13) DetailDim() int { return 0 }
+
+func (sumFeatures13) DetailTo(_, _ []float32) {}
+
 func (sumFeatures13) FeaturesTo(dst, obs []float32) {
 	for i := range dst {
 		dst[i] = obs[i] - obs[i+1]

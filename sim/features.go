@@ -55,6 +55,21 @@ func (f *Features) pairTo(dst, obs []float32, p *Pair) {
 	}
 }
 
+// DetailDim is the number of details: three for each pair.
+func (f *Features) DetailDim() int { return 3 * len(f.task.Pairs) }
+
+// DetailTo writes for each pair tanh(l / 2 mm), l as in features 0..5, into dst, without allocation: what tells half a
+// millimetre at the mouth of a hole.
+func (f *Features) DetailTo(dst, obs []float32) {
+	for i := range f.task.Pairs {
+		p := &f.task.Pairs[i]
+		fit := p.Fit(geom.PoseAt(obs[StateDim+PoseDim*p.First:]), geom.PoseAt(obs[StateDim+PoseDim*p.Second:]))
+		for k, l := range fit.Offset {
+			dst[3*i+k] = float32(math.Tanh(l / 0.002))
+		}
+	}
+}
+
 func clip(x, limit float64) float32 { return float32(min(max(x, -limit), limit)) }
 
 // Engaged reports whether some pair's male part is inside its hole, deep and central enough for the thread to have

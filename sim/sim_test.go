@@ -143,6 +143,16 @@ func TestFeatures(t *testing.T) {
 			t.Errorf("feature %d is %.5f, want %.5f", i, x[i], w)
 		}
 	}
+	detail := make([]float32, f.DetailDim())
+	f.DetailTo(detail, observation(task, first, second, tool))
+	for i, w := range []float64{math.Tanh(1.5), math.Tanh(1), 0} {
+		if math.Abs(float64(detail[i])-w) > 1e-3 {
+			t.Errorf("detail %d is %.5f, want %.5f", i, detail[i], w)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { f.DetailTo(detail, observationScratch) }); n != 0 {
+		t.Errorf("%v allocations of the details", n)
+	}
 	// A quarter turn of the square leg and a rigid motion of the whole scene change nothing but the tool's frame.
 	_, turned := assembled(task, 1, 0.1+math.Pi/2, geom.Vec3{0.003, seat + 0.002, 0}, 0)
 	y := make([]float32, f.Dim())

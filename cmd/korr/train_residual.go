@@ -135,7 +135,7 @@ func (o *trainResidualOptions) open() (*run.Folder, error) {
 
 // inputs loads the parts that training starts from.
 func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
-	in := td3.Inputs{Log: o.log, NewEnv: func(int) (sim.Env, error) { return o.newEnv(o.condition()) }}
+	in := td3.Inputs{Log: o.log, NewEnv: o.trainingEnv}
 	base, err := o.loadPolicy(o.cfg.Residual.Base)
 	if err != nil {
 		return in, err
@@ -163,6 +163,15 @@ func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
 	}
 	in.Demos = data.Episodes
 	return in, nil
+}
+
+// trainingEnv makes environment i of a run: those that collect are dealt residual.pushes, those that evaluate have sim.perturb.
+func (o *trainResidualOptions) trainingEnv(i int) (sim.Env, error) {
+	c, r := o.condition(), o.cfg.Residual
+	if len(r.Pushes) > 0 && i < r.Envs {
+		c.Perturb = r.Pushes[i%len(r.Pushes)]
+	}
+	return o.newEnv(c)
 }
 
 // loadKoopman reads a model's checkpoint, or takes the model out of a policy's.
@@ -209,16 +218,22 @@ func td3Config(c *configs.Config, workers int) td3.Config {
 	r := c.Residual
 	f := foresight(r)
 	t, _ := trigger(r)
+	focus := 0
+	if r.Focus {
+		focus = sim.StateDim
+	}
 	return td3.Config{
+		Focus:  focus,
 		Method: r.Method, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, Trigger: t, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
 		Alpha: r.Alpha, AlphaGripper: r.AlphaGripper, Execute: c.Base.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
 		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,
 		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Pretrain: r.Pretrain, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
-		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho, NoiseFree: r.NoiseFree, NoiseOnset: r.NoiseOnset, NoiseStall: r.NoiseStall,
+		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho, NoiseFree: r.NoiseFree,
 		TargetNoise: r.TargetNoise, TargetNoiseClip: r.TargetNoiseClip,
 		KoopmanGradient: r.KoopmanGradient, KoopmanWeight: r.KoopmanWeight, KoopmanLR: r.KoopmanLR, ConstrainEvery: r.ConstrainEvery,
 		MaxSteps: c.Sim.MaxSteps, FailAfter: r.FailAfter, BootstrapTimeouts: r.BootstrapTimeouts,
+		Milestone: r.Milestone, Pushes: r.Pushes, LRDecay: r.LRDecay,
 		LogEvery: r.LogEvery, CheckpointEvery: r.CheckpointEvery, SaveReplay: r.SaveReplay, EvalEvery: r.EvalEvery, EvalEpisodes: r.EvalEpisodes,
 	}
 }

@@ -41,9 +41,12 @@ var builtInVariants = map[string][]string{
 	"korr-observer": {"residual.method=korr", "residual.observer_gain=0.02"},
 	"korr-replan":   {"residual.method=korr", "residual.innovation_action=replan"},
 	"korr-one-step": {"residual.method=korr", "residual.foresight=[1]"},
-	"published":     {"residual.method=korr", "residual.condition=published"},
+	"korr-blind":    {"residual.method=korr", "residual.observer_gain=0"},
+	"resip-all":     {"residual.method=resip", "residual.focus=false"},
+	"korr-all":      {"residual.method=korr", "residual.focus=false"},
+	"published":     {"residual.method=korr", "residual.condition=published", "residual.focus=false"},
 	"published-stop": {
-		"residual.method=korr", "residual.condition=published", "residual.koopman_gradient=false",
+		"residual.method=korr", "residual.condition=published", "residual.focus=false", "residual.koopman_gradient=false",
 	},
 }
 

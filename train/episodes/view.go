@@ -24,6 +24,7 @@ type Spec struct {
 	Koopman   *koopman.Model           // frozen, for a look-ahead; else nil
 	Foresight residual.Foresight       // what is read of the steps ahead
 	Trigger   residual.Trigger         // of which training knows the reaction replan
+	Focus     int                      // coordinates of the robot's state that an actor reads instead of the whole observation; 0 = all
 }
 
 // View follows one episode with the frozen base policy. Reset begins an episode.
@@ -31,11 +32,14 @@ type View struct {
 	Queue *basepolicy.Queue
 	Enc   *residual.Encoder
 	Track *residual.Tracker
+
+	xo, ub []float32 // encoded observation, normalised base action
 }
 
 // NewView returns a view with scratch of its own.
 func NewView(s Spec) (View, error) {
-	v := View{Queue: basepolicy.NewQueue(s.Base.NewChunker(), s.Execute), Enc: NewEncoder(s.Base, s.Features)}
+	v := View{Queue: basepolicy.NewQueue(s.Base.NewChunker(), s.Execute), Enc: NewEncoder(s.Base, s.Features).Focused(s.Focus)}
+	v.xo, v.ub = make([]float32, v.Enc.Dim()), make([]float32, v.Enc.ActDim())
 	var err error
 	v.Track, err = residual.NewTracker(v.Enc, s.Koopman, s.Foresight, s.Trigger)
 	return v, err
@@ -55,40 +59,33 @@ func (v View) Executed(cmdRaw []float32) { v.Track.Executed(cmdRaw) }
 
 // ObserveTo fills x [Dim] for a raw observation; the base policy advances.
 func (v View) ObserveTo(x, obs []float32) error {
-	v.Enc.EncodeTo(x, obs)
-	if v.Track.Observe(x).Triggered && v.Track.Reaction() == residual.ReplanNow {
+	v.Enc.EncodeTo(v.xo, obs)
+	if v.Track.Observe(v.xo).Triggered && v.Track.Reaction() == residual.ReplanNow {
 		v.Queue.Replan()
 	}
-	base := v.base(x)
-	if err := v.Queue.ActTo(base, x[:v.Enc.BaseDim()]); err != nil {
+	if err := v.Queue.ActTo(v.ub, v.xo[:v.Enc.BaseDim()]); err != nil {
 		return err
 	}
 	v.Queue.PlanTo(v.Track.Plan())
-	v.aheadTo(x, base, obs, v.Queue.Phase())
+	v.aheadTo(x, obs, v.Queue.Phase())
 	return nil
 }
 
-func (v View) aheadTo(x, base, obs []float32, phase float32) {
-	v.Enc.ActorInputTo(x, x, base, obs, phase)
+func (v View) aheadTo(x, obs []float32, phase float32) {
+	v.Enc.ActorInputTo(x, v.xo, v.ub, obs, phase)
 	v.Track.AheadTo(x[v.Enc.ActorInputDim():], obs)
 }
 
 // PeekTo fills x [Dim] for the last observation of an episode with the base action that would have come next. The base
 // policy does not advance.
 func (v View) PeekTo(x, obs []float32) error {
-	v.Enc.EncodeTo(x, obs)
-	v.Track.Observe(x)
-	base, phase := v.base(x), v.Queue.NextPhase()
-	if err := v.Queue.PeekTo(base, x[:v.Enc.BaseDim()]); err != nil {
+	v.Enc.EncodeTo(v.xo, obs)
+	v.Track.Observe(v.xo)
+	phase := v.Queue.NextPhase()
+	if err := v.Queue.PeekTo(v.ub, v.xo[:v.Enc.BaseDim()]); err != nil {
 		return err
 	}
 	v.Queue.PeekPlanTo(v.Track.Plan())
-	v.aheadTo(x, base, obs, phase)
+	v.aheadTo(x, obs, phase)
 	return nil
-}
-
-// base is the base action's place in a network input.
-func (v View) base(x []float32) []float32 {
-	d := v.Enc.Dim()
-	return x[d : d+v.Enc.ActDim()]
 }

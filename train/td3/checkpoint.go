@@ -14,7 +14,7 @@ import (
 )
 
 // stateFormat marks a trainer's state, in its metadata.
-const stateFormat = "korr/td3.State/1"
+const stateFormat = "korr/td3.State/2"
 
 // progress is the part of a state that is not tensors.
 type progress struct {
@@ -36,7 +36,7 @@ type progress struct {
 
 type storedSlot struct {
 	Seed    uint64           `json:"seed"`
-	Engaged bool             `json:"engaged"`
+	Engaged int              `json:"engaged"`
 	Frame   int              `json:"frame"`
 	Pending []replay.Pending `json:"pending"`
 }

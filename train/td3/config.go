@@ -20,6 +20,9 @@ type Config struct {
 	Condition    residual.Condition `json:"condition"`
 	Foresight    []int              `json:"foresight"`     // steps ahead, unless published
 	ObserverGain float64            `json:"observer_gain"` // of the disturbance observer of a look-ahead; 0 = none
+	// Focus is how many leading coordinates of the normalised observation actor and critics read beside the task's features; 0 = all.
+	// Those of the robot's state are enough: the features say where the parts that matter stand to each other and to the tool.
+	Focus int `json:"focus"`
 	// Trigger is the policy's; of its reactions the rollouts know replan. It needs a frozen model, not a published KORR's.
 	Trigger residual.Trigger `json:"trigger"`
 	Seed    uint64           `json:"seed"`
@@ -46,6 +49,7 @@ type Config struct {
 	TargetMax    float64 `json:"target_max"`    // targets are clipped to [0, TargetMax]: the return's bound; 0 = not clipped
 	ActorLR      float64 `json:"actor_lr"`
 	CriticLR     float64 `json:"critic_lr"`
+	LRDecay      float64 `json:"lr_decay"`       // last share of the run over which all learning rates fall to 0
 	GradClip     float64 `json:"grad_clip"`      // on the gradient norm of actor and Koopman model together; 0 = off
 	UTD          float64 `json:"utd"`            // critic updates per environment step
 	PolicyDelay  int     `json:"policy_delay"`   // critic updates per actor update
@@ -63,8 +67,6 @@ type Config struct {
 	NoiseSteps      int     `json:"noise_steps"`       // environment steps from NoiseStart to NoiseEnd
 	NoiseRho        float64 `json:"noise_rho"`         // autocorrelation from step to step
 	NoiseFree       float64 `json:"noise_free"`        // share of the environments that act without noise once the actor acts
-	NoiseOnset      int     `json:"noise_onset"`       // control steps after which an episode in which nothing is engaged counts as stalled; 0 = never
-	NoiseStall      float64 `json:"noise_stall"`       // standard deviation of the noise of a stalled episode, where it is more than the others'
 	TargetNoise     float64 `json:"target_noise"`      // smoothing of the target policy
 	TargetNoiseClip float64 `json:"target_noise_clip"` // its bound
 
@@ -75,9 +77,12 @@ type Config struct {
 	ConstrainEvery  int     `json:"constrain_every"` // actor updates between impositions of the spectral bound
 
 	// Episodes.
-	MaxSteps          int  `json:"max_steps"`          // cut an episode here (truncated); 0 = the environment's limit
-	FailAfter         int  `json:"fail_after"`         // end an episode that has not engaged by this step as failed (terminal); 0 = off
-	BootstrapTimeouts bool `json:"bootstrap_timeouts"` // false treats time-outs as terminal, as the published code does
+	MaxSteps          int     `json:"max_steps"`          // cut an episode here (truncated); 0 = the environment's limit
+	FailAfter         int     `json:"fail_after"`         // end an episode that has not engaged by this step as failed (terminal); 0 = off
+	BootstrapTimeouts bool    `json:"bootstrap_timeouts"` // false treats time-outs as terminal, as the published code does
+	Milestone         float64 `json:"milestone"`          // reward when the first pair of an episode engages; 0 = the sparse reward alone
+	// Pushes are the strengths of the pushes that NewEnv deals to the environments in turn; for the record.
+	Pushes []float64 `json:"pushes"`
 
 	// Reports, in environment steps; 0 = never.
 	LogEvery        int  `json:"log_every"`
@@ -140,14 +145,15 @@ func (c *Config) Validate() error {
 		{"actor_lr", c.ActorLR > 0, "above 0"},
 		{"critic_lr", c.CriticLR > 0, "above 0"},
 		{"koopman_lr", c.KoopmanLR > 0 || c.Method != KORR, "above 0"},
+		{"lr_decay", c.LRDecay >= 0 && c.LRDecay <= 1, "in [0, 1]"},
+		{"milestone", c.Milestone >= 0, "at least 0"},
+		{"focus", c.Focus >= 0 && (c.Focus == 0 || !c.latent()), "0 for a korr that reads its latent, else at least 0"},
 		{"grad_clip", c.GradClip >= 0, "at least 0"},
 		{"utd", c.UTD > 0, "above 0"},
 		{"policy_delay", c.PolicyDelay >= 1, "at least 1"},
 		{"actor_start", c.CriticStart >= 0 && c.ActorStart >= c.CriticStart, "at least critic_start"},
 		{"demo_fraction", c.DemoFraction >= 0 && c.DemoFraction <= 1, "in [0, 1]"},
 		{"noise_rho", c.NoiseRho >= 0 && c.NoiseRho < 1, "in [0, 1)"},
-		{"noise_onset", c.NoiseOnset >= 0, "at least 0"},
-		{"noise_stall", c.NoiseStall >= 0, "at least 0"},
 		{"noise_free", c.NoiseFree >= 0 && c.NoiseFree <= 1, "in [0, 1]"},
 		{"noise", min(c.WarmUpNoise, c.NoiseStart, c.NoiseEnd, c.TargetNoise, c.TargetNoiseClip) >= 0, "at least 0"},
 		{"koopman_weight", c.KoopmanWeight >= 0, "at least 0"},
@@ -187,6 +193,15 @@ func widths(w []int) bool {
 		}
 	}
 	return len(w) > 0
+}
+
+// rate is the factor on the learning rates at an environment step: 1, and over the last LRDecay of the run it falls to 0.
+func (c *Config) rate(step int) float64 {
+	left := 1 - float64(step)/float64(c.Steps)
+	if c.LRDecay == 0 || left >= c.LRDecay {
+		return 1
+	}
+	return max(0, left/c.LRDecay)
 }
 
 // sigma is the standard deviation of the exploration noise at an environment

@@ -37,12 +37,16 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 		e := &recorded[i]
 		s.nstep = replay.NewNStep(buffer, cfg.NStep, cfg.Gamma)
 		s.Reset(e.Seed)
+		s.engaged = 0
 		if got, want := len(e.State)+len(e.Env), e.Len()*len(obs); got != want || len(e.Executed) != e.Len()*d.act {
 			return nil, fmt.Errorf("td3: demonstration %d of %d frames has %d observed and %d executed values, want %d and %d: was it recorded for another task?",
 				i, e.Len(), got, len(e.Executed), want, e.Len()*d.act)
 		}
 		for t := range e.Len() {
 			e.ObsTo(obs, t)
+			if s.engaged == 0 && t > 0 && (e.Reward[t-1] > 0 || in.Engaged != nil && in.Engaged(obs)) {
+				s.engaged = t
+			}
 			if err := s.observe(obs); err != nil {
 				return nil, fmt.Errorf("demonstration %d, frame %d: %w", i, t, err)
 			}
@@ -53,7 +57,7 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 			if !reachable(act, s.x[d.obs:], scale) {
 				outside++
 			}
-			s.link(e, t, frame)
+			s.link(e, t, frame, cfg.Milestone)
 		}
 	}
 	if frames > 0 {
@@ -62,15 +66,19 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 	return out, nil
 }
 
-// link records the step that led to frame t, and the end of the episode.
-func (s *slot) link(e *dataset.Episode, t, frame int) {
+// link records the step that led to frame t, with the milestone's reward where it is due, and the end of the episode.
+func (s *slot) link(e *dataset.Episode, t, frame int, milestone float64) {
 	last := t == e.Len()-1
 	if t > 0 {
 		end := replay.Running
 		if last && !e.Success {
 			end = replay.Truncated
 		}
-		s.nstep.Push(s.frame, float64(e.Reward[t-1]), frame, end)
+		reward := float64(e.Reward[t-1])
+		if s.engaged == t {
+			reward += milestone
+		}
+		s.nstep.Push(s.frame, reward, frame, end)
 	}
 	s.frame = frame
 	if last && e.Success {

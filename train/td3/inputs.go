@@ -50,6 +50,7 @@ type Inputs struct {
 //	success             share of the last 100 training episodes, with exploration
 //	episodes, ended*    ended since the run began; since the last line, by outcome
 //	episode_steps       control steps per episode
+//	engaged             share of those episodes in which a pair engaged
 //	updates, actor_updates, buffer, noise, sim_errors
 //	critic_loss, q_mean, q_demo, q_online, target_mean
 //	q_spread            mean distance of the first critic's values from the last one's
@@ -71,7 +72,7 @@ func (in *Inputs) log() *slog.Logger {
 
 // spec says what the networks read.
 func (in *Inputs) spec(cfg *Config) episodes.Spec {
-	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight()}
+	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight(), Focus: cfg.Focus}
 	if !cfg.latent() {
 		s.Koopman, s.Trigger = in.Koopman, cfg.Trigger
 	}
@@ -82,7 +83,11 @@ func (in *Inputs) spec(cfg *Config) episodes.Spec {
 func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	base := in.Base.About()
 	enc := episodes.NewEncoder(in.Base, in.Features)
-	d := dims{obs: enc.Dim(), act: enc.ActDim()}
+	if cfg.Focus > enc.BaseDim() || cfg.Focus > 0 && in.Features == nil {
+		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", cfg.Focus, enc.BaseDim())
+	}
+	enc = enc.Focused(cfg.Focus)
+	d := dims{obs: enc.ActorObsDim(), act: enc.ActDim()}
 	if raw := base.Obs.RawDim(); spec.ObsDim != raw || spec.ActDim != base.ActDim() {
 		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
 			raw, base.ActDim(), spec.Task, spec.ObsDim, spec.ActDim)
@@ -91,7 +96,7 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 		return d, fmt.Errorf("td3: execute is %d, the base policy's chunks have %d actions", cfg.Execute, base.Horizon)
 	}
 	if cfg.Method == KORR || in.Koopman != nil {
-		if err := in.checkKoopman(d); err != nil {
+		if err := in.checkKoopman(enc); err != nil {
 			return d, err
 		}
 	}
@@ -103,13 +108,13 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	return d, nil
 }
 
-func (in *Inputs) checkKoopman(d dims) error {
+func (in *Inputs) checkKoopman(enc *residual.Encoder) error {
 	if in.Koopman == nil {
 		return errors.New("td3: korr needs a Koopman model: run `korr train koopman` first")
 	}
-	if k := in.Koopman.Config(); k.ObsDim != d.obs || k.ActDim != d.act {
+	if k := in.Koopman.Config(); k.ObsDim != enc.Dim() || k.ActDim != enc.ActDim() {
 		return fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it with the same features setting",
-			k.ObsDim, k.ActDim, d.obs, d.act)
+			k.ObsDim, k.ActDim, enc.Dim(), enc.ActDim())
 	}
 	return nil
 }

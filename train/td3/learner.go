@@ -76,6 +76,17 @@ func newLearner(cfg *Config, d dims, a *actor, online, demos *replay.Buffer) *le
 
 func (l *learner) close() { l.workers.close() }
 
+// setRate scales every learning rate by f.
+func (l *learner) setRate(f float64) {
+	l.actor.headOpt.LR = float32(f * l.cfg.ActorLR)
+	if l.actor.modelOpt != nil {
+		l.actor.modelOpt.LR = float32(f * l.cfg.KoopmanLR)
+	}
+	for _, c := range l.critics {
+		c.opt.LR = float32(f * l.cfg.CriticLR)
+	}
+}
+
 // update takes one step of every critic and, if asked to, one of the actor on
 // the same batch.
 func (l *learner) update(withActor bool) error {

@@ -55,44 +55,22 @@ func TestActionsStayInReach(t *testing.T) {
 	}
 }
 
-// TestNoiseOnset: the environments of noise_free act as the policy does, until their episode stalls; then all shake more.
-func TestNoiseOnset(t *testing.T) {
+// TestNoiseFree: once the actor acts, the environments of noise_free act as the policy does.
+func TestNoiseFree(t *testing.T) {
 	cfg := pointConfig()
-	cfg.NoiseFree, cfg.NoiseOnset, cfg.NoiseStall = 0.5, 5, 0.8
+	cfg.NoiseFree = 0.5
 	ro := newPointRollout(t, cfg, 4, func(int) *pointEnv { return &pointEnv{} })
-	r := make([]float32, 4*sim.ActDim)
-	shaken := func() (out []bool) {
+	shaken := func(r []float32) (out []bool) {
 		ro.choose(r, 0.3)
 		for i := range ro.slots {
 			out = append(out, slices.Max(ro.r[i*sim.ActDim:(i+1)*sim.ActDim]) > 0)
 		}
 		return out
 	}
-	for _, c := range []struct {
-		steps   int
-		engaged bool
-		want    []bool
-	}{
-		{0, false, []bool{false, false, true, true}},
-		{4, false, []bool{false, false, true, true}},
-		{5, false, []bool{true, true, true, true}},
-		{5, true, []bool{false, false, true, true}},
-	} {
-		for i := range ro.slots {
-			ro.slots[i].steps, ro.slots[i].engaged = c.steps, c.engaged
-		}
-		if got := shaken(); !slices.Equal(got, c.want) {
-			t.Errorf("at step %d, engaged %v: %v shake, want %v", c.steps, c.engaged, got, c.want)
-		}
+	if got, want := shaken(make([]float32, 4*sim.ActDim)), []bool{false, false, true, true}; !slices.Equal(got, want) {
+		t.Errorf("%v shake, want %v", got, want)
 	}
-	if a, b := ro.shaking(3, 0.3), ro.shaking(3, 0.9); a != 0.3 || b != 0.9 {
-		t.Errorf("noise %v and %v where nothing stalls", a, b)
-	}
-	ro.slots[3].engaged = false
-	if a, b := ro.shaking(3, 0.3), ro.shaking(3, 0.9); a != 0.8 || b != 0.9 {
-		t.Errorf("noise %v and %v in a stall, want 0.8 and no less than elsewhere", a, b)
-	}
-	if ro.choose(nil, 0.3); slices.Max(ro.r[:sim.ActDim]) <= 0 {
-		t.Error("before the actor acts, an environment stands still")
+	if got, want := shaken(nil), []bool{true, true, true, true}; !slices.Equal(got, want) {
+		t.Errorf("before the actor acts %v shake, want %v", got, want)
 	}
 }

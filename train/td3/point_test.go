@@ -133,6 +133,12 @@ type pointFeatures struct{}
 
 func (pointFeatures) Dim() int { return 3 }
 
+func (pointFeatures) DetailDim() int { return 1 }
+
+func (pointFeatures) DetailTo(dst, obs []float32) {
+	dst[0] = float32(math.Tanh(float64(obs[0]-obs[sim.StateDim]) / 0.001))
+}
+
 func (pointFeatures) FeaturesTo(dst, obs []float32) {
 	for i := range 3 {
 		dst[i] = float32(math.Tanh(float64(obs[i]-obs[sim.StateDim+i]) / 0.005))

@@ -20,9 +20,13 @@ import (
 var variants = map[string]func(*Config){
 	"resip": func(c *Config) { c.Method = ResiP },
 	"korr":  func(c *Config) { c.Method = KORR },
+	"focus": func(c *Config) { c.Method, c.Focus, c.LRDecay = ResiP, sim.StateDim, 0.5 },
 	"plan":  func(c *Config) { c.Method, c.Condition = ResiP, residual.Plan },
 	"lookahead": func(c *Config) {
 		c.Method, c.Condition, c.Foresight = KORR, residual.Lookahead, []int{1, 3}
+	},
+	"focused lookahead": func(c *Config) {
+		c.Method, c.Condition, c.Foresight, c.Focus = KORR, residual.Lookahead, []int{2}, sim.StateDim
 	},
 	"observer": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.ObserverGain = KORR, residual.Lookahead, []int{2}, 0.3

@@ -17,7 +17,7 @@ type slot struct {
 	nstep   *replay.NStep
 	seed    uint64
 	steps   int
-	engaged bool
+	engaged int       // the step after which the first pair was engaged; 0 = none yet
 	frame   int       // of the present observation
 	x       []float32 // its network input
 	actions []float32 // raw, since the reset: enough to simulate the episode again
@@ -93,8 +93,8 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 	for i := range ro.slots {
 		s := &ro.slots[i]
 		sd := float32(sigma)
-		if r != nil {
-			sd = ro.shaking(i, sd)
+		if r != nil && i < int(ro.cfg.NoiseFree*float64(len(ro.slots))) { // it acts as the policy will
+			sd = 0
 		}
 		for j := i * u; j < (i+1)*u; j++ {
 			v := sd * noise[j]
@@ -112,19 +112,6 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 		s.Executed(act)
 		s.actions = append(s.actions, act...)
 	}
-}
-
-// shaking is the standard deviation of environment i's noise where that of the others is sd: none where it acts as the policy will, and
-// NoiseStall where its episode stalls.
-func (ro *rollout) shaking(i int, sd float32) float32 {
-	s := &ro.slots[i]
-	switch {
-	case ro.cfg.NoiseOnset > 0 && s.steps >= ro.cfg.NoiseOnset && !s.engaged:
-		return max(sd, float32(ro.cfg.NoiseStall))
-	case i < int(ro.cfg.NoiseFree*float64(len(ro.slots))):
-		return 0
-	}
-	return sd
 }
 
 // simulate executes the chosen actions. It touches nothing the learner reads.
@@ -166,6 +153,9 @@ func (ro *rollout) record() error {
 // advance encodes the observation that slot i came to and links it.
 func (ro *rollout) advance(i int, end replay.End) error {
 	s, reward := &ro.slots[i], float64(ro.results[i].Reward)
+	if s.engaged == s.steps {
+		reward += ro.cfg.Milestone
+	}
 	if end == replay.Running {
 		if err := s.observe(ro.rawObs(i)); err != nil {
 			return err
@@ -182,6 +172,7 @@ func (ro *rollout) advance(i int, end replay.End) error {
 	ro.ended++
 	ro.stats.episodes++
 	ro.stats.steps.add(float64(s.steps))
+	ro.stats.engaged.add(indicator(s.engaged > 0))
 	ro.recent.add(ro.results[i].Success)
 	return nil
 }
@@ -195,13 +186,13 @@ func (ro *rollout) rawObs(i int) []float32 {
 // episode to count if it was the last.
 func (ro *rollout) end(i int) (replay.End, *int) {
 	s, res := &ro.slots[i], ro.results[i]
-	if !s.engaged {
-		s.engaged = res.Reward > 0 || ro.in.Engaged != nil && ro.in.Engaged(ro.rawObs(i))
+	if s.engaged == 0 && (res.Reward > 0 || ro.in.Engaged != nil && ro.in.Engaged(ro.rawObs(i))) {
+		s.engaged = s.steps
 	}
 	switch {
 	case res.Success:
 		return replay.Terminated, &ro.stats.successes
-	case res.Terminated, ro.cfg.FailAfter > 0 && s.steps >= ro.cfg.FailAfter && !s.engaged:
+	case res.Terminated, ro.cfg.FailAfter > 0 && s.steps >= ro.cfg.FailAfter && s.engaged == 0:
 		return replay.Terminated, &ro.stats.failed
 	case !res.Truncated && (ro.cfg.MaxSteps == 0 || s.steps < ro.cfg.MaxSteps):
 		return replay.Running, nil
@@ -244,7 +235,7 @@ func (ro *rollout) restart() error {
 
 // start takes up a new episode at its first observation.
 func (s *slot) start(episodeSeed uint64, obs []float32) error {
-	s.seed, s.steps, s.engaged, s.actions = episodeSeed, 0, false, s.actions[:0]
+	s.seed, s.steps, s.engaged, s.actions = episodeSeed, 0, 0, s.actions[:0]
 	s.View.Reset(episodeSeed)
 	return s.observe(obs)
 }

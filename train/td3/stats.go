@@ -106,6 +106,7 @@ func (w *window) rate() float64 {
 type rolloutStats struct {
 	episodes, successes, failed, timeouts, errors int
 	steps                                         mean // per episode
+	engaged                                       mean // whether a pair engaged
 }
 
 func (s *rolloutStats) put(values map[string]float64) {
@@ -114,5 +115,14 @@ func (s *rolloutStats) put(values map[string]float64) {
 		"ended_timeout": float64(s.timeouts), "sim_errors": float64(s.errors),
 	})
 	s.steps.put(values, "episode_steps")
+	s.engaged.put(values, "engaged")
 	*s = rolloutStats{}
+}
+
+// indicator is 1 or 0.
+func indicator(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

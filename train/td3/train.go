@@ -236,6 +236,7 @@ func (t *trainer) learn() error {
 		return nil
 	}
 	start, before := time.Now(), t.learner.updates
+	t.learner.setRate(t.cfg.rate(t.step))
 	if !t.warmed {
 		t.warmed = true
 		for range t.cfg.CriticWarmUp {

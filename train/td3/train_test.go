@@ -2,6 +2,7 @@ package td3
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 
@@ -137,6 +138,26 @@ func TestIterationsHardlyAllocate(t *testing.T) {
 		if err := errors.Join(tr.close(), batch.Close()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestRateFalls: learning rates fall linearly to 0 over the last share of the run, and reach every optimiser.
+func TestRateFalls(t *testing.T) {
+	cfg := shortConfig(ResiP)
+	cfg.Steps, cfg.LRDecay = 1000, 0.4
+	for step, want := range map[int]float64{0: 1, 600: 1, 800: 0.5, 1000: 0, 1016: 0} {
+		if got := cfg.rate(step); math.Abs(got-want) > 1e-12 {
+			t.Errorf("rate %v at step %d, want %v", got, step, want)
+		}
+	}
+	cfg.LRDecay = 0
+	if cfg.rate(999) != 1 {
+		t.Error("the rate falls without a decay")
+	}
+	l := newSmallLearner(t, nil)
+	l.setRate(0.5)
+	if l.actor.headOpt.LR != float32(l.cfg.ActorLR)/2 || l.critics[1].opt.LR != float32(l.cfg.CriticLR)/2 {
+		t.Errorf("rates %v and %v", l.actor.headOpt.LR, l.critics[1].opt.LR)
 	}
 }
 
