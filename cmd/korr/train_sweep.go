@@ -17,7 +17,6 @@ import (
 
 	"korr/configs"
 	"korr/internal/atomicfile"
-	"korr/internal/report"
 	"korr/residual"
 	"korr/sim"
 	"korr/train/eval"
@@ -57,7 +56,8 @@ func newCmdTrainSweep(a *app) *cobra.Command {
 		Short: "residuals of several variants and seeds, one after the other, and a table that compares them",
 		Long: `Trains every variant with every seed, plays what came out under every condition on the same episodes, and prints rates with
 95 % Wilson intervals over all seeds and each variant's paired difference to the reference (same training seed, same episode).
-Run again it goes on where it stopped: cells that are finished are skipped, trainings that were interrupted resume.
+Run again it goes on where it stopped: what is finished is skipped, trainings that were interrupted resume, and conditions
+or episodes that were not asked for before are played.
 
 A variant is a name (` + strings.Join(variantNames(), ", ") + `) or is defined by --define 'NAME key=value key=value'.`,
 		Example: `  korr train sweep --preset one_leg --data runs/demos --variants resip,korr,published --seeds 1-5 --set residual.steps=300000
@@ -91,28 +91,6 @@ func variantNames() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// sweepCell is one training and what its policy did: the content of cell.json.
-type sweepCell struct {
-	Variant  string           `json:"variant"`
-	Settings []string         `json:"settings"`
-	Seed     uint64           `json:"seed"`
-	Steps    int              `json:"steps"`
-	Seconds  float64          `json:"seconds"` // wall time of the training; of its last part if it was resumed
-	EvalSeed uint64           `json:"eval_seed"`
-	Results  []sweepCondition `json:"results"`
-}
-
-// sweepCondition is what the policy did under one condition, episode by episode.
-type sweepCondition struct {
-	Randomness string  `json:"randomness"`
-	Perturb    float64 `json:"perturb"`
-	Outcomes   []bool  `json:"outcomes"`
-}
-
-func (c sweepCondition) name() string {
-	return c.Randomness + ", pushes " + strconv.FormatFloat(c.Perturb, 'g', -1, 64)
 }
 
 func runSweep(ctx context.Context, o *sweepOptions) error {
@@ -201,7 +179,17 @@ func parseSeeds(text string) ([]uint64, error) {
 	return out, nil
 }
 
-// cell returns the finished cell, or trains and evaluates it.
+// conditions are those of the evaluation.
+func (o *sweepOptions) conditions() (out []eval.Condition) {
+	for _, level := range o.cfg.Eval.Randomness {
+		for _, strength := range o.perturb {
+			out = append(out, eval.Condition{Task: o.cfg.Sim.Task, Randomness: level, Perturb: strength})
+		}
+	}
+	return out
+}
+
+// cell trains the cell and plays what came out, as far as that was not done before.
 func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweepCell, error) {
 	dir := filepath.Join(o.out, fmt.Sprintf("%s-%d", v.name, seed))
 	done := filepath.Join(dir, "cell.json")
@@ -213,24 +201,39 @@ func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweep
 		return nil, err
 	}
 	want := sweepCell{Variant: v.name, Settings: v.settings, Seed: seed, Steps: sub.cfg.Residual.Steps, EvalSeed: o.evalSeed}
-	if c, err := readCell(done, want); c != nil || err != nil {
-		return c, err
-	}
-	if err := o.train(ctx, &sub, dir); err != nil {
-		return nil, err
-	}
-	want.Seconds = trainedSeconds(dir)
-	if want.Results, err = o.evaluate(ctx, &sub, filepath.Join(dir, "checkpoints", "policy.safetensors")); err != nil {
-		return nil, err
-	}
-	text, err := json.MarshalIndent(want, "", "  ")
+	c, err := readCell(done, want)
 	if err != nil {
 		return nil, err
 	}
-	return &want, atomicfile.Write(done, append(text, '\n'))
+	if c == nil {
+		if err := o.train(ctx, &sub, dir); err != nil {
+			return nil, err
+		}
+		want.Seconds = trainedSeconds(dir)
+		c = &want
+	}
+	var missing []eval.Condition
+	for _, cond := range o.conditions() {
+		if _, played := c.result(cond, sub.cfg.Eval.Episodes); !played {
+			missing = append(missing, cond)
+		}
+	}
+	if len(missing) == 0 {
+		return c, nil
+	}
+	played, err := o.evaluate(ctx, &sub, filepath.Join(dir, "checkpoints", "policy.safetensors"), missing)
+	if err != nil {
+		return nil, err
+	}
+	c.add(played)
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return c, atomicfile.Write(done, append(text, '\n'))
 }
 
-// readCell reads a finished cell; nil when there is none. One of other settings is an error.
+// readCell reads a trained cell; nil when there is none. One of other settings is an error.
 func readCell(path string, want sweepCell) (*sweepCell, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -281,8 +284,8 @@ func trainedSeconds(dir string) float64 {
 	return last.WallS
 }
 
-// evaluate plays the policy under every condition.
-func (o *sweepOptions) evaluate(ctx context.Context, sub *app, path string) ([]sweepCondition, error) {
+// evaluate plays the policy under the conditions.
+func (o *sweepOptions) evaluate(ctx context.Context, sub *app, path string, conditions []eval.Condition) ([]sweepCondition, error) {
 	p, err := sub.loadPolicy(path)
 	if err != nil {
 		return nil, err
@@ -292,13 +295,8 @@ func (o *sweepOptions) evaluate(ctx context.Context, sub *app, path string) ([]s
 		return nil, err
 	}
 	spec := eval.Spec{
-		Episodes: sub.cfg.Eval.Episodes, Seed: o.evalSeed, Workers: sub.workers(), Open: eval.InProcess(sub.newEnv),
+		Conditions: conditions, Episodes: sub.cfg.Eval.Episodes, Seed: o.evalSeed, Workers: sub.workers(), Open: eval.InProcess(sub.newEnv),
 		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) { return newController(p, task) }}},
-	}
-	for _, level := range sub.cfg.Eval.Randomness {
-		for _, strength := range o.perturb {
-			spec.Conditions = append(spec.Conditions, eval.Condition{Task: p.Task, Randomness: level, Perturb: strength})
-		}
 	}
 	played, err := eval.Evaluate(ctx, spec)
 	if err != nil {
@@ -313,84 +311,4 @@ func (o *sweepOptions) evaluate(ctx context.Context, sub *app, path string) ([]s
 
 func newController(p *residual.Policy, task *sim.Task) (sim.Policy, error) {
 	return p.NewController(task.NewFeatures()), nil
-}
-
-// write prints a table for each condition.
-func (o *sweepOptions) write(w io.Writer, cells []sweepCell) error {
-	for i, cond := range cells[0].Results {
-		t := &report.Table{Columns: []report.Column{
-			{Name: "variant"},
-			{Name: "seeds", Right: true},
-			{Name: "steps", Right: true},
-			{Name: "minutes", Right: true},
-			{Name: "solved", Right: true},
-			{Name: "success", Right: true},
-			{Name: "95 % interval", Right: true},
-			{Name: "seeds' range", Right: true},
-			{Name: "minus " + o.reference, Right: true},
-			{Name: "95 % interval", Right: true},
-		}}
-		for _, name := range o.variants {
-			t.Rows = append(t.Rows, sweepRow(cells, name, o.reference, i))
-		}
-		if _, err := fmt.Fprintf(w, "%s\n\n", cond.name()); err != nil {
-			return err
-		}
-		if err := t.WriteText(w); err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintln(w); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sweepRow sums a variant up under one condition. The difference pairs the seeds that both variants have finished.
-func sweepRow(cells []sweepCell, name, reference string, cond int) []string {
-	ref := map[uint64][]bool{}
-	for _, c := range cells {
-		if c.Variant == reference {
-			ref[c.Seed] = c.Results[cond].Outcomes
-		}
-	}
-	var all, mine, theirs []bool
-	seeds, steps, seconds := 0, 0, 0.0
-	low, high := 1.0, 0.0
-	for _, c := range cells {
-		if c.Variant != name {
-			continue
-		}
-		out := c.Results[cond].Outcomes
-		all = append(all, out...)
-		rate := float64(successes(out)) / float64(len(out))
-		low, high = min(low, rate), max(high, rate)
-		seeds, steps, seconds = seeds+1, c.Steps, seconds+c.Seconds
-		if r, ok := ref[c.Seed]; ok && len(r) == len(out) {
-			mine, theirs = append(mine, out...), append(theirs, r...)
-		}
-	}
-	if seeds == 0 {
-		return []string{name, "0", "", "", "", "", "", "", "", ""}
-	}
-	k := successes(all)
-	ci := eval.Wilson(k, len(all))
-	row := []string{
-		name, strconv.Itoa(seeds), strconv.Itoa(steps), fmt.Sprintf("%.1f", seconds/60/float64(seeds)), fmt.Sprintf("%d/%d", k, len(all)),
-		fmt.Sprintf("%.1f %%", 100*float64(k)/float64(len(all))), fmt.Sprintf("%.1f – %.1f", 100*ci[0], 100*ci[1]), fmt.Sprintf("%.0f – %.0f", 100*low, 100*high), "", "",
-	}
-	if len(mine) > 0 && name != reference {
-		d := eval.PairedDifference(mine, theirs)
-		row[8], row[9] = fmt.Sprintf("%+.1f", 100*d.Rate), fmt.Sprintf("%+.1f – %+.1f", 100*d.CI95[0], 100*d.CI95[1])
-	}
-	return row
-}
-
-func successes(outcomes []bool) (n int) {
-	for _, s := range outcomes {
-		if s {
-			n++
-		}
-	}
-	return n
 }

@@ -5,17 +5,21 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"korr/train/eval"
 )
 
 // TestSweep trains two variants with two seeds, finds its cells finished, and refuses cells of other settings.
 func TestSweep(t *testing.T) {
 	out := t.TempDir()
-	args := append([]string{
+	cells := append([]string{
 		"train", "sweep", "--out", out, "--variants", "resip,small", "--define", "small residual.method=resip residual.actor_hidden=8",
-		"--seeds", "1-2", "--steps", "160", "--episodes", "2", "--perturb", "0,1",
+		"--seeds", "1-2", "--steps", "160", "--episodes", "2",
 	}, tiny...)
+	args := append(slices.Clone(cells), "--perturb", "0,1")
 	table := ok(t, args...)
 	for _, want := range []string{"low, pushes 0", "low, pushes 1", "small", "/4 "} {
 		if !strings.Contains(table, want) {
@@ -38,6 +42,14 @@ func TestSweep(t *testing.T) {
 	}
 	if again := ok(t, args...); again != table {
 		t.Errorf("resumed:\n%s\nwant\n%s", again, table)
+	}
+	// Another condition and more episodes are played without training again.
+	more := ok(t, append(cells, "--perturb", "2,0", "--episodes", "3")...)
+	if !strings.Contains(more, "pushes 2") || strings.Contains(more, "pushes 1") || !strings.Contains(more, "/6 ") {
+		t.Errorf("more:\n%s", more)
+	}
+	if again := ok(t, append(cells, "--perturb", "1")...); !strings.Contains(again, "pushes 1") || !strings.Contains(table, again) {
+		t.Errorf("a condition played before:\n%s\nnot in\n%s", again, table)
 	}
 	if o := korr(t, append(args, "--steps", "200")...); o.code == exitOK || !strings.Contains(o.err, "other settings") {
 		t.Errorf("%+v", o)
@@ -69,14 +81,18 @@ func TestSweepRowPairsSeeds(t *testing.T) {
 		cell("resip", 1, true, false), cell("resip", 2, false, false),
 		cell("korr", 1, true, true), cell("korr", 3, true, true), // seed 3 has no partner
 	}
-	row := sweepRow(cells, "korr", "resip", 0)
+	low := eval.Condition{Randomness: "low"}
+	row := sweepRow(cells, "korr", "resip", low, 2)
 	if row[1] != "2" || row[4] != "4/4" || row[8] != "+50.0" {
 		t.Errorf("%q", row)
 	}
-	if row := sweepRow(cells, "resip", "resip", 0); row[4] != "1/4" || row[7] != "0 – 50" || row[8] != "" {
+	if row := sweepRow(cells, "resip", "resip", low, 2); row[4] != "1/4" || row[7] != "0 – 50" || row[8] != "" {
 		t.Errorf("%q", row)
 	}
-	if row := sweepRow(cells, "none", "resip", 0); row[1] != "0" {
+	if row := sweepRow(cells, "none", "resip", low, 2); row[1] != "0" {
 		t.Errorf("%q", row)
+	}
+	if row := sweepRow(cells, "korr", "resip", low, 3); row[1] != "0" {
+		t.Errorf("a row of three episodes a seed from two: %q", row)
 	}
 }

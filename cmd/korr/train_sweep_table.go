@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"korr/internal/report"
+	"korr/train/eval"
+)
+
+// sweepCell is one training and what its policy did: the content of cell.json.
+type sweepCell struct {
+	Variant  string           `json:"variant"`
+	Settings []string         `json:"settings"`
+	Seed     uint64           `json:"seed"`
+	Steps    int              `json:"steps"`
+	Seconds  float64          `json:"seconds"` // wall time of the training; of its last part if it was resumed
+	EvalSeed uint64           `json:"eval_seed"`
+	Results  []sweepCondition `json:"results"`
+}
+
+// sweepCondition is what the policy did under one condition, episode by episode.
+type sweepCondition struct {
+	Randomness string  `json:"randomness"`
+	Perturb    float64 `json:"perturb"`
+	Outcomes   []bool  `json:"outcomes"`
+}
+
+// result is what the cell's policy did under a condition; false when that was not played, or in fewer or more episodes.
+func (c *sweepCell) result(cond eval.Condition, episodes int) (sweepCondition, bool) {
+	for _, r := range c.Results {
+		if r.Randomness == string(cond.Randomness) && r.Perturb == cond.Perturb && len(r.Outcomes) == episodes {
+			return r, true
+		}
+	}
+	return sweepCondition{}, false
+}
+
+// add takes up results, in the place of those of the same condition.
+func (c *sweepCell) add(played []sweepCondition) {
+	for _, p := range played {
+		c.Results = slices.DeleteFunc(c.Results, func(r sweepCondition) bool {
+			return r.Randomness == p.Randomness && r.Perturb == p.Perturb
+		})
+	}
+	c.Results = append(c.Results, played...)
+}
+
+// write prints a table for each condition.
+func (o *sweepOptions) write(w io.Writer, cells []sweepCell) error {
+	for _, cond := range o.conditions() {
+		t := &report.Table{Columns: []report.Column{
+			{Name: "variant"},
+			{Name: "seeds", Right: true},
+			{Name: "steps", Right: true},
+			{Name: "minutes", Right: true},
+			{Name: "solved", Right: true},
+			{Name: "success", Right: true},
+			{Name: "95 % interval", Right: true},
+			{Name: "seeds' range", Right: true},
+			{Name: "minus " + o.reference, Right: true},
+			{Name: "95 % interval", Right: true},
+		}}
+		for _, name := range o.variants {
+			t.Rows = append(t.Rows, sweepRow(cells, name, o.reference, cond, o.cfg.Eval.Episodes))
+		}
+		if _, err := fmt.Fprintf(w, "%s, pushes %g\n\n", cond.Randomness, cond.Perturb); err != nil {
+			return err
+		}
+		if err := t.WriteText(w); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepRow sums a variant up under one condition. The difference pairs the seeds that both variants have finished.
+func sweepRow(cells []sweepCell, name, reference string, cond eval.Condition, episodes int) []string {
+	ref := map[uint64][]bool{}
+	for _, c := range cells {
+		if r, played := c.result(cond, episodes); played && c.Variant == reference {
+			ref[c.Seed] = r.Outcomes
+		}
+	}
+	var all, mine, theirs []bool
+	seeds, steps, seconds := 0, 0, 0.0
+	low, high := 1.0, 0.0
+	for _, c := range cells {
+		r, played := c.result(cond, episodes)
+		if !played || c.Variant != name {
+			continue
+		}
+		out := r.Outcomes
+		all = append(all, out...)
+		rate := float64(successes(out)) / float64(len(out))
+		low, high = min(low, rate), max(high, rate)
+		seeds, steps, seconds = seeds+1, c.Steps, seconds+c.Seconds
+		if r, ok := ref[c.Seed]; ok && len(r) == len(out) {
+			mine, theirs = append(mine, out...), append(theirs, r...)
+		}
+	}
+	if seeds == 0 {
+		return []string{name, "0", "", "", "", "", "", "", "", ""}
+	}
+	k := successes(all)
+	ci := eval.Wilson(k, len(all))
+	row := []string{
+		name, strconv.Itoa(seeds), strconv.Itoa(steps), fmt.Sprintf("%.1f", seconds/60/float64(seeds)), fmt.Sprintf("%d/%d", k, len(all)),
+		fmt.Sprintf("%.1f %%", 100*float64(k)/float64(len(all))), fmt.Sprintf("%.1f – %.1f", 100*ci[0], 100*ci[1]), fmt.Sprintf("%.0f – %.0f", 100*low, 100*high), "", "",
+	}
+	if len(mine) > 0 && name != reference {
+		d := eval.PairedDifference(mine, theirs)
+		row[8], row[9] = fmt.Sprintf("%+.1f", 100*d.Rate), fmt.Sprintf("%+.1f – %+.1f", 100*d.CI95[0], 100*d.CI95[1])
+	}
+	return row
+}
+
+func successes(outcomes []bool) (n int) {
+	for _, s := range outcomes {
+		if s {
+			n++
+		}
+	}
+	return n
+}
