@@ -130,8 +130,7 @@ type Residual struct {
 	InnovationLimit   float64   `yaml:"innovation_limit"`  // multiple of the calibrated limit
 	Focus             bool      `yaml:"focus"`
 	Features          bool      `yaml:"features"`
-	Alpha             float64   `yaml:"alpha"`         // largest residual, of the normalised action
-	AlphaGripper      float64   `yaml:"alpha_gripper"` // 0 = alpha
+	Alpha             float64   `yaml:"alpha"` // largest residual, of the normalised action
 	Envs              int       `yaml:"envs"`
 	Steps             int       `yaml:"steps"` // environment steps
 	ActorHidden       []int     `yaml:"actor_hidden"`

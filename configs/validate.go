@@ -161,7 +161,6 @@ func (c *Config) residualRules() []rule {
 		oneOf("residual.innovation_source", r.InnovationSource, "model", "change"),
 		positive("residual.innovation_limit", r.InnovationLimit),
 		within("residual.alpha", r.Alpha, 0, 1),
-		within("residual.alpha_gripper", r.AlphaGripper, 0, 2),
 		atLeast("residual.envs", r.Envs, 1),
 		atLeast("residual.steps", r.Steps, 1),
 		widths("residual.actor_hidden", r.ActorHidden),

@@ -34,7 +34,6 @@ type stored struct {
 	Koopman      bool              `json:"koopman"`
 	Actor        *storedActor      `json:"actor,omitempty"`
 	Alpha        float32           `json:"alpha"`
-	Gripper      float32           `json:"alpha_gripper,omitempty"` // absent = alpha
 	Squash       string            `json:"squash"`
 	Execute      int               `json:"execute"`
 	Features     bool              `json:"features"`
@@ -84,7 +83,7 @@ func (p *Policy) File() (*tensorfile.File, error) {
 		return nil, err
 	}
 	head := stored{
-		Method: p.Method, Task: p.Task, Base: print, Koopman: p.Koopman != nil, Alpha: p.Alpha, Gripper: p.Gripper,
+		Method: p.Method, Task: p.Task, Base: print, Koopman: p.Koopman != nil, Alpha: p.Alpha,
 		Squash: tanhName, Execute: p.Execute, Features: p.Features, Meta: p.Meta,
 		Condition: p.Foresight.Condition, Steps: p.Foresight.Steps, ObserverGain: p.Foresight.ObserverGain,
 	}
@@ -139,11 +138,13 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 		return nil, fmt.Errorf("format is %q, want %q: not a residual policy of this program", got, policyFormat)
 	}
 	var head stored
-	if err := json.Unmarshal([]byte(f.Meta["policy"]), &head); err != nil {
+	d := json.NewDecoder(strings.NewReader(f.Meta["policy"]))
+	d.DisallowUnknownFields() // a setting this program does not know would change what acts
+	if err := d.Decode(&head); err != nil {
 		return nil, fmt.Errorf("metadata %q: %w", "policy", err)
 	}
 	p := &Policy{
-		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha, Gripper: head.Gripper,
+		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha,
 		Execute: head.Execute, Features: head.Features, Meta: head.Meta,
 		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain},
 	}

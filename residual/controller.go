@@ -55,7 +55,6 @@ type Config struct {
 	Latent    bool       // Head reads z' (published KORR), else x and what Tracker adds
 	Tracker   *Tracker   // looks ahead with a model of its own, in Predictor's place; made for Encoder
 	Alpha     float32    // scale of the residual
-	Gripper   float32    // its scale for the gripper, the action's last component; 0 = Alpha
 	Squash    Squash     // of what Head gives
 }
 
@@ -77,7 +76,6 @@ type Controller struct {
 	ub, r []float32 // base action, residual
 	u     []float32 // executed action, normalised
 	zb    []float32 // prediction with the base action
-	scale []float32 // of r's components
 	acted bool      // u holds an action of this episode
 }
 
@@ -90,8 +88,8 @@ func NewController(cfg Config) (*Controller, error) {
 		return nil, errors.New("residual: a tracker brings its own predictor")
 	case cfg.Head != nil && cfg.Latent && cfg.Predictor == nil && cfg.Tracker == nil:
 		return nil, errors.New("residual: a head that reads the predicted latent needs a predictor")
-	case !scales(cfg.Alpha, cfg.Gripper):
-		return nil, fmt.Errorf("residual: alpha = %g, of the gripper %g, want numbers >= 0", cfg.Alpha, cfg.Gripper)
+	case !(cfg.Alpha >= 0 && cfg.Alpha <= math.MaxFloat32):
+		return nil, fmt.Errorf("residual: alpha = %g, want a number >= 0", cfg.Alpha)
 	case cfg.Squash != Tanh && cfg.Squash != Linear:
 		return nil, fmt.Errorf("residual: unknown squash %d", cfg.Squash)
 	}
@@ -102,7 +100,7 @@ func NewController(cfg Config) (*Controller, error) {
 	c := &Controller{
 		cfg: cfg, track: cfg.Tracker,
 		xo: make([]float32, cfg.Encoder.Dim()),
-		ub: make([]float32, u), r: make([]float32, u), u: make([]float32, u), scale: Scale(cfg.Alpha, cfg.Gripper, u),
+		ub: make([]float32, u), r: make([]float32, u), u: make([]float32, u),
 	}
 	if cfg.Head != nil && !cfg.Latent {
 		c.x = make([]float32, cfg.Encoder.ActorInputDim()+c.track.Dim())
@@ -200,24 +198,6 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	return info, nil
 }
 
-// Scale is the largest residual of each of u components of a normalised action: alpha, and of the last one, the gripper's, gripper unless that
-// is 0. A gripper's command is a switch: a residual a tenth as large never keeps shut what the base would open.
-func Scale(alpha, gripper float32, u int) []float32 {
-	s := make([]float32, u)
-	for i := range s {
-		s[i] = alpha
-	}
-	if gripper > 0 && u > 0 {
-		s[u-1] = gripper
-	}
-	return s
-}
-
-// scales reports whether Scale takes them.
-func scales(alpha, gripper float32) bool {
-	return alpha >= 0 && alpha <= math.MaxFloat32 && gripper >= 0 && gripper <= math.MaxFloat32
-}
-
 // react composes the normalised action from u_b and r, as the trigger has it.
 func (c *Controller) react(seen Seen) {
 	reaction := Report
@@ -228,12 +208,12 @@ func (c *Controller) react(seen Seen) {
 		clear(c.r)
 		return // u still is the last action
 	}
-	by := float32(1)
+	scale := c.cfg.Alpha
 	if reaction == Shrink {
-		by = seen.Surprise
+		scale /= seen.Surprise
 	}
 	for i, r := range c.r {
-		c.u[i] = c.ub[i] + c.scale[i]/by*r
+		c.u[i] = c.ub[i] + scale*r
 	}
 	c.acted = true
 }

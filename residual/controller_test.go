@@ -151,23 +151,6 @@ func TestEncodedStep(t *testing.T) {
 	}
 }
 
-// TestGripperScale: the gripper's residual has a scale of its own, so that it can turn the switch that the base set.
-func TestGripperScale(t *testing.T) {
-	c := newController(t, Config{
-		Base: &scripted{acts: [][]float32{filled(10, -1)}}, Encoder: NewEncoder(identity(58), identity(10), nil), Head: &pick{gain: 1}, Alpha: 0.5, Gripper: 2, Squash: Linear,
-	})
-	act := make([]float32, 10)
-	if _, err := c.StepTo(act, filled(58, 0.75)); err != nil {
-		t.Fatal(err)
-	}
-	want := filled(10, -1+0.5*0.75)
-	want[9] = -1 + 2*0.75
-	near(t, "action", act, want, 1e-6)
-	if _, err := NewController(Config{Base: &scripted{}, Encoder: NewEncoder(identity(58), identity(10), nil), Gripper: -1}); err == nil {
-		t.Error("a negative scale was taken")
-	}
-}
-
 func TestBaseAlone(t *testing.T) {
 	c := newController(t, Config{Base: &scripted{acts: [][]float32{filled(10, 0.3)}}})
 	act := make([]float32, 10)

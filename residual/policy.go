@@ -36,7 +36,6 @@ type Policy struct {
 	Koopman   *koopman.Model    // required by MethodKORR; else optional, and only watched (innovation)
 	Actor     *nn.MLP           // pi; nil for MethodBase
 	Alpha     float32           // scale of the residual
-	Gripper   float32           // its scale for the gripper; 0 = Alpha
 	Squash    Squash            // of the actor's output
 	Execute   int               // actions executed of each chunk
 	Features  bool              // task features are part of the observation
@@ -82,8 +81,8 @@ func (p *Policy) Validate() error {
 	if h := p.Base.About().Horizon; p.Execute < 1 || p.Execute > h {
 		return fmt.Errorf("%w: execute %d of a chunk of %d actions", ErrPolicy, p.Execute, h)
 	}
-	if !scales(p.Alpha, p.Gripper) || p.Squash != Tanh && p.Squash != Linear {
-		return fmt.Errorf("%w: alpha %g, of the gripper %g, squash %d", ErrPolicy, p.Alpha, p.Gripper, p.Squash)
+	if !(p.Alpha >= 0 && p.Alpha <= math.MaxFloat32) || p.Squash != Tanh && p.Squash != Linear {
+		return fmt.Errorf("%w: alpha %g, squash %d", ErrPolicy, p.Alpha, p.Squash)
 	}
 	if err := p.Foresight.Validate(p.Method); err != nil {
 		return err
@@ -181,7 +180,7 @@ func (p *Policy) NewController(feats Features) *Controller {
 	}
 	cfg := Config{
 		Base:    basepolicy.NewQueue(p.Base.NewChunker(), p.Execute),
-		Encoder: enc, Latent: p.Method == MethodKORR && p.Foresight.published(), Alpha: p.Alpha, Gripper: p.Gripper, Squash: p.Squash,
+		Encoder: enc, Latent: p.Method == MethodKORR && p.Foresight.published(), Alpha: p.Alpha, Squash: p.Squash,
 	}
 	var err error
 	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight, p.Trigger); err != nil {

@@ -88,7 +88,7 @@ func TestPolicyRoundTrip(t *testing.T) {
 		for _, features := range []bool{false, true} {
 			p := testPolicy(t, method, features, true)
 			if method == MethodKORR {
-				p.Squash, p.Gripper = Linear, 1.5
+				p.Squash = Linear
 			}
 			path := filepath.Join(t.TempDir(), "p.safetensors")
 			if err := p.Save(path); err != nil {
@@ -187,7 +187,6 @@ func TestValidate(t *testing.T) {
 		"execute 0":          func(p *Policy) { p.Execute = 0 },
 		"execute 33":         func(p *Policy) { p.Execute = 33 },
 		"alpha":              func(p *Policy) { p.Alpha = -0.1 },
-		"gripper's alpha":    func(p *Policy) { p.Gripper = -0.1 },
 		"squash":             func(p *Policy) { p.Squash = 3 },
 		"features":           func(p *Policy) { p.Features = false },
 		"resip's actor":      func(p *Policy) { p.Method = MethodResiP },
@@ -271,9 +270,12 @@ func TestLoadRefusesDamage(t *testing.T) {
 		t.Errorf("absent file: %v", err)
 	}
 	for name, spoil := range map[string]func(f *tensorfile.File){
-		"another format":  func(f *tensorfile.File) { f.SetMeta("format", "x") },
-		"no policy":       func(f *tensorfile.File) { f.SetMeta("policy", "{") },
-		"unknown squash":  func(f *tensorfile.File) { f.SetMeta("policy", `{"squash":"relu"}`) },
+		"another format": func(f *tensorfile.File) { f.SetMeta("format", "x") },
+		"no policy":      func(f *tensorfile.File) { f.SetMeta("policy", "{") },
+		"unknown squash": func(f *tensorfile.File) { f.SetMeta("policy", `{"squash":"relu"}`) },
+		"unknown setting": func(f *tensorfile.File) {
+			f.SetMeta("policy", strings.Replace(f.Meta["policy"], "{", `{"alpha_gripper":1.5,`, 1))
+		},
 		"base changed":    func(f *tensorfile.File) { lookup(t, f, "base.net.0.weight").F32[0]++ },
 		"koopman missing": func(f *tensorfile.File) { lookup(t, f, "koopman.A").Name = "koopman.C" },
 		"actor mis-shaped": func(f *tensorfile.File) {

@@ -23,9 +23,6 @@ const (
 
 // runTrainPPO trains the residual on policy, from the inputs that TD3 starts from.
 func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folder, in td3.Inputs) error {
-	if g := o.cfg.Residual.AlphaGripper; g != 0 {
-		return usageErrorf("residual.alpha_gripper: %g: PPO knows one scale of the residual, as published; use --set residual.algorithm=td3", g)
-	}
 	c := ppoConfig(o.cfg, o.workers())
 	perIteration := c.Envs * c.NumSteps
 	p := o.progress("train "+c.Method, "steps", c.Iterations*perIteration)

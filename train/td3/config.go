@@ -33,10 +33,8 @@ type Config struct {
 	LearnerThreads int  `json:"learner_threads"` // goroutines that update the critics; never changes the result
 	Overlap        bool `json:"overlap"`         // update while simulating; never changes the result
 
-	Alpha float64 `json:"alpha"` // largest residual, of the normalised action
-	// AlphaGripper is the gripper's largest residual; 0 = Alpha.
-	AlphaGripper float64 `json:"alpha_gripper"`
-	Execute      int     `json:"execute"` // actions executed of every chunk of the base
+	Alpha   float64 `json:"alpha"`   // largest residual, of the normalised action
+	Execute int     `json:"execute"` // actions executed of every chunk of the base
 
 	ActorHidden  []int   `json:"actor_hidden"`  // widths
 	CriticHidden []int   `json:"critic_hidden"` // widths, of each critic
@@ -131,7 +129,6 @@ func (c *Config) Validate() error {
 		{"steps", c.Steps >= 1, "at least 1"},
 		{"envs", c.Envs >= 1, "at least 1"},
 		{"alpha", c.Alpha > 0 && c.Alpha <= 1, "in (0, 1]"},
-		{"alpha_gripper", c.AlphaGripper >= 0 && c.AlphaGripper <= 2, "in [0, 2]"},
 		{"execute", c.Execute >= 1, "at least 1"},
 		{"actor_hidden", widths(c.ActorHidden), "positive widths"},
 		{"critic_hidden", widths(c.CriticHidden), "positive widths"},
@@ -175,11 +172,6 @@ func (c *Config) foresight() residual.Foresight {
 		return residual.Foresight{Condition: residual.Published}
 	}
 	return residual.Foresight{Condition: c.Condition, Steps: c.Foresight, ObserverGain: c.ObserverGain}
-}
-
-// scale is the largest residual of each of u components.
-func (c *Config) scale(u int) []float32 {
-	return residual.Scale(float32(c.Alpha), float32(c.AlphaGripper), u)
 }
 
 // latent reports whether the actor reads the predicted latent itself, and

@@ -32,7 +32,7 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 	}
 	s := slot{View: view, x: make([]float32, d.x)}
 	obs, act := make([]float32, s.Enc.RawDim()), make([]float32, d.act)
-	outside, scale := 0, cfg.scale(d.act)
+	outside := 0
 	for i := range recorded {
 		e := &recorded[i]
 		s.nstep = replay.NewNStep(buffer, cfg.NStep, cfg.Gamma)
@@ -54,7 +54,7 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 			s.Enc.NormalizeActionTo(act, e.ExecutedAt(t))
 			s.Executed(e.ExecutedAt(t))
 			buffer.SetAction(frame, act)
-			if !reachable(act, s.x[d.obs:], scale) {
+			if !reachable(act, s.x[d.obs:], float32(cfg.Alpha)) {
 				outside++
 			}
 			s.link(e, t, frame, cfg.Milestone)
@@ -87,9 +87,9 @@ func (s *slot) link(e *dataset.Episode, t, frame int, milestone float64) {
 }
 
 // reachable reports whether the residual can turn the base action into act.
-func reachable(act, base, scale []float32) bool {
+func reachable(act, base []float32, alpha float32) bool {
 	for j, u := range act {
-		if d := u - base[j]; d > scale[j] || d < -scale[j] {
+		if d := u - base[j]; d > alpha || d < -alpha {
 			return false
 		}
 	}

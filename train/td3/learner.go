@@ -41,7 +41,6 @@ type learner struct {
 	ret, disc   []float32
 	y           []float32
 	dq, din, dr []float32
-	scale       []float32 // of a residual's components
 	pair        pairs
 	fromDemos   int
 
@@ -62,7 +61,7 @@ func newLearner(cfg *Config, d dims, a *actor, online, demos *replay.Buffer) *le
 		idx: make([]int, b), x: make([]float32, b*d.x), boot: make([]float32, b*d.x), act: make([]float32, b*u),
 		in: make([]float32, b*(d.x+u)), next: make([]float32, b*(d.x+u)),
 		ret: make([]float32, b), disc: make([]float32, b), y: make([]float32, b),
-		dq: make([]float32, b), din: make([]float32, b*(d.x+u)), dr: make([]float32, b*u), scale: cfg.scale(u),
+		dq: make([]float32, b), din: make([]float32, b*(d.x+u)), dr: make([]float32, b*u),
 		pair: pairs{obs: make([]float32, b*d.obs), u: make([]float32, b*u), next: make([]float32, b*d.obs)},
 	}
 	init := newStream(cfg.Seed, "critics")
@@ -169,9 +168,9 @@ func (l *learner) gather(row int, from *replay.Buffer, i int) {
 
 	in := l.in[row*(d.x+u) : (row+1)*(d.x+u)]
 	copy(in, x)
-	base := x[d.obs : d.obs+u]
+	base, alpha := x[d.obs:d.obs+u], float32(l.cfg.Alpha)
 	for j := range u { // a demonstration may lie outside the residual's reach
-		in[d.x+j] = max(-1, min(1, (act[j]-base[j])/l.scale[j]))
+		in[d.x+j] = max(-1, min(1, (act[j]-base[j])/alpha))
 	}
 	if j := from.Next(i); j != replay.None {
 		p := &l.pair

@@ -45,7 +45,6 @@ type rollout struct {
 	errs     []error
 	again    []bool // environments to reset
 	peek     []float32
-	scale    []float32 // of a residual's components
 }
 
 func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *replay.Buffer) (*rollout, error) {
@@ -57,7 +56,7 @@ func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *repla
 		obs: make([]float32, n*spec.ObsDim), act: make([]float32, n*spec.ActDim),
 		x: make([]float32, n*d.x), u: make([]float32, n*d.act), r: make([]float32, n*d.act),
 		results: make([]sim.Result, n), errs: make([]error, n), again: make([]bool, n),
-		peek: make([]float32, d.x), scale: cfg.scale(d.act),
+		peek: make([]float32, d.x),
 	}
 	longest := spec.MaxSteps
 	if cfg.MaxSteps > 0 {
@@ -90,6 +89,7 @@ func (ro *rollout) begin() error {
 func (ro *rollout) choose(r []float32, sigma float64) {
 	u := ro.dims.act
 	noise := ro.noise.next(ro.rng.Rand)
+	alpha := float32(ro.cfg.Alpha)
 	for i := range ro.slots {
 		s := &ro.slots[i]
 		sd := float32(sigma)
@@ -105,7 +105,7 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 		}
 		base := s.x[ro.dims.obs : ro.dims.obs+u]
 		for j, ub := range base {
-			ro.u[i*u+j] = ub + ro.scale[j]*ro.r[i*u+j]
+			ro.u[i*u+j] = ub + alpha*ro.r[i*u+j]
 		}
 		act := ro.act[i*u : (i+1)*u]
 		s.Enc.DenormalizeActionTo(act, ro.u[i*u:(i+1)*u])
