@@ -4,15 +4,20 @@
 // The residual r in [-1, 1] corrects the normalised base action, u = u_b + alpha r.
 // An ensemble of critics values the executed action,
 //
-//	Q_k(x, r),  x = [observation, features, u_b, u_b - ee, phase]
-//	y = clip(R + discount * min_k Q'_k(x', clip(pi(x') + clip(noise)))),  loss_k = mean (Q_k - y)^2
+//	Q_k(x, r),  x = [observation, features, u_b, u_b - ee, phase, details, look-ahead]
+//	y = clip(R + discount * min(Q'_i, Q'_j)(x', clip(pi(x') + clip(noise)))),  loss_k = mean (Q_k - y)^2
 //
-// with n-step returns R (package replay), targets Q' that follow by Polyak
-// averaging and layer normalisation in the critics. The actor minimises
+// with n-step returns R (package replay), a random pair i, j of the targets Q', which
+// follow by Polyak averaging, and layer normalisation in the critics. The actor minimises
 //
 //	-mean Q(x, pi(x)) + penalty * mean pi(x)^2
 //
-// ResiP's actor reads x, r = tanh(MLP(x)). KORR's reads the predicted latent state
+// with the ensemble's mean Q, or the first of two. What x holds of the observation is
+// the encoder's focus: all of it, or the robot's state alone. A milestone's reward, for
+// engaging the first thread of an episode, can join the sparse one.
+//
+// ResiP's actor reads x, r = tanh(MLP(x)), and so does KORR's where it looks ahead. A
+// published KORR's reads the predicted latent state
 // alone, r = tanh(MLP(A phi(o) + B u_b)); the gradient flows on into phi, A and B,
 // which also minimise the prediction loss of the executed action,
 // weight * |A phi(o) + B u - phi(o')|^2, and A is kept within its spectral bound.
@@ -21,7 +26,9 @@
 // from CriticStart on, the actor from ActorStart on (an actor that learns from
 // a raw critic exploits its errors and falls below the base). Exploration noise
 // is autocorrelated, a_t = rho a_{t-1} + sqrt(1-rho^2) e_t. Half of every batch
-// comes from demonstrations, with the base policy rolled along them.
+// comes from demonstrations, with the base policy rolled along them. Over the last
+// LRDecay of the run the learning rates fall to zero, so that its last policy is the
+// one to keep.
 //
 // Learner updates overlap the simulation when asked to. They read a buffer that
 // nothing writes meanwhile, so a run is a function of its seed and configuration
