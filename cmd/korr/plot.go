@@ -6,10 +6,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"gonum.org/v1/gonum/floats"
 
 	"korr/internal/plot"
 	"korr/koopman"
@@ -30,8 +32,8 @@ func newCmdPlot(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot RUN... | RESULTS.json | prediction.json",
 		Short: "learning curves of runs, success bars, prediction errors",
-		Long: `Draws the metrics of one or more run folders as curves, the output of korr eval --json as success bars, or the prediction.json
-of korr train koopman as errors over the horizon.`,
+		Long: `Draws the metrics of one or more run folders as curves, runs of several seeds (NAME-1, NAME-2) as their mean and
+range, the output of korr eval --json as success bars, or the prediction.json of korr train koopman as errors over the horizon.`,
 		Example: `  korr plot runs/korr runs/resip --out curves.png
   korr plot runs/base --metric loss --out loss.svg
   korr eval --json > results.json && korr plot results.json --out success.png`,
@@ -117,22 +119,64 @@ func (o *plotOptions) curves(dirs []string) (*plot.Figure, error) {
 		axes.X = "hours"
 	}
 	var series []plot.Series
-	for i, dir := range dirs {
-		s := plot.Series{Name: filepath.Base(filepath.Clean(dir))}
-		for _, r := range records[i] {
-			y, ok := r.Values[metric]
-			if !ok {
-				continue
-			}
-			x := float64(r.Step)
-			if o.wall {
-				x = r.WallS / 3600
-			}
-			s.X, s.Y = append(s.X, x), append(s.Y, y)
-		}
-		series = append(series, s)
+	for _, group := range bySeed(dirs) {
+		series = append(series, o.curve(group, records, metric))
 	}
 	return plot.Lines("", axes, series)
+}
+
+// runGroup is the runs that one curve shows: their indices.
+type runGroup struct {
+	name string
+	runs []int
+}
+
+var seedSuffix = regexp.MustCompile(`-\d+$`)
+
+// bySeed puts runs of several seeds, NAME-1 and NAME-2, together; a run without such a companion keeps its name.
+func bySeed(dirs []string) (groups []runGroup) {
+	for i, dir := range dirs {
+		base := filepath.Base(filepath.Clean(dir))
+		name := seedSuffix.ReplaceAllString(base, "")
+		at := slices.IndexFunc(groups, func(g runGroup) bool { return g.name == name })
+		if at < 0 || name == base {
+			at, groups = len(groups), append(groups, runGroup{name: name})
+		}
+		groups[at].runs = append(groups[at].runs, i)
+	}
+	for i := range groups {
+		if g := &groups[i]; len(g.runs) == 1 {
+			g.name = filepath.Base(filepath.Clean(dirs[g.runs[0]]))
+		}
+	}
+	return groups
+}
+
+// curve is a metric of a group's runs: their mean at the steps that all of them recorded, in the band from the least to the largest.
+func (o *plotOptions) curve(g runGroup, records [][]run.Record, metric string) plot.Series {
+	s := plot.Series{Name: g.name}
+	for _, first := range records[g.runs[0]] {
+		var x, y []float64
+		for _, i := range g.runs {
+			for _, r := range records[i] {
+				if v, ok := r.Values[metric]; ok && r.Step == first.Step {
+					x, y = append(x, float64(r.Step)), append(y, v)
+					if o.wall {
+						x[len(x)-1] = r.WallS / 3600
+					}
+					break
+				}
+			}
+		}
+		if len(y) < len(g.runs) {
+			continue
+		}
+		s.X, s.Y = append(s.X, floats.Sum(x)/float64(len(x))), append(s.Y, floats.Sum(y)/float64(len(y)))
+		if len(y) > 1 {
+			s.Lo, s.Hi = append(s.Lo, slices.Min(y)), append(s.Hi, slices.Max(y))
+		}
+	}
+	return s
 }
 
 func chooseMetric(asked string, have map[string]bool) (string, error) {
