@@ -104,7 +104,7 @@ func Default() Config {
 		WarmUpNoise: 0.15, NoiseStart: 0.15, NoiseEnd: 0.08, NoiseSteps: 100_000, NoiseRho: 0.8,
 		TargetNoise: 0.1, TargetNoiseClip: 0.3,
 		KoopmanGradient: true, KoopmanWeight: 1, KoopmanLR: 2e-4, ConstrainEvery: 200,
-		BootstrapTimeouts: true,
+		BootstrapTimeouts: true, Pushes: []float64{},
 		LogEvery:          2000, CheckpointEvery: 25_000, SaveReplay: true, EvalEvery: 50_000, EvalEpisodes: 32,
 	}
 }
