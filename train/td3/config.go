@@ -105,7 +105,7 @@ func Default() Config {
 		TargetNoise: 0.1, TargetNoiseClip: 0.3,
 		KoopmanGradient: true, KoopmanWeight: 1, KoopmanLR: 2e-4, ConstrainEvery: 200,
 		BootstrapTimeouts: true, Pushes: []float64{},
-		LogEvery:          2000, CheckpointEvery: 25_000, SaveReplay: true, EvalEvery: 50_000, EvalEpisodes: 32,
+		LogEvery: 2000, CheckpointEvery: 25_000, SaveReplay: true, EvalEvery: 50_000, EvalEpisodes: 32,
 	}
 }
 
