@@ -250,10 +250,14 @@ func (s stream) load(text string) error {
 }
 
 // identity is the configuration as far as it decides what is learned; a
-// resumed run must have the same. The length of the run may change.
+// resumed run must have the same. The length of the run may change, unless
+// learning rates fall towards its end.
 func (c *Config) identity() string {
 	d := *c
-	d.Steps, d.Workers, d.LearnerThreads, d.Overlap = 0, 0, 0, false
+	if d.LRDecay == 0 {
+		d.Steps = 0
+	}
+	d.Workers, d.LearnerThreads, d.Overlap = 0, 0, false
 	d.LogEvery, d.CheckpointEvery, d.SaveReplay, d.EvalEvery, d.EvalEpisodes, d.EvalWorkers = 0, 0, false, 0, 0, 0
 	b, err := json.Marshal(d)
 	if err != nil {

@@ -153,6 +153,15 @@ func TestRateFalls(t *testing.T) {
 	if cfg.rate(999) != 1 {
 		t.Error("the rate falls without a decay")
 	}
+	longer, falling := cfg, cfg
+	longer.Steps, falling.LRDecay = 2000, 0.4
+	if longer.identity() != cfg.identity() {
+		t.Error("a run of constant rates cannot be resumed to a greater length")
+	}
+	longer.LRDecay = falling.LRDecay
+	if longer.identity() == falling.identity() {
+		t.Error("a run whose rates fell can be resumed as a longer one, whose rates would not have")
+	}
 	l := newSmallLearner(t, nil)
 	l.setRate(0.5)
 	if l.actor.headOpt.LR != float32(l.cfg.ActorLR)/2 || l.critics[1].opt.LR != float32(l.cfg.CriticLR)/2 {
