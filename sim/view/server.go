@@ -19,6 +19,8 @@ const (
 	pingPeriod    = 15 * time.Second
 	pongTimeout   = 40 * time.Second
 	maxMistakes   = 50 // refused commands after which a viewer is disconnected
+	lingerTimeout = time.Second
+	lingerBytes   = 1 << 20 // of a message that was too long, read and dropped so that the viewer sees why
 	headerTimeout = 5 * time.Second
 )
 

@@ -2,6 +2,8 @@ package view
 
 import (
 	"context"
+	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +40,13 @@ func (v *viewer) serve(ctx context.Context) {
 		}
 		news, changed := v.board.news(&at)
 		for _, m := range news {
-			if v.write(m) != nil {
+			if err := v.write(m); err != nil {
+				if errors.Is(err, websocket.ErrCloseSent) { // by read, which may still have to listen
+					select {
+					case <-v.gone:
+					case <-ctx.Done():
+					}
+				}
 				return
 			}
 		}
@@ -103,6 +111,9 @@ func (v *viewer) read() {
 	for mistakes := 0; mistakes < maxMistakes; {
 		_, msg, err := v.conn.ReadMessage()
 		if err != nil {
+			if errors.Is(err, websocket.ErrReadLimit) {
+				v.linger()
+			}
 			return
 		}
 		_ = alive("")
@@ -122,6 +133,14 @@ func (v *viewer) read() {
 		if err != nil {
 			v.refuse(err)
 		}
+	}
+}
+
+// linger takes the rest of a message that was too long and drops it. A connection closed with bytes unread is reset, and
+// the viewer would not see why.
+func (v *viewer) linger() {
+	if v.conn.SetReadDeadline(time.Now().Add(lingerTimeout)) == nil {
+		_, _ = io.CopyN(io.Discard, v.conn.NetConn(), lingerBytes)
 	}
 }
 
