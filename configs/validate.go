@@ -157,6 +157,7 @@ func (c *Config) residualRules() []rule {
 		{"residual.condition", r.Method == "resip" || r.Condition != "plan", "plan needs residual.method resip"},
 		steps("residual.foresight", r.Foresight),
 		within("residual.observer_gain", r.ObserverGain, 0, 1),
+		within("residual.lqr_prior", r.LQRPrior, 0, 1e6),
 		oneOf("residual.innovation_action", r.InnovationAction, "default", "report", "shrink", "hold", "replan"),
 		oneOf("residual.innovation_source", r.InnovationSource, "model", "change"),
 		positive("residual.innovation_limit", r.InnovationLimit),

@@ -177,6 +177,7 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	if err := shield.CheckFinite("base action", c.ub); err != nil {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
+	c.track.Correct(c.ub, c.phase())
 	info.Base, info.Residual, info.Phase, info.Chunk = c.ub, c.r, c.phase(), c.chunk()
 	if p := c.track.model; p != nil {
 		info.Latent = c.track.z
@@ -232,6 +233,7 @@ func (c *Controller) correct(obsRaw []float32, phase float32) bool {
 		c.cfg.Encoder.ActorInputTo(c.x, c.xo, c.ub, obsRaw, phase)
 		if plan := c.track.Plan(); len(plan) > 0 {
 			c.plan(plan)
+			copy(plan, c.ub)
 			c.track.AheadTo(c.x[c.cfg.Encoder.ActorInputDim():], obsRaw)
 		}
 		in = c.x

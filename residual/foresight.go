@@ -29,6 +29,9 @@ type Foresight struct {
 	// ObserverGain, above 0, makes a Lookahead reckon with the estimated disturbance d (see koopman.Observer) and
 	// read C d too.
 	ObserverGain float64 `json:"observer_gain"`
+	// Prior, above 0, lets an LQR of this action cost correct the base action toward the course a Lookahead predicts for the
+	// chunk (see prior).
+	Prior float64 `json:"lqr_prior,omitempty"`
 }
 
 const (
@@ -44,6 +47,9 @@ func (f *Foresight) published() bool { return f.Condition == Published || f.Cond
 
 // Validate compares the foresight with the method; the error wraps ErrPolicy.
 func (f *Foresight) Validate(m Method) error {
+	if !(f.Prior >= 0) || f.Prior > 0 && f.Condition != Lookahead {
+		return fmt.Errorf("%w: an LQR prior of action cost %g needs condition %q", ErrPolicy, f.Prior, Lookahead)
+	}
 	switch f.Condition {
 	case Published, "":
 		return nil

@@ -13,7 +13,7 @@ import (
 // predicted, estimates the disturbance and looks ahead along the base policy's plan. Controllers and the
 // rollouts of trainers use the same one. It allocates nothing after it was made and is for one goroutine.
 //
-// The order of a step is Observe, AheadTo, Executed.
+// The order of a step is Observe, Correct, AheadTo, Executed.
 type Tracker struct {
 	enc   *Encoder
 	fore  Foresight
@@ -21,6 +21,7 @@ type Tracker struct {
 	look  *koopman.Lookahead
 	obs   *koopman.Observer
 	watch *watcher // nil without a calibrated model
+	prior *prior   // nil for none
 	from  int      // first coordinate that the observer hands on
 
 	plan    []float32 // [steps, U]
@@ -68,6 +69,11 @@ func NewTracker(enc *Encoder, model *koopman.Model, f Foresight, trigger Trigger
 	if t.look, err = model.Lookahead(f.Steps, from, to); err != nil {
 		return nil, fmt.Errorf("residual: %w", err)
 	}
+	if f.Prior > 0 {
+		if t.prior, err = newPrior(model, p, from, to, f.Prior); err != nil {
+			return nil, err
+		}
+	}
 	if f.ObserverGain > 0 {
 		t.from = from
 		if t.obs, err = koopman.NewObserver(model.LatentDim(), f.ObserverGain); err != nil {
@@ -101,6 +107,9 @@ func (t *Tracker) Reset() {
 	if t.watch != nil {
 		t.watch.rest = 0
 	}
+	if t.prior != nil {
+		t.prior.known = false
+	}
 }
 
 // Observe lifts the encoded observation xo and compares it with what was predicted.
@@ -131,6 +140,14 @@ func (t *Tracker) Reaction() Reaction {
 		return Report
 	}
 	return t.watch.trigger.Reaction
+}
+
+// Correct adds the LQR prior, if there is one, to the normalised base action ub [ActDim] at the chunk's phase: once a step,
+// after Observe.
+func (t *Tracker) Correct(ub []float32, phase float32) {
+	if t.prior != nil {
+		t.prior.correct(ub, t.z, phase)
+	}
 }
 
 // AheadTo writes what the actor reads of the steps ahead to dst [Dim]: after Observe, with Plan filled.

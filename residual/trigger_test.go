@@ -161,6 +161,7 @@ func TestForesightIsStored(t *testing.T) {
 	for name, f := range map[string]Foresight{
 		"lookahead": {Condition: Lookahead, Steps: []int{1, 4, 8}},
 		"observer":  {Condition: Lookahead, Steps: []int{2}, ObserverGain: 0.5},
+		"prior":     {Condition: Lookahead, Steps: []int{2}, Prior: 1},
 		"plan":      {Condition: Plan, Steps: []int{1, 8}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,6 +208,8 @@ func TestForesightIsStored(t *testing.T) {
 		{Condition: Lookahead, Steps: []int{0}},
 		{Condition: Lookahead, Steps: []int{1000}},
 		{Condition: Lookahead, Steps: []int{1}, ObserverGain: 2},
+		{Condition: Lookahead, Steps: []int{1}, Prior: -1},
+		{Condition: "", Prior: 1},
 	} {
 		p.Foresight = bad
 		if err := p.Validate(); !errors.Is(err, ErrPolicy) {

@@ -40,6 +40,7 @@ var builtInVariants = map[string][]string{
 	"korr-observer": {"residual.method=korr", "residual.observer_gain=0.02"},
 	"korr-replan":   {"residual.method=korr", "residual.innovation_action=replan"},
 	"korr-one-step": {"residual.method=korr", "residual.foresight=[1]"},
+	"korr-lqr":      {"residual.method=korr", "residual.lqr_prior=10"},
 	"korr-blind":    {"residual.method=korr", "residual.observer_gain=0"},
 	"resip-all":     {"residual.method=resip", "residual.focus=false"},
 	"korr-all":      {"residual.method=korr", "residual.focus=false"},

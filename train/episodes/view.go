@@ -66,12 +66,14 @@ func (v View) ObserveTo(x, obs []float32) error {
 	if err := v.Queue.ActTo(v.ub, v.xo[:v.Enc.BaseDim()]); err != nil {
 		return err
 	}
+	v.Track.Correct(v.ub, v.Queue.Phase())
 	v.Queue.PlanTo(v.Track.Plan())
 	v.aheadTo(x, obs, v.Queue.Phase())
 	return nil
 }
 
 func (v View) aheadTo(x, obs []float32, phase float32) {
+	copy(v.Track.Plan(), v.ub) // with the prior's correction
 	v.Enc.ActorInputTo(x, v.xo, v.ub, obs, phase)
 	v.Track.AheadTo(x[v.Enc.ActorInputDim():], obs)
 }
@@ -85,6 +87,7 @@ func (v View) PeekTo(x, obs []float32) error {
 	if err := v.Queue.PeekTo(v.ub, v.xo[:v.Enc.BaseDim()]); err != nil {
 		return err
 	}
+	v.Track.Correct(v.ub, phase)
 	v.Queue.PeekPlanTo(v.Track.Plan())
 	v.aheadTo(x, obs, phase)
 	return nil

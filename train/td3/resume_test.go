@@ -31,6 +31,9 @@ var variants = map[string]func(*Config){
 	"observer": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.ObserverGain = KORR, residual.Lookahead, []int{2}, 0.3
 	},
+	"prior": func(c *Config) {
+		c.Method, c.Condition, c.Foresight, c.Prior = KORR, residual.Lookahead, []int{2}, 1
+	},
 }
 
 // shortConfig goes through every phase in little time.
