@@ -133,7 +133,8 @@ type Residual struct {
 	Features          bool      `yaml:"features"`
 	Alpha             float64   `yaml:"alpha"` // largest residual, of the normalised action
 	Envs              int       `yaml:"envs"`
-	Steps             int       `yaml:"steps"` // environment steps
+	Steps             int       `yaml:"steps"`   // environment steps
+	Members           int       `yaml:"members"` // policies that share the steps and are averaged
 	ActorHidden       []int     `yaml:"actor_hidden"`
 	CriticHidden      []int     `yaml:"critic_hidden"`
 	Critics           int       `yaml:"critics"`

@@ -164,6 +164,8 @@ func (c *Config) residualRules() []rule {
 		within("residual.alpha", r.Alpha, 0, 1),
 		atLeast("residual.envs", r.Envs, 1),
 		atLeast("residual.steps", r.Steps, 1),
+		{"residual.members", r.Members >= 1 && r.Members <= min(16, r.Steps), fmt.Sprintf("is %d, must be 1 to 16 and at most residual.steps", r.Members)},
+		{"residual.members", r.Members == 1 || r.Algorithm == "td3" && (r.Method != "korr" || r.Condition != "published"), "above 1 needs residual.algorithm td3, and not a published korr, whose members would train different Koopman models"},
 		widths("residual.actor_hidden", r.ActorHidden),
 		widths("residual.critic_hidden", r.CriticHidden),
 		atLeast("residual.critics", r.Critics, 1),

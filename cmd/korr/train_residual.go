@@ -37,6 +37,9 @@ func newCmdTrainResidual(a *app) *cobra.Command {
 reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some. --algorithm ppo
 takes the published on-policy algorithm instead, which needs many more steps and cannot be resumed.
 
+With residual.members above 1 that many are trained side by side from different seeds, each with its share of the steps, and
+averaged: they err in different episodes.
+
 An interrupted run saves its state; --resume goes on from there, with the settings of the run folder.`,
 		Example: `  korr train residual --method korr --data runs/demos --out runs/korr
   korr train residual --resume --out runs/korr`,
@@ -74,6 +77,9 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if o.cfg.Residual.Algorithm == ppoName && o.resume {
 		return usageErrorf("--resume: a ppo run cannot be resumed")
 	}
+	if o.cfg.Residual.Members > 1 {
+		return runTrainMembers(ctx, o, folder)
+	}
 	in, err := o.inputs()
 	if err != nil {
 		return err
@@ -81,10 +87,9 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if o.cfg.Residual.Algorithm == ppoName {
 		return runTrainPPO(ctx, o, folder, in)
 	}
-	c := td3Config(o.cfg, o.workers())
-	p := o.progress("train "+c.Method, "steps", c.Steps)
+	r := o.cfg.Residual
+	p := o.progress("train "+r.Method, "steps", r.Steps)
 	last := map[string]float64{}
-	in.Run, in.Resume = folder, o.resume
 	in.Progress = func(r td3.Report) {
 		note := ""
 		for key, v := range r.Values {
@@ -98,23 +103,33 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 		}
 		p.set(r.Step, r.Steps, note)
 	}
-	policy, err := td3.Train(ctx, c, in)
+	_, err = o.trainTD3(ctx, folder, in)
 	if ctx.Err() != nil {
 		o.log.Warn("interrupted: the state is saved", "resume", "korr train residual --resume --out "+o.runDir)
 	}
 	if err != nil {
 		return err
 	}
-	path := folder.Checkpoint("policy")
-	if err := policy.Save(path); err != nil {
-		return err
+	took := p.finish(fmt.Sprintf("%d steps, success %.3f in the last evaluation", r.Steps, last["eval_success"]))
+	return o.result(trainResult{trainSchema, r.Method, folder.Dir(), folder.Checkpoint("policy"), r.Steps, last["critic_loss"], took.Seconds()})
+}
+
+// trainTD3 trains into the folder, or goes on with what is there, and saves the policy.
+func (o *trainResidualOptions) trainTD3(ctx context.Context, folder *run.Folder, in td3.Inputs) (*residual.Policy, error) {
+	in.Run, in.Resume = folder, o.resume
+	policy, err := td3.Train(ctx, td3Config(o.cfg, o.workers()), in)
+	if err != nil {
+		return nil, err
 	}
-	took := p.finish(fmt.Sprintf("%d steps, success %.3f in the last evaluation", c.Steps, last["eval_success"]))
-	r := trainResult{trainSchema, c.Method, folder.Dir(), path, c.Steps, last["critic_loss"], took.Seconds()}
+	return policy, policy.Save(folder.Checkpoint("policy"))
+}
+
+// result prints what was trained.
+func (o *trainResidualOptions) result(r trainResult) error {
 	if o.json {
 		return o.printJSON(r)
 	}
-	return o.printf("%s\n", path)
+	return o.printf("%s\n", r.Checkpoint)
 }
 
 // open creates the run folder, or opens it and takes its settings, over which only the command line's stand.

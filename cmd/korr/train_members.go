@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"korr/residual"
+	"korr/train/run"
+	"korr/train/td3"
+)
+
+// memberSeed is by how much the seeds of a run's members differ; the first has the run's own.
+const memberSeed = 1000
+
+// runTrainMembers trains residual.members policies from seeds of their own, each with its share of the steps and in a folder of its
+// own, side by side on the processors there are, and keeps the average of them.
+func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.Folder) error {
+	n, total := o.cfg.Residual.Members, o.cfg.Residual.Steps
+	record, err := folder.Recorder(0)
+	if err != nil {
+		return err
+	}
+	p := o.progress(fmt.Sprintf("train %s, %d members", o.cfg.Residual.Method, n), "steps", total)
+	var mu sync.Mutex
+	steps, success, loss := make([]int, n), make([]float64, n), make([]float64, n)
+	policies := make([]*residual.Policy, n)
+	g, ctx2 := errgroup.WithContext(ctx)
+	g.SetLimit(o.workers())
+	for k := range n {
+		g.Go(func() (err error) {
+			policies[k], err = o.member(ctx2, k, func(r td3.Report) {
+				mu.Lock()
+				defer mu.Unlock()
+				steps[k] = r.Step
+				keep(&success[k], r.Values, "success")
+				keep(&loss[k], r.Values, "critic_loss")
+				p.set(sum(steps), total, fmt.Sprintf("success %.2f", success))
+			})
+			if err != nil {
+				return fmt.Errorf("member %d: %w", k+1, err)
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	if ctx.Err() != nil {
+		o.log.Warn("interrupted: the state is saved", "resume", "korr train residual --resume --out "+o.runDir)
+	}
+	if err != nil {
+		return errors.Join(err, record.Close())
+	}
+	mean, err := residual.Average(policies...)
+	if err != nil {
+		return errors.Join(err, record.Close())
+	}
+	mean.Meta["environment_steps"] = strconv.Itoa(n * (total / n))
+	path := folder.Checkpoint("policy")
+	if err := errors.Join(mean.Save(path), record.Record(total, map[string]float64{"members": float64(n)}), record.Close()); err != nil {
+		return err
+	}
+	took := p.finish(fmt.Sprintf("%d steps", total))
+	return o.result(trainResult{trainSchema, o.cfg.Residual.Method, folder.Dir(), path, total, sum(loss) / float64(n), took.Seconds()})
+}
+
+// member trains member k, or goes on with it; one that is finished is read.
+func (o *trainResidualOptions) member(ctx context.Context, k int, report func(td3.Report)) (*residual.Policy, error) {
+	sub, config := *o.app, *o.cfg
+	n := config.Residual.Members
+	config.Seed += uint64(memberSeed * k)
+	config.Residual.Members, config.Residual.Steps = 1, config.Residual.Steps/n
+	config.Sim.Workers = max(1, o.workers()/n)
+	sub.cfg = &config
+	m := &trainResidualOptions{trainOptions: trainOptions{app: &sub, runDir: filepath.Join(o.runDir, fmt.Sprintf("member-%d", k+1))}, engine: o.engine}
+	folder, err := run.Open(m.runDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		folder, err = m.create()
+	case err == nil:
+		if _, err := os.Stat(folder.Checkpoint("policy")); err == nil {
+			return residual.Load(folder.Checkpoint("policy"), nil)
+		}
+		m.resume = true
+	}
+	if err != nil {
+		return nil, err
+	}
+	in, err := m.inputs()
+	if err != nil {
+		return nil, err
+	}
+	in.Progress = report
+	return m.trainTD3(ctx, folder, in)
+}
+
+// keep takes a value that a report has.
+func keep(dst *float64, values map[string]float64, key string) {
+	if v, ok := values[key]; ok {
+		*dst = v
+	}
+}
+
+func sum[T int | float64](v []T) (s T) {
+	for _, x := range v {
+		s += x
+	}
+	return s
+}
