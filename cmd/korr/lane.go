@@ -31,6 +31,7 @@ type lane struct {
 	stop   context.CancelFunc
 	served chan error // what the simulator's Run returned
 	ticks  ticks
+	stages eval.Progress // of the present episode
 }
 
 var _ eval.Player = (*lane)(nil)
@@ -60,7 +61,7 @@ func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool) (*l
 
 func (l *lane) connect(ctx context.Context, lockStep bool, log *slog.Logger) (err error) {
 	spec := l.env.Spec()
-	l.cfg = loop.Config{LockStep: lockStep, ObsDim: spec.ObsDim, Patience: resetTimeout, OnTick: l.ticks.add}
+	l.cfg = loop.Config{LockStep: lockStep, ObsDim: spec.ObsDim, Patience: resetTimeout, OnTick: l.onTick}
 	if !lockStep {
 		l.cfg.Period = time.Duration(float64(time.Second) / spec.ControlHz)
 		l.ticks.period = l.cfg.Period
@@ -97,20 +98,28 @@ func (l *lane) names(node string) (*names.Names, error) {
 	return n, nil
 }
 
+// onTick is called in the loop's goroutine.
+func (l *lane) onTick(r *loop.Record) {
+	l.ticks.add(r)
+	l.stages.Observe(r.Observation)
+}
+
 // Play implements eval.Player.
 func (l *lane) Play(ctx context.Context, p sim.Policy, episodeSeed uint64) (eval.Episode, error) {
 	p.Reset(episodeSeed)
+	l.stages = eval.NewProgress(l.env.Spec())
 	res, err := l.robot.Run(ctx, asStepper(p), l.cfg, episodeSeed)
 	ep := eval.Episode{Seed: episodeSeed}
 	if res != nil {
 		ep.Steps, ep.Success = int(res.Step), res.Success
 	}
+	ep.Stage = l.stages.Stage(ep.Success)
 	if cause := context.Cause(ctx); cause != nil {
 		return ep, cause
 	}
 	var failed *robot.EpisodeError
 	if errors.As(err, &failed) || loop.LastStates(err) != nil {
-		ep.Fault, ep.Success = err, false
+		ep.Fault, ep.Success, ep.Stage = err, false, l.stages.Stage(false)
 		return ep, nil
 	}
 	return ep, err

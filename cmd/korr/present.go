@@ -7,6 +7,7 @@ import (
 
 	"korr/internal/plot"
 	"korr/internal/report"
+	"korr/sim"
 	"korr/train/eval"
 )
 
@@ -35,12 +36,24 @@ func successTable(results []eval.Result) *report.Table {
 		{Name: "success", Right: true},
 		{Name: "95 % interval", Right: true},
 		{Name: "mean steps", Right: true},
+		{Name: "failed to"},
 	}}
 	for _, r := range results {
 		t.Add(r.Task, r.Randomness, onOff(r.Perturbed), r.Policy,
-			fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), interval(r.CI95), fmt.Sprintf("%.0f", r.MeanSteps))
+			fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), interval(r.CI95), fmt.Sprintf("%.0f", r.MeanSteps), stages(r.FailedAt))
 	}
 	return t
+}
+
+// stages lists what failed episodes did not come to, in the order of the task.
+func stages(failed map[sim.Stage]int) string {
+	var words []string
+	for _, s := range []sim.Stage{sim.Grasp, sim.Insert, sim.Fasten, sim.Done} {
+		if n := failed[s]; n > 0 {
+			words = append(words, fmt.Sprintf("%s %d", s, n))
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // differenceTable lists paired differences with Newcombe's intervals, in percentage points.

@@ -123,7 +123,7 @@ func TestEvaluatePairsSeedsWhateverTheWorkers(t *testing.T) {
 
 func TestReportSumsUp(t *testing.T) {
 	cells := []Cell{
-		{Condition{"one_leg", "low", 0}, "base", []Episode{{Success: true, Steps: 100}, {Steps: 300}, {Success: true, Steps: 200}, {Steps: 400}}},
+		{Condition{"one_leg", "low", 0}, "base", []Episode{{Success: true, Steps: 100, Stage: sim.Done}, {Steps: 300, Stage: sim.Insert}, {Success: true, Steps: 200}, {Steps: 400, Stage: sim.Grasp}}},
 		{Condition{"one_leg", "low", 0.5}, "base", []Episode{{Steps: 1}}},
 		{Condition{"one_leg", "low", 0}, "korr", []Episode{{Success: true}, {Success: true}, {Success: true}, {}}},
 	}
@@ -132,7 +132,7 @@ func TestReportSumsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"schema":"korr.eval/1","results":[{"task":"one_leg","randomness":"low","perturbed":false,"policy":"base",` +
-		`"episodes":4,"successes":2,"rate":0.5,"ci95":[0.15003898915214947,0.8499610108478506],"mean_steps":250}]}` + "\n"
+		`"episodes":4,"successes":2,"rate":0.5,"ci95":[0.15003898915214947,0.8499610108478506],"mean_steps":250,"failed_at":{"grasp":1,"insert":1}}]}` + "\n"
 	if b.String() != want {
 		t.Errorf("got  %s\nwant %s", b.String(), want)
 	}
@@ -146,7 +146,7 @@ func TestReportSumsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
-	if err != nil || len(rows) != 10 || rows[5][8] != "broken joint" || rows[5][2] != "0.5" {
+	if err != nil || len(rows) != 10 || rows[5][9] != "broken joint" || rows[5][2] != "0.5" || rows[2][8] != "insert" {
 		t.Errorf("%v %q", err, rows)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"io"
 	"strconv"
+
+	"korr/sim"
 )
 
 // Schema names the JSON form of a Report.
@@ -26,6 +28,8 @@ type Result struct {
 	Rate       float64    `json:"rate"`       // successes / episodes
 	CI95       [2]float64 `json:"ci95"`       // Wilson
 	MeanSteps  float64    `json:"mean_steps"` // control steps over all episodes, failures included
+	// FailedAt counts the failures by what was still to be done.
+	FailedAt map[sim.Stage]int `json:"failed_at,omitempty"`
 }
 
 // NewReport sums the cells up.
@@ -43,8 +47,14 @@ func (c *Cell) Result() Result {
 	steps := 0
 	for _, e := range c.Episodes {
 		steps += e.Steps
-		if e.Success {
+		switch {
+		case e.Success:
 			r.Successes++
+		case e.Stage != "":
+			if r.FailedAt == nil {
+				r.FailedAt = map[sim.Stage]int{}
+			}
+			r.FailedAt[e.Stage]++
 		}
 	}
 	r.CI95 = Wilson(r.Successes, r.Episodes)
@@ -92,7 +102,7 @@ func Compare(cells []Cell, reference string) []Comparison {
 // WriteCSV writes one line per episode, so that any other statistic can be computed from it.
 func WriteCSV(w io.Writer, cells []Cell) error {
 	cw := csv.NewWriter(w)
-	_ = cw.Write([]string{"task", "randomness", "perturb", "policy", "episode", "seed", "success", "steps", "fault", "domain"})
+	_ = cw.Write([]string{"task", "randomness", "perturb", "policy", "episode", "seed", "success", "steps", "stage", "fault", "domain"})
 	for i := range cells {
 		c := &cells[i]
 		for n, e := range c.Episodes {
@@ -102,7 +112,7 @@ func WriteCSV(w io.Writer, cells []Cell) error {
 			}
 			_ = cw.Write([]string{
 				c.Task, c.Randomness, strconv.FormatFloat(c.Perturb, 'g', -1, 64), c.Policy, strconv.Itoa(n),
-				strconv.FormatUint(e.Seed, 10), strconv.FormatBool(e.Success), strconv.Itoa(e.Steps), fault, e.Domain.String(),
+				strconv.FormatUint(e.Seed, 10), strconv.FormatBool(e.Success), strconv.Itoa(e.Steps), string(e.Stage), fault, e.Domain.String(),
 			})
 		}
 	}
