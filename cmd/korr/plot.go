@@ -32,8 +32,8 @@ func newCmdPlot(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot RUN... | RESULTS.json | prediction.json",
 		Short: "learning curves of runs, success bars, prediction errors",
-		Long: `Draws the metrics of one or more run folders as curves, runs of several seeds (NAME-1, NAME-2) as their mean and
-range, the output of korr eval --json as success bars, or the prediction.json of korr train koopman as errors over the horizon.`,
+		Long: `Draws the metrics of one or more run folders as curves, runs of several seeds (NAME-1, NAME-2) and the members of a run as their
+mean and range, the output of korr eval --json as success bars, or the prediction.json of korr train koopman as errors over the horizon.`,
 		Example: `  korr plot runs/korr runs/resip --out curves.png
   korr plot runs/base --metric loss --out loss.svg
   korr eval --json > results.json && korr plot results.json --out success.png`,
@@ -94,6 +94,7 @@ var preferred = []string{"eval_success", "success", "val_loss", "loss"}
 
 // curves draws one metric of every run.
 func (o *plotOptions) curves(dirs []string) (*plot.Figure, error) {
+	dirs = withMembers(dirs)
 	records := make([][]run.Record, len(dirs))
 	names := map[string]bool{}
 	for i, dir := range dirs {
@@ -133,23 +134,48 @@ type runGroup struct {
 
 var seedSuffix = regexp.MustCompile(`-\d+$`)
 
-// bySeed puts runs of several seeds, NAME-1 and NAME-2, together; a run without such a companion keeps its name.
+// memberFolder begins the names of the folders that hold a run's members.
+const memberFolder = "member-"
+
+// withMembers puts the members of a run in its place.
+func withMembers(dirs []string) (out []string) {
+	for _, dir := range dirs {
+		if members, _ := filepath.Glob(filepath.Join(dir, memberFolder+"*")); len(members) > 0 { // the only error is of the pattern
+			out = append(out, members...)
+		} else {
+			out = append(out, dir)
+		}
+	}
+	return out
+}
+
+// bySeed puts runs of several seeds, NAME-1 and NAME-2, and the members of a run together; a run without such a companion
+// keeps its name.
 func bySeed(dirs []string) (groups []runGroup) {
 	for i, dir := range dirs {
-		base := filepath.Base(filepath.Clean(dir))
+		base, member := runName(dir)
 		name := seedSuffix.ReplaceAllString(base, "")
 		at := slices.IndexFunc(groups, func(g runGroup) bool { return g.name == name })
-		if at < 0 || name == base {
+		if at < 0 || name == base && !member {
 			at, groups = len(groups), append(groups, runGroup{name: name})
 		}
 		groups[at].runs = append(groups[at].runs, i)
 	}
 	for i := range groups {
 		if g := &groups[i]; len(g.runs) == 1 {
-			g.name = filepath.Base(filepath.Clean(dirs[g.runs[0]]))
+			g.name, _ = runName(dirs[g.runs[0]])
 		}
 	}
 	return groups
+}
+
+// runName is the name of a run's folder, and whether dir is one of the run's members.
+func runName(dir string) (name string, member bool) {
+	dir = filepath.Clean(dir)
+	if strings.HasPrefix(filepath.Base(dir), memberFolder) {
+		return filepath.Base(filepath.Dir(dir)), true
+	}
+	return filepath.Base(dir), false
 }
 
 // curve is a metric of a group's runs: their mean at the steps that all of them recorded, in the band from the least to the largest.

@@ -105,6 +105,10 @@ func TestPlotJoinsSeeds(t *testing.T) {
 	if len(groups) != 3 || groups[0].name != "small" || !slices.Equal(groups[0].runs, []int{0, 2}) || groups[1].name != "large-1" || groups[2].name != "plain" {
 		t.Fatalf("groups %+v", groups)
 	}
+	pairs := bySeed([]string{"a/pair-1/member-1", "a/pair-1/member-2", "a/pair-2/member-1", "b/one/member-1", "b/one/member-2", "c/one"})
+	if len(pairs) != 3 || pairs[0].name != "pair" || len(pairs[0].runs) != 3 || pairs[1].name != "one" || len(pairs[1].runs) != 2 || len(pairs[2].runs) != 1 {
+		t.Fatalf("groups of members %+v", pairs)
+	}
 	record := func(step int, wall, v float64) run.Record {
 		return run.Record{Step: step, WallS: wall, Values: map[string]float64{"success": v}}
 	}

@@ -78,7 +78,7 @@ func (o *trainResidualOptions) member(ctx context.Context, k int, report func(td
 	config.Residual.Members, config.Residual.Steps = 1, config.Residual.Steps/n
 	config.Sim.Workers = max(1, o.workers()/n)
 	sub.cfg = &config
-	m := &trainResidualOptions{trainOptions: trainOptions{app: &sub, runDir: filepath.Join(o.runDir, fmt.Sprintf("member-%d", k+1))}, engine: o.engine}
+	m := &trainResidualOptions{trainOptions: trainOptions{app: &sub, runDir: filepath.Join(o.runDir, memberFolder+strconv.Itoa(k+1))}, engine: o.engine}
 	folder, err := run.Open(m.runDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
