@@ -1,8 +1,10 @@
 package residual
 
 import (
+	"math/rand/v2"
 	"testing"
 
+	"korr/internal/nn"
 	"korr/residual/shield"
 )
 
@@ -39,11 +41,29 @@ func TestTickAllocatesNothing(t *testing.T) {
 }
 
 // BenchmarkTick is the whole computation of a control tick: 58+13 observation, latent 128 (lift 2 x 256), actor 2 x 128,
-// base 3 x 384 with 32 actions planned every 8 ticks.
+// base 3 x 384 with 32 actions planned every 8 ticks. lookahead is how KORR is trained here, members are such policies averaged.
 func BenchmarkTick(b *testing.B) {
-	for _, method := range []Method{MethodBase, MethodResiP, MethodKORR} {
-		b.Run(string(method), func(b *testing.B) {
-			f := tick(b, testPolicy(b, method, true, false))
+	ahead := testPolicy(b, MethodKORR, true, false)
+	ahead.Foresight = Foresight{Condition: Lookahead, Steps: []int{1, 4, 8}, ObserverGain: 0.02}
+	config := ahead.Actor.Config()
+	config.In = ahead.Koopman.Config().ObsDim + 10 + leadDim + 1 + ahead.Foresight.dim(ahead.Koopman, 58)
+	ahead.Actor = nn.NewMLP(config, rand.New(rand.NewPCG(4, 4)))
+	mean, err := Average(ahead, other(ahead, 5))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		policy *Policy
+	}{
+		{"base", testPolicy(b, MethodBase, true, false)},
+		{"resip", testPolicy(b, MethodResiP, true, false)},
+		{"korr", testPolicy(b, MethodKORR, true, false)},
+		{"lookahead", ahead},
+		{"members", mean},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			f := tick(b, c.policy)
 			b.ReportAllocs()
 			for b.Loop() {
 				f()
