@@ -32,7 +32,7 @@ var variants = map[string]func(*Config){
 		c.Method, c.Condition, c.Foresight, c.ObserverGain = KORR, residual.Lookahead, []int{2}, 0.3
 	},
 	"prior": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.Prior = KORR, residual.Lookahead, []int{2}, 1
+		c.Method, c.Condition, c.Foresight, c.LQRPrior = KORR, residual.Lookahead, []int{2}, 1
 	},
 }
 
