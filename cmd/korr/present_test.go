@@ -9,13 +9,16 @@ import (
 	"korr/train/eval"
 )
 
-// cell makes outcomes from a string, + for a success of 300 steps and - for a time-out.
+// cell makes outcomes from a string: + is a success of 300 steps, - a time-out that inserted nothing, g one that grasped nothing.
 func cell(policy string, perturb float64, outcomes string) eval.Cell {
 	c := eval.Cell{Condition: eval.Condition{Task: "one_leg", Randomness: "low", Perturb: perturb}, Policy: policy}
 	for i, o := range outcomes {
-		e := eval.Episode{Seed: uint64(i), Steps: 700}
-		if o == '+' {
-			e.Steps, e.Success = 300, true
+		e := eval.Episode{Seed: uint64(i), Steps: 700, Stage: sim.Insert}
+		switch o {
+		case '+':
+			e.Steps, e.Success, e.Stage = 300, true, sim.Done
+		case 'g':
+			e.Stage = sim.Grasp
 		}
 		c.Episodes = append(c.Episodes, e)
 	}
@@ -23,7 +26,7 @@ func cell(policy string, perturb float64, outcomes string) eval.Cell {
 }
 
 func TestTablesRead(t *testing.T) {
-	cells := []eval.Cell{cell("base", 0, "+-+-+-+-+-"), cell("korr", 0, "++++++++++"), cell("base", 1, "---------+"), cell("korr", 1, "++++++++--")}
+	cells := []eval.Cell{cell("base", 0, "+-+-+-+-+-"), cell("korr", 0, "++++++++++"), cell("base", 1, "---------+"), cell("korr", 1, "++++++++-g")}
 	var b bytes.Buffer
 	if err := successTable(eval.NewReport(cells).Results).WriteText(&b); err != nil {
 		t.Fatal(err)
@@ -41,12 +44,12 @@ func TestTablesRead(t *testing.T) {
 	}).WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `task     randomness  perturbation  policy  solved  success   95 % interval  mean steps
-──────────────────────────────────────────────────────────────────────────────────────
-one_leg  low         off           base      5/10   50.0 %   23.7 – 76.3 %         500
+	const want = `task     randomness  perturbation  policy  solved  success   95 % interval  mean steps  failed to
+─────────────────────────────────────────────────────────────────────────────────────────────────────────
+one_leg  low         off           base      5/10   50.0 %   23.7 – 76.3 %         500  insert 5
 one_leg  low         off           korr     10/10  100.0 %  72.2 – 100.0 %         300
-one_leg  low         on            base      1/10   10.0 %    1.8 – 40.4 %         660
-one_leg  low         on            korr      8/10   80.0 %   49.0 – 94.3 %         380
+one_leg  low         on            base      1/10   10.0 %    1.8 – 40.4 %         660  insert 9
+one_leg  low         on            korr      8/10   80.0 %   49.0 – 94.3 %         380  grasp 1, insert 1
 
 randomness  perturbation  comparison   difference  95 % interval  only it  only base
 ────────────────────────────────────────────────────────────────────────────────────
