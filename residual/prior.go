@@ -3,6 +3,7 @@ package residual
 import (
 	"fmt"
 
+	"korr/internal/nn"
 	"korr/koopman"
 )
 
@@ -21,8 +22,10 @@ type prior struct {
 	gain   []float32 // K [U, L]
 	course []float32 // predicted latent for the present step
 	next   []float32
-	phase  float32 // of the last action
-	known  bool    // course holds a prediction
+	off    []float32 // course - z
+	add    []float32 // [U] correction, unbounded
+	phase  float32   // of the last action
+	known  bool      // course holds a prediction
 }
 
 // newPrior weighs the squared distance of the coordinates from..to-1 with 1 and the squared action with cost.
@@ -40,7 +43,7 @@ func newPrior(m *koopman.Model, p Predictor, from, to int, cost float64) (*prior
 	if err != nil {
 		return nil, fmt.Errorf("residual: LQR prior: %w", err)
 	}
-	out := &prior{model: p, gain: make([]float32, u*l), course: make([]float32, l), next: make([]float32, l)}
+	out := &prior{model: p, gain: make([]float32, u*l), course: make([]float32, l), next: make([]float32, l), off: make([]float32, l), add: make([]float32, u)}
 	for i := range out.gain {
 		out.gain[i] = float32(reg.K[0].At(i/l, i%l))
 	}
@@ -55,12 +58,12 @@ func (p *prior) correct(ub, z []float32, phase float32) {
 		copy(p.course, z)
 	}
 	p.model.PredictTo(p.next, p.course, ub)
-	for i := range ub {
-		var c float32
-		for j, k := range p.gain[i*len(z) : (i+1)*len(z)] {
-			c -= k * (z[j] - p.course[j])
-		}
-		if c-c == 0 {
+	for i, v := range p.course {
+		p.off[i] = v - z[i]
+	}
+	nn.MatVec(p.add, p.gain, p.off, len(p.add), len(p.off), 0)
+	for i, c := range p.add {
+		if c-c == 0 { // finite
 			ub[i] += max(-priorLimit, min(priorLimit, c))
 		}
 	}

@@ -10,7 +10,8 @@ const (
 	Grasp  Stage = "grasp"  // the second part has never been picked up
 	Insert Stage = "insert" // picked up, but never in its place: the thread never engaged, or a part without one never stood right
 	Fasten Stage = "fasten" // the thread engaged, but was never screwed in
-	Done   Stage = "done"   // every pair has been assembled
+	Hold   Stage = "hold"   // every pair was assembled, but not all together for as long as the task asks
+	Done   Stage = "done"   // nothing
 )
 
 // pickedUp is how far (m) above its first height a part counts as picked up.
@@ -51,12 +52,12 @@ func (g *Progress) Observe(obs []float32) {
 	g.begun = true
 }
 
-// Stage is that of the first pair that is not done.
+// Stage is that of the first pair that is not done, of an episode that has not succeeded.
 func (g *Progress) Stage() Stage {
 	for _, s := range g.stage {
 		if s != Done {
 			return s
 		}
 	}
-	return Done
+	return Hold
 }

@@ -47,8 +47,8 @@ func TestProgress(t *testing.T) {
 		{"over the hole", above(0.05), Insert},
 		{"in the thread", above(0.0055), Fasten},
 		{"fallen", lying, Fasten},
-		{"screwed in", above(0), Done},
-		{"taken out", lying, Done},
+		{"screwed in", above(0), Hold},
+		{"taken out", lying, Hold},
 	} {
 		put(p.Second, step.pose)
 		g.Observe(obs)

@@ -134,9 +134,6 @@ type runGroup struct {
 
 var seedSuffix = regexp.MustCompile(`-\d+$`)
 
-// memberFolder begins the names of the folders that hold a run's members.
-const memberFolder = "member-"
-
 // withMembers puts the members of a run in its place.
 func withMembers(dirs []string) (out []string) {
 	for _, dir := range dirs {

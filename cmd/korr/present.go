@@ -48,7 +48,7 @@ func successTable(results []eval.Result) *report.Table {
 // stages lists what failed episodes did not come to, in the order of the task.
 func stages(failed map[sim.Stage]int) string {
 	var words []string
-	for _, s := range []sim.Stage{sim.Grasp, sim.Insert, sim.Fasten, sim.Done} {
+	for _, s := range []sim.Stage{sim.Grasp, sim.Insert, sim.Fasten, sim.Hold} {
 		if n := failed[s]; n > 0 {
 			words = append(words, fmt.Sprintf("%s %d", s, n))
 		}

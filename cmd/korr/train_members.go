@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/gonum/floats"
 
 	"korr/residual"
 	"korr/train/run"
@@ -20,29 +20,36 @@ import (
 // memberSeed is by how much the seeds of a run's members differ; the first has the run's own.
 const memberSeed = 1000
 
+// memberFolder begins the names of the folders that hold a run's members.
+const memberFolder = "member-"
+
 // runTrainMembers trains residual.members policies from seeds of their own, each with its share of the steps and in a folder of its
 // own, side by side on the processors there are, and keeps the average of them.
 func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.Folder) error {
 	n, total := o.cfg.Residual.Members, o.cfg.Residual.Steps
+	in, err := o.inputs()
+	if err != nil {
+		return err
+	}
 	record, err := folder.Recorder(0)
 	if err != nil {
 		return err
 	}
 	p := o.progress(fmt.Sprintf("train %s, %d members", o.cfg.Residual.Method, n), "steps", total)
 	var mu sync.Mutex
-	steps, success, loss := make([]int, n), make([]float64, n), make([]float64, n)
+	done, steps, success, loss := 0, make([]int, n), make([]float64, n), make([]float64, n)
 	policies := make([]*residual.Policy, n)
 	g, ctx2 := errgroup.WithContext(ctx)
 	g.SetLimit(o.workers())
 	for k := range n {
 		g.Go(func() (err error) {
-			policies[k], err = o.member(ctx2, k, func(r td3.Report) {
+			policies[k], err = o.member(ctx2, in, k, func(r td3.Report) {
 				mu.Lock()
 				defer mu.Unlock()
-				steps[k] = r.Step
+				done, steps[k] = done+r.Step-steps[k], r.Step
 				keep(&success[k], r.Values, "success")
 				keep(&loss[k], r.Values, "critic_loss")
-				p.set(sum(steps), total, fmt.Sprintf("success %.2f", success))
+				p.set(done, total, fmt.Sprintf("success %.2f", success))
 			})
 			if err != nil {
 				return fmt.Errorf("member %d: %w", k+1, err)
@@ -67,11 +74,11 @@ func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.F
 		return err
 	}
 	took := p.finish(fmt.Sprintf("%d steps", total))
-	return o.result(trainResult{trainSchema, o.cfg.Residual.Method, folder.Dir(), path, total, sum(loss) / float64(n), took.Seconds()})
+	return o.result(trainResult{trainSchema, o.cfg.Residual.Method, folder.Dir(), path, total, floats.Sum(loss) / float64(n), took.Seconds()})
 }
 
-// member trains member k, or goes on with it; one that is finished is read.
-func (o *trainResidualOptions) member(ctx context.Context, k int, report func(td3.Report)) (*residual.Policy, error) {
+// member trains member k, or goes on with it; one that made all its steps is read.
+func (o *trainResidualOptions) member(ctx context.Context, in td3.Inputs, k int, report func(td3.Report)) (*residual.Policy, error) {
 	sub, config := *o.app, *o.cfg
 	n := config.Residual.Members
 	config.Seed += uint64(memberSeed * k)
@@ -84,15 +91,15 @@ func (o *trainResidualOptions) member(ctx context.Context, k int, report func(td
 	case errors.Is(err, fs.ErrNotExist):
 		folder, err = m.create()
 	case err == nil:
-		if _, err := os.Stat(folder.Checkpoint("policy")); err == nil {
-			return residual.Load(folder.Checkpoint("policy"), nil)
+		p, err := residual.Load(folder.Checkpoint("policy"), in.Base)
+		if err == nil && p.Meta["environment_steps"] == strconv.Itoa(config.Residual.Steps) {
+			return p, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
 		}
 		m.resume = true
 	}
-	if err != nil {
-		return nil, err
-	}
-	in, err := m.inputs()
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +112,4 @@ func keep(dst *float64, values map[string]float64, key string) {
 	if v, ok := values[key]; ok {
 		*dst = v
 	}
-}
-
-func sum[T int | float64](v []T) (s T) {
-	for _, x := range v {
-		s += x
-	}
-	return s
 }

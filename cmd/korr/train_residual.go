@@ -87,8 +87,8 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if o.cfg.Residual.Algorithm == ppoName {
 		return runTrainPPO(ctx, o, folder, in)
 	}
-	r := o.cfg.Residual
-	p := o.progress("train "+r.Method, "steps", r.Steps)
+	c := o.cfg.Residual
+	p := o.progress("train "+c.Method, "steps", c.Steps)
 	last := map[string]float64{}
 	in.Progress = func(r td3.Report) {
 		note := ""
@@ -110,8 +110,8 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if err != nil {
 		return err
 	}
-	took := p.finish(fmt.Sprintf("%d steps, success %.3f in the last evaluation", r.Steps, last["eval_success"]))
-	return o.result(trainResult{trainSchema, r.Method, folder.Dir(), folder.Checkpoint("policy"), r.Steps, last["critic_loss"], took.Seconds()})
+	took := p.finish(fmt.Sprintf("%d steps, success %.3f in the last evaluation", c.Steps, last["eval_success"]))
+	return o.result(trainResult{trainSchema, c.Method, folder.Dir(), folder.Checkpoint("policy"), c.Steps, last["critic_loss"], took.Seconds()})
 }
 
 // trainTD3 trains into the folder, or goes on with what is there, and saves the policy.
