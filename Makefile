@@ -7,8 +7,9 @@
 SHELL := /bin/bash
 TAGS  := mujoco openblas
 DEMO  ?=
-# What a control tick runs through, where a data race would reach the arm. Tests that keep the wall clock (ros,
-# residual/loop) run one package at a time, so that they have the machine to themselves.
+# Tests that keep the wall clock, a browser's included, run one package at a time, so that they have the machine to themselves.
+CLOCK := ./ros/... ./residual/loop/... ./sim/view/... ./cmd/korr/...
+# What a control tick runs through, where a data race would reach the arm.
 RACE  := ./residual/... ./basepolicy/... ./koopman/... ./ros/...
 
 .PHONY: build test demo deps lint race robot clean
@@ -17,8 +18,8 @@ build: deps
 	go build -tags "$(TAGS)" -o bin/korr ./cmd/korr
 
 test: deps lint robot
-	go test -tags "$(TAGS)" $$(go list ./... | grep -v -E '^korr/(ros|residual/loop)')
-	go test -tags "$(TAGS)" -p 1 ./ros/... ./residual/loop/...
+	go test -tags "$(TAGS)" $$(go list ./... | grep -v -E '^korr/(ros|residual/loop|sim/view|cmd/korr)')
+	go test -tags "$(TAGS)" -p 1 $(CLOCK)
 	$(MAKE) race
 
 demo: build
