@@ -97,7 +97,8 @@ type Base struct {
 
 // Koopman trains the lifted linear model z' = A z + B u.
 type Koopman struct {
-	Base           string  `yaml:"base"` // whose normalisers are used: shipped weights' name or a checkpoint's path
+	Base           string  `yaml:"base"`  // whose normalisers are used: shipped weights' name or a checkpoint's path
+	Focus          bool    `yaml:"focus"` // reads the robot's state and the features alone
 	LatentDim      int     `yaml:"latent_dim"`
 	Hidden         []int   `yaml:"hidden"`
 	StateInclusive bool    `yaml:"state_inclusive"` // z = [o; phi(o)]

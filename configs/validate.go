@@ -127,6 +127,7 @@ func (c *Config) trainRules() []rule {
 		positive("base.lr", b.LR),
 		atLeast("base.weight_decay", b.WeightDecay, 0.0),
 		within("base.val_fraction", b.ValFraction, 0, 0.9),
+		{"koopman.focus", !k.Focus || c.Residual.Features, "needs residual.features: without them nothing is left of the parts"},
 		atLeast("koopman.latent_dim", k.LatentDim, 1),
 		widths("koopman.hidden", k.Hidden),
 		{"koopman.spectral_bound", k.SpectralBound != 0, "is 0: use a positive bound, or a negative number for none"},

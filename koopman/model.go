@@ -25,6 +25,9 @@ type Config struct {
 	LatentDim int `json:"latent_dim"`
 	// Hidden are the widths of phi's hidden layers.
 	Hidden []int `json:"hidden"`
+	// Robot, above 0, tells what o is: the first Robot coordinates of a longer observation, the robot's own state, and the task's
+	// features; 0 = all of the observation. The model carries it for those who fill o.
+	Robot int `json:"robot,omitempty"`
 	// StateInclusive lifts to [o; phi(o)] instead of phi(o); L must exceed D.
 	StateInclusive bool `json:"state_inclusive"`
 	// SpectralBound bounds the spectral radius of A: 0 means 1, a negative
@@ -51,6 +54,9 @@ func (c Config) check() error {
 		if d < 1 || d > maxDim {
 			return fmt.Errorf("%w: width %d is not in 1..%d", ErrConfig, d, maxDim)
 		}
+	}
+	if c.Robot < 0 || c.Robot > c.ObsDim {
+		return fmt.Errorf("%w: %d coordinates of the robot's state among %d observed", ErrConfig, c.Robot, c.ObsDim)
 	}
 	if c.StateInclusive && c.LatentDim <= c.ObsDim {
 		return fmt.Errorf("%w: a state-inclusive latent of %d does not exceed the observation's %d; raise latent_dim", ErrConfig, c.LatentDim, c.ObsDim)

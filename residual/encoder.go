@@ -94,10 +94,25 @@ func (e *Encoder) ActDim() int { return e.act.Dim() }
 
 // ActorObsDim is how many values of x_o an actor reads: all Dim unless the encoder is focused.
 func (e *Encoder) ActorObsDim() int {
-	if e.focus.Robot > 0 {
-		return e.focus.Robot + e.featDim
+	return e.PartDim(e.focus.Robot)
+}
+
+// PartDim is the width of what PartTo writes.
+func (e *Encoder) PartDim(robot int) int {
+	if robot > 0 {
+		return robot + e.featDim
 	}
 	return e.Dim()
+}
+
+// PartTo writes the first robot coordinates and the features of the encoded observation xo [Dim], all of it for 0, to dst
+// [PartDim].
+func (e *Encoder) PartTo(dst, xo []float32, robot int) {
+	if robot == 0 {
+		robot = e.obs.Dim()
+	}
+	n := copy(dst, xo[:robot])
+	copy(dst[n:], xo[e.obs.Dim():e.Dim()])
 }
 
 // ActorInputDim is the width of ResiP's input [x_o, u_b, lead, phase, details], of x_o what the actor reads.
@@ -121,12 +136,8 @@ func (e *Encoder) EncodeTo(xo, obsRaw []float32) {
 // at 2), the phase and the details.
 func (e *Encoder) ActorInputTo(x, xo, ub, obsRaw []float32, phase float32) {
 	x = x[:e.ActorInputDim()]
-	n := 0
-	if r := e.focus.Robot; r > 0 {
-		n = copy(x, xo[:r])
-		xo = xo[e.obs.Dim():]
-	}
-	n += copy(x[n:], xo[:e.ActorObsDim()-n])
+	e.PartTo(x, xo, e.focus.Robot)
+	n := e.ActorObsDim()
 	n += copy(x[n:], ub[:e.ActDim()])
 	e.leadTo(x[n:], ub, obsRaw, leadScale)
 	x[n+leadDim] = phase

@@ -73,15 +73,24 @@ func (f *Foresight) Validate(m Method) error {
 	return nil
 }
 
+// plainDim is how many values a model reads before the features, if it reads any, of an observation of baseDim values.
+func plainDim(m *koopman.Model, baseDim int) int {
+	if r := m.Config().Robot; r > 0 {
+		return r
+	}
+	return baseDim
+}
+
 // coordinates are those of the latent that a look-ahead reads: the task's features, without features the
 // whole observation, of a lift without the state everything.
 func coordinates(m *koopman.Model, baseDim int) (from, to int) {
 	c := m.Config()
+	plain := plainDim(m, baseDim)
 	switch {
 	case !c.StateInclusive:
 		return 0, c.LatentDim
-	case c.ObsDim > baseDim:
-		return baseDim, c.ObsDim
+	case c.ObsDim > plain:
+		return plain, c.ObsDim
 	}
 	return 0, c.ObsDim
 }

@@ -61,6 +61,12 @@ func (p *Policy) Fold() error {
 	return err
 }
 
+// Watch gives a policy that does not act on a Koopman model one for its innovation.
+func (p *Policy) Watch(m *koopman.Model) {
+	p.Koopman = m
+	p.Features = m.Config().ObsDim > plainDim(m, p.Base.About().ObsDim())
+}
+
 // Validate returns an error that wraps ErrPolicy if the parts do not fit together.
 func (p *Policy) Validate() error {
 	if p.Base == nil {
@@ -128,8 +134,11 @@ func (p *Policy) validateWidths() error {
 	if p.Features != (d > raw) || d < raw {
 		return fmt.Errorf("%w: the networks read %d values of an observation of %d, features %t", ErrPolicy, d, raw, p.Features)
 	}
-	if k := p.Koopman; k != nil && (k.Config().ObsDim != d || k.Config().ActDim != u) {
-		return fmt.Errorf("%w: the Koopman model reads %d + %d values, want %d + %d", ErrPolicy, k.Config().ObsDim, k.Config().ActDim, d, u)
+	if k := p.Koopman; k != nil {
+		if c := k.Config(); c.ActDim != u || c.Robot > raw || c.Robot > 0 && (!p.Features || p.Method == MethodKORR && p.Foresight.published()) {
+			return fmt.Errorf("%w: a Koopman model that reads %d values, %d of them the robot's (0 = all observed), and %d actions, with features %t and condition %q",
+				ErrPolicy, c.ObsDim, c.Robot, c.ActDim, p.Features, p.Foresight.Condition)
+		}
 	}
 	if p.Actor == nil {
 		return nil
@@ -148,7 +157,8 @@ func (p *Policy) validateWidths() error {
 func (p *Policy) encodedDim() (d int, known bool) {
 	switch {
 	case p.Koopman != nil:
-		return p.Koopman.Config().ObsDim, true
+		raw := p.Base.About().ObsDim()
+		return p.Koopman.Config().ObsDim + raw - plainDim(p.Koopman, raw), true
 	case p.Actor != nil:
 		return p.Actor.In() - p.Base.About().ActDim() - leadDim - 1 - p.Foresight.dim(nil, 0) + p.narrower(), true // no model, no look-ahead
 	}

@@ -20,9 +20,11 @@ type Tracker struct {
 	model Predictor // nil for none
 	look  *koopman.Lookahead
 	obs   *koopman.Observer
-	watch *watcher // nil without a calibrated model
-	prior *prior   // nil for none
-	from  int      // first coordinate that the observer hands on
+	watch *watcher  // nil without a calibrated model
+	prior *prior    // nil for none
+	from  int       // first coordinate that the observer hands on
+	robot int       // of the model (see koopman.Config)
+	part  []float32 // what the model reads
 
 	plan    []float32 // [steps, U]
 	z, zu   []float32 // lift; prediction with the executed action
@@ -50,6 +52,10 @@ func NewTracker(enc *Encoder, model *koopman.Model, f Foresight, trigger Trigger
 		p = model.Predictor()
 	}
 	t := newTracker(enc, p)
+	if model != nil {
+		t.robot = model.Config().Robot
+		t.part = make([]float32, enc.PartDim(t.robot))
+	}
 	var err error
 	if t.watch, err = newWatcher(trigger, model); err != nil {
 		return nil, err
@@ -119,6 +125,10 @@ func (t *Tracker) Observe(xo []float32) Seen {
 		return s
 	}
 	t.predictExecuted()
+	if t.robot > 0 {
+		t.enc.PartTo(t.part, xo, t.robot)
+		xo = t.part
+	}
 	t.model.LiftTo(t.z, xo)
 	if t.ready {
 		s.Innovation, s.Innovated = rms(t.z, t.zu)

@@ -22,7 +22,8 @@ type koopmanData struct {
 	// heldOutRollouts are episodes of the base policy (see addRollouts).
 	heldOutRollouts []koopman.Episode
 	obsDim, actDim  int
-	baseDim         int // leading coordinates that are the normalised observation, without features
+	robot           int // of koopman.Config
+	scored          int // leading coordinates to score: what was observed, of a part of it the features too
 }
 
 // koopmanData encodes demonstrations with the base policy of koopman.base, under the settings of koopman.* and residual.features.
@@ -35,29 +36,35 @@ func (a *app) koopmanData(d *dataset.Dataset) (*koopmanData, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newKoopmanData(d, enc, a.cfg.Koopman.HeldOut, a.cfg.Seed)
+	return newKoopmanData(d, enc, a.cfg.Koopman, a.cfg.Seed)
 }
 
 // newKoopmanData encodes observations and executed actions with the policy's encoder, and holds out a seeded choice of the
 // episodes.
-func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, heldOut float64, runSeed uint64) (*koopmanData, error) {
+func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, c configs.Koopman, runSeed uint64) (*koopmanData, error) {
 	if d.Info.ObsDim() != enc.RawDim() {
 		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(), enc.RawDim())
 	}
-	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), baseDim: enc.BaseDim()}
+	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), scored: enc.BaseDim()}
+	if c.Focus {
+		k.robot = sim.StateDim
+		k.obsDim = enc.PartDim(k.robot)
+		k.scored = k.obsDim
+	}
 	n := len(d.Episodes)
-	held := int(math.Ceil(heldOut * float64(n)))
+	held := int(math.Ceil(c.HeldOut * float64(n)))
 	if held >= n {
 		return nil, fmt.Errorf("%d episodes, %d of them held out: none to train on", n, held)
 	}
 	order := seed.Stream(runSeed, "koopman/split", 0).Perm(n)
-	raw := make([]float32, enc.RawDim())
+	raw, xo := make([]float32, enc.RawDim()), make([]float32, enc.Dim())
 	for i := range n {
 		e := &d.Episodes[i]
 		out := koopman.Episode{Obs: make([]float32, e.Len()*k.obsDim), Act: make([]float32, e.Len()*k.actDim), T: e.Len()}
 		for t := range e.Len() {
 			e.ObsTo(raw, t)
-			enc.EncodeTo(out.Obs[t*k.obsDim:(t+1)*k.obsDim], raw)
+			enc.EncodeTo(xo, raw)
+			enc.PartTo(out.Obs[t*k.obsDim:(t+1)*k.obsDim], xo, k.robot)
 			enc.NormalizeActionTo(out.Act[t*k.actDim:(t+1)*k.actDim], e.ExecutedAt(t))
 		}
 		if slices.Contains(order[:held], i) {
@@ -90,7 +97,7 @@ func koopmanTraining(c configs.Koopman, runSeed uint64, progress func(int, float
 // fitKoopman trains a new model on the training episodes.
 func fitKoopman(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
 	m, err := koopman.New(koopman.Config{
-		ObsDim: k.obsDim, ActDim: k.actDim, LatentDim: c.LatentDim, Hidden: c.Hidden,
+		ObsDim: k.obsDim, Robot: k.robot, ActDim: k.actDim, LatentDim: c.LatentDim, Hidden: c.Hidden,
 		StateInclusive: c.StateInclusive, SpectralBound: c.SpectralBound, LatentWeight: c.LatentWeight, FirstWeight: c.FirstWeight,
 	}, seed.Stream(runSeed, "koopman/init", 0))
 	if err != nil {
@@ -160,11 +167,11 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 		}
 		forecasters = append(forecasters, following...)
 	}
-	scores, err := koopman.Evaluate(forecasters, k.heldOut, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.baseDim})
+	scores, err := koopman.Evaluate(forecasters, k.heldOut, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.scored})
 	if err != nil || len(k.heldOutRollouts) == 0 {
 		return m, scores, err
 	}
-	more, err := koopman.Evaluate(forecasters, k.heldOutRollouts, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.baseDim})
+	more, err := koopman.Evaluate(forecasters, k.heldOutRollouts, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.scored})
 	for _, s := range more {
 		s.Data = rolloutData
 		scores = append(scores, s)

@@ -50,7 +50,7 @@ func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
 					errs[i] = err
 					continue
 				}
-				episodes[i], errs[i] = a.rollout(ctx, env, p, task, i)
+				episodes[i], errs[i] = a.rollout(ctx, env, p, task, i, k.robot)
 				mu.Lock()
 				done++
 				bar.set(done, n, "")
@@ -72,8 +72,8 @@ func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
 	return nil
 }
 
-// rollout plays episode i. It ends early where a residual's training would end it.
-func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task *sim.Task, i int) (koopman.Episode, error) {
+// rollout plays episode i, of which a model reads the robot's first coordinates and the features (see koopman.Config). It ends early where a residual's training would end it.
+func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task *sim.Task, i, robot int) (koopman.Episode, error) {
 	enc, err := taskEncoder(p, a.cfg.Residual.Features)
 	if err != nil {
 		return koopman.Episode{}, err
@@ -82,7 +82,7 @@ func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task
 	x := &explorer{
 		enc: enc, queue: basepolicy.NewQueue(p.Base.NewChunker(), p.Execute), engaged: task.Engaged, failAfter: r.FailAfter,
 		rng: seed.Stream(a.cfg.Seed, "koopman/noise", uint64(i)), sigma: r.Alpha * r.WarmUpNoise, rho: r.NoiseRho,
-		xo: make([]float32, enc.Dim()), u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
+		robot: robot, xo: make([]float32, enc.Dim()), part: make([]float32, enc.PartDim(robot)), u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
 	}
 	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(a.cfg.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
 	if err == nil && ep.Fault != nil && !errors.Is(ep.Fault, errHopeless) {
@@ -105,7 +105,9 @@ type explorer struct {
 	rho       float64 // autocorrelation from step to step
 
 	done    bool // engaged
+	robot   int
 	xo, u   []float32
+	part    []float32 // of xo
 	noise   []float64
 	episode koopman.Episode
 }
@@ -128,7 +130,8 @@ func (x *explorer) ActTo(act, obs []float32) error {
 		x.u[j] += float32(x.sigma * x.noise[j])
 	}
 	x.enc.DenormalizeActionTo(act, x.u)
-	x.episode.Obs, x.episode.Act = append(x.episode.Obs, x.xo...), append(x.episode.Act, x.u...)
+	x.enc.PartTo(x.part, x.xo, x.robot)
+	x.episode.Obs, x.episode.Act = append(x.episode.Obs, x.part...), append(x.episode.Act, x.u...)
 	x.episode.T++
 	return nil
 }

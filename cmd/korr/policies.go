@@ -108,8 +108,7 @@ func (a *app) setTrigger(p *residual.Policy) error {
 		if err != nil {
 			return err
 		}
-		p.Koopman = m
-		p.Features = m.Config().ObsDim > p.Base.About().ObsDim()
+		p.Watch(m)
 	}
 	return p.Validate()
 }

@@ -220,7 +220,8 @@ type KORR struct {
 // latent, or twice its width with a goal, to Act values.
 func NewKORR(model *koopman.Model, head *nn.MLP, d Dims, rows int, opts KORROptions) (*KORR, error) {
 	if c := model.Config(); c.ObsDim != d.Obs || c.ActDim != d.Act {
-		return nil, fmt.Errorf("ppo: the Koopman model reads %d + %d values, want %d + %d", c.ObsDim, c.ActDim, d.Obs, d.Act)
+		return nil, fmt.Errorf("ppo: the Koopman model reads %d + %d values, want %d + %d: fit it with the same features setting and koopman.focus=false",
+			c.ObsDim, c.ActDim, d.Obs, d.Act)
 	}
 	l := model.LatentDim()
 	in := l

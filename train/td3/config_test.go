@@ -49,10 +49,19 @@ func TestInputsMustFit(t *testing.T) {
 		}
 		return m
 	}
+	part := func(robot int) *koopman.Model {
+		d := robot + pointFeatures{}.Dim()
+		m, err := koopman.New(koopman.Config{ObsDim: d, Robot: robot, ActDim: sim.ActDim, LatentDim: d + 4, Hidden: []int{8}, StateInclusive: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
 	for want, change := range map[string]func(*Config, *Inputs){
 		"needs a base policy":    func(_ *Config, in *Inputs) { in.Base = nil },
 		"needs a Koopman model":  func(c *Config, _ *Inputs) { c.Method = KORR },
 		"same features setting":  func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(pointObs+2) },
+		"koopman.focus=false":    func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, part(pointObs-1) },
 		"trained for another":    func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return wide{&pointEnv{}}, nil } },
 		"chunks have 8 actions":  func(c *Config, _ *Inputs) { c.Execute = 9 },
 		"environment 0: without": func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return nil, errNoEngine } },

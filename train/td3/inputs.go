@@ -96,7 +96,7 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 		return d, fmt.Errorf("td3: execute is %d, the base policy's chunks have %d actions", cfg.Execute, base.Horizon)
 	}
 	if cfg.Method == KORR || in.Koopman != nil {
-		if err := in.checkKoopman(enc); err != nil {
+		if err := in.checkKoopman(cfg, enc); err != nil {
 			return d, err
 		}
 	}
@@ -108,13 +108,17 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	return d, nil
 }
 
-func (in *Inputs) checkKoopman(enc *residual.Encoder) error {
+func (in *Inputs) checkKoopman(cfg *Config, enc *residual.Encoder) error {
 	if in.Koopman == nil {
 		return errors.New("td3: korr needs a Koopman model: run `korr train koopman` first")
 	}
-	if k := in.Koopman.Config(); k.ObsDim != enc.Dim() || k.ActDim != enc.ActDim() {
+	k := in.Koopman.Config()
+	if want := enc.PartDim(k.Robot); k.ObsDim != want || k.ActDim != enc.ActDim() {
 		return fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it with the same features setting",
-			k.ObsDim, k.ActDim, enc.Dim(), enc.ActDim())
+			k.ObsDim, k.ActDim, want, enc.ActDim())
+	}
+	if k.Robot > 0 && cfg.latent() {
+		return errors.New("td3: a published korr reads the latent of the whole observation, and this Koopman model's is of a part: fit one with koopman.focus=false")
 	}
 	return nil
 }
