@@ -125,6 +125,7 @@ type Residual struct {
 	Koopman           string    `yaml:"koopman"`           // where korr's model starts
 	Condition         string    `yaml:"condition"`         // what the actor reads: default, published, goal, nonlinear, lookahead or plan
 	Foresight         []int     `yaml:"foresight"`         // control steps ahead that it reads of
+	CriticOnly        bool      `yaml:"critic_only"`       // the critics alone read a look-ahead or plan
 	ObserverGain      float64   `yaml:"observer_gain"`     // of the disturbance observer; 0 = none
 	LQRPrior          float64   `yaml:"lqr_prior"`         // action cost of an LQR correction within a chunk; 0 = none
 	InnovationAction  string    `yaml:"innovation_action"` // default, report, shrink, hold, replan

@@ -41,6 +41,7 @@ type stored struct {
 	Condition    Condition         `json:"condition,omitempty"` // absent = published
 	Steps        []int             `json:"foresight_steps,omitempty"`
 	ObserverGain float64           `json:"observer_gain,omitempty"`
+	CriticOnly   bool              `json:"critic_only,omitempty"`
 	Prior        float64           `json:"lqr_prior,omitempty"`
 	Trigger      *Trigger          `json:"trigger,omitempty"`
 	Meta         map[string]string `json:"meta,omitempty"`
@@ -86,7 +87,8 @@ func (p *Policy) File() (*tensorfile.File, error) {
 	head := stored{
 		Method: p.Method, Task: p.Task, Base: print, Koopman: p.Koopman != nil, Alpha: p.Alpha,
 		Squash: tanhName, Execute: p.Execute, Features: p.Features, Meta: p.Meta,
-		Condition: p.Foresight.Condition, Steps: p.Foresight.Steps, ObserverGain: p.Foresight.ObserverGain, Prior: p.Foresight.Prior,
+		Condition: p.Foresight.Condition, Steps: p.Foresight.Steps, ObserverGain: p.Foresight.ObserverGain,
+		CriticOnly: p.Foresight.CriticOnly, Prior: p.Foresight.Prior,
 	}
 	if p.Trigger != (Trigger{}) {
 		head.Trigger = &p.Trigger
@@ -147,7 +149,7 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 	p := &Policy{
 		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha,
 		Execute: head.Execute, Features: head.Features, Meta: head.Meta,
-		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain, head.Prior},
+		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain, head.CriticOnly, head.Prior},
 	}
 	if head.Trigger != nil {
 		p.Trigger = *head.Trigger

@@ -29,6 +29,10 @@ type Foresight struct {
 	// ObserverGain, above 0, makes a Lookahead reckon with the estimated disturbance d (see koopman.Observer) and
 	// read C d too.
 	ObserverGain float64 `json:"observer_gain"`
+	// CriticOnly keeps it from the actor, which reads ResiP's x: the critics alone read it, in training (an asymmetric actor-critic,
+	// Pinto et al. 2017, arXiv 1710.06542). The value of a state depends on the rest of the chunk; an actor that reads less learns
+	// more of every state.
+	CriticOnly bool `json:"critic_only,omitempty"`
 	// Prior, above 0, lets an LQR of this action cost correct the base action toward the course a Lookahead predicts for the
 	// chunk (see prior).
 	Prior float64 `json:"lqr_prior,omitempty"`
@@ -45,10 +49,21 @@ const (
 
 func (f *Foresight) published() bool { return f.Condition == Published || f.Condition == "" }
 
+// acting is what is left of the foresight when a policy acts.
+func (f *Foresight) acting() Foresight {
+	if f.CriticOnly {
+		return Foresight{}
+	}
+	return *f
+}
+
 // Validate compares the foresight with the method; the error wraps ErrPolicy.
 func (f *Foresight) Validate(m Method) error {
 	if !(f.Prior >= 0) || f.Prior > 0 && f.Condition != Lookahead {
 		return fmt.Errorf("%w: an LQR prior of action cost %g needs condition %q", ErrPolicy, f.Prior, Lookahead)
+	}
+	if f.CriticOnly && (f.published() || f.Prior > 0) {
+		return fmt.Errorf("%w: nothing for the critics alone to read of condition %q with LQR prior %g", ErrPolicy, f.Condition, f.Prior)
 	}
 	switch f.Condition {
 	case Published, "":

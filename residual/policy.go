@@ -143,7 +143,8 @@ func (p *Policy) validateWidths() error {
 	if p.Actor == nil {
 		return nil
 	}
-	want := d + u + leadDim + 1 + p.Foresight.dim(p.Koopman, raw) - p.narrower()
+	acting := p.Foresight.acting()
+	want := d + u + leadDim + 1 + acting.dim(p.Koopman, raw) - p.narrower()
 	if p.Method == MethodKORR && p.Foresight.published() {
 		want = p.Koopman.LatentDim()
 	}
@@ -160,7 +161,8 @@ func (p *Policy) encodedDim() (d int, known bool) {
 		raw := p.Base.About().ObsDim()
 		return p.Koopman.Config().ObsDim + raw - plainDim(p.Koopman, raw), true
 	case p.Actor != nil:
-		return p.Actor.In() - p.Base.About().ActDim() - leadDim - 1 - p.Foresight.dim(nil, 0) + p.narrower(), true // no model, no look-ahead
+		acting := p.Foresight.acting()
+		return p.Actor.In() - p.Base.About().ActDim() - leadDim - 1 - acting.dim(nil, 0) + p.narrower(), true // no model, no look-ahead
 	}
 	return 0, false
 }
@@ -193,7 +195,7 @@ func (p *Policy) NewController(feats Features) *Controller {
 		Encoder: enc, Latent: p.Method == MethodKORR && p.Foresight.published(), Alpha: p.Alpha, Squash: p.Squash,
 	}
 	var err error
-	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight, p.Trigger); err != nil {
+	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight.acting(), p.Trigger); err != nil {
 		panic(err.Error()) // Validate covers every refusal
 	}
 	if p.Actor != nil {

@@ -147,7 +147,8 @@ func withForesight(t testing.TB, p *Policy, f Foresight) *Policy {
 	if p.Koopman != nil {
 		d = p.Koopman.Config().ObsDim
 	}
-	in := d + p.Base.About().ActDim() + leadDim + 1 + f.dim(p.Koopman, raw)
+	acting := f.acting()
+	in := d + p.Base.About().ActDim() + leadDim + 1 + acting.dim(p.Koopman, raw)
 	p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5}, rand.New(rand.NewPCG(4, 4)))
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
@@ -163,6 +164,8 @@ func TestForesightIsStored(t *testing.T) {
 		"observer":  {Condition: Lookahead, Steps: []int{2}, ObserverGain: 0.5},
 		"prior":     {Condition: Lookahead, Steps: []int{2}, Prior: 1},
 		"plan":      {Condition: Plan, Steps: []int{1, 8}},
+		"critics":   {Condition: Lookahead, Steps: []int{1, 8}, ObserverGain: 0.5, CriticOnly: true},
+		"critics'":  {Condition: Plan, Steps: []int{1, 8}, CriticOnly: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			method := MethodKORR
@@ -194,7 +197,7 @@ func TestForesightIsStored(t *testing.T) {
 			}); n != 0 {
 				t.Errorf("%v allocations in a tick", n)
 			}
-			p.Foresight.Steps = []int{1, 2, 3, 4, 5}
+			p.Foresight.Steps, p.Foresight.CriticOnly = []int{1, 2, 3, 4, 5}, false
 			if err := p.Validate(); !errors.Is(err, ErrPolicy) {
 				t.Errorf("an actor of another width: %v", err)
 			}
@@ -210,6 +213,8 @@ func TestForesightIsStored(t *testing.T) {
 		{Condition: Lookahead, Steps: []int{1}, ObserverGain: 2},
 		{Condition: Lookahead, Steps: []int{1}, Prior: -1},
 		{Condition: "", Prior: 1},
+		{Condition: "", CriticOnly: true},
+		{Condition: Lookahead, Steps: []int{1}, Prior: 1, CriticOnly: true},
 	} {
 		p.Foresight = bad
 		if err := p.Validate(); !errors.Is(err, ErrPolicy) {

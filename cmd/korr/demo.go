@@ -131,7 +131,7 @@ func (d *demo) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.result.Prediction, d.result.Radius = scores, m.SpectralRadius()
+	d.result.Prediction, d.result.Radius = onDemonstrations.of(scores), m.SpectralRadius()
 	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.cfg.Koopman.Steps, d.result.Radius))
 	return nil
 }

@@ -23,7 +23,7 @@ type koopmanData struct {
 	heldOutRollouts []koopman.Episode
 	obsDim, actDim  int
 	robot           int // of koopman.Config
-	scored          int // leading coordinates to score: what was observed, of a part of it the features too
+	plain           int // leading coordinates that are the normalised observation, before the features
 }
 
 // koopmanData encodes demonstrations with the base policy of koopman.base, under the settings of koopman.* and residual.features.
@@ -45,11 +45,10 @@ func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, c configs.Koopman
 	if d.Info.ObsDim() != enc.RawDim() {
 		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(), enc.RawDim())
 	}
-	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), scored: enc.BaseDim()}
+	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), plain: enc.BaseDim()}
 	if c.Focus {
-		k.robot = sim.StateDim
+		k.robot, k.plain = sim.StateDim, sim.StateDim
 		k.obsDim = enc.PartDim(k.robot)
-		k.scored = k.obsDim
 	}
 	n := len(d.Episodes)
 	held := int(math.Ceil(c.HeldOut * float64(n)))
@@ -120,8 +119,7 @@ func fitRivals(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed u
 	return r, err
 }
 
-// fitAndScore trains the model and its rivals at the same time and scores them on the held-out episodes, over the normalised
-// observation. Without held-out episodes there are no rivals and no scores.
+// fitAndScore trains the model and its rivals at the same time and scores them on the held-out episodes. Without held-out episodes there are no rivals and no scores.
 func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
 	if len(k.heldOut) == 0 {
 		m, err := fitKoopman(ctx, k, c, runSeed, progress)
@@ -167,20 +165,49 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 		}
 		forecasters = append(forecasters, following...)
 	}
-	scores, err := koopman.Evaluate(forecasters, k.heldOut, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.scored})
-	if err != nil || len(k.heldOutRollouts) == 0 {
-		return m, scores, err
-	}
-	more, err := koopman.Evaluate(forecasters, k.heldOutRollouts, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: c.EvalHorizons, Dims: k.scored})
-	for _, s := range more {
-		s.Data = rolloutData
-		scores = append(scores, s)
-	}
+	scores, err := k.score(forecasters, c.EvalHorizons)
 	return m, scores, err
 }
 
-// rolloutData marks scores on rollouts of the base policy.
-const rolloutData = "rollouts"
+// scoring is what a table of prediction errors is about.
+type scoring struct {
+	data    string // in koopman.Score
+	caption string
+}
+
+var (
+	onDemonstrations = scoring{"", "RMSE of the normalised observation on held-out demonstrations"}
+	onRollouts       = scoring{"rollouts", "RMSE of the normalised observation on held-out episodes of the base policy with exploration noise"}
+	featuresToo      = scoring{"features", "RMSE of observation and features on held-out demonstrations"}
+	rolloutsFeatures = scoring{"rollouts features", "RMSE of observation and features on held-out episodes of the base policy with exploration noise"}
+	scorings         = []scoring{onDemonstrations, onRollouts, featuresToo, rolloutsFeatures}
+)
+
+// score measures the forecasters on the held-out episodes there are: over the normalised observation, and with the features that a
+// residual reads.
+func (k *koopmanData) score(fs []koopman.Forecaster, horizons []int) (all []koopman.Score, err error) {
+	for _, s := range scorings {
+		episodes, dims := k.heldOut, k.plain
+		if s == onRollouts || s == rolloutsFeatures {
+			episodes = k.heldOutRollouts
+		}
+		if s == featuresToo || s == rolloutsFeatures {
+			dims = k.obsDim
+		}
+		if len(episodes) == 0 || dims == k.plain && (s == featuresToo || s == rolloutsFeatures) {
+			continue
+		}
+		scores, err := koopman.Evaluate(fs, episodes, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: horizons, Dims: dims})
+		if err != nil {
+			return nil, err
+		}
+		for i := range scores {
+			scores[i].Data = s.data
+		}
+		all = append(all, scores...)
+	}
+	return all, nil
+}
 
 // observerGain is that of the observer in the table: the largest that helped on held-out demonstrations at 10 steps.
 const observerGain = 0.02
@@ -198,10 +225,10 @@ func followers(m *koopman.Model) ([]koopman.Forecaster, error) {
 	return []koopman.Forecaster{adapted, disturbed}, nil
 }
 
-// scoresOn picks the scores on demonstrations ("") or rollouts.
-func scoresOn(scores []koopman.Score, data string) (out []koopman.Score) {
+// of picks the scores that a table is about.
+func (on scoring) of(scores []koopman.Score) (out []koopman.Score) {
 	for _, s := range scores {
-		if s.Data == data {
+		if s.Data == on.data {
 			out = append(out, s)
 		}
 	}

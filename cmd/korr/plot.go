@@ -77,7 +77,7 @@ func fileFigure(path string) (*plot.Figure, error) {
 	}
 	var scores []koopman.Score
 	if json.Unmarshal(b, &scores) == nil {
-		return scoreFigure(scores)
+		return scoreFigure(onDemonstrations.of(scores))
 	}
 	var r eval.Report
 	if err := json.Unmarshal(b, &r); err != nil {

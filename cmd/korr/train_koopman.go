@@ -99,7 +99,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 
 func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 	if o.plot != "" && len(r.Scores) > 0 {
-		figure, err := scoreFigure(scoresOn(r.Scores, ""))
+		figure, err := scoreFigure(onDemonstrations.of(r.Scores))
 		if err != nil {
 			return err
 		}
@@ -110,16 +110,12 @@ func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 	if o.json {
 		return o.printJSON(r)
 	}
-	for _, data := range []string{"", rolloutData} {
-		scores := scoresOn(r.Scores, data)
+	for _, on := range scorings {
+		scores := on.of(r.Scores)
 		if len(scores) == 0 {
 			continue
 		}
-		kind := "demonstrations"
-		if data == rolloutData {
-			kind = "episodes of the base policy with exploration noise"
-		}
-		if err := o.printf("\nRMSE of the normalised observation on held-out %s\n\n", kind); err != nil {
+		if err := o.printf("\n%s\n\n", on.caption); err != nil {
 			return err
 		}
 		if err := scoreTable(scores).WriteText(o.out); err != nil {

@@ -204,7 +204,7 @@ func (a *app) loadKoopman(name string) (*koopman.Model, error) {
 
 // foresight is what the actor of the settings reads of the steps ahead.
 func foresight(r configs.Residual) residual.Foresight {
-	f := residual.Foresight{Condition: residual.Condition(r.Condition), Steps: r.Foresight, ObserverGain: r.ObserverGain, Prior: r.LQRPrior}
+	f := residual.Foresight{Condition: residual.Condition(r.Condition), Steps: r.Foresight, ObserverGain: r.ObserverGain, CriticOnly: r.CriticOnly, Prior: r.LQRPrior}
 	if r.Condition == "default" {
 		f.Condition = residual.Published
 		if r.Method == td3.KORR {
@@ -238,7 +238,7 @@ func td3Config(c *configs.Config, workers int) td3.Config {
 		focus = sim.StateDim
 	}
 	return td3.Config{
-		Method: r.Method, Focus: focus, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, LQRPrior: f.Prior, Trigger: t, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
+		Method: r.Method, Focus: focus, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, CriticOnly: f.CriticOnly, LQRPrior: f.Prior, Trigger: t, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
 		Alpha: r.Alpha, Execute: c.Base.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
 		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,

@@ -9,7 +9,7 @@ import (
 )
 
 // actor computes the residual r = tanh(head(.)) and learns it. The head reads x
-// itself or, a published KORR, the latent predicted from the observation and base
+// itself, without what the critics alone read, or, a published KORR, the latent predicted from the observation and base
 // action at the beginning of x.
 type actor struct {
 	cfg  *Config
@@ -21,6 +21,8 @@ type actor struct {
 	model      *koopman.Model // nil unless the head reads its latent
 	modelTape  *koopman.Tape
 	obs, u, dz []float32
+
+	x []float32 // [max, in] what the head reads when the critics read more
 
 	r, dpre []float32 // [max, act]
 
@@ -34,7 +36,10 @@ type actor struct {
 // model, which a head that reads the latent requires and others ignore.
 func newActor(cfg *Config, d dims, model *koopman.Model, rows int) *actor {
 	a := &actor{cfg: cfg, dims: d, r: make([]float32, rows*d.act), dpre: make([]float32, rows*d.act)}
-	in := d.x
+	in := d.in
+	if d.in < d.x {
+		a.x = make([]float32, rows*d.in)
+	}
 	if cfg.latent() {
 		a.model, in = model, model.LatentDim()
 		a.modelTape = model.NewTape(rows, 1)
@@ -57,9 +62,14 @@ func newActor(cfg *Config, d dims, model *koopman.Model, rows int) *actor {
 // until the next call; x must not change before step.
 func (a *actor) forward(x []float32, n int) []float32 {
 	a.n = n
-	in := x
-	if a.model != nil {
-		d := a.dims
+	in, d := x, a.dims
+	switch {
+	case a.x != nil:
+		in = a.x[:n*d.in]
+		for i := range n {
+			copy(in[i*d.in:(i+1)*d.in], x[i*d.x:])
+		}
+	case a.model != nil:
 		for i := range n {
 			row := x[i*d.x : (i+1)*d.x]
 			copy(a.obs[i*d.obs:(i+1)*d.obs], row)

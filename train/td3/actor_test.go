@@ -40,6 +40,7 @@ func TestActorGradient(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"resip":          func(*Config) {},
 		"resip ensemble": func(c *Config) { c.Critics = 4 },
+		"critics alone":  func(c *Config) { c.CriticOnly = true },
 		"korr":           func(c *Config) { c.Method = KORR },
 		"korr, no prediction loss": func(c *Config) {
 			c.Method, c.KoopmanWeight = KORR, 0
@@ -50,6 +51,9 @@ func TestActorGradient(t *testing.T) {
 				c.GradClip, c.ActorLR, c.KoopmanLR, c.Penalty = 0, 1e-30, 1e-30, 0.7 // steps too small to change a weight
 				change(c)
 			})
+			if reads := l.actor.head.In(); l.cfg.CriticOnly && reads != small.x-3 {
+				t.Fatalf("the actor reads %d values of the critics' %d", reads, small.x)
+			}
 			l.sample()
 			if err := l.updateActor(); err != nil {
 				t.Fatal(err)

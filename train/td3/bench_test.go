@@ -9,7 +9,7 @@ import (
 )
 
 // oneLeg are the widths of one_leg with part rotations as 6D and task features.
-var oneLeg = dims{obs: 83, x: 97, act: 10}
+var oneLeg = dims{obs: 83, x: 97, in: 97, act: 10}
 
 // newBenchLearner has the recipe's sizes and buffers of random transitions.
 func newBenchLearner(tb testing.TB, method string, threads int) *learner {

@@ -20,6 +20,7 @@ type Config struct {
 	Condition    residual.Condition `json:"condition"`
 	Foresight    []int              `json:"foresight"`     // steps ahead, unless published
 	ObserverGain float64            `json:"observer_gain"` // of the disturbance observer of a look-ahead; 0 = none
+	CriticOnly   bool               `json:"critic_only"`   // the critics alone read the steps ahead
 	LQRPrior     float64            `json:"lqr_prior"`     // action cost of a look-ahead's LQR prior; 0 = none
 	// Focus is how many leading coordinates of the normalised observation actor and critics read beside the task's features; 0 = all.
 	// Those of the robot's state are enough: the features say where the parts that matter stand to each other and to the tool.
@@ -172,7 +173,7 @@ func (c *Config) foresight() residual.Foresight {
 	if c.Condition == residual.Published || c.Condition == "" {
 		return residual.Foresight{Condition: residual.Published}
 	}
-	return residual.Foresight{Condition: c.Condition, Steps: c.Foresight, ObserverGain: c.ObserverGain, Prior: c.LQRPrior}
+	return residual.Foresight{Condition: c.Condition, Steps: c.Foresight, ObserverGain: c.ObserverGain, CriticOnly: c.CriticOnly, Prior: c.LQRPrior}
 }
 
 // latent reports whether the actor reads the predicted latent itself, and

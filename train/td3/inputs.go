@@ -104,7 +104,10 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	if err != nil {
 		return d, fmt.Errorf("td3: %w", err)
 	}
-	d.x = v.Dim()
+	d.x, d.in = v.Dim(), v.Dim()
+	if cfg.CriticOnly {
+		d.in = enc.ActorInputDim()
+	}
 	return d, nil
 }
 

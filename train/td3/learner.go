@@ -16,6 +16,7 @@ var ErrDiverged = errors.New("training diverged: a loss or gradient is not finit
 type dims struct {
 	obs int // x_o: normalised observation and features
 	x   int // the critic's input without the residual, which starts with [x_o, u_b]
+	in  int // the actor's input, the beginning of x, unless it reads the latent
 	act int
 }
 

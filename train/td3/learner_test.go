@@ -13,7 +13,7 @@ import (
 	"korr/train/replay"
 )
 
-var small = dims{obs: 4, x: 10, act: 2}
+var small = dims{obs: 4, x: 10, in: 10, act: 2}
 
 // newSmallLearner has tiny networks of random weights and 60 random frames in
 // either buffer.
@@ -25,6 +25,9 @@ func newSmallLearner(t *testing.T, change func(*Config)) *learner {
 		change(&cfg)
 	}
 	d := small
+	if cfg.CriticOnly {
+		d.in -= 3
+	}
 	rng := seed.Stream(2, "small", 0)
 	var buffers [2]*replay.Buffer
 	for k := range buffers {

@@ -31,6 +31,12 @@ var variants = map[string]func(*Config){
 	"observer": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.ObserverGain = KORR, residual.Lookahead, []int{2}, 0.3
 	},
+	"critics": func(c *Config) {
+		c.Method, c.Condition, c.Foresight, c.Focus, c.CriticOnly = KORR, residual.Lookahead, []int{2}, sim.StateDim, true
+	},
+	"critics' plan": func(c *Config) {
+		c.Method, c.Condition, c.Foresight, c.CriticOnly = ResiP, residual.Plan, []int{2}, true
+	},
 	"prior": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.LQRPrior = KORR, residual.Lookahead, []int{2}, 1
 	},

@@ -303,7 +303,7 @@ func TestDemonstrations(t *testing.T) {
 	failed.Reward = make([]float32, failed.Len())
 	eps := []dataset.Episode{in.Demos[0], failed}
 	enc := episodes.NewEncoder(in.Base, in.Features)
-	d := dims{obs: enc.Dim(), x: enc.ActorInputDim(), act: sim.ActDim}
+	d := dims{obs: enc.Dim(), x: enc.ActorInputDim(), in: enc.ActorInputDim(), act: sim.ActDim}
 	out, err := newDemonstrations(&cfg, &in, d, eps)
 	if err != nil {
 		t.Fatal(err)
