@@ -93,6 +93,7 @@ func TestBadInputNamesKeyAndSource(t *testing.T) {
 		want []string
 	}{
 		{"unknown key in file", Options{File: write(t, "residual:\n  alhpa: 0.2\n")}, []string{"korr.yaml", "residual.alhpa", "no such key", "alpha"}},
+		{"a critic that ppo lacks", Options{Set: []string{"residual.algorithm=ppo", "residual.critic_only=true"}}, []string{"residual.critic_only", "td3"}},
 		{"unknown section", Options{File: write(t, "simulator:\n  task: x\n")}, []string{"simulator.task", "no such key"}},
 		{"unknown variable", Options{Environ: []string{"KORR_EVAL_EPISODE=3"}}, []string{"KORR_EVAL_EPISODE", "no such setting"}},
 		{"unknown --set", Options{Set: []string{"eval.nope=3"}}, []string{"--set", "eval.nope"}},

@@ -202,6 +202,7 @@ func (c *Config) residualRules() []rule {
 		atLeast("residual.milestone", r.Milestone, 0.0),
 		{"residual.focus", !r.Focus || r.Features && r.Algorithm == "td3", "needs residual.features and residual.algorithm td3"},
 		{"residual.focus", !r.Focus || r.Method == "resip" || r.Condition != "published", "does not go with a published korr, which reads its latent alone"},
+		{"residual.critic_only", !r.CriticOnly || r.Algorithm == "td3" && r.LQRPrior == 0, "needs residual.algorithm td3 and no residual.lqr_prior"},
 		{"residual.pushes", len(r.Pushes) == 0 || slices.Min(r.Pushes) >= 0, "strengths of at least 0"},
 		within("residual.lr_decay", r.LRDecay, 0, 1),
 		atLeast("residual.log_every", r.LogEvery, 0),

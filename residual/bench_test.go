@@ -41,14 +41,19 @@ func TestTickAllocatesNothing(t *testing.T) {
 }
 
 // BenchmarkTick is the whole computation of a control tick: 58+13 observation, latent 128 (lift 2 x 256), actor 2 x 128,
-// base 3 x 384 with 32 actions planned every 8 ticks. lookahead is how KORR is trained here, members are such policies averaged.
+// base 3 x 384 with 32 actions planned every 8 ticks. lookahead is a KORR whose actor looks ahead; critics is one whose critics alone did,
+// with a model of a part of the observation, as KORR is trained here; members are two of those averaged.
 func BenchmarkTick(b *testing.B) {
 	ahead := testPolicy(b, MethodKORR, true, false)
 	ahead.Foresight = Foresight{Condition: Lookahead, Steps: []int{1, 4, 8}, ObserverGain: 0.02}
 	config := ahead.Actor.Config()
 	config.In = ahead.Koopman.Config().ObsDim + 10 + leadDim + 1 + ahead.Foresight.dim(ahead.Koopman, 58)
 	ahead.Actor = nn.NewMLP(config, rand.New(rand.NewPCG(4, 4)))
-	mean, err := Average(ahead, other(ahead, 5))
+	critics := partPolicy(b, 128, 256)
+	critics.Foresight.CriticOnly = true
+	config.In = 16 + 13 + 10 + leadDim + 1 + 3
+	critics.Actor = nn.NewMLP(config, rand.New(rand.NewPCG(4, 4)))
+	mean, err := Average(critics, other(critics, 5))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -60,6 +65,7 @@ func BenchmarkTick(b *testing.B) {
 		{"resip", testPolicy(b, MethodResiP, true, false)},
 		{"korr", testPolicy(b, MethodKORR, true, false)},
 		{"lookahead", ahead},
+		{"critics", critics},
 		{"members", mean},
 	} {
 		b.Run(c.name, func(b *testing.B) {

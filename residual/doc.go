@@ -9,13 +9,14 @@
 //  2. x_o = [clamp(minmax(o_raw), -3, 3), features(o_raw)]          Encoder.EncodeTo, width D
 //  3. u_b: the base policy pops one action of its chunk              BasePolicy.ActTo, reads x_o[:D0]
 //     A base action that is not finite is an error: there is nothing to fall back to.
-//  4. z = phi(x_o), z' = A z + B u_b                                 Predictor
+//  4. z = phi(x_o), z' = A z + B u_b                                 Predictor; of a part of x_o, if the model is of a part
 //  5. innovation = rms(z - z^), z^ being the last tick's prediction with the action then executed
 //  6. r = tanh(pi(z'))                                               KORR
 //     r = tanh(pi([x_o, u_b, clip((m - ee)/0.02, -2, 2), phase]))    ResiP
 //     with m the position that u_b commands and ee the measured one (m), phase the position in the chunk. A focused
 //     actor (Focus) reads of x_o the robot's state and the features alone, and after the phase the features' details.
-//     A KORR that looks ahead (Foresight) reads that too, and C z'(k) for some steps k of the base's remaining chunk.
+//     A KORR that looks ahead (Foresight) reads that too, and C z'(k) for some steps k of the base's remaining chunk,
+//     unless the critics of its training read that alone.
 //     A residual that is not finite becomes zero, so that the base acts alone, and is counted.
 //  7. u = u_b + alpha r, denormalised.
 //  8. Later, off the critical path, Executed is told the command that was really sent (the shield may

@@ -12,12 +12,12 @@ import (
 )
 
 // partPolicy looks ahead with a model of the first 16 observed values and the 13 features; its actor reads the same of the observation.
-func partPolicy(t *testing.T) *Policy {
+func partPolicy(t testing.TB, latent, width int) *Policy {
 	t.Helper()
-	p := testPolicy(t, MethodKORR, true, true)
+	p := testPolicy(t, MethodKORR, true, width < 256)
 	rng := rand.New(rand.NewPCG(5, 6))
 	var err error
-	p.Koopman, err = koopman.New(koopman.Config{ObsDim: 16 + 13, Robot: 16, ActDim: 10, LatentDim: 40, Hidden: []int{16}, StateInclusive: true}, rng)
+	p.Koopman, err = koopman.New(koopman.Config{ObsDim: 16 + 13, Robot: 16, ActDim: 10, LatentDim: latent, Hidden: []int{width, width}, StateInclusive: true}, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func partPolicy(t *testing.T) *Policy {
 
 // TestModelOfAPart: what a model of a part of the observation predicts does not depend on the rest, and predicts the features.
 func TestModelOfAPart(t *testing.T) {
-	p := partPolicy(t)
+	p := partPolicy(t, 40, 16)
 	ahead := func(obs []float32) []float32 {
 		enc := p.Encoder(testFeatures{})
 		track, err := NewTracker(enc, p.Koopman, p.Foresight, Trigger{})
@@ -85,7 +85,7 @@ func TestModelOfAPart(t *testing.T) {
 
 // TestPolicyWithModelOfAPart: it acts the same after a round trip; a published KORR, or one without features, refuses the model.
 func TestPolicyWithModelOfAPart(t *testing.T) {
-	p := partPolicy(t)
+	p := partPolicy(t, 40, 16)
 	path := filepath.Join(t.TempDir(), "p.safetensors")
 	if err := p.Save(path); err != nil {
 		t.Fatal(err)

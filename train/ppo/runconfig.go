@@ -1,6 +1,7 @@
 package ppo
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -50,6 +51,9 @@ func DefaultRun() RunConfig {
 func (c *RunConfig) Validate() error {
 	if err := c.Config.Validate(); err != nil {
 		return err
+	}
+	if c.Foresight.CriticOnly {
+		return errors.New("ppo: a foresight that the critic alone reads is not implemented: set critic_only=false or train with td3")
 	}
 	if err := c.Foresight.Validate(residual.Method(c.Method)); err != nil {
 		return fmt.Errorf("ppo: %w", err)

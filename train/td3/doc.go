@@ -16,8 +16,10 @@
 // the encoder's focus: all of it, or the robot's state alone. A milestone's reward, for
 // engaging the first thread of an episode, can join the sparse one.
 //
-// ResiP's actor reads x, r = tanh(MLP(x)), and so does KORR's where it looks ahead. A
-// published KORR's reads the predicted latent state
+// ResiP's actor reads x, r = tanh(MLP(x)), and so does KORR's where it looks ahead, with
+// the look-ahead or, CriticOnly, without it: while a chunk is executed open loop the value
+// of a state depends on the rest of it, but an actor that reads less generalises better.
+// A published KORR's actor reads the predicted latent state
 // alone, r = tanh(MLP(A phi(o) + B u_b)); the gradient flows on into phi, A and B,
 // which also minimise the prediction loss of the executed action,
 // weight * |A phi(o) + B u - phi(o')|^2, and A is kept within its spectral bound.
@@ -36,7 +38,7 @@
 // bit for bit, because the episodes that were under way are simulated again
 // from their seeds and actions.
 //
-// Sources: TD3, Fujimoto et al. 2018 (arXiv 1802.09477); REDQ, Chen et al. 2021
+// Sources: asymmetric actor-critic, Pinto et al. 2017 (1710.06542); TD3, Fujimoto et al. 2018 (arXiv 1802.09477); REDQ, Chen et al. 2021
 // (2101.05982); RLPD, Ball et al. 2023 (2302.02948); ResFiT, Ankile et al. 2025
 // (2509.19301); KORR (2509.12562).
 package td3
