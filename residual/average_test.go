@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -28,14 +27,7 @@ func TestAverage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "mean.safetensors")
-	if err := mean.Save(path); err != nil {
-		t.Fatal(err)
-	}
-	loaded, err := Load(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := reload(t, mean)
 	if loaded.Meta["members"] != "2" || loaded.Meta["seed"] != p.Meta["seed"] {
 		t.Errorf("origin %v", loaded.Meta)
 	}

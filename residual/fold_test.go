@@ -2,7 +2,6 @@ package residual
 
 import (
 	"math"
-	"path/filepath"
 	"testing"
 
 	"korr/internal/seed"
@@ -13,14 +12,7 @@ import (
 func TestLoadedPolicyIsFolded(t *testing.T) {
 	for _, small := range []bool{false, true} { // small: with layer norm and another lift
 		saved := testPolicy(t, MethodKORR, true, small)
-		path := filepath.Join(t.TempDir(), "policy.safetensors")
-		if err := saved.Save(path); err != nil {
-			t.Fatal(err)
-		}
-		loaded, err := Load(path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		loaded := reload(t, saved)
 		a, b := saved.NewController(testFeatures{}), loaded.NewController(testFeatures{})
 		if a.fold != nil || b.fold == nil {
 			t.Fatalf("folded: saved %t, loaded %t", a.fold != nil, b.fold != nil)

@@ -2,7 +2,6 @@ package residual
 
 import (
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -86,14 +85,7 @@ func TestModelOfAPart(t *testing.T) {
 // TestPolicyWithModelOfAPart: it acts the same after a round trip; a published KORR, or one without features, refuses the model.
 func TestPolicyWithModelOfAPart(t *testing.T) {
 	p := partPolicy(t, 40, 16)
-	path := filepath.Join(t.TempDir(), "p.safetensors")
-	if err := p.Save(path); err != nil {
-		t.Fatal(err)
-	}
-	q, err := Load(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	q := reload(t, p)
 	if got, want := play(t, q.NewController(testFeatures{})), play(t, p.NewController(testFeatures{})); !slices.Equal(got, want) {
 		t.Error("the loaded policy acts otherwise")
 	}

@@ -3,7 +3,6 @@ package residual
 import (
 	"errors"
 	"math/rand/v2"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -104,14 +103,7 @@ func TestTriggerIsStored(t *testing.T) {
 		t.Errorf("without calibration: %v", err)
 	}
 	calibrate(p.Koopman)
-	path := filepath.Join(t.TempDir(), "p.safetensors")
-	if err := p.Save(path); err != nil {
-		t.Fatal(err)
-	}
-	q, err := Load(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	q := reload(t, p)
 	if q.Trigger != p.Trigger {
 		t.Errorf("trigger %+v, stored %+v", p.Trigger, q.Trigger)
 	}
@@ -173,14 +165,7 @@ func TestForesightIsStored(t *testing.T) {
 				method = MethodResiP
 			}
 			p := withForesight(t, testPolicy(t, method, false, true), f)
-			path := filepath.Join(t.TempDir(), "p.safetensors")
-			if err := p.Save(path); err != nil {
-				t.Fatal(err)
-			}
-			q, err := Load(path, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			q := reload(t, p)
 			if !reflect.DeepEqual(q.Foresight, f) {
 				t.Errorf("foresight %+v, stored %+v", f, q.Foresight)
 			}
