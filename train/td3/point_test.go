@@ -214,7 +214,7 @@ func pointConfig() Config {
 	c := Default()
 	c.Overlap, c.Workers = false, 1
 	c.ActorHidden, c.CriticHidden, c.Batch = []int{64, 64}, []int{64, 64}, 64
-	c.Steps, c.CriticStart, c.CriticWarmUp, c.ActorStart, c.NoiseSteps = 24_000, 2000, 200, 4000, 10_000
+	c.Steps, c.CriticStart, c.CriticWarmUp, c.ActorStart, c.NoiseSteps = 32_000, 2000, 200, 4000, 10_000
 	c.Gamma, c.Buffer = 0.95, 30_000
 	c.LogEvery, c.CheckpointEvery, c.EvalEvery, c.EvalEpisodes = 4000, 0, 8000, 64
 	return c
