@@ -45,7 +45,12 @@ func TestPipeline(t *testing.T) {
 	}
 	var k trainKoopmanResult
 	decodeOne(t, step("train", "koopman", "--json", "--data", in("demos"), "--base", base, "--out", in("koopman"), "--steps", "3"), &k)
-	if len(k.Scores) != 24 || k.SpectralRadius > 1.0001 || k.Checkpoint != in("koopman", "checkpoints", "koopman.safetensors") {
+	for _, on := range scorings {
+		if n := len(on.of(k.Scores)); n != 12 {
+			t.Errorf("%s: %d scores", on.caption, n)
+		}
+	}
+	if k.SpectralRadius > 1.0001 || k.Checkpoint != in("koopman", "checkpoints", "koopman.safetensors") {
 		t.Errorf("%+v", k)
 	}
 	policies := map[string]string{}
