@@ -80,8 +80,12 @@ func TestControls(t *testing.T) {
 		return g.kind() == "frame" && g.data[1] == 1 && len(g.data) == frameHeader+fakeBodies*bodySize+4+30*contactSize
 	})
 	c.send(`{"cmd":"reset","seed":42}`)
-	c.state("seed", 42.0)
-	c.until("new samples", func(g got) bool { return g.kind() == "samples" && g.data[1] == 1 })
+	seeded, sampled := false, false // in either order
+	c.until("new samples of seed 42", func(g got) bool {
+		seeded = seeded || g.kind() == "state" && g.text["seed"] == 42.0
+		sampled = sampled || g.kind() == "samples" && g.data[1] == 1
+		return seeded && sampled
+	})
 	c.send(`{"cmd":"push","value":9}`) // this push breaks the fake
 	g := c.state("status", "failed")
 	if !strings.Contains(fmt.Sprint(g.text["message"]), "fell off") {
