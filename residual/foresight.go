@@ -30,8 +30,8 @@ type Foresight struct {
 	// read C d too.
 	ObserverGain float64 `json:"observer_gain"`
 	// CriticOnly keeps it from the actor, which reads ResiP's x: the critics alone read it, in training (an asymmetric actor-critic,
-	// Pinto et al. 2017, arXiv 1710.06542). The value of a state depends on the rest of the chunk; an actor that reads less learns
-	// more of every state.
+	// Pinto et al. 2017, arXiv 1710.06542). The value of a state depends on the rest of the chunk, and actors
+	// that read it too were not better.
 	CriticOnly bool `json:"critic_only,omitempty"`
 	// Prior, above 0, lets an LQR of this action cost correct the base action toward the course a Lookahead predicts for the
 	// chunk (see prior).

@@ -40,7 +40,7 @@ type Policy struct {
 	Execute   int               // actions executed of each chunk
 	Features  bool              // task features are part of the observation
 	Focus     Focus             // what the actor reads of the observation
-	Foresight Foresight         // what the actor reads of the steps ahead
+	Foresight Foresight         // what actor, or critics alone, read of the steps ahead
 	Trigger   Trigger           // what is done about surprises
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
 

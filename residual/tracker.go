@@ -24,7 +24,7 @@ type Tracker struct {
 	prior *prior    // nil for none
 	from  int       // first coordinate that the observer hands on
 	robot int       // of the model (see koopman.Config)
-	part  []float32 // what the model reads
+	part  []float32 // what a model reads that does not read all of x_o
 
 	plan    []float32 // [steps, U]
 	z, zu   []float32 // lift; prediction with the executed action
@@ -53,8 +53,9 @@ func NewTracker(enc *Encoder, model *koopman.Model, f Foresight, trigger Trigger
 	}
 	t := newTracker(enc, p)
 	if model != nil {
-		t.robot = model.Config().Robot
-		t.part = make([]float32, enc.PartDim(t.robot))
+		if t.robot = model.Config().Robot; t.robot > 0 {
+			t.part = make([]float32, enc.PartDim(t.robot))
+		}
 	}
 	var err error
 	if t.watch, err = newWatcher(trigger, model); err != nil {

@@ -119,7 +119,8 @@ func fitRivals(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed u
 	return r, err
 }
 
-// fitAndScore trains the model and its rivals at the same time and scores them on the held-out episodes. Without held-out episodes there are no rivals and no scores.
+// fitAndScore trains the model and its rivals at the same time and scores them on the held-out episodes. Without held-out
+// episodes there are no rivals and no scores.
 func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
 	if len(k.heldOut) == 0 {
 		m, err := fitKoopman(ctx, k, c, runSeed, progress)
@@ -171,16 +172,20 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 
 // scoring is what a table of prediction errors is about.
 type scoring struct {
-	data    string // in koopman.Score
-	caption string
+	data     string // in koopman.Score
+	rollouts bool   // of the base policy, not demonstrations
+	features bool   // beside the normalised observation
+	caption  string
 }
 
 var (
-	onDemonstrations = scoring{"", "RMSE of the normalised observation on held-out demonstrations"}
-	onRollouts       = scoring{"rollouts", "RMSE of the normalised observation on held-out episodes of the base policy with exploration noise"}
-	featuresToo      = scoring{"features", "RMSE of observation and features on held-out demonstrations"}
-	rolloutsFeatures = scoring{"rollouts features", "RMSE of observation and features on held-out episodes of the base policy with exploration noise"}
-	scorings         = []scoring{onDemonstrations, onRollouts, featuresToo, rolloutsFeatures}
+	onDemonstrations = scoring{"", false, false, "RMSE of the normalised observation on held-out demonstrations"}
+	scorings         = []scoring{
+		onDemonstrations,
+		{"rollouts", true, false, "RMSE of the normalised observation on held-out episodes of the base policy with exploration noise"},
+		{"features", false, true, "RMSE of observation and features on held-out demonstrations"},
+		{"rollouts features", true, true, "RMSE of observation and features on held-out episodes of the base policy with exploration noise"},
+	}
 )
 
 // score measures the forecasters on the held-out episodes there are: over the normalised observation, and with the features that a
@@ -188,13 +193,13 @@ var (
 func (k *koopmanData) score(fs []koopman.Forecaster, horizons []int) (all []koopman.Score, err error) {
 	for _, s := range scorings {
 		episodes, dims := k.heldOut, k.plain
-		if s == onRollouts || s == rolloutsFeatures {
+		if s.rollouts {
 			episodes = k.heldOutRollouts
 		}
-		if s == featuresToo || s == rolloutsFeatures {
+		if s.features {
 			dims = k.obsDim
 		}
-		if len(episodes) == 0 || dims == k.plain && (s == featuresToo || s == rolloutsFeatures) {
+		if len(episodes) == 0 || s.features && k.obsDim == k.plain {
 			continue
 		}
 		scores, err := koopman.Evaluate(fs, episodes, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: horizons, Dims: dims})

@@ -72,7 +72,8 @@ func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
 	return nil
 }
 
-// rollout plays episode i, of which a model reads the robot's first coordinates and the features (see koopman.Config). It ends early where a residual's training would end it.
+// rollout plays episode i for a model that reads robot of its coordinates (see koopman.Config). It ends early where a residual's
+// training would end it.
 func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task *sim.Task, i, robot int) (koopman.Episode, error) {
 	enc, err := taskEncoder(p, a.cfg.Residual.Features)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 // actor computes the residual r = tanh(head(.)) and learns it. The head reads x
-// itself, without what the critics alone read, or, a published KORR, the latent predicted from the observation and base
-// action at the beginning of x.
+// itself, without what the critics alone read, or, a published KORR, the latent
+// predicted from the observation and base action at the beginning of x.
 type actor struct {
 	cfg  *Config
 	dims dims

@@ -18,7 +18,7 @@
 //
 // ResiP's actor reads x, r = tanh(MLP(x)), and so does KORR's where it looks ahead, with
 // the look-ahead or, CriticOnly, without it: while a chunk is executed open loop the value
-// of a state depends on the rest of it, but an actor that reads less generalises better.
+// of a state depends on the rest of it, and actors that read it too were not better.
 // A published KORR's actor reads the predicted latent state
 // alone, r = tanh(MLP(A phi(o) + B u_b)); the gradient flows on into phi, A and B,
 // which also minimise the prediction loss of the executed action,
@@ -38,7 +38,7 @@
 // bit for bit, because the episodes that were under way are simulated again
 // from their seeds and actions.
 //
-// Sources: asymmetric actor-critic, Pinto et al. 2017 (1710.06542); TD3, Fujimoto et al. 2018 (arXiv 1802.09477); REDQ, Chen et al. 2021
-// (2101.05982); RLPD, Ball et al. 2023 (2302.02948); ResFiT, Ankile et al. 2025
+// Sources: TD3, Fujimoto et al. 2018 (arXiv 1802.09477); asymmetric actor-critic, Pinto
+// et al. 2017 (1710.06542); REDQ, Chen et al. 2021 (2101.05982); RLPD, Ball et al. 2023 (2302.02948); ResFiT, Ankile et al. 2025
 // (2509.19301); KORR (2509.12562).
 package td3
