@@ -28,10 +28,11 @@ type sweepCondition struct {
 	Outcomes   []bool  `json:"outcomes"`
 }
 
-// result is what the cell's policy did under a condition; false when that was not played, or in fewer or more episodes.
+// result is what the cell's policy did in the first episodes under a condition; false when not as many were played.
 func (c *sweepCell) result(cond eval.Condition, episodes int) (sweepCondition, bool) {
 	for _, r := range c.Results {
-		if r.Randomness == string(cond.Randomness) && r.Perturb == cond.Perturb && len(r.Outcomes) == episodes {
+		if r.Randomness == string(cond.Randomness) && r.Perturb == cond.Perturb && len(r.Outcomes) >= episodes {
+			r.Outcomes = r.Outcomes[:episodes] // the seeds of more episodes begin with these
 			return r, true
 		}
 	}

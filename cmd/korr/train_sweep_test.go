@@ -92,6 +92,9 @@ func TestSweepRowPairsSeeds(t *testing.T) {
 	if row := sweepRow(cells, "none", "resip", low, 2); row[1] != "0" {
 		t.Errorf("%q", row)
 	}
+	if row := sweepRow(cells, "resip", "resip", low, 1); row[1] != "2" || !strings.HasSuffix(row[4], "/2") {
+		t.Errorf("the first of more episodes: %q", row)
+	}
 	if row := sweepRow(cells, "korr", "resip", low, 3); row[1] != "0" {
 		t.Errorf("a row of three episodes a seed from two: %q", row)
 	}
