@@ -99,6 +99,7 @@ type Base struct {
 type Koopman struct {
 	Base           string  `yaml:"base"`  // whose normalisers are used: shipped weights' name or a checkpoint's path
 	Focus          bool    `yaml:"focus"` // reads the robot's state and the features alone
+	Bilinear       bool    `yaml:"bilinear"`
 	LatentDim      int     `yaml:"latent_dim"`
 	Hidden         []int   `yaml:"hidden"`
 	StateInclusive bool    `yaml:"state_inclusive"` // z = [o; phi(o)]

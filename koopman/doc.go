@@ -5,7 +5,14 @@
 //
 //	z = phi(o)  or  z = [o; phi(o)] (state-inclusive),   z' = A z + B u
 //
-// with phi an MLP, A [L, L], B [L, U] and u [U] the executed action. The
+// with phi an MLP, A [L, L], B [L, U] and u [U] the executed action. A Koopman model
+// of a control-affine system is bilinear (Goswami & Paley 2017, doi
+// 10.1109/CDC.2017.8264582; Bruder et al. 2021, arXiv 2010.09961); Config.Bilinear
+// adds of that what matters where a hand takes hold, the gripper's command g:
+//
+//	z' = (A + g N) z + B u
+//
+// which is linear while the hand stays open or shut. The
 // state-inclusive lift cannot collapse and reads the predicted observation off
 // the first D coordinates. A and B start from a least-squares fit (EDMD with
 // control: Williams et al. 2015, arXiv 1408.4408; Proctor et al. 2016, arXiv

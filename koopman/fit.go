@@ -97,8 +97,8 @@ func (r *regression) solve(ridge float64) (*mat.Dense, error) {
 	return &m, nil
 }
 
-// FitLeastSquares sets A and B to the least-squares solution of
-// lift(next) = A lift(obs) + B u for the present phi over n transitions, obs
+// FitLeastSquares sets A, B and N to the least-squares solution of
+// lift(next) = (A + g N) lift(obs) + B u for the present phi over n transitions, obs
 // [n, D], u [n, U], next [n, D], and enforces the spectral bound. ridge is the
 // regularisation per example (1e-3 suits normalised data). The error wraps
 // ErrData or ErrSingular; the model is then unchanged.
@@ -107,12 +107,18 @@ func (m *Model) FitLeastSquares(obs, u, next []float32, n int, ridge float64) er
 	if n < 1 || len(obs) < n*d || len(u) < n*ud || len(next) < n*d {
 		return fmt.Errorf("%w: %d transitions from %d, %d and %d numbers", ErrData, n, len(obs), len(u), len(next))
 	}
-	r, p := newRegression(l+ud, l), m.Predictor()
+	var gz []float32
+	if m.N != nil {
+		gz = make([]float32, l)
+	}
+	r, p := newRegression(l+ud+len(gz), l), m.Predictor()
 	z, zn := make([]float32, l), make([]float32, l)
 	for i := range n {
 		p.LiftTo(z, obs[i*d:(i+1)*d])
 		p.LiftTo(zn, next[i*d:(i+1)*d])
-		r.add(zn, z, u[i*ud:(i+1)*ud])
+		act := u[i*ud : (i+1)*ud]
+		scaleTo(gz, gripper(act), z)
+		r.add(zn, z, act, gz)
 	}
 	sol, err := r.solve(ridge)
 	if err != nil {
@@ -124,6 +130,9 @@ func (m *Model) FitLeastSquares(obs, u, next []float32, n int, ridge float64) er
 		}
 		for j := range ud {
 			m.B.Data[i*ud+j] = float32(sol.At(l+j, i))
+		}
+		for j := range gz {
+			m.N.Data[i*l+j] = float32(sol.At(l+ud+j, i))
 		}
 	}
 	m.Constrain()

@@ -27,6 +27,9 @@ type Folded struct {
 // activation. The error wraps ErrConfig when the head does not read the latent.
 func (m *Model) Fold(head *nn.MLP) (*Folded, error) {
 	l, u, raw := m.cfg.LatentDim, m.cfg.ActDim, m.cfg.raw()
+	if m.N != nil {
+		return nil, fmt.Errorf("%w: a bilinear model's map to the head depends on the action and does not fold", ErrConfig)
+	}
 	if head.In() != l {
 		return nil, fmt.Errorf("%w: a head that reads %d values after a model of %d", ErrConfig, head.In(), l)
 	}

@@ -12,6 +12,8 @@ import (
 var (
 	inclusive = Config{ObsDim: 5, ActDim: 2, LatentDim: 9, Hidden: []int{12, 11}, StateInclusive: true, FirstWeight: 3}
 	pure      = Config{ObsDim: 5, ActDim: 2, LatentDim: 7, Hidden: []int{12}}
+	bilinear  = Config{ObsDim: 5, ActDim: 2, LatentDim: 8, Hidden: []int{12}, StateInclusive: true, Bilinear: true}
+	kinds     = []Config{inclusive, pure, bilinear}
 )
 
 func gaussian(rng *rand.Rand, n int) []float32 {
@@ -30,7 +32,7 @@ func randomModel(t testing.TB, cfg Config, rng *rand.Rand) *Model {
 		t.Fatal(err)
 	}
 	for _, p := range m.Params() {
-		if len(p.Shape) == 1 || p == m.B {
+		if len(p.Shape) == 1 || p == m.B || p == m.N {
 			copy(p.Data, gaussian(rng, len(p.Data)))
 		}
 	}
@@ -75,6 +77,12 @@ func predict64(m *Model, z []float64, u []float32) []float64 {
 		}
 		for j, v := range u {
 			next[i] += float64(m.B.Data[i*len(u)+j]) * float64(v)
+		}
+		if m.cfg.Bilinear {
+			g := math.Max(-1, math.Min(1, float64(u[len(u)-1])))
+			for j, v := range z {
+				next[i] += g * float64(m.N.Data[i*len(z)+j]) * v
+			}
 		}
 	}
 	return next
@@ -138,7 +146,7 @@ func checkGradients(t *testing.T, m *Model, loss func() float64, rng *rand.Rand)
 
 func TestWindowLossGradients(t *testing.T) {
 	const n, steps = 4, 3
-	for k, cfg := range []Config{inclusive, pure} {
+	for k, cfg := range kinds {
 		rng := seed.Stream(1, "koopman", uint64(k))
 		m := randomModel(t, cfg, rng)
 		obs, us := gaussian(rng, (steps+1)*n*5), gaussian(rng, steps*n*2)
@@ -188,7 +196,7 @@ func TestLatentLossIsOneWeightedStep(t *testing.T) {
 
 func TestRolloutGradients(t *testing.T) {
 	const n, steps = 4, 3
-	for k, cfg := range []Config{inclusive, pure} {
+	for k, cfg := range kinds {
 		rng := seed.Stream(4, "koopman", uint64(k))
 		m := randomModel(t, cfg, rng)
 		l := cfg.LatentDim
@@ -263,7 +271,7 @@ func TestDynamicsGradients(t *testing.T) {
 func TestTrainingStepAllocatesNothing(t *testing.T) {
 	const n, steps = 16, 4
 	rng := seed.Stream(6, "koopman", 0)
-	for _, cfg := range []Config{inclusive, pure} {
+	for _, cfg := range kinds {
 		m := randomModel(t, cfg, rng)
 		obs, us, dz := gaussian(rng, (steps+1)*n*5), gaussian(rng, steps*n*2), gaussian(rng, n*cfg.LatentDim)
 		tape := m.NewTape(n, steps)

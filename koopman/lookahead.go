@@ -2,6 +2,7 @@ package koopman
 
 import (
 	"fmt"
+	"slices"
 
 	"korr/internal/nn"
 )
@@ -13,15 +14,21 @@ import (
 //
 // is linear in z, in the plan and in a lasting disturbance d (see Observer), so
 // the powers are multiplied out once and a prediction of all horizons costs two
-// matrix-vector products, three with a disturbance. It holds a copy
-// of what it needs: a model trained further needs a new one. Reading it is safe
-// from several goroutines.
+// matrix-vector products, three with a disturbance. A bilinear model, whose
+// powers depend on the plan, is iterated. It holds a copy
+// of what it needs: a model trained further needs a new one. One goroutine uses
+// it at a time.
 type Lookahead struct {
 	latent, actDim, steps int
 	rows                  int
 	g                     []float32 // [rows, L]
 	h                     []float32 // [rows, steps*U]
 	e                     []float32 // [rows, L] of a disturbance
+
+	bilinear *Predictor // of the copy that is iterated; nil when the powers are multiplied out
+	horizons []int
+	from, to int
+	z, next  []float32
 }
 
 // Lookahead returns the predictor of the latent coordinates from..to-1 at the
@@ -39,6 +46,12 @@ func (m *Model) Lookahead(horizons []int, from, to int) (*Lookahead, error) {
 		longest = max(longest, k)
 	}
 	c := to - from
+	if m.N != nil {
+		return &Lookahead{
+			latent: l, actDim: u, steps: longest, rows: c * len(horizons), bilinear: m.Clone().Predictor(),
+			horizons: slices.Clone(horizons), from: from, to: to, z: make([]float32, l), next: make([]float32, l),
+		}, nil
+	}
 	a := &Lookahead{latent: l, actDim: u, steps: longest, rows: c * len(horizons)}
 	a.g, a.h, a.e = make([]float32, a.rows*l), make([]float32, a.rows*longest*u), make([]float32, a.rows*l)
 	sum := make([]float32, c*l)                               // C (1 + A + ... + A^(k-1))
@@ -87,10 +100,34 @@ func (a *Lookahead) Steps() int { return a.steps }
 // panics when a slice is too short.
 func (a *Lookahead) PredictTo(dst, z, plan, d []float32) {
 	dst = dst[:a.rows]
+	if a.bilinear != nil {
+		a.iterate(dst, z, plan, d)
+		return
+	}
 	n := a.steps * a.actDim
 	nn.MatVec(dst, a.g, z[:a.latent], a.rows, a.latent, 0)
 	nn.MatVec(dst, a.h, plan[:n], a.rows, n, 1)
 	if d != nil {
 		nn.MatVec(dst, a.e, d[:a.latent], a.rows, a.latent, 1)
+	}
+}
+
+// iterate predicts step by step.
+func (a *Lookahead) iterate(dst, z, plan, d []float32) {
+	copy(a.z, z[:a.latent])
+	c := a.to - a.from
+	for k := 1; k <= a.steps; k++ {
+		a.bilinear.PredictTo(a.next, a.z, plan[(k-1)*a.actDim:k*a.actDim])
+		a.z, a.next = a.next, a.z
+		if d != nil {
+			for i := range a.z {
+				a.z[i] += d[i]
+			}
+		}
+		for i, horizon := range a.horizons {
+			if horizon == k {
+				copy(dst[i*c:(i+1)*c], a.z[a.from:a.to])
+			}
+		}
 	}
 }

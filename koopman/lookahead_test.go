@@ -7,17 +7,22 @@ import (
 	"testing"
 )
 
-// TestLookaheadEqualsRolling: the multiplied-out powers give what stepping the
+// TestLookaheadEqualsRolling: the multiplied-out powers, and the iteration of a bilinear model, give what stepping the
 // model gives, at every horizon and coordinate.
 func TestLookaheadEqualsRolling(t *testing.T) {
+	t.Run("linear", func(t *testing.T) { lookaheadEqualsRolling(t, false) })
+	t.Run("bilinear", func(t *testing.T) { lookaheadEqualsRolling(t, true) })
+}
+
+func lookaheadEqualsRolling(t *testing.T, bilinear bool) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	m, err := New(Config{ObsDim: 5, ActDim: 3, LatentDim: 9, Hidden: []int{7}, StateInclusive: true}, rng)
+	m, err := New(Config{ObsDim: 5, ActDim: 3, LatentDim: 9, Hidden: []int{7}, StateInclusive: true, Bilinear: bilinear}, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range [][]float32{m.A.Data, m.B.Data} {
-		for i := range p {
-			p[i] = float32(0.3 * rng.NormFloat64())
+	for _, p := range m.dynamics() {
+		for i := range p.Data {
+			p.Data[i] = float32(0.3 * rng.NormFloat64())
 		}
 	}
 	m.Constrain()

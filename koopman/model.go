@@ -30,8 +30,11 @@ type Config struct {
 	Robot int `json:"robot,omitempty"`
 	// StateInclusive lifts to [o; phi(o)] instead of phi(o); L must exceed D.
 	StateInclusive bool `json:"state_inclusive"`
-	// SpectralBound bounds the spectral radius of A: 0 means 1, a negative
-	// number no bound (the published behaviour).
+	// Bilinear lets the gripper's command g, the last coordinate of u clamped to [-1, 1], switch the dynamics:
+	// z' = (A + g N) z + B u. What a hand does to a part differs between open and shut, and is linear in either.
+	Bilinear bool `json:"bilinear,omitempty"`
+	// SpectralBound bounds the spectral radius of A, of a bilinear model that of A + N and of A - N: 0 means 1, a
+	// negative number no bound (the published behaviour).
 	SpectralBound float64 `json:"spectral_bound"`
 	// LatentWeight weighs phi's coordinates in the loss of the state-inclusive
 	// lift: 0 means 0.1.
@@ -81,8 +84,8 @@ func (c Config) raw() int {
 type Model struct {
 	// Phi is the trained part of the lift, D -> L (L - D when state-inclusive).
 	Phi *nn.MLP
-	// A [L, L] and B [L, U] are the dynamics.
-	A, B *nn.Param
+	// A [L, L] and B [L, U] are the dynamics; N [L, L] that of a bilinear model, nil otherwise.
+	A, B, N *nn.Param
 	// Innovation and Change are calibrated by Calibrate; nil before. Training does
 	// not move them.
 	Innovation, Change *Monitor
@@ -93,7 +96,7 @@ type Model struct {
 }
 
 // New returns a model with phi started at random (Kaiming; last layer
-// orthogonal), A the identity and B zero. A nil rng leaves phi zero, for models
+// orthogonal), A the identity, B and N zero. A nil rng leaves phi zero, for models
 // about to be loaded. The error wraps ErrConfig.
 func New(cfg Config, rng *rand.Rand) (*Model, error) {
 	if err := cfg.check(); err != nil {
@@ -119,7 +122,10 @@ func New(cfg Config, rng *rand.Rand) (*Model, error) {
 	for i := range l {
 		m.A.Data[i*l+i] = 1
 	}
-	m.params = append(append(m.params, m.Phi.Params()...), m.A, m.B)
+	if cfg.Bilinear {
+		m.N = nn.NewParams(nn.Param{Name: "N", Shape: []int{l, l}})[0]
+	}
+	m.params = append(append(m.params, m.Phi.Params()...), m.dynamics()...)
 	m.own = m.Predictor()
 	return m, nil
 }
@@ -131,7 +137,18 @@ func (m *Model) Config() Config {
 	return cfg
 }
 
-// Params returns phi's parameters, then A and B.
+// dynamics returns A, B and, of a bilinear model, N.
+func (m *Model) dynamics() []*nn.Param {
+	if m.N == nil {
+		return []*nn.Param{m.A, m.B}
+	}
+	return []*nn.Param{m.A, m.B, m.N}
+}
+
+// gripper is the command g that switches a bilinear model, of an action u [U].
+func gripper(u []float32) float32 { return max(-1, min(1, u[len(u)-1])) }
+
+// Params returns phi's parameters, then A, B and N.
 func (m *Model) Params() []*nn.Param { return m.params }
 
 // Clone returns an independent model with the same weights.
@@ -151,7 +168,7 @@ func (m *Model) LatentDim() int { return m.cfg.LatentDim }
 // LiftTo writes the lift of obs [D] into z [L]. See Predictor.LiftTo.
 func (m *Model) LiftTo(z, obs []float32) { m.own.LiftTo(z, obs) }
 
-// PredictTo writes A z + B u into zNext [L]. See Predictor.PredictTo.
+// PredictTo writes z' into zNext [L]. See Predictor.PredictTo.
 func (m *Model) PredictTo(zNext, z, u []float32) { m.own.PredictTo(zNext, z, u) }
 
 // Predictor runs a model for single observations in scratch of its own. It
@@ -159,10 +176,13 @@ func (m *Model) PredictTo(zNext, z, u []float32) { m.own.PredictTo(zNext, z, u) 
 type Predictor struct {
 	m   *Model
 	phi *nn.Evaluator
+	gz  []float32 // [L] g z of a bilinear model
 }
 
 // Predictor returns a new predictor of m, for use by one goroutine at a time.
-func (m *Model) Predictor() *Predictor { return &Predictor{m: m, phi: m.Phi.Evaluator()} }
+func (m *Model) Predictor() *Predictor {
+	return &Predictor{m: m, phi: m.Phi.Evaluator(), gz: make([]float32, m.cfg.LatentDim)}
+}
 
 // LatentDim returns L.
 func (p *Predictor) LatentDim() int { return p.m.cfg.LatentDim }
@@ -175,11 +195,23 @@ func (p *Predictor) LiftTo(z, obs []float32) {
 	p.phi.ForwardTo(z[raw:p.m.cfg.LatentDim], obs)
 }
 
-// PredictTo writes A z + B u into zNext [L], for z [L] and u [U]. zNext must
-// overlap neither. It panics when a slice is too short.
+// PredictTo writes A z + B u, of a bilinear model (A + g N) z + B u, into zNext
+// [L], for z [L] and u [U]. zNext must overlap neither. It panics when a slice is
+// too short.
 func (p *Predictor) PredictTo(zNext, z, u []float32) {
 	l, ud := p.m.cfg.LatentDim, p.m.cfg.ActDim
 	zNext = zNext[:l]
 	nn.MatVec(zNext, p.m.A.Data, z[:l], l, l, 0)
 	nn.MatVec(zNext, p.m.B.Data, u[:ud], l, ud, 1)
+	if p.m.N != nil {
+		scaleTo(p.gz, gripper(u[:ud]), z)
+		nn.MatVec(zNext, p.m.N.Data, p.gz, l, l, 1)
+	}
+}
+
+// scaleTo writes g z into dst.
+func scaleTo(dst []float32, g float32, z []float32) {
+	for i := range dst {
+		dst[i] = g * z[i]
+	}
 }

@@ -102,7 +102,7 @@ func gelfand(a []float32, l int) float64 {
 
 func TestSaveLoad(t *testing.T) {
 	rng := seed.Stream(1, "save", 0)
-	for _, cfg := range []Config{inclusive, pure} {
+	for _, cfg := range kinds {
 		m := randomModel(t, cfg, rng)
 		path := filepath.Join(t.TempDir(), "k.safetensors")
 		if err := m.Save(path); err != nil {
@@ -211,5 +211,94 @@ func TestConstrainLeavesOtherModesAlone(t *testing.T) {
 	}
 	if beyond < 2 || beyond > 20 {
 		t.Errorf("%d of 24 eigenvalues were beyond the bound: the test compares little", beyond)
+	}
+}
+
+// TestBilinearSpectralBound: with the hand open and shut the radius is at most the bound, and what was within it stays.
+func TestBilinearSpectralBound(t *testing.T) {
+	m := randomModel(t, bilinear, seed.Stream(1, "spectrum", 2))
+	l := bilinear.LatentDim
+	for i := range m.A.Data { // open: A + N = 0.5, shut: A - N = 1.5 on the diagonal, so that one end alone is beyond the bound
+		m.A.Data[i], m.N.Data[i] = 0, 0
+		if i%(l+1) == 0 {
+			m.A.Data[i], m.N.Data[i] = 1, -0.5
+		}
+	}
+	if r := m.Constrain(); math.Abs(r-1.5) > 1e-6 {
+		t.Errorf("radius %g before, want 1.5", r)
+	}
+	if r := m.SpectralRadius(); r > 1 || r < 0.999 {
+		t.Errorf("radius %g after, want 1 and no more", r)
+	}
+	z, next := make([]float32, l), make([]float32, l)
+	z[0] = 1
+	clear(m.B.Data)
+	for g, want := range map[float32]float32{1: 0.5, -1: 1, 0: 0.75, 7: 0.5, -7: 1} { // beyond +-1 as at +-1
+		m.PredictTo(next, z, []float32{0, g})
+		if math.Abs(float64(next[0]-want)) > 1e-4 {
+			t.Errorf("gripper %g: factor %g, want %g", g, next[0], want)
+		}
+	}
+}
+
+// TestBilinearFit: least squares finds the matrices of a bilinear system, which a linear model cannot follow, and so does an
+// adapter that starts from it predict.
+func TestBilinearFit(t *testing.T) {
+	rng := seed.Stream(1, "bilinear", 0)
+	truth := randomModel(t, bilinear, rng)
+	for i := range truth.N.Data { // well within the bound, which the fit imposes
+		truth.A.Data[i] *= 0.4
+		truth.N.Data[i] *= 0.05
+	}
+	cfg := bilinear
+	fit, err := New(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Without the lift's part both are of the observation alone: phi is zero, and so are the rows and columns it stands for.
+	l, d, n := cfg.LatentDim, cfg.ObsDim, 600
+	for i := range l {
+		for j := range l {
+			if i >= d || j >= d {
+				truth.A.Data[i*l+j], truth.N.Data[i*l+j] = 0, 0
+			}
+		}
+	}
+	for i := d * cfg.ActDim; i < len(truth.B.Data); i++ {
+		truth.B.Data[i] = 0
+	}
+	obs, us, next := gaussian(rng, n*d), gaussian(rng, n*cfg.ActDim), make([]float32, n*d)
+	z, zn := make([]float32, l), make([]float32, l)
+	for i := range n {
+		copy(z, obs[i*d:(i+1)*d])
+		truth.PredictTo(zn, z, us[i*2:(i+1)*2])
+		copy(next[i*d:], zn[:d])
+	}
+	if err := fit.FitLeastSquares(obs, us, next, n, 1e-9); err != nil {
+		t.Fatal(err)
+	}
+	for k, p := range fit.dynamics() {
+		for i, v := range p.Data {
+			if want := truth.dynamics()[k].Data[i]; math.Abs(float64(v-want)) > 1e-3 {
+				t.Fatalf("%s[%d]: %g, want %g", p.Name, i, v, want)
+			}
+		}
+	}
+	a, err := fit.NewAdapter(AdapterConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		copy(z, obs[i*d:(i+1)*d])
+		a.PredictTo(zn, z, us[i*2:(i+1)*2])
+		for j, want := range next[i*d : (i+1)*d] {
+			if math.Abs(float64(zn[j]-want)) > 1e-2 {
+				t.Errorf("adapter, row %d: %g, want %g", i, zn[j], want)
+			}
+		}
+		a.Update(z, us[i*2:(i+1)*2], zn)
+	}
+	if _, err := fit.Fold(nn.NewMLP(nn.MLPConfig{In: l, Hidden: []int{4}, Out: 2}, rng)); !errors.Is(err, ErrConfig) {
+		t.Errorf("folded a bilinear model: %v", err)
 	}
 }

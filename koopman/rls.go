@@ -25,7 +25,7 @@ type AdapterConfig struct {
 }
 
 // Adapter refines A and B while a model runs, by recursive least squares with
-// exponential forgetting on x = [z; u]:
+// exponential forgetting on x = [z; u], of a bilinear model [z; u; g z]:
 //
 //	k = P x / (f + x^T P x),  [A B] += (z' - [A B] x) k^T,  P = (P - k x^T P) / f
 //
@@ -38,10 +38,10 @@ type Adapter struct {
 	cfg      AdapterConfig
 	p        *Predictor
 	l, u     int
-	ab       []float32 // [L, L+U]
+	ab       []float32 // [L, X]: [A B], of a bilinear model [A B N]
 	trained  []float32
 	norm     float64   // of trained
-	cov      []float64 // [L+U, L+U], symmetric
+	cov      []float64 // [X, X], symmetric
 	x, px    []float64
 	in, pred []float32
 }
@@ -55,6 +55,9 @@ func (m *Model) NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 	}
 	l, u := m.cfg.LatentDim, m.cfg.ActDim
 	n := l + u
+	if m.N != nil {
+		n += l
+	}
 	a := &Adapter{
 		cfg: cfg, p: m.Predictor(), l: l, u: u, ab: make([]float32, l*n), cov: make([]float64, n*n),
 		x: make([]float64, n), px: make([]float64, n), in: make([]float32, n), pred: make([]float32, l),
@@ -62,6 +65,9 @@ func (m *Model) NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 	for i := range l {
 		copy(a.ab[i*n:], m.A.Data[i*l:(i+1)*l])
 		copy(a.ab[i*n+l:], m.B.Data[i*u:(i+1)*u])
+		if m.N != nil {
+			copy(a.ab[i*n+l+u:], m.N.Data[i*l:(i+1)*l])
+		}
 	}
 	a.trained = slices.Clone(a.ab)
 	for _, v := range a.ab {
@@ -87,18 +93,20 @@ func (a *Adapter) LatentDim() int { return a.l }
 // LiftTo writes the lift of obs [D] into z [L].
 func (a *Adapter) LiftTo(z, obs []float32) { a.p.LiftTo(z, obs) }
 
-// PredictTo writes A z + B u with the adapted matrices into zNext [L].
+// PredictTo writes A z + B u, or (A + g N) z + B u, with the adapted matrices
+// into zNext [L].
 func (a *Adapter) PredictTo(zNext, z, u []float32) {
 	copy(a.in, z[:a.l])
 	copy(a.in[a.l:], u[:a.u])
-	nn.MatVec(zNext[:a.l], a.ab, a.in, a.l, a.l+a.u, 0)
+	scaleTo(a.in[a.l+a.u:], gripper(u[:a.u]), z)
+	nn.MatVec(zNext[:a.l], a.ab, a.in, a.l, len(a.in), 0)
 }
 
 // Update takes in that the action u [U] led from z to zNext, each [L]. Numbers
 // that are not finite are ignored. It allocates nothing.
 func (a *Adapter) Update(z, u, zNext []float32) {
 	a.PredictTo(a.pred, z, u)
-	n := a.l + a.u
+	n := len(a.in)
 	for i, v := range a.in {
 		a.x[i] = float64(v)
 	}

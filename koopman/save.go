@@ -19,7 +19,7 @@ const (
 )
 
 // SaveTo adds the model to f: tensors prefix+"phi.0.weight" ..., prefix+"A",
-// prefix+"B", and its Config as JSON in the metadata under prefix+"config".
+// prefix+"B", prefix+"N" if it is bilinear, and its Config as JSON in the metadata under prefix+"config".
 func (m *Model) SaveTo(f *tensorfile.File, prefix string) {
 	b, err := json.Marshal(m.cfg)
 	if err != nil {
@@ -27,7 +27,7 @@ func (m *Model) SaveTo(f *tensorfile.File, prefix string) {
 	}
 	f.SetMeta(prefix+configKey, string(b))
 	nn.SaveParams(f, prefix+phiPrefix, m.Phi.Params())
-	nn.SaveParams(f, prefix, []*nn.Param{m.A, m.B})
+	nn.SaveParams(f, prefix, m.dynamics())
 	saveMonitor(f, prefix+innovationName, m.Innovation)
 	saveMonitor(f, prefix+changeName, m.Change)
 }
@@ -58,7 +58,7 @@ func LoadFrom(f *tensorfile.File, prefix string) (*Model, error) {
 	if err := nn.LoadParams(f, prefix+phiPrefix, m.Phi.Params()); err != nil {
 		return nil, fmt.Errorf("koopman: %w", err)
 	}
-	if err := nn.LoadParams(f, prefix, []*nn.Param{m.A, m.B}); err != nil {
+	if err := nn.LoadParams(f, prefix, m.dynamics()); err != nil {
 		return nil, fmt.Errorf("koopman: %w", err)
 	}
 	if m.Innovation, err = loadMonitor(f, prefix+innovationName, cfg.LatentDim); err != nil {
@@ -74,6 +74,9 @@ func LoadFrom(f *tensorfile.File, prefix string) (*Model, error) {
 // before anything of that size is allocated.
 func (c Config) fits(f *tensorfile.File) error {
 	need, in := c.LatentDim*(c.LatentDim+c.ActDim), c.ObsDim
+	if c.Bilinear {
+		need += c.LatentDim * c.LatentDim
+	}
 	for _, h := range c.Hidden {
 		need += h * (in + 1)
 		in = h

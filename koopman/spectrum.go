@@ -3,19 +3,38 @@ package koopman
 import (
 	"math"
 	"math/cmplx"
+	"slices"
 
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
 )
 
-// SpectralRadius returns the largest absolute eigenvalue of A, computed in
-// float64; NaN when A is not finite or the iteration does not converge.
+// SpectralRadius returns the largest absolute eigenvalue of A, of a bilinear
+// model that of A + N and A - N, computed in float64; NaN when a matrix is not
+// finite or the iteration does not converge.
 func (m *Model) SpectralRadius() float64 {
-	a, ok := denseOf(m.A.Data, m.cfg.LatentDim)
+	if m.N == nil {
+		return radius32(m.A.Data, m.cfg.LatentDim)
+	}
+	open, shut := m.ends()
+	return math.Max(radius32(open, m.cfg.LatentDim), radius32(shut, m.cfg.LatentDim)) // NaN if one is
+}
+
+// ends returns A + N and A - N.
+func (m *Model) ends() (sum, difference []float32) {
+	sum, difference = make([]float32, len(m.A.Data)), make([]float32, len(m.A.Data))
+	for i, a := range m.A.Data {
+		sum[i], difference[i] = a+m.N.Data[i], a-m.N.Data[i]
+	}
+	return sum, difference
+}
+
+func radius32(a []float32, n int) float64 {
+	d, ok := denseOf(a, n)
 	if !ok {
 		return math.NaN()
 	}
-	return radiusOf(a)
+	return radiusOf(d)
 }
 
 // denseOf returns a [n, n] in float64; false when it is not finite.
@@ -50,7 +69,26 @@ func largestOf(values []complex128) (radius float64) {
 // boundMargin keeps what float32 rounds below the bound.
 const boundMargin = 1e-5
 
-// Constrain brings the spectral radius of A to at most the configured bound, and
+// Constrain brings the spectral radius of A, of a bilinear model those of A + N
+// and A - N, to at most the configured bound, and returns the radius found before.
+// Without a bound it only measures.
+func (m *Model) Constrain() float64 {
+	l, bound := m.cfg.LatentDim, m.cfg.SpectralBound
+	if m.N == nil {
+		return constrain(m.A.Data, l, bound)
+	}
+	sum, difference := m.ends()
+	before := [2][]float32{slices.Clone(sum), slices.Clone(difference)}
+	radius := math.Max(constrain(sum, l, bound), constrain(difference, l, bound))
+	for i := range m.A.Data { // by the changes: rounding leaves what was within the bound alone
+		p, q := sum[i]-before[0][i], difference[i]-before[1][i]
+		m.A.Data[i] += (p + q) / 2
+		m.N.Data[i] += (p - q) / 2
+	}
+	return radius
+}
+
+// constrain brings the spectral radius of data [n, n] to at most the bound, and
 // returns the radius found before. Without a bound it only measures.
 //
 // It moves the eigenvalues beyond the bound onto it, along their own rays, and
@@ -59,9 +97,8 @@ const boundMargin = 1e-5
 // slow modes, which carry what does not move, decay: by a quarter in 50 steps
 // for a radius of 1.006. It scales only where that fails, an A whose offending
 // modes are nearly parallel.
-func (m *Model) Constrain() float64 {
-	bound := m.cfg.SpectralBound
-	a, ok := denseOf(m.A.Data, m.cfg.LatentDim)
+func constrain(data []float32, n int, bound float64) float64 {
+	a, ok := denseOf(data, n)
 	if !ok {
 		return math.NaN()
 	}
@@ -75,15 +112,15 @@ func (m *Model) Constrain() float64 {
 			break
 		}
 		for i, v := range a.RawMatrix().Data {
-			m.A.Data[i] = float32(v)
+			data[i] = float32(v)
 		}
-		if m.SpectralRadius() <= bound {
+		if radius32(data, n) <= bound {
 			return radius
 		}
 	}
-	if now := m.SpectralRadius(); now > bound {
+	if now := radius32(data, n); now > bound {
 		f := float32(limit / now)
-		blas32.Scal(f, blas32.Vector{N: len(m.A.Data), Inc: 1, Data: m.A.Data})
+		blas32.Scal(f, blas32.Vector{N: len(data), Inc: 1, Data: data})
 	}
 	return radius
 }

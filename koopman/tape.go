@@ -19,6 +19,8 @@ type Tape struct {
 	states     []float32 // [(h+1) n, L]: z_0, then predictions
 	grads      []float32 // [h n, L] by the predictions
 	first      []float32 // [n, L] gradient by z_0
+	gz         []float32 // [h n, L] g z of a bilinear model
+	dgz        []float32 // [n, L] gradient by one step of them
 	dphi       []float32 // [(h+1) n, L-raw]
 }
 
@@ -29,7 +31,7 @@ func (m *Model) NewTape(maxBatch, steps int) *Tape {
 		panic(fmt.Sprintf("koopman: NewTape(%d, %d)", maxBatch, steps))
 	}
 	rows, l := maxBatch*(steps+1), m.cfg.LatentDim
-	return &Tape{
+	t := &Tape{
 		max: maxBatch, steps: steps,
 		phi:    m.Phi.NewTape(rows),
 		obs:    make([]float32, rows*m.cfg.ObsDim),
@@ -38,6 +40,10 @@ func (m *Model) NewTape(maxBatch, steps int) *Tape {
 		first:  make([]float32, maxBatch*l),
 		dphi:   make([]float32, rows*m.Phi.Out()),
 	}
+	if m.N != nil {
+		t.gz, t.dgz = make([]float32, maxBatch*steps*l), make([]float32, maxBatch*l)
+	}
+	return t
 }
 
 func (m *Model) fit(t *Tape, obs, us []float32, n, steps int) {
@@ -67,8 +73,21 @@ func (m *Model) roll(t *Tape) []float32 {
 	nn.MatMulT(pred, t.us, m.B.Data, t.n*t.h, m.cfg.ActDim, l, 0)
 	for h := range t.h {
 		nn.MatMulT(pred[h*nl:(h+1)*nl], t.states[h*nl:(h+1)*nl], m.A.Data, t.n, l, l, 1)
+		if m.N != nil {
+			gz := t.gz[h*nl : (h+1)*nl]
+			for i := range t.n {
+				scaleTo(gz[i*l:(i+1)*l], t.gripper(m, h, i), t.states[h*nl+i*l:])
+			}
+			nn.MatMulT(pred[h*nl:(h+1)*nl], gz, m.N.Data, t.n, l, l, 1)
+		}
 	}
 	return pred
+}
+
+// gripper is g of step h of window i.
+func (t *Tape) gripper(m *Model, h, i int) float32 {
+	u := m.cfg.ActDim
+	return gripper(t.us[(h*t.n+i)*u : (h*t.n+i+1)*u])
 }
 
 // RolloutBatch lifts n observations obs [n, D] and predicts steps ahead under
@@ -104,15 +123,32 @@ func (m *Model) PredictBatch(t *Tape, obs, u []float32, n int) []float32 {
 func (m *Model) BackwardPredict(t *Tape, dz []float32) { m.BackwardRollout(t, dz) }
 
 // backRoll takes the gradients by the predictions in t.grads back through the
-// linear steps: g_h += g_h+1 A, dA += sum g_h+1^T z_h, dB += sum g_h+1^T u_h. It
-// leaves the gradient by z_0 in t.first.
+// linear steps: g_h += g_h+1 (A + g N), dA += sum g_h+1^T z_h, dB += sum g_h+1^T
+// u_h, dN += sum g_h+1^T g z_h. It leaves the gradient by z_0 in t.first.
 func (m *Model) backRoll(t *Tape) {
 	l, nl := m.cfg.LatentDim, t.n*m.cfg.LatentDim
 	g := t.grads[:t.h*nl]
-	for h := t.h - 1; h > 0; h-- {
-		nn.MatMul(g[(h-1)*nl:h*nl], g[h*nl:(h+1)*nl], m.A.Data, t.n, l, l, 1)
+	clear(t.first[:nl])
+	for h := t.h - 1; h >= 0; h-- {
+		by := t.first[:nl]
+		if h > 0 {
+			by = g[(h-1)*nl : h*nl]
+		}
+		nn.MatMul(by, g[h*nl:(h+1)*nl], m.A.Data, t.n, l, l, 1)
+		if m.N == nil {
+			continue
+		}
+		nn.MatMul(t.dgz[:nl], g[h*nl:(h+1)*nl], m.N.Data, t.n, l, l, 0)
+		for i := range t.n {
+			s := t.gripper(m, h, i)
+			for j, d := range t.dgz[i*l : (i+1)*l] {
+				by[i*l+j] += s * d
+			}
+		}
 	}
-	nn.MatMul(t.first[:nl], g[:nl], m.A.Data, t.n, l, l, 0)
+	if m.N != nil {
+		nn.MatTMul(m.N.Grad, g, t.gz[:t.h*nl], l, t.n*t.h, l, 1)
+	}
 	nn.MatTMul(m.A.Grad, g, t.states[:t.h*nl], l, t.n*t.h, l, 1)
 	nn.MatTMul(m.B.Grad, g, t.us, l, t.n*t.h, m.cfg.ActDim, 1)
 }

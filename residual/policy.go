@@ -135,9 +135,10 @@ func (p *Policy) validateWidths() error {
 		return fmt.Errorf("%w: the networks read %d values of an observation of %d, features %t", ErrPolicy, d, raw, p.Features)
 	}
 	if k := p.Koopman; k != nil {
-		if c := k.Config(); c.ActDim != u || c.Robot > raw || c.Robot > 0 && (!p.Features || p.Method == MethodKORR && p.Foresight.published()) {
-			return fmt.Errorf("%w: a Koopman model that reads %d values, %d of them the robot's (0 = all observed), and %d actions, with features %t and condition %q",
-				ErrPolicy, c.ObsDim, c.Robot, c.ActDim, p.Features, p.Foresight.Condition)
+		c, latent := k.Config(), p.Method == MethodKORR && p.Foresight.published()
+		if c.ActDim != u || c.Robot > raw || c.Robot > 0 && (!p.Features || latent) || c.Bilinear && latent {
+			return fmt.Errorf("%w: a Koopman model that reads %d values, %d of them the robot's (0 = all observed), and %d actions, bilinear %t, with features %t and condition %q",
+				ErrPolicy, c.ObsDim, c.Robot, c.ActDim, c.Bilinear, p.Features, p.Foresight.Condition)
 		}
 	}
 	if p.Actor == nil {

@@ -19,8 +19,8 @@ const (
 // on top.
 type prior struct {
 	model  Predictor
-	gain   []float32 // K [U, L]
-	course []float32 // predicted latent for the present step
+	gain   [2][]float32 // K [U, L] with the gripper commanded to its least (0) and to its most (1)
+	course []float32    // predicted latent for the present step
 	next   []float32
 	off    []float32 // course - z
 	add    []float32 // [U] correction, unbounded
@@ -38,14 +38,17 @@ func newPrior(m *koopman.Model, p Predictor, from, to int, cost float64) (*prior
 	for i := range r {
 		r[i] = cost
 	}
-	a, b := m.Matrices()
-	reg, err := koopman.FiniteLQR(a, b, koopman.DiagonalCost(q, r), priorHorizon, nil)
-	if err != nil {
-		return nil, fmt.Errorf("residual: LQR prior: %w", err)
-	}
-	out := &prior{model: p, gain: make([]float32, u*l), course: make([]float32, l), next: make([]float32, l), off: make([]float32, l), add: make([]float32, u)}
-	for i := range out.gain {
-		out.gain[i] = float32(reg.K[0].At(i/l, i%l))
+	out := &prior{model: p, course: make([]float32, l), next: make([]float32, l), off: make([]float32, l), add: make([]float32, u)}
+	for k, g := range []float64{-1, 1} {
+		a, b := m.Matrices(g)
+		reg, err := koopman.FiniteLQR(a, b, koopman.DiagonalCost(q, r), priorHorizon, nil)
+		if err != nil {
+			return nil, fmt.Errorf("residual: LQR prior: %w", err)
+		}
+		out.gain[k] = make([]float32, u*l)
+		for i := range out.gain[k] {
+			out.gain[k][i] = float32(reg.K[0].At(i/l, i%l))
+		}
 	}
 	return out, nil
 }
@@ -61,7 +64,11 @@ func (p *prior) correct(ub, z []float32, phase float32) {
 	for i, v := range p.course {
 		p.off[i] = v - z[i]
 	}
-	nn.MatVec(p.add, p.gain, p.off, len(p.add), len(p.off), 0)
+	gain := p.gain[0]
+	if ub[len(ub)-1] > 0 { // the gripper's command
+		gain = p.gain[1]
+	}
+	nn.MatVec(p.add, gain, p.off, len(p.add), len(p.off), 0)
 	for i, c := range p.add {
 		if c-c == 0 { // finite
 			ub[i] += max(-priorLimit, min(priorLimit, c))

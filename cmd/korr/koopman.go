@@ -97,7 +97,7 @@ func koopmanTraining(c configs.Koopman, runSeed uint64, progress func(int, float
 func fitKoopman(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
 	m, err := koopman.New(koopman.Config{
 		ObsDim: k.obsDim, Robot: k.robot, ActDim: k.actDim, LatentDim: c.LatentDim, Hidden: c.Hidden,
-		StateInclusive: c.StateInclusive, SpectralBound: c.SpectralBound, LatentWeight: c.LatentWeight, FirstWeight: c.FirstWeight,
+		StateInclusive: c.StateInclusive, Bilinear: c.Bilinear, SpectralBound: c.SpectralBound, LatentWeight: c.LatentWeight, FirstWeight: c.FirstWeight,
 	}, seed.Stream(runSeed, "koopman/init", 0))
 	if err != nil {
 		return nil, err

@@ -145,6 +145,9 @@ func generateResidual(f *tensorfile.File, p *residual.Policy) error {
 		if p.Koopman.Config().StateInclusive {
 			return unsupported("the lift holds the observation itself ([o; phi(o)]), the published one not")
 		}
+		if p.Koopman.Config().Bilinear {
+			return unsupported("its Koopman model is bilinear (koopman.bilinear), the published one not")
+		}
 		f.Add(actorPrefix+"actor_logstd", std, 1, u)
 		nn.SaveParams(f, liftPrefix, p.Koopman.Phi.Params())
 		f.Add(gAffine, p.Koopman.A.Data, p.Koopman.A.Shape...)

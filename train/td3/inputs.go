@@ -120,8 +120,8 @@ func (in *Inputs) checkKoopman(cfg *Config, enc *residual.Encoder) error {
 		return fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it with the same features setting",
 			k.ObsDim, k.ActDim, want, enc.ActDim())
 	}
-	if k.Robot > 0 && cfg.latent() {
-		return errors.New("td3: a published korr reads the latent of the whole observation, and this Koopman model's is of a part: fit one with koopman.focus=false")
+	if (k.Robot > 0 || k.Bilinear) && cfg.latent() {
+		return errors.New("td3: a published korr reads the latent of a linear model of the whole observation: fit one with koopman.focus=false and koopman.bilinear=false")
 	}
 	return nil
 }
