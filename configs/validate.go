@@ -149,7 +149,7 @@ func (c *Config) trainRules() []rule {
 func (c *Config) residualRules() []rule {
 	r := c.Residual
 	return []rule{
-		oneOf("residual.algorithm", r.Algorithm, "td3", "ppo"),
+		oneOf("residual.algorithm", r.Algorithm, "td3", "sac", "ppo"),
 		oneOf("residual.method", r.Method, "korr", "resip"),
 		oneOf("residual.condition", r.Condition, "default", "published", "goal", "nonlinear", "lookahead", "plan"),
 		{"residual.condition", r.Algorithm == "ppo" || r.Condition != "goal" && r.Condition != "nonlinear", r.Condition + " needs residual.algorithm ppo"},
@@ -166,7 +166,7 @@ func (c *Config) residualRules() []rule {
 		atLeast("residual.envs", r.Envs, 1),
 		atLeast("residual.steps", r.Steps, 1),
 		{"residual.members", r.Members >= 1 && r.Members <= min(16, r.Steps), fmt.Sprintf("is %d, must be 1 to 16 and at most residual.steps", r.Members)},
-		{"residual.members", r.Members == 1 || r.Algorithm == "td3" && (r.Method != "korr" || r.Condition != "published"), "above 1 needs residual.algorithm td3, and not a published korr, whose members would train different Koopman models"},
+		{"residual.members", r.Members == 1 || r.Algorithm != "ppo" && (r.Method != "korr" || r.Condition != "published"), "above 1 needs residual.algorithm td3 or sac, and not a published korr, whose members would train different Koopman models"},
 		widths("residual.actor_hidden", r.ActorHidden),
 		widths("residual.critic_hidden", r.CriticHidden),
 		atLeast("residual.critics", r.Critics, 1),
@@ -191,6 +191,8 @@ func (c *Config) residualRules() []rule {
 		within("residual.demo_fraction", r.DemoFraction, 0, 1),
 		within("residual.warm_up_noise", r.WarmUpNoise, 0, 1),
 		within("residual.noise_start", r.NoiseStart, 0, 1),
+		{"residual.noise_start", r.Algorithm != "sac" || r.NoiseStart >= 0.01, "must be at least 0.01 for residual.algorithm sac, whose policy begins with it"},
+		{"residual.target_entropy", r.TargetEntropy == 0 || r.Algorithm == "sac" && r.TargetEntropy < 0, fmt.Sprintf("is %v, must be 0, or below 0 for residual.algorithm sac", r.TargetEntropy)},
 		within("residual.noise_end", r.NoiseEnd, 0, 1),
 		atLeast("residual.noise_steps", r.NoiseSteps, 0),
 		within("residual.noise_rho", r.NoiseRho, 0, 0.999),
@@ -200,9 +202,9 @@ func (c *Config) residualRules() []rule {
 		atLeast("residual.constrain_every", r.ConstrainEvery, 0),
 		atLeast("residual.fail_after", r.FailAfter, 0),
 		atLeast("residual.milestone", r.Milestone, 0.0),
-		{"residual.focus", !r.Focus || r.Features && r.Algorithm == "td3", "needs residual.features and residual.algorithm td3"},
+		{"residual.focus", !r.Focus || r.Features && r.Algorithm != "ppo", "needs residual.features and residual.algorithm td3 or sac"},
 		{"residual.focus", !r.Focus || r.Method == "resip" || r.Condition != "published", "does not go with a published korr, which reads its latent alone"},
-		{"residual.critic_only", !r.CriticOnly || r.Algorithm == "td3" && r.LQRPrior == 0, "needs residual.algorithm td3 and no residual.lqr_prior"},
+		{"residual.critic_only", !r.CriticOnly || r.Algorithm != "ppo" && r.LQRPrior == 0, "needs residual.algorithm td3 or sac and no residual.lqr_prior"},
 		{"residual.pushes", len(r.Pushes) == 0 || slices.Min(r.Pushes) >= 0, "strengths of at least 0"},
 		within("residual.lr_decay", r.LRDecay, 0, 1),
 		atLeast("residual.log_every", r.LogEvery, 0),

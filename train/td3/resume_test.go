@@ -37,6 +37,11 @@ var variants = map[string]func(*Config){
 	"critics' plan": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.CriticOnly = ResiP, residual.Plan, []int{2}, true
 	},
+	"sac":      func(c *Config) { c.Method, c.SAC = ResiP, true },
+	"sac korr": func(c *Config) { c.Method, c.SAC, c.Pretrain = KORR, true, 5 },
+	"sac critics": func(c *Config) {
+		c.Method, c.SAC, c.Condition, c.Foresight, c.CriticOnly, c.NoiseFree = KORR, true, residual.Lookahead, []int{2}, true, 0.25
+	},
 	"prior": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.LQRPrior = KORR, residual.Lookahead, []int{2}, 1
 	},

@@ -128,6 +128,7 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 		rollout: acting, outside: demos.outside,
 		minimum: cfg.Batch, learned: make(chan error),
 	}
+	acting.gauss = t.actor.gauss
 	t.learner = newLearner(cfg, d, t.actor, online, demos.buffer)
 	t.learnAsync = func() { t.learned <- t.learn() }
 	return t, nil
