@@ -144,6 +144,7 @@ type Residual struct {
 	Buffer            int       `yaml:"buffer"` // frames
 	Gamma             float64   `yaml:"gamma"`
 	NStep             int       `yaml:"n_step"`
+	ValueExpansion    bool      `yaml:"value_expansion"` // of korr
 	Tau               float64   `yaml:"tau"`
 	TargetMax         float64   `yaml:"target_max"`
 	ActorLR           float64   `yaml:"actor_lr"`

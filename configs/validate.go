@@ -174,6 +174,10 @@ func (c *Config) residualRules() []rule {
 		atLeast("residual.buffer", r.Buffer, max(r.Batch, 4*r.Envs*(r.NStep+2))),
 		within("residual.gamma", r.Gamma, 0, 1),
 		atLeast("residual.n_step", r.NStep, 1),
+		{
+			"residual.value_expansion", !r.ValueExpansion || r.Algorithm != "ppo" && r.Method == "korr" && r.Condition != "published" && r.NStep > 1 && r.LQRPrior == 0,
+			"needs residual.algorithm td3 or sac, residual.method korr with a look-ahead, whose Koopman model is frozen, residual.n_step above 1 and no residual.lqr_prior",
+		},
 		within("residual.tau", r.Tau, 0, 1),
 		atLeast("residual.target_max", r.TargetMax, 0.0),
 		positive("residual.actor_lr", r.ActorLR),

@@ -41,6 +41,7 @@ var builtInVariants = map[string][]string{
 	"korr-sac":      {"residual.method=korr", "residual.algorithm=sac"},
 	"korr-actor":    {"residual.method=korr", "residual.critic_only=false"},
 	"korr-observer": {"residual.method=korr", "residual.observer_gain=0.02"},
+	"korr-expand":   {"residual.method=korr", "residual.value_expansion=true"},
 	"korr-replan":   {"residual.method=korr", "residual.innovation_action=replan"},
 	"korr-one-step": {"residual.method=korr", "residual.foresight=[1]"},
 	"korr-lqr":      {"residual.method=korr", "residual.lqr_prior=10", "residual.critic_only=false"},

@@ -1,10 +1,12 @@
 package td3
 
 import (
+	"fmt"
 	"testing"
 
 	"korr/internal/seed"
 	"korr/koopman"
+	"korr/residual"
 	"korr/train/replay"
 )
 
@@ -16,7 +18,11 @@ func newBenchLearner(tb testing.TB, method string, threads int, sac bool) *learn
 	tb.Helper()
 	cfg := Default()
 	cfg.Method, cfg.LearnerThreads, cfg.SAC = method, threads, sac
-	d := oneLeg
+	return benchLearner(tb, cfg, oneLeg)
+}
+
+func benchLearner(tb testing.TB, cfg Config, d dims) *learner {
+	tb.Helper()
 	rng := seed.Stream(1, "bench", 0)
 	fill := func() *replay.Buffer {
 		b := replay.New(2000, d.x, d.act)
@@ -45,7 +51,7 @@ func newBenchLearner(tb testing.TB, method string, threads int, sac bool) *learn
 		return b
 	}
 	var model *koopman.Model
-	if method == KORR {
+	if cfg.latent() {
 		var err error
 		model, err = koopman.New(koopman.Config{ObsDim: d.obs, ActDim: d.act, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, rng)
 		if err != nil {
@@ -77,6 +83,47 @@ func BenchmarkUpdate(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := l.update(bb.actor); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// benchFeatures are as many as one_leg's.
+type benchFeatures struct{}
+
+func (benchFeatures) Dim() int                  { return 13 }
+func (benchFeatures) FeaturesTo(_, _ []float32) {}
+func (benchFeatures) DetailDim() int            { return 3 }
+func (benchFeatures) DetailTo(_, _ []float32)   {}
+
+// BenchmarkExpansion compares updates of the critics with and without value expansion, of what the preset one_leg reads and no
+// demonstrations.
+func BenchmarkExpansion(b *testing.B) {
+	for _, expand := range []bool{false, true} {
+		b.Run(fmt.Sprint(expand), func(b *testing.B) {
+			cfg := Default()
+			cfg.Method, cfg.Condition, cfg.CriticOnly, cfg.Critics, cfg.DemoFraction = KORR, residual.Lookahead, true, 5, 0
+			model, err := koopman.New(koopman.Config{ObsDim: 29, Robot: 16, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, seed.Stream(1, "bench", 1))
+			if err != nil {
+				b.Fatal(err)
+			}
+			for i := range model.B.Data {
+				model.B.Data[i] = 0.01
+			}
+			enc := residual.NewEncoder(symmetric(70, 1), symmetric(10, 1), benchFeatures{}).Focused(16)
+			shift, err := residual.NewShift(enc, model, cfg.foresight())
+			if err != nil {
+				b.Fatal(err)
+			}
+			l := benchLearner(b, cfg, dims{obs: enc.ActorObsDim(), in: enc.ActorInputDim(), x: enc.ActorInputDim() + 3*13, act: 10})
+			if expand {
+				l.expand = newExpansion(l.cfg, l.dims, model, shift)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := l.update(false); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -20,6 +20,9 @@ type Config struct {
 	// identity of TD3's runs, which are older.
 	SAC           bool    `json:"sac,omitempty"`
 	TargetEntropy float64 `json:"target_entropy,omitempty"` // of SAC's residual in [-1, 1]^act; 0 = minus the number of actions
+	// ValueExpansion moves the states that targets bootstrap from to where a look-ahead's model says that the present actor
+	// comes to (see expansion).
+	ValueExpansion bool `json:"value_expansion,omitempty"`
 	// What the actor reads (see residual.Foresight): a published KORR reads the predicted latent alone and trains the
 	// Koopman model; a look-ahead's model is frozen, so that what is read is computed once, when a step is stored.
 	Condition    residual.Condition `json:"condition"`
@@ -128,6 +131,10 @@ func (c *Config) Validate() error {
 	f := c.foresight()
 	if err := f.Validate(residual.Method(c.Method)); err != nil {
 		return fmt.Errorf("td3: %w", err)
+	}
+	if c.ValueExpansion && (c.Method != KORR || c.latent() || c.NStep < 2 || c.LQRPrior > 0) {
+		return fmt.Errorf("td3: value_expansion needs method %s with condition %s, whose Koopman model is frozen, n_step of 2 or more and no lqr_prior, which would have answered to other states",
+			KORR, residual.Lookahead)
 	}
 	for _, r := range []struct {
 		name string

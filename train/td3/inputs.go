@@ -58,6 +58,7 @@ type Inputs struct {
 //	q_spread            mean distance of the first critic's values from the last one's
 //	actor_loss, grad_norm (before clipping), residual_rms (of the actor, in [-1, 1])
 //	entropy (of SAC's policy, by its samples), temperature
+//	expansion_shift     root mean square by which value expansion moves an observed value, before its limit
 //	koopman_loss, spectral_radius (before it was bounded)
 //	steps_per_s, update_ms, sim_share, learn_share (of the wall time; they overlap)
 //	eval_*, best_success   on lines of their own, see Train; eval_low and eval_high are Wilson's 95 %

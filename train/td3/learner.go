@@ -30,6 +30,7 @@ type learner struct {
 	demos   *replay.Buffer // may hold nothing
 	rng     stream
 	workers *workers
+	expand  *expansion // nil without value expansion
 
 	updates, actorUpdates int
 	stats                 learnerStats
@@ -94,6 +95,10 @@ func (l *learner) setRate(f float64) {
 // the same batch.
 func (l *learner) update(withActor bool) error {
 	l.sample()
+	if l.expand != nil && l.fromDemos < l.cfg.Batch {
+		l.expand.apply(l.actor, l.online, l.idx[l.fromDemos:], l.boot[l.fromDemos*l.dims.x:])
+		l.stats.expanded.add(l.expand.moved)
+	}
 	l.targets()
 	l.workers.each(len(l.critics), l.regress)
 	l.updates++

@@ -42,6 +42,12 @@ var variants = map[string]func(*Config){
 	"sac critics": func(c *Config) {
 		c.Method, c.SAC, c.Condition, c.Foresight, c.CriticOnly, c.NoiseFree = KORR, true, residual.Lookahead, []int{2}, true, 0.25
 	},
+	"expand": func(c *Config) {
+		c.Method, c.Condition, c.Foresight, c.CriticOnly, c.ValueExpansion = KORR, residual.Lookahead, []int{2}, true, true
+	},
+	"expanding sac": func(c *Config) {
+		c.Method, c.SAC, c.Condition, c.Foresight, c.ValueExpansion = KORR, true, residual.Lookahead, []int{1, 3}, true
+	},
 	"prior": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.LQRPrior = KORR, residual.Lookahead, []int{2}, 1
 	},

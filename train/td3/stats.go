@@ -26,6 +26,7 @@ type learnerStats struct {
 	criticLoss, q, qDemo, qOnline, target, spread mean
 	actorLoss, residual, gradNorm, modelLoss      mean
 	entropy, temperature                          mean    // SAC's
+	expanded                                      mean    // by value expansion
 	radius                                        float64 // last one measured
 }
 
@@ -76,6 +77,7 @@ func (s *learnerStats) put(values map[string]float64, korr bool) {
 	s.residual.put(values, "residual_rms")
 	s.gradNorm.put(values, "grad_norm")
 	s.entropy.put(values, "entropy")
+	s.expanded.put(values, "expansion_shift")
 	s.temperature.put(values, "temperature")
 	if korr {
 		s.modelLoss.put(values, "koopman_loss")
