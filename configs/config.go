@@ -120,7 +120,7 @@ type Koopman struct {
 
 // Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
 type Residual struct {
-	Algorithm         string    `yaml:"algorithm"`         // td3 or ppo
+	Algorithm         string    `yaml:"algorithm"`         // td3, sac or ppo
 	Method            string    `yaml:"method"`            // korr or resip
 	Base              string    `yaml:"base"`              // these two: shipped weights' name or a checkpoint's path
 	Koopman           string    `yaml:"koopman"`           // where korr's model starts
@@ -145,6 +145,7 @@ type Residual struct {
 	Buffer            int       `yaml:"buffer"` // frames
 	Gamma             float64   `yaml:"gamma"`
 	NStep             int       `yaml:"n_step"`
+	ValueExpansion    bool      `yaml:"value_expansion"` // of korr
 	Tau               float64   `yaml:"tau"`
 	TargetMax         float64   `yaml:"target_max"`
 	ActorLR           float64   `yaml:"actor_lr"`
@@ -157,6 +158,7 @@ type Residual struct {
 	ActorStart        int       `yaml:"actor_start"`    // environment steps
 	Pretrain          int       `yaml:"pretrain"`       // actor updates
 	Penalty           float64   `yaml:"penalty"`
+	TargetEntropy     float64   `yaml:"target_entropy"` // of sac
 	DemoFraction      float64   `yaml:"demo_fraction"`
 	WarmUpNoise       float64   `yaml:"warm_up_noise"` // these four: of the residual's [-1, 1]
 	NoiseStart        float64   `yaml:"noise_start"`

@@ -156,6 +156,17 @@ func (e *Encoder) leadTo(dst, u, obsRaw []float32, scale float32) {
 	}
 }
 
+// leadAgain computes the lead in the actor input x anew, from the position and the base action in x.
+func (e *Encoder) leadAgain(x []float32) {
+	var position [leadDim]float32
+	for i := range position {
+		lo := e.obs.Min[i]
+		position[i] = (x[i]+1)/2*(e.obs.Max[i]-lo) + lo
+	}
+	n := e.ActorObsDim()
+	e.leadTo(x[n+e.ActDim():], x[n:], position[:], leadScale)
+}
+
 // NormalizeActionTo maps raw actions to [-1, 1]; dst may be raw.
 func (e *Encoder) NormalizeActionTo(dst, raw []float32) { e.act.NormalizeTo(dst, raw) }
 

@@ -22,6 +22,9 @@ type trainResidualOptions struct {
 	engine string // of ppo
 }
 
+// sacName is the setting residual.algorithm of SAC, which shares a trainer with TD3.
+const sacName = "sac"
+
 // Values of --engine.
 const (
 	engineNative   = "native"
@@ -32,10 +35,11 @@ func newCmdTrainResidual(a *app) *cobra.Command {
 	o := &trainResidualOptions{trainOptions: trainOptions{app: a}}
 	cmd := &cobra.Command{
 		Use:   "residual",
-		Short: "the residual of a frozen base policy, by TD3 or PPO in the simulator",
+		Short: "the residual of a frozen base policy, by TD3, SAC or PPO in the simulator",
 		Long: `Trains korr (the actor reads Koopman predictions) or resip (it reads observation and base action) by off-policy
-reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some. --algorithm ppo
-takes the published on-policy algorithm instead, which needs many more steps and cannot be resumed.
+reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some. --algorithm td3
+learns a deterministic policy and explores with noise, sac a stochastic one that explores by itself. ppo is the published
+on-policy algorithm, which needs many more steps and cannot be resumed.
 
 With residual.members above 1 that many are trained side by side from different seeds, each with its share of the steps, and
 averaged: they err in different episodes.
@@ -48,7 +52,7 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	}
 	o.addFlags(cmd, "runs/residual")
 	f := cmd.Flags()
-	f.String("algorithm", "td3", "td3 or ppo")
+	f.String("algorithm", "td3", "td3, sac or ppo")
 	f.String("method", "korr", "korr or resip")
 	f.String("base", "base", "frozen base policy: a checkpoint or shipped weights")
 	f.String("koopman", "koopman", "where korr's model starts: a checkpoint or shipped weights")
@@ -238,9 +242,9 @@ func td3Config(c *configs.Config, workers int) td3.Config {
 		focus = sim.StateDim
 	}
 	return td3.Config{
-		Method: r.Method, Focus: focus, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, CriticOnly: f.CriticOnly, LQRPrior: f.Prior, Trigger: t, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
+		Method: r.Method, SAC: r.Algorithm == sacName, TargetEntropy: r.TargetEntropy, Focus: focus, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, CriticOnly: f.CriticOnly, LQRPrior: f.Prior, Trigger: t, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
 		Alpha: r.Alpha, Execute: c.Base.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
-		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, Tau: r.Tau, TargetMax: r.TargetMax,
+		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, ValueExpansion: r.ValueExpansion, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,
 		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Pretrain: r.Pretrain, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
 		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho, NoiseFree: r.NoiseFree,

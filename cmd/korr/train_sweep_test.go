@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/configs"
 	"korr/train/eval"
 )
 
@@ -97,5 +98,23 @@ func TestSweepRowPairsSeeds(t *testing.T) {
 	}
 	if row := sweepRow(cells, "korr", "resip", low, 3); row[1] != "0" {
 		t.Errorf("a row of three episodes a seed from two: %q", row)
+	}
+}
+
+// TestBuiltInVariantsAreValid: every one of them is what the trainer takes, over the preset that they are compared with.
+func TestBuiltInVariantsAreValid(t *testing.T) {
+	for name, settings := range builtInVariants {
+		cfg, err := configs.Load(configs.Options{Preset: "one_leg", Set: append([]string{"residual.members=1"}, settings...)})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		c := td3Config(cfg, 1)
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.SAC != strings.HasSuffix(name, "-sac") || c.ValueExpansion != (name == "korr-expand") {
+			t.Errorf("%s: sac %t, value expansion %t", name, c.SAC, c.ValueExpansion)
+		}
 	}
 }

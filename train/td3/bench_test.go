@@ -1,10 +1,12 @@
 package td3
 
 import (
+	"fmt"
 	"testing"
 
 	"korr/internal/seed"
 	"korr/koopman"
+	"korr/residual"
 	"korr/train/replay"
 )
 
@@ -12,11 +14,15 @@ import (
 var oneLeg = dims{obs: 83, x: 97, in: 97, act: 10}
 
 // newBenchLearner has the recipe's sizes and buffers of random transitions.
-func newBenchLearner(tb testing.TB, method string, threads int) *learner {
+func newBenchLearner(tb testing.TB, method string, threads int, sac bool) *learner {
 	tb.Helper()
 	cfg := Default()
-	cfg.Method, cfg.LearnerThreads = method, threads
-	d := oneLeg
+	cfg.Method, cfg.LearnerThreads, cfg.SAC = method, threads, sac
+	return benchLearner(tb, cfg, oneLeg)
+}
+
+func benchLearner(tb testing.TB, cfg Config, d dims) *learner {
+	tb.Helper()
 	rng := seed.Stream(1, "bench", 0)
 	fill := func() *replay.Buffer {
 		b := replay.New(2000, d.x, d.act)
@@ -45,7 +51,7 @@ func newBenchLearner(tb testing.TB, method string, threads int) *learner {
 		return b
 	}
 	var model *koopman.Model
-	if method == KORR {
+	if cfg.latent() {
 		var err error
 		model, err = koopman.New(koopman.Config{ObsDim: d.obs, ActDim: d.act, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, rng)
 		if err != nil {
@@ -61,17 +67,19 @@ func BenchmarkUpdate(b *testing.B) {
 	for _, bb := range []struct {
 		name, method string
 		threads      int
-		actor        bool
+		actor, sac   bool
 	}{
-		{"critics/1", ResiP, 1, false},
-		{"critics/2", ResiP, 2, false},
-		{"resip/1", ResiP, 1, true},
-		{"korr/critics/1", KORR, 1, false},
-		{"korr/1", KORR, 1, true},
-		{"korr/2", KORR, 2, true},
+		{"critics/1", ResiP, 1, false, false},
+		{"critics/2", ResiP, 2, false, false},
+		{"critics/sac/1", ResiP, 1, false, true},
+		{"resip/1", ResiP, 1, true, false},
+		{"sac/1", ResiP, 1, true, true},
+		{"korr/critics/1", KORR, 1, false, false},
+		{"korr/1", KORR, 1, true, false},
+		{"korr/2", KORR, 2, true, false},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			l := newBenchLearner(b, bb.method, bb.threads)
+			l := newBenchLearner(b, bb.method, bb.threads, bb.sac)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := l.update(bb.actor); err != nil {
@@ -82,8 +90,49 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
+// benchFeatures are as many as one_leg's.
+type benchFeatures struct{}
+
+func (benchFeatures) Dim() int                  { return 13 }
+func (benchFeatures) FeaturesTo(_, _ []float32) {}
+func (benchFeatures) DetailDim() int            { return 3 }
+func (benchFeatures) DetailTo(_, _ []float32)   {}
+
+// BenchmarkExpansion compares updates of the critics with and without value expansion, of what the preset one_leg reads and no
+// demonstrations.
+func BenchmarkExpansion(b *testing.B) {
+	for _, expand := range []bool{false, true} {
+		b.Run(fmt.Sprint(expand), func(b *testing.B) {
+			cfg := Default()
+			cfg.Method, cfg.Condition, cfg.CriticOnly, cfg.Critics, cfg.DemoFraction = KORR, residual.Lookahead, true, 5, 0
+			model, err := koopman.New(koopman.Config{ObsDim: 29, Robot: 16, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, seed.Stream(1, "bench", 1))
+			if err != nil {
+				b.Fatal(err)
+			}
+			for i := range model.B.Data {
+				model.B.Data[i] = 0.01
+			}
+			enc := residual.NewEncoder(symmetric(70, 1), symmetric(10, 1), benchFeatures{}).Focused(16)
+			shift, err := residual.NewShift(enc, model, cfg.foresight())
+			if err != nil {
+				b.Fatal(err)
+			}
+			l := benchLearner(b, cfg, dims{obs: enc.ActorObsDim(), in: enc.ActorInputDim(), x: enc.ActorInputDim() + 3*13, act: 10})
+			if expand {
+				l.expand = newExpansion(l.cfg, l.dims, model, shift)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := l.update(false); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkConstrain(b *testing.B) {
-	l := newBenchLearner(b, KORR, 1)
+	l := newBenchLearner(b, KORR, 1, false)
 	for b.Loop() {
 		l.actor.model.Constrain()
 	}

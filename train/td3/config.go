@@ -2,6 +2,7 @@ package td3
 
 import (
 	"fmt"
+	"math"
 
 	"korr/residual"
 )
@@ -15,6 +16,13 @@ const (
 // Config holds every hyper-parameter; start from Default.
 type Config struct {
 	Method string `json:"method"` // ResiP or KORR
+	// SAC learns a stochastic policy of its own exploration instead of TD3's deterministic one with noise. Absent from the
+	// identity of TD3's runs, which are older.
+	SAC           bool    `json:"sac,omitempty"`
+	TargetEntropy float64 `json:"target_entropy,omitempty"` // of SAC's residual in [-1, 1]^act; 0 = minus the number of actions
+	// ValueExpansion moves the states that targets bootstrap from to where a look-ahead's model says that the present actor
+	// comes to (see expansion).
+	ValueExpansion bool `json:"value_expansion,omitempty"`
 	// What the actor reads (see residual.Foresight): a published KORR reads the predicted latent alone and trains the
 	// Koopman model; a look-ahead's model is frozen, so that what is read is computed once, when a step is stored.
 	Condition    residual.Condition `json:"condition"`
@@ -60,7 +68,8 @@ type Config struct {
 	Penalty      float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
 	DemoFraction float64 `json:"demo_fraction"`  // of every batch, if there are demonstrations
 
-	// Noise, as standard deviations of the residual's [-1, 1].
+	// Noise, as standard deviations of the residual's [-1, 1]. SAC begins with NoiseStart, has no NoiseEnd, NoiseSteps and TargetNoise
+	// and draws its actions along the same autocorrelated noise.
 	WarmUpNoise     float64 `json:"warm_up_noise"`     // around the base action before ActorStart
 	NoiseStart      float64 `json:"noise_start"`       // at ActorStart
 	NoiseEnd        float64 `json:"noise_end"`         // after NoiseSteps
@@ -123,6 +132,10 @@ func (c *Config) Validate() error {
 	if err := f.Validate(residual.Method(c.Method)); err != nil {
 		return fmt.Errorf("td3: %w", err)
 	}
+	if c.ValueExpansion && (c.Method != KORR || c.latent() || c.NStep < 2 || c.LQRPrior > 0) {
+		return fmt.Errorf("td3: value_expansion needs method %s with condition %s, whose Koopman model is frozen, n_step of 2 or more and no lqr_prior, which would have answered to other states",
+			KORR, residual.Lookahead)
+	}
 	for _, r := range []struct {
 		name string
 		ok   bool
@@ -154,6 +167,8 @@ func (c *Config) Validate() error {
 		{"demo_fraction", c.DemoFraction >= 0 && c.DemoFraction <= 1, "in [0, 1]"},
 		{"noise_rho", c.NoiseRho >= 0 && c.NoiseRho < 1, "in [0, 1)"},
 		{"noise_free", c.NoiseFree >= 0 && c.NoiseFree <= 1, "in [0, 1]"},
+		{"noise_start", !c.SAC || c.NoiseStart > math.Exp(logStdMin) && c.NoiseStart <= 1, "above 0.0068 and at most 1 for sac, which begins with it"},
+		{"target_entropy", c.TargetEntropy == 0 || c.SAC && c.TargetEntropy < 0, "below 0 for sac, whose residual's entropy it is, else 0"},
 		{"noise", min(c.WarmUpNoise, c.NoiseStart, c.NoiseEnd, c.TargetNoise, c.TargetNoiseClip) >= 0, "at least 0"},
 		{"koopman_weight", c.KoopmanWeight >= 0, "at least 0"},
 		{"penalty", c.Penalty >= 0, "at least 0"},
@@ -199,10 +214,13 @@ func (c *Config) rate(step int) float64 {
 }
 
 // sigma is the standard deviation of the exploration noise at an environment
-// step.
+// step; once SAC's policy acts, in units of its own.
 func (c *Config) sigma(step int) float64 {
 	if step < c.ActorStart {
 		return c.WarmUpNoise
+	}
+	if c.SAC {
+		return 1
 	}
 	if c.NoiseSteps <= 0 {
 		return c.NoiseEnd

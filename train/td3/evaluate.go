@@ -99,10 +99,10 @@ func (t *trainer) features() residual.Features {
 	return t.in.Features()
 }
 
-// policy wraps the networks as they are; they go on changing.
+// policy wraps the networks as they are; they may go on changing.
 func (t *trainer) policy() *residual.Policy {
 	p := &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model, Actor: t.actor.head, Foresight: t.cfg.foresight(), Trigger: t.cfg.Trigger,
+		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model, Actor: t.actor.policy(), Foresight: t.cfg.foresight(), Trigger: t.cfg.Trigger,
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil, Focus: t.rollout.slots[0].Enc.Focus(),
 	}
 	if !t.cfg.latent() {
@@ -112,7 +112,11 @@ func (t *trainer) policy() *residual.Policy {
 	if err != nil {
 		panic(err) // Validate admits finite numbers only
 	}
-	p.Meta = map[string]string{"trainer": "td3", "config": string(text), "environment_steps": strconv.Itoa(t.step)}
+	trainer := "td3"
+	if t.cfg.SAC {
+		trainer = "sac"
+	}
+	p.Meta = map[string]string{"trainer": trainer, "config": string(text), "environment_steps": strconv.Itoa(t.step)}
 	return p
 }
 

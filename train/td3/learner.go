@@ -30,6 +30,7 @@ type learner struct {
 	demos   *replay.Buffer // may hold nothing
 	rng     stream
 	workers *workers
+	expand  *expansion // nil without value expansion
 
 	updates, actorUpdates int
 	stats                 learnerStats
@@ -79,6 +80,9 @@ func (l *learner) close() { l.workers.close() }
 // setRate scales every learning rate by f.
 func (l *learner) setRate(f float64) {
 	l.actor.headOpt.LR = float32(f * l.cfg.ActorLR)
+	if g := l.actor.gauss; g != nil {
+		g.opt.LR = float32(f * temperatureRate * l.cfg.ActorLR)
+	}
 	if l.actor.modelOpt != nil {
 		l.actor.modelOpt.LR = float32(f * l.cfg.KoopmanLR)
 	}
@@ -91,6 +95,10 @@ func (l *learner) setRate(f float64) {
 // the same batch.
 func (l *learner) update(withActor bool) error {
 	l.sample()
+	if l.expand != nil && l.fromDemos < l.cfg.Batch {
+		l.expand.apply(l.actor, l.online, l.idx[l.fromDemos:], l.boot[l.fromDemos*l.dims.x:])
+		l.stats.expanded.add(l.expand.moved)
+	}
 	l.targets()
 	l.workers.each(len(l.critics), l.regress)
 	l.updates++
@@ -183,19 +191,12 @@ func (l *learner) gather(row int, from *replay.Buffer, i int) {
 }
 
 // targets fills y with R + discount min_k Q'_k(x', r'), r' being the smoothed
-// residual of the current actor.
+// residual of the current actor, or SAC's sampled one. SAC's targets leave the
+// entropy out, as RLPD's may: they are clipped to the return's bounds, and what the
+// entropy adds, some -10 temperature a step over a hundred steps, is far below them.
 func (l *learner) targets() {
-	d, u, b := l.dims, l.dims.act, l.cfg.Batch
-	r := l.actor.forward(l.boot, b)
-	noise, bound := float32(l.cfg.TargetNoise), float32(l.cfg.TargetNoiseClip)
-	for i := range b {
-		row := l.next[i*(d.x+u) : (i+1)*(d.x+u)]
-		copy(row, l.boot[i*d.x:(i+1)*d.x])
-		for j := range u {
-			e := max(-bound, min(bound, noise*float32(l.rng.NormFloat64())))
-			row[d.x+j] = max(-1, min(1, r[i*u+j]+e))
-		}
-	}
+	b := l.cfg.Batch
+	l.nextInputs()
 	l.workers.each(len(l.critics), l.evaluateTargets)
 	first, second := l.targetPair()
 	top := float32(math.Inf(1))
@@ -206,6 +207,25 @@ func (l *learner) targets() {
 	for i := range b {
 		q := min(l.critics[first].next[i], l.critics[second].next[i])
 		l.y[i] = max(bottom, min(top, l.ret[i]+l.disc[i]*q)) // the built-in min and max hand NaN on
+	}
+}
+
+// nextInputs fills next with the bootstrap states and the residuals there.
+func (l *learner) nextInputs() {
+	d, u, b := l.dims, l.dims.act, l.cfg.Batch
+	r := l.actor.sample(l.boot, b, l.rng.Rand)
+	noise, bound := float32(l.cfg.TargetNoise), float32(l.cfg.TargetNoiseClip)
+	for i := range b {
+		row := l.next[i*(d.x+u) : (i+1)*(d.x+u)]
+		copy(row, l.boot[i*d.x:(i+1)*d.x])
+		if l.actor.gauss != nil { // a sample is smooth as it is
+			copy(row[d.x:], r[i*u:(i+1)*u])
+			continue
+		}
+		for j := range u {
+			e := max(-bound, min(bound, noise*float32(l.rng.NormFloat64())))
+			row[d.x+j] = max(-1, min(1, r[i*u+j]+e))
+		}
 	}
 }
 
@@ -223,10 +243,12 @@ func (l *learner) targetPair() (first, second int) {
 	return first, second
 }
 
-// updateActor takes one step of the actor on the batch of the critics.
+// updateActor takes one step of the actor on the batch of the critics. The
+// penalty is on the residuals that they judge, SAC's samples: what it says to
+// their spread the temperature makes up for.
 func (l *learner) updateActor() error {
 	d, u, b := l.dims, l.dims.act, l.cfg.Batch
-	r := l.actor.forward(l.x, b)
+	r := l.actor.sample(l.x, b, l.rng.Rand)
 	for i := range b {
 		copy(l.in[i*(d.x+u)+d.x:(i+1)*(d.x+u)], r[i*u:(i+1)*u])
 	}
@@ -254,12 +276,19 @@ func (l *learner) updateActor() error {
 			}
 		}
 	}
+	if g := l.actor.gauss; g != nil {
+		loss -= float64(g.temperature()) * g.entropy()
+	}
 	if !finite(loss) {
 		return fmt.Errorf("%w: actor loss %v at actor update %d", ErrDiverged, loss, l.actorUpdates+1)
 	}
 	info, err := l.actor.step(l.dr, &l.pair)
 	if err != nil {
 		return fmt.Errorf("actor update %d: %w", l.actorUpdates+1, err)
+	}
+	if g := l.actor.gauss; g != nil {
+		g.tune()
+		l.stats.policy(g)
 	}
 	l.actorUpdates++
 	l.stats.actor(loss, math.Sqrt(square/float64(b*u)), info)

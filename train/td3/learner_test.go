@@ -251,8 +251,13 @@ func TestDivergenceIsAnError(t *testing.T) {
 
 func TestUpdatesDoNotAllocate(t *testing.T) {
 	for _, threads := range []int{1, 2} {
-		for _, method := range []string{ResiP, KORR} {
-			l := newSmallLearner(t, func(c *Config) { c.Method, c.LearnerThreads, c.ConstrainEvery = method, threads, 0 })
+		for _, method := range []string{ResiP, KORR, "sac"} {
+			l := newSmallLearner(t, func(c *Config) {
+				c.LearnerThreads, c.ConstrainEvery = threads, 0
+				if c.Method, c.SAC = method, method == "sac"; c.SAC {
+					c.Method = ResiP
+				}
+			})
 			if n := testing.AllocsPerRun(50, func() {
 				if err := l.update(true); err != nil {
 					t.Fatal(err)

@@ -32,6 +32,7 @@ type rollout struct {
 	buffer *replay.Buffer
 	slots  []slot
 	noise  *exploration
+	gauss  *gaussian // SAC's policy as of the actor's last forward pass; nil for TD3
 	rng    stream
 
 	starter *episodes.Starter
@@ -85,7 +86,9 @@ func (ro *rollout) begin() error {
 }
 
 // choose fills the actions from the residuals r [n, act], nil for none, with
-// exploration noise of standard deviation sigma.
+// exploration noise of standard deviation sigma, which is 1 for SAC's policy: its noise takes the place of the
+// policy's standard normal number, which it is at every step: the action is a sample of
+// the policy, but close to the last one's, because white noise hardly moves an arm.
 func (ro *rollout) choose(r []float32, sigma float64) {
 	u := ro.dims.act
 	noise := ro.noise.next(ro.rng.Rand)
@@ -98,7 +101,10 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 		}
 		for j := i * u; j < (i+1)*u; j++ {
 			v := sd * noise[j]
-			if r != nil {
+			switch {
+			case r != nil && ro.gauss != nil:
+				v = ro.gauss.at(j, v)
+			case r != nil:
 				v += r[j]
 			}
 			ro.r[j] = max(-1, min(1, v))

@@ -128,7 +128,15 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 		rollout: acting, outside: demos.outside,
 		minimum: cfg.Batch, learned: make(chan error),
 	}
+	acting.gauss = t.actor.gauss
 	t.learner = newLearner(cfg, d, t.actor, online, demos.buffer)
+	if cfg.ValueExpansion {
+		shift, err := residual.NewShift(acting.slots[0].Enc, in.Koopman, cfg.foresight())
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("td3: value_expansion: %w", err), t.close())
+		}
+		t.learner.expand = newExpansion(cfg, d, in.Koopman, shift)
+	}
 	t.learnAsync = func() { t.learned <- t.learn() }
 	return t, nil
 }

@@ -26,7 +26,7 @@ func TestResidualBeatsBase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for half a minute")
 	}
-	for _, name := range []string{"resip", "korr", "lookahead"} {
+	for _, name := range []string{"resip", "korr", "lookahead", "expand"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg, in := pointConfig(), pointInputs(t)

@@ -1,0 +1,80 @@
+package residual
+
+import (
+	"errors"
+	"fmt"
+
+	"korr/koopman"
+)
+
+// Shift moves a stored network input x to where a small difference of the latent state would have brought it: what
+// model-based value expansion needs of x's layout. It is for one goroutine and allocates nothing after it was made.
+type Shift struct {
+	enc    *Encoder
+	look   *koopman.Lookahead // nil when x holds no look-ahead
+	obsDim int                // of the model
+	robot  int                // of the model's coordinates, those at the beginning of x; the others are features
+	plan   []float32          // zeros
+	ahead  []float32          // [Dim of look]
+}
+
+// NewShift returns the shift of the inputs of enc and of the foresight f that model looks ahead for. The model must lift
+// state-inclusively, since the latent's difference has to tell the observation's, and read no more of it than x holds.
+func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
+	c := model.Config()
+	s := &Shift{enc: enc, obsDim: c.ObsDim, robot: c.ObsDim}
+	if c.Robot > 0 {
+		s.robot = c.Robot
+	}
+	focus := enc.Focus().Robot
+	switch {
+	case !c.StateInclusive:
+		return nil, errors.New("residual: shifting an observation needs a state-inclusive Koopman model: fit one with koopman.state_inclusive=true")
+	case c.ObsDim != enc.PartDim(c.Robot):
+		return nil, fmt.Errorf("residual: the Koopman model reads %d values, the encoder has %d: fit it with the same features setting", c.ObsDim, enc.PartDim(c.Robot))
+	case focus > 0 && (c.Robot == 0 || c.Robot > focus):
+		return nil, fmt.Errorf("residual: the Koopman model reads more of the observation than the %d values that a focused input holds: fit one with koopman.focus=true", focus)
+	}
+	if f.Condition == Lookahead {
+		from, to := coordinates(model, enc.BaseDim())
+		var err error
+		if s.look, err = model.Lookahead(f.Steps, from, to); err != nil {
+			return nil, fmt.Errorf("residual: %w", err)
+		}
+		s.ahead, s.plan = make([]float32, s.look.Dim()), make([]float32, s.look.Steps()*enc.ActDim())
+	}
+	return s, nil
+}
+
+// ObsTo writes what the model observes, as x holds it, to dst [D of the model].
+func (s *Shift) ObsTo(dst, x []float32) {
+	n := copy(dst, x[:s.robot])
+	copy(dst[n:], x[s.features():s.enc.ActorObsDim()])
+}
+
+// features is where those that the model reads beside the robot's state begin in x.
+func (s *Shift) features() int { return s.enc.ActorObsDim() - (s.obsDim - s.robot) }
+
+// Apply moves x by the difference dz [L] of the latent. The observed coordinates follow the latent's, the lead of the base
+// action is computed anew, and the look-ahead moves by the linear prediction C A^k dz, since the plan stays. None but the lead
+// moves by more than limit. Stay: the base action, the phase, the features' details, the disturbance, and coordinates that the model does
+// not read.
+func (s *Shift) Apply(x, dz []float32, limit float32) {
+	bounded := func(v float32) float32 { return max(-limit, min(limit, v)) }
+	for i := range s.robot {
+		x[i] += bounded(dz[i])
+	}
+	feats := x[s.features():]
+	for i, v := range dz[s.robot:s.obsDim] {
+		feats[i] += bounded(v)
+	}
+	s.enc.leadAgain(x)
+	if s.look == nil {
+		return
+	}
+	s.look.PredictTo(s.ahead, dz, s.plan, nil)
+	ahead := x[s.enc.ActorInputDim():]
+	for i, v := range s.ahead {
+		ahead[i] = max(-aheadLimit, min(aheadLimit, ahead[i]+bounded(v)))
+	}
+}
