@@ -219,13 +219,21 @@ func TestRolloutGradients(t *testing.T) {
 		}
 		checkGradients(t, m, f, rng)
 
-		// One step of the batch agrees with PredictBatch and with the predictor.
+		// One step of the batch agrees with PredictBatch, StepBatch, the predictor and the model with the gripper held.
 		one := m.PredictBatch(tape, obs, us, n)
 		p, z0, z1 := m.Predictor(), make([]float32, l), make([]float32, l)
+		lifted, stepped := make([]float32, n*l), make([]float32, n*l)
+		m.LiftBatch(tape, lifted, obs, n)
+		m.StepBatch(tape, stepped, lifted, us, n)
 		for i := range n {
 			p.LiftTo(z0, obs[i*5:(i+1)*5])
 			p.PredictTo(z1, z0, us[i*2:(i+1)*2])
+			held := make([]float32, l) // where the gripper's command is what At was asked for
+			m.At(gripper(us[i*2:(i+1)*2])).PredictTo(held, z0, us[i*2:(i+1)*2])
 			for j := range l {
+				if math.Abs(float64(held[j]-z1[j])) > 1e-5 || stepped[i*l+j] != z[i*l+j] {
+					t.Fatalf("row %d, coordinate %d: predictor %g, held %g, stepped %g", i, j, z1[j], held[j], stepped[i*l+j])
+				}
 				if one[i*l+j] != z[i*l+j] || math.Abs(float64(z1[j]-z[i*l+j])) > 1e-5 {
 					t.Fatalf("row %d, coordinate %d: rollout %g, batch %g, predictor %g", i, j, z[i*l+j], one[i*l+j], z1[j])
 				}

@@ -216,9 +216,8 @@ func actionGram(b mat.Matrix, r mat.Symmetric) (*mat.SymDense, error) {
 	return symmetric(&g), nil
 }
 
-// Matrices returns A [L, L], of a bilinear model A + g N at the gripper's command
-// g, and B [L, U] in float64.
-func (m *Model) Matrices(g float64) (a, b *mat.Dense) {
+// Matrices returns copies of A [L, L] and B [L, U] in float64. What it leaves out of a bilinear model is in those of Model.At.
+func (m *Model) Matrices() (a, b *mat.Dense) {
 	wide := func(x []float32) []float64 {
 		y := make([]float64, len(x))
 		for i, v := range x {
@@ -227,13 +226,7 @@ func (m *Model) Matrices(g float64) (a, b *mat.Dense) {
 		return y
 	}
 	l, u := m.cfg.LatentDim, m.cfg.ActDim
-	a, b = mat.NewDense(l, l, wide(m.A.Data)), mat.NewDense(l, u, wide(m.B.Data))
-	if m.N != nil {
-		var gn mat.Dense
-		gn.Scale(g, mat.NewDense(l, l, wide(m.N.Data)))
-		a.Add(a, &gn)
-	}
-	return a, b
+	return mat.NewDense(l, l, wide(m.A.Data)), mat.NewDense(l, u, wide(m.B.Data))
 }
 
 // check compares the sizes and returns L.

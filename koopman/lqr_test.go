@@ -212,7 +212,7 @@ func TestMatricesOfAModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.A.Data[7], m.B.Data[3] = 0.25, -2
-	a, b := m.Matrices(0)
+	a, b := m.Matrices()
 	if a.At(1, 2) != 0.25 || b.At(1, 1) != -2 {
 		t.Errorf("A[1,2] = %g, B[1,1] = %g", a.At(1, 2), b.At(1, 1))
 	}

@@ -72,22 +72,13 @@ func (m *Model) roll(t *Tape) []float32 {
 	pred := t.states[nl : (t.h+1)*nl]
 	nn.MatMulT(pred, t.us, m.B.Data, t.n*t.h, m.cfg.ActDim, l, 0)
 	for h := range t.h {
-		nn.MatMulT(pred[h*nl:(h+1)*nl], t.states[h*nl:(h+1)*nl], m.A.Data, t.n, l, l, 1)
+		var gz []float32
 		if m.N != nil {
-			gz := t.gz[h*nl : (h+1)*nl]
-			for i := range t.n {
-				scaleTo(gz[i*l:(i+1)*l], t.gripper(m, h, i), t.states[h*nl+i*l:])
-			}
-			nn.MatMulT(pred[h*nl:(h+1)*nl], gz, m.N.Data, t.n, l, l, 1)
+			gz = t.gz[h*nl : (h+1)*nl]
 		}
+		m.advance(pred[h*nl:(h+1)*nl], t.states[h*nl:(h+1)*nl], t.us[h*t.n*m.cfg.ActDim:], gz, t.n)
 	}
 	return pred
-}
-
-// gripper is g of step h of window i.
-func (t *Tape) gripper(m *Model, h, i int) float32 {
-	u := m.cfg.ActDim
-	return gripper(t.us[(h*t.n+i)*u : (h*t.n+i+1)*u])
 }
 
 // RolloutBatch lifts n observations obs [n, D] and predicts steps ahead under
@@ -126,7 +117,7 @@ func (m *Model) BackwardPredict(t *Tape, dz []float32) { m.BackwardRollout(t, dz
 // linear steps: g_h += g_h+1 (A + g N), dA += sum g_h+1^T z_h, dB += sum g_h+1^T
 // u_h, dN += sum g_h+1^T g z_h. It leaves the gradient by z_0 in t.first.
 func (m *Model) backRoll(t *Tape) {
-	l, nl := m.cfg.LatentDim, t.n*m.cfg.LatentDim
+	l, nl, u := m.cfg.LatentDim, t.n*m.cfg.LatentDim, m.cfg.ActDim
 	g := t.grads[:t.h*nl]
 	clear(t.first[:nl])
 	for h := t.h - 1; h >= 0; h-- {
@@ -140,7 +131,7 @@ func (m *Model) backRoll(t *Tape) {
 		}
 		nn.MatMul(t.dgz[:nl], g[h*nl:(h+1)*nl], m.N.Data, t.n, l, l, 0)
 		for i := range t.n {
-			s := t.gripper(m, h, i)
+			s := gripper(t.us[(h*t.n+i)*u : (h*t.n+i+1)*u])
 			for j, d := range t.dgz[i*l : (i+1)*l] {
 				by[i*l+j] += s * d
 			}
@@ -150,5 +141,5 @@ func (m *Model) backRoll(t *Tape) {
 		nn.MatTMul(m.N.Grad, g, t.gz[:t.h*nl], l, t.n*t.h, l, 1)
 	}
 	nn.MatTMul(m.A.Grad, g, t.states[:t.h*nl], l, t.n*t.h, l, 1)
-	nn.MatTMul(m.B.Grad, g, t.us, l, t.n*t.h, m.cfg.ActDim, 1)
+	nn.MatTMul(m.B.Grad, g, t.us, l, t.n*t.h, u, 1)
 }

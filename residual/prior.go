@@ -39,8 +39,8 @@ func newPrior(m *koopman.Model, p Predictor, from, to int, cost float64) (*prior
 		r[i] = cost
 	}
 	out := &prior{model: p, course: make([]float32, l), next: make([]float32, l), off: make([]float32, l), add: make([]float32, u)}
-	for k, g := range []float64{-1, 1} {
-		a, b := m.Matrices(g)
+	for k, g := range []float32{-1, 1} {
+		a, b := m.At(g).Matrices()
 		reg, err := koopman.FiniteLQR(a, b, koopman.DiagonalCost(q, r), priorHorizon, nil)
 		if err != nil {
 			return nil, fmt.Errorf("residual: LQR prior: %w", err)

@@ -11,18 +11,19 @@ import (
 // model-based value expansion needs of x's layout. It is for one goroutine and allocates nothing after it was made.
 type Shift struct {
 	enc    *Encoder
-	look   *koopman.Lookahead // nil when x holds no look-ahead
-	obsDim int                // of the model
-	robot  int                // of the model's coordinates, those at the beginning of x; the others are features
-	plan   []float32          // zeros
-	ahead  []float32          // [Dim of look]
+	look   [2]*koopman.Lookahead // with the gripper commanded to its least and to its most; nil when x holds no look-ahead
+	act    int                   // U
+	obsDim int                   // of the model
+	robot  int                   // of the model's coordinates, those at the beginning of x; the others are features
+	plan   []float32             // zeros
+	ahead  []float32             // [Dim of look]
 }
 
 // NewShift returns the shift of the inputs of enc and of the foresight f that model looks ahead for. The model must lift
 // state-inclusively, since the latent's difference has to tell the observation's, and read no more of it than x holds.
 func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 	c := model.Config()
-	s := &Shift{enc: enc, obsDim: c.ObsDim, robot: c.ObsDim}
+	s := &Shift{enc: enc, act: enc.ActDim(), obsDim: c.ObsDim, robot: c.ObsDim}
 	if c.Robot > 0 {
 		s.robot = c.Robot
 	}
@@ -37,11 +38,13 @@ func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 	}
 	if f.Condition == Lookahead {
 		from, to := coordinates(model, enc.BaseDim())
-		var err error
-		if s.look, err = model.Lookahead(f.Steps, from, to); err != nil {
-			return nil, fmt.Errorf("residual: %w", err)
+		for k, g := range []float32{-1, 1} {
+			var err error
+			if s.look[k], err = model.At(g).Lookahead(f.Steps, from, to); err != nil {
+				return nil, fmt.Errorf("residual: %w", err)
+			}
 		}
-		s.ahead, s.plan = make([]float32, s.look.Dim()), make([]float32, s.look.Steps()*enc.ActDim())
+		s.ahead, s.plan = make([]float32, s.look[0].Dim()), make([]float32, s.look[0].Steps()*enc.ActDim())
 	}
 	return s, nil
 }
@@ -56,8 +59,8 @@ func (s *Shift) ObsTo(dst, x []float32) {
 func (s *Shift) features() int { return s.enc.ActorObsDim() - (s.obsDim - s.robot) }
 
 // Apply moves x by the difference dz [L] of the latent. The observed coordinates follow the latent's, the lead of the base
-// action is computed anew, and the look-ahead moves by the linear prediction C A^k dz, since the plan stays. None but the lead
-// moves by more than limit. Stay: the base action, the phase, the features' details, the disturbance, and coordinates that the model does
+// action is computed anew, and the look-ahead moves by the linear prediction C A^k dz, since the plan stays (with a bilinear model
+// that of the hand as the present base action commands it). None but the lead moves by more than limit. Stay: the base action, the phase, the features' details, the disturbance, and coordinates that the model does
 // not read.
 func (s *Shift) Apply(x, dz []float32, limit float32) {
 	bounded := func(v float32) float32 { return max(-limit, min(limit, v)) }
@@ -69,10 +72,14 @@ func (s *Shift) Apply(x, dz []float32, limit float32) {
 		feats[i] += bounded(v)
 	}
 	s.enc.leadAgain(x)
-	if s.look == nil {
+	look := s.look[0]
+	if x[s.enc.ActorObsDim()+s.act-1] > 0 { // the base action's gripper
+		look = s.look[1]
+	}
+	if look == nil {
 		return
 	}
-	s.look.PredictTo(s.ahead, dz, s.plan, nil)
+	look.PredictTo(s.ahead, dz, s.plan, nil)
 	ahead := x[s.enc.ActorInputDim():]
 	for i, v := range s.ahead {
 		ahead[i] = max(-aheadLimit, min(aheadLimit, ahead[i]+bounded(v)))

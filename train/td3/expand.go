@@ -3,7 +3,6 @@ package td3
 import (
 	"math"
 
-	"korr/internal/nn"
 	"korr/koopman"
 	"korr/residual"
 	"korr/train/replay"
@@ -29,7 +28,7 @@ type expansion struct {
 	cfg   *Config
 	dims  dims
 	model *koopman.Model
-	tape  *nn.Tape
+	tape  *koopman.Tape
 	shift *residual.Shift
 	d     int // width of what the model observes
 
@@ -45,7 +44,7 @@ type expansion struct {
 func newExpansion(cfg *Config, d dims, model *koopman.Model, shift *residual.Shift) *expansion {
 	b, l := cfg.Batch, model.LatentDim()
 	return &expansion{
-		cfg: cfg, dims: d, model: model, tape: model.Phi.NewTape(b), shift: shift, d: model.Config().ObsDim,
+		cfg: cfg, dims: d, model: model, tape: model.NewTape(2*b, 1), shift: shift, d: model.Config().ObsDim,
 		at: make([]int, b), end: make([]int, b), x: make([]float32, b*d.x), obs: make([]float32, b*model.Config().ObsDim),
 		z: make([]float32, 2*b*l), next: make([]float32, 2*b*l), us: make([]float32, 2*b*d.act), dz: make([]float32, l),
 	}
@@ -60,7 +59,7 @@ func (e *expansion) apply(a *actor, buffer *replay.Buffer, idx []int, boot []flo
 	}
 	for e.gather(buffer, n) {
 		e.act(a, buffer, n)
-		e.model.StepBatch(e.next, e.z, e.us, 2*n)
+		e.model.StepBatch(e.tape, e.next, e.z, e.us, 2*n)
 		for k := range n {
 			if e.at[k] == e.end[k] {
 				continue

@@ -27,12 +27,13 @@ type linearToy struct {
 
 const toyObs, toyAct, toyLatent = 6, 3, 9
 
-func newLinearToy(t *testing.T) *linearToy {
+// newLinearToy returns the system, bilinear ones with a gripper that is commanded beyond its range throughout.
+func newLinearToy(t *testing.T, bilinear bool) *linearToy {
 	t.Helper()
 	rng := seed.Stream(4, "toy", 0)
 	s := &linearToy{enc: residual.NewEncoder(symmetric(toyObs, 0.05), symmetric(toyAct, 0.04), nil)}
 	var err error
-	s.model, err = koopman.New(koopman.Config{ObsDim: toyObs, ActDim: toyAct, LatentDim: toyLatent, Hidden: []int{5}, StateInclusive: true, SpectralBound: -1}, rng)
+	s.model, err = koopman.New(koopman.Config{ObsDim: toyObs, ActDim: toyAct, LatentDim: toyLatent, Hidden: []int{5}, StateInclusive: true, SpectralBound: -1, Bilinear: bilinear}, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,11 +46,18 @@ func newLinearToy(t *testing.T) *linearToy {
 			if i < toyObs && j >= toyObs { // the state goes its own way, whatever phi is
 				v = 0
 			}
+			if bilinear && i != j { // stable with either sign of N
+				v *= 0.5
+				s.model.N.Data[i*toyLatent+j] = 0.5 * v
+			}
 			s.model.A.Data[i*toyLatent+j] = v
 		}
 	}
 	for i := range s.model.B.Data {
 		s.model.B.Data[i] = 0.12 * float32(rng.NormFloat64())
+		if bilinear && i%toyAct == toyAct-1 { // of a large command: what is observed stays within its bounds
+			s.model.B.Data[i] *= 0.05
+		}
 	}
 	f := residual.Foresight{Condition: residual.Lookahead, Steps: []int{1, 3}}
 	if s.look, err = s.model.Lookahead(f.Steps, 0, toyObs); err != nil {
@@ -104,8 +112,15 @@ func normals(rng *rand.Rand, n int, scale float64) []float32 {
 // TestExpansionEqualsSimulation: where the model is exact, the corrected state to bootstrap from is where the present policy comes to
 // after the window's first action, in all that the networks read of it.
 func TestExpansionEqualsSimulation(t *testing.T) {
+	t.Run("linear", func(t *testing.T) { expansionEqualsSimulation(t, false, 0) })
+	t.Run("bilinear, shut", func(t *testing.T) { expansionEqualsSimulation(t, true, 2) })
+	t.Run("bilinear, open", func(t *testing.T) { expansionEqualsSimulation(t, true, -2) })
+}
+
+// expansionEqualsSimulation adds gripper to the plan's last coordinate, which is clamped to [-1, 1] in a bilinear model.
+func expansionEqualsSimulation(t *testing.T, bilinear bool, gripper float32) {
 	const steps, nStep = 60, 4
-	s, rng := newLinearToy(t), seed.Stream(5, "toy", 0)
+	s, rng := newLinearToy(t, bilinear), seed.Stream(5, "toy", 0)
 	cfg := Default()
 	cfg.Method, cfg.Condition, cfg.Foresight, cfg.ActorHidden, cfg.Batch, cfg.NStep = KORR, residual.Lookahead, []int{1, 3}, []int{8}, steps, nStep
 	a := newActor(&cfg, s.dims, nil, cfg.Batch)
@@ -125,6 +140,9 @@ func TestExpansionEqualsSimulation(t *testing.T) {
 	o, frames := normals(rng, toyObs, 0.2), []int{}
 	for k := range steps {
 		plan := normals(rng, 3*toyAct, 0.2)
+		for j := toyAct - 1; j < len(plan); j += toyAct {
+			plan[j] += gripper
+		}
 		os, plans = append(os, o), append(plans, plan)
 		frames = append(frames, buffer.AddFrame(s.input(o, plan)))
 		u := slices.Clone(plan[:toyAct])
