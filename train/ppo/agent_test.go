@@ -249,10 +249,15 @@ func TestNewRefusesWidths(t *testing.T) {
 	_, e4 := NewKORR(m, network(nil, 16, 3, false), wide, 4, KORROptions{})
 	_, e5 := NewKORR(m, network(nil, 16, 3, false), wide, 4, KORROptions{Goal: make([]float32, 5)})
 	_, e6 := NewKORR(m, network(nil, 8, 3, false), Dims{Obs: 5, X: 8, Act: 3}, 4, KORROptions{})
+	switched, err := koopman.New(koopman.Config{ObsDim: 6, ActDim: 3, LatentDim: 8, Hidden: []int{4}, Bilinear: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, e10 := NewKORR(switched, network(nil, 8, 3, false), wide, 4, KORROptions{})
 	_, e7 := NewAgent(&cfg, good, network(nil, 14, 2, true), make([]float32, 3), wide, 4)
 	_, e8 := NewAgent(&cfg, good, network(nil, 14, 1, true), make([]float32, 2), wide, 4)
 	_, e9 := NewResiP(network(nil, 8, 3, false), Dims{Obs: 6, X: 8, Act: 3}, 4, nil)
-	for i, err := range []error{e1, e2, e3, e4, e5, e6, e7, e8, e9} {
+	for i, err := range []error{e1, e2, e3, e4, e5, e6, e7, e8, e9, e10} {
 		if err == nil {
 			t.Errorf("case %d passed", i+1)
 		}

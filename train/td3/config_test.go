@@ -42,26 +42,21 @@ func TestValidate(t *testing.T) {
 
 // TestInputsMustFit: parts that do not fit are named before anything starts.
 func TestInputsMustFit(t *testing.T) {
-	model := func(d int) *koopman.Model {
-		m, err := koopman.New(koopman.Config{ObsDim: d, ActDim: sim.ActDim, LatentDim: d + 4, Hidden: []int{8}, StateInclusive: true}, nil)
+	model := func(c koopman.Config) *koopman.Model {
+		c.ActDim, c.LatentDim, c.Hidden, c.StateInclusive = sim.ActDim, c.ObsDim+4, []int{8}, true
+		m, err := koopman.New(c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return m
 	}
-	part := func(robot int) *koopman.Model {
-		d := robot + pointFeatures{}.Dim()
-		m, err := koopman.New(koopman.Config{ObsDim: d, Robot: robot, ActDim: sim.ActDim, LatentDim: d + 4, Hidden: []int{8}, StateInclusive: true}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
+	feats := pointFeatures{}.Dim()
 	for want, change := range map[string]func(*Config, *Inputs){
 		"needs a base policy":    func(_ *Config, in *Inputs) { in.Base = nil },
 		"needs a Koopman model":  func(c *Config, _ *Inputs) { c.Method = KORR },
-		"same features setting":  func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(pointObs+2) },
-		"koopman.focus=false":    func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, part(pointObs-1) },
+		"same features setting":  func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2}) },
+		"koopman.focus=false":    func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs - 1 + feats, Robot: pointObs - 1}) },
+		"koopman.bilinear=false": func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2 + feats, Bilinear: true}) },
 		"trained for another":    func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return wide{&pointEnv{}}, nil } },
 		"chunks have 8 actions":  func(c *Config, _ *Inputs) { c.Execute = 9 },
 		"environment 0: without": func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return nil, errNoEngine } },
