@@ -5,25 +5,26 @@
 //
 //	z = phi(o)  or  z = [o; phi(o)] (state-inclusive),   z' = A z + B u
 //
-// with phi an MLP, A [L, L], B [L, U] and u [U] the executed action. A Koopman model
-// of a control-affine system is bilinear (Goswami & Paley 2017, doi
-// 10.1109/CDC.2017.8264582; Bruder et al. 2021, arXiv 2010.09961); Config.Bilinear
-// adds of that what matters where a hand takes hold, the gripper's command g:
+// with phi an MLP, A [L, L], B [L, U] and u [U] the executed action. Every
+// control-affine system has a bilinear Koopman realization, but not always a linear
+// one (Bruder et al. 2021, arXiv 2010.09961); Config.Bilinear adds of it what matters
+// where a hand takes hold, the gripper's command g:
 //
 //	z' = (A + g N) z + B u
 //
-// which is linear while the hand stays open or shut. The
-// state-inclusive lift cannot collapse and reads the predicted observation off
-// the first D coordinates. A and B start from a least-squares fit (EDMD with
+// which is linear while the hand stays open or shut.
+//
+// The state-inclusive lift cannot collapse and reads the predicted observation off
+// the first D coordinates. A, B and N start from a least-squares fit (EDMD with
 // control: Williams et al. 2015, arXiv 1408.4408; Proctor et al. 2016, arXiv
-// 1409.6358); phi, A and B are then trained on H-step predictions,
+// 1409.6358); phi, A, B and N are then trained on H-step predictions,
 //
 //	loss = 1/H sum over h of mean(zhat_h - z_h)^2,  zhat_0 = z_0,
 //
 // where, for the state-inclusive lift, the mean over the D raw coordinates
 // counts with weight 1 and that over phi's with LatentWeight, and the first step
-// with FirstWeight. The spectral radius of A is kept at or below SpectralBound by
-// moving the eigenvalues beyond it, and those alone.
+// with FirstWeight. The spectral radius of A, or of A + N and A - N, is kept at or
+// below SpectralBound by moving the eigenvalues beyond it, and those alone.
 //
 // Observations and actions are normalised; the package knows neither units nor
 // frames. Batches of windows are time-major: row h n + i is step h of window i.

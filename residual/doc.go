@@ -9,7 +9,8 @@
 //  2. x_o = [clamp(minmax(o_raw), -3, 3), features(o_raw)]          Encoder.EncodeTo, width D
 //  3. u_b: the base policy pops one action of its chunk              BasePolicy.ActTo, reads x_o[:D0]
 //     A base action that is not finite is an error: there is nothing to fall back to.
-//  4. z = phi(x_o), z' = A z + B u_b                                 Predictor; of a part of x_o, if the model is of a part
+//  4. z = phi(x_o), z' = A z + B u_b                                 Predictor; of a part of x_o, if the model is of a part;
+//     z' = (A + g N) z + B u_b if it is bilinear (see koopman)
 //  5. innovation = rms(z - z^), z^ being the last tick's prediction with the action then executed
 //  6. r = tanh(pi(z'))                                               KORR
 //     r = tanh(pi([x_o, u_b, clip((m - ee)/0.02, -2, 2), phase]))    ResiP
