@@ -70,6 +70,14 @@ func (c Config) check() error {
 	return nil
 }
 
+// Equation returns the model's dynamics, for people.
+func (c Config) Equation() string {
+	if c.Bilinear {
+		return "z' = (A + g N) z + B u"
+	}
+	return "z' = A z + B u"
+}
+
 // raw is the number of latent coordinates that are the observation's own.
 func (c Config) raw() int {
 	if c.StateInclusive {

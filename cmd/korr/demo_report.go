@@ -12,6 +12,7 @@ import (
 	"runtime"
 
 	"korr/internal/report"
+	"korr/koopman"
 	"korr/sim/mujoco/render"
 	"korr/train/eval"
 )
@@ -171,8 +172,8 @@ func (d *demo) page(successSVG, predictionSVG []byte) *report.Page {
 	page.Sections = append(page.Sections, report.Section{
 		Title: "The Koopman model",
 		Text: []string{fmt.Sprintf("Trained just now on %d demonstrations (%d frames) of the scripted expert: observations are lifted to z = [o; phi(o)], and "+
-			"z' = A z + B u predicts them open loop. The spectral radius of A is %.4f, bounded by %g, so predictions cannot blow up.",
-			r.Episodes, r.Frames, r.Radius, d.cfg.Koopman.SpectralBound)},
+			"%s predicts them open loop. The spectral radius is %.4f, bounded by %g, so predictions cannot blow up.",
+			r.Episodes, r.Frames, koopman.Config{Bilinear: d.cfg.Koopman.Bilinear}.Equation(), r.Radius, d.cfg.Koopman.SpectralBound)},
 		Tables:   []report.CaptionedTable{{Table: *scoreTable(r.Prediction), Caption: "RMSE of the normalised observation on held-out demonstrations."}},
 		Pictures: []report.Picture{{Data: predictionSVG, Alt: "prediction error over the horizon"}},
 	})

@@ -31,7 +31,7 @@ func newCmdInspect(a *app) *cobra.Command {
 		Use:   "inspect CHECKPOINT|RECORDING",
 		Short: "what is in a checkpoint, a bag, a flight record or a dataset",
 		Long: `Lists the tensors of a safetensors file with their shapes and ranges, its metadata, and for every Koopman model in it the
-sizes and the spectral radius of A. CHECKPOINT is a path or the name of shipped weights, such as one_leg/korr or korr.
+sizes and the spectral radius. CHECKPOINT is a path or the name of shipped weights, such as one_leg/korr or korr.
 
 RECORDING is a ROS bag (topics, rates), a flight record of korr run --dump (the fault and the ticks before it) or the
 folder of a dataset. It is read and checked as a whole; damage is an error that tells where.`,
@@ -170,8 +170,8 @@ func (o *inspectOptions) printInspect(r inspectResult) error {
 		if k.Config.StateInclusive {
 			lift = "[o; phi(o)]"
 		}
-		if err := o.printf("\nKoopman model %q: z = %s, %d -> %d, actions %d; spectral radius of A %.6f (bound %g)\n",
-			strings.TrimSuffix(k.Prefix, "."), lift, k.Config.ObsDim, k.Config.LatentDim, k.Config.ActDim, k.SpectralRadius, k.Config.SpectralBound); err != nil {
+		if err := o.printf("\nKoopman model %q: z = %s, %d -> %d, %s, actions %d; spectral radius %.6f (bound %g)\n",
+			strings.TrimSuffix(k.Prefix, "."), lift, k.Config.ObsDim, k.Config.LatentDim, k.Config.Equation(), k.Config.ActDim, k.SpectralRadius, k.Config.SpectralBound); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func TestInspectShowsShapesAndSpectralRadius(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	for _, want := range []string{
-		"koopman.A             5 x 5        0       1  0.2739\n", "Koopman model \"koopman\": z = [o; phi(o)], 3 -> 5, actions 2; spectral radius of A 1.000000 (bound 1)",
+		"koopman.A             5 x 5        0       1  0.2739\n", "Koopman model \"koopman\": z = [o; phi(o)], 3 -> 5, z' = A z + B u, actions 2; spectral radius 1.000000 (bound 1)",
 		"\nkoopman.config\n  act_dim: 2\n  first_weight: 1\n  hidden: [4]\n",
 	} {
 		if !strings.Contains(o.out, want) {

@@ -62,7 +62,7 @@ func TestPipeline(t *testing.T) {
 	if again.code != exitOK {
 		t.Errorf("resume: %+v", again)
 	}
-	for _, want := range []string{"spectral radius of A", "actor.0.weight", "base.net.0.weight"} {
+	for _, want := range []string{"spectral radius", "actor.0.weight", "base.net.0.weight"} {
 		if out := step("inspect", policies["korr"]); !strings.Contains(out, want) {
 			t.Errorf("inspect lacks %q:\n%s", want, out)
 		}

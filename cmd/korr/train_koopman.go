@@ -29,8 +29,8 @@ func newCmdTrainKoopman(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "koopman",
 		Short: "a lifted linear model of the demonstrations, and how far ahead it predicts",
-		Long: `Fits z' = A z + B u on lifted observations: a least-squares start, then multi-step training with the spectral radius of A
-bounded. With koopman.rollouts it first plays the base policy with exploration noise and learns from that too. Prints the n-step error on held-out demonstrations and the time of a forecast beside persistence, DMDc and a nonlinear
+		Long: `Fits z' = A z + B u on lifted observations, or z' = (A + g N) z + B u with the gripper's command g (koopman.bilinear): a
+least-squares start, then multi-step training with the spectral radius bounded. With koopman.rollouts it first plays the base policy with exploration noise and learns from that too. Prints the n-step error on held-out demonstrations and the time of a forecast beside persistence, DMDc and a nonlinear
 network.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainKoopman(cmd.Context(), o) },
@@ -122,5 +122,5 @@ func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 			return err
 		}
 	}
-	return o.printf("\nspectral radius of A %.6f\n%s\n", r.SpectralRadius, r.Checkpoint)
+	return o.printf("\nspectral radius %.6f\n%s\n", r.SpectralRadius, r.Checkpoint)
 }
