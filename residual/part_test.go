@@ -10,13 +10,13 @@ import (
 	"korr/koopman"
 )
 
-// partPolicy looks ahead with a model of the first 16 observed values and the 13 features; its actor reads the same of the observation.
+// partPolicy looks ahead with a bilinear model of the first 16 observed values and the 13 features; its actor reads the same of the observation.
 func partPolicy(t testing.TB, latent, width int) *Policy {
 	t.Helper()
 	p := testPolicy(t, MethodKORR, true, width < 256)
 	rng := rand.New(rand.NewPCG(5, 6))
 	var err error
-	p.Koopman, err = koopman.New(koopman.Config{ObsDim: 16 + 13, Robot: 16, ActDim: 10, LatentDim: latent, Hidden: []int{width, width}, StateInclusive: true}, rng)
+	p.Koopman, err = koopman.New(koopman.Config{ObsDim: 16 + 13, Robot: 16, ActDim: 10, LatentDim: latent, Hidden: []int{width, width}, StateInclusive: true, Bilinear: true}, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
