@@ -52,11 +52,15 @@ func TestInputsMustFit(t *testing.T) {
 	}
 	feats := pointFeatures{}.Dim()
 	for want, change := range map[string]func(*Config, *Inputs){
-		"needs a base policy":    func(_ *Config, in *Inputs) { in.Base = nil },
-		"needs a Koopman model":  func(c *Config, _ *Inputs) { c.Method = KORR },
-		"same features setting":  func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2}) },
-		"koopman.focus=false":    func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs - 1 + feats, Robot: pointObs - 1}) },
-		"koopman.bilinear=false": func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2 + feats, Bilinear: true}) },
+		"needs a base policy":   func(_ *Config, in *Inputs) { in.Base = nil },
+		"needs a Koopman model": func(c *Config, _ *Inputs) { c.Method = KORR },
+		"same features setting": func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2}) },
+		"koopman.focus=false": func(c *Config, in *Inputs) {
+			c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs - 1 + feats, Robot: pointObs - 1})
+		},
+		"koopman.bilinear=false": func(c *Config, in *Inputs) {
+			c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2 + feats, Bilinear: true})
+		},
 		"trained for another":    func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return wide{&pointEnv{}}, nil } },
 		"chunks have 8 actions":  func(c *Config, _ *Inputs) { c.Execute = 9 },
 		"environment 0: without": func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return nil, errNoEngine } },
