@@ -16,17 +16,7 @@ func (m *Model) SpectralRadius() float64 {
 	if m.N == nil {
 		return radius32(m.A.Data, m.cfg.LatentDim)
 	}
-	open, shut := m.ends()
-	return math.Max(radius32(open, m.cfg.LatentDim), radius32(shut, m.cfg.LatentDim)) // NaN if one is
-}
-
-// ends returns A + N and A - N.
-func (m *Model) ends() (sum, difference []float32) {
-	sum, difference = make([]float32, len(m.A.Data)), make([]float32, len(m.A.Data))
-	for i, a := range m.A.Data {
-		sum[i], difference[i] = a+m.N.Data[i], a-m.N.Data[i]
-	}
-	return sum, difference
+	return math.Max(m.At(1).SpectralRadius(), m.At(-1).SpectralRadius()) // NaN if one is
 }
 
 func radius32(a []float32, n int) float64 {
@@ -77,7 +67,7 @@ func (m *Model) Constrain() float64 {
 	if m.N == nil {
 		return constrain(m.A.Data, l, bound)
 	}
-	sum, difference := m.ends()
+	sum, difference := m.At(1).A.Data, m.At(-1).A.Data
 	before := [2][]float32{slices.Clone(sum), slices.Clone(difference)}
 	radius := math.Max(constrain(sum, l, bound), constrain(difference, l, bound))
 	for i := range m.A.Data { // by the changes: rounding leaves what was within the bound alone

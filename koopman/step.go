@@ -36,20 +36,18 @@ func (m *Model) advance(next, z, us, gz []float32, n int) {
 
 // At returns the linear model that a bilinear one is while the gripper is commanded to g, a copy; of a linear model a clone.
 func (m *Model) At(g float32) *Model {
-	c := m.Clone()
-	if c.N == nil {
-		return c
-	}
-	for i, v := range c.N.Data {
-		c.A.Data[i] += g * v
-	}
-	cfg := c.cfg
+	cfg := m.cfg
 	cfg.Bilinear = false
-	linear, err := New(cfg, nil)
+	c, err := New(cfg, nil)
 	if err != nil {
-		panic(err) // cfg made c
+		panic(err) // m.cfg made m
 	}
-	nn.CopyParams(linear.params, c.params[:len(linear.params)])
-	linear.Innovation, linear.Change = m.Innovation, m.Change
-	return linear
+	nn.CopyParams(c.params, m.params[:len(c.params)]) // N comes last
+	if m.N != nil {
+		for i, v := range m.N.Data {
+			c.A.Data[i] += g * v
+		}
+	}
+	c.Innovation, c.Change = m.Innovation, m.Change
+	return c
 }

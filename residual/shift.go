@@ -59,9 +59,9 @@ func (s *Shift) ObsTo(dst, x []float32) {
 func (s *Shift) features() int { return s.enc.ActorObsDim() - (s.obsDim - s.robot) }
 
 // Apply moves x by the difference dz [L] of the latent. The observed coordinates follow the latent's, the lead of the base
-// action is computed anew, and the look-ahead moves by the linear prediction C A^k dz, since the plan stays (with a bilinear model
-// that of the hand as the present base action commands it). None but the lead moves by more than limit. Stay: the base action, the phase, the features' details, the disturbance, and coordinates that the model does
-// not read.
+// action is computed anew, and the look-ahead moves by the linear prediction C A^k dz, since the plan stays; with a bilinear model
+// by that of a hand that stays as the present base action commands it. None but the lead moves by more than limit. Stay: the
+// base action, the phase, the features' details, the disturbance, and coordinates that the model does not read.
 func (s *Shift) Apply(x, dz []float32, limit float32) {
 	bounded := func(v float32) float32 { return max(-limit, min(limit, v)) }
 	for i := range s.robot {

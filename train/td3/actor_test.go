@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"korr/internal/nn"
 )
 
 // actorLoss is the actor's loss of the present batch by its definition.
@@ -58,27 +60,33 @@ func TestActorGradient(t *testing.T) {
 			if err := l.updateActor(); err != nil {
 				t.Fatal(err)
 			}
-			var grads [][]float32
-			for _, p := range l.actor.params {
-				grads = append(grads, slices.Clone(p.Grad))
-			}
-			for k, p := range l.actor.params {
-				worst, scale := 0.0, 0.0
-				for i, w := range p.Data {
-					const h = 2e-3
-					p.Data[i] = w + h
-					up := actorLoss(l)
-					p.Data[i] = w - h
-					down := actorLoss(l)
-					p.Data[i] = w
-					worst = max(worst, math.Abs((up-down)/(2*h)-float64(grads[k][i])))
-					scale = max(scale, math.Abs(float64(grads[k][i])))
-				}
-				if scale == 0 || worst > 0.02*scale+3e-4 {
-					t.Errorf("%s %v: gradients up to %.3g are off by up to %.3g", p.Name, p.Shape, scale, worst)
-				}
-			}
+			checkGradients(t, l.actor.params, func() float64 { return actorLoss(l) }, 3e-4)
 		})
+	}
+}
+
+// checkGradients compares the parameters' gradients with finite differences of the loss, to 2 % of the largest and an absolute error.
+func checkGradients(t *testing.T, ps []*nn.Param, loss func() float64, absolute float64) {
+	t.Helper()
+	var grads [][]float32
+	for _, p := range ps {
+		grads = append(grads, slices.Clone(p.Grad))
+	}
+	for k, p := range ps {
+		worst, scale := 0.0, 0.0
+		for i, w := range p.Data {
+			const h = 2e-3
+			p.Data[i] = w + h
+			up := loss()
+			p.Data[i] = w - h
+			down := loss()
+			p.Data[i] = w
+			worst = max(worst, math.Abs((up-down)/(2*h)-float64(grads[k][i])))
+			scale = max(scale, math.Abs(float64(grads[k][i])))
+		}
+		if scale == 0 || worst > 0.02*scale+absolute {
+			t.Errorf("%s %v: gradients up to %.3g are off by up to %.3g", p.Name, p.Shape, scale, worst)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package td3
 
 import (
+	"fmt"
 	"math"
 
 	"korr/koopman"
@@ -50,12 +51,13 @@ func newExpansion(cfg *Config, d dims, model *koopman.Model, shift *residual.Shi
 	}
 }
 
-// apply moves the rows of boot [len(idx), x] that the transitions idx of the buffer bootstrap from.
-func (e *expansion) apply(a *actor, buffer *replay.Buffer, idx []int, boot []float32) {
+// apply moves the rows of boot [len(idx), x] that the transitions idx of the buffer bootstrap from. The error wraps ErrDiverged: a
+// difference is not finite.
+func (e *expansion) apply(a *actor, buffer *replay.Buffer, idx []int, boot []float32) error {
 	n, l := len(idx), e.model.LatentDim()
 	e.moved = 0
 	if !e.begin(buffer, idx) {
-		return
+		return nil
 	}
 	for e.gather(buffer, n) {
 		e.act(a, buffer, n)
@@ -69,14 +71,18 @@ func (e *expansion) apply(a *actor, buffer *replay.Buffer, idx []int, boot []flo
 			e.at[k] = buffer.Next(e.at[k])
 		}
 	}
-	e.move(boot, n)
+	return e.move(boot, n)
 }
 
 // move applies the differences to the rows of boot.
-func (e *expansion) move(boot []float32, n int) {
+func (e *expansion) move(boot []float32, n int) error {
 	observed, w, count := e.dz[:e.d], e.dims.x, 0
 	for k := range n {
-		if !e.difference(k, n) {
+		size := e.difference(k, n)
+		if !finite(size) {
+			return fmt.Errorf("%w: the Koopman model's prediction for value expansion", ErrDiverged)
+		}
+		if size == 0 {
 			continue
 		}
 		e.shift.Apply(boot[k*w:(k+1)*w], e.dz, expandLimit)
@@ -86,6 +92,7 @@ func (e *expansion) move(boot []float32, n int) {
 		count += len(observed)
 	}
 	e.moved = math.Sqrt(e.moved / float64(max(1, count)))
+	return nil
 }
 
 // begin puts every row at the second frame of its window, or at the end if there is nothing to correct, and lifts it. It reports
@@ -121,7 +128,7 @@ func (e *expansion) gather(buffer *replay.Buffer, n int) bool {
 		open = true
 		x := e.x[k*e.dims.x : (k+1)*e.dims.x]
 		copy(x, buffer.X(e.at[k]))
-		if e.difference(k, n) {
+		if e.difference(k, n) != 0 {
 			e.shift.Apply(x, e.dz, expandLimit)
 		}
 	}
@@ -141,13 +148,13 @@ func (e *expansion) act(a *actor, buffer *replay.Buffer, n int) {
 	}
 }
 
-// difference fills dz with z~ - zhat of row k and reports whether it is finite and not zero.
-func (e *expansion) difference(k, n int) bool {
+// difference fills dz with z~ - zhat of row k and returns its square.
+func (e *expansion) difference(k, n int) float64 {
 	l, sum := len(e.dz), float32(0)
 	for i := range e.dz {
 		v := e.z[(n+k)*l+i] - e.z[k*l+i]
 		e.dz[i] = v
 		sum += v * v
 	}
-	return sum > 0 && finite(float64(sum))
+	return float64(sum)
 }

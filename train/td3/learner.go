@@ -96,7 +96,9 @@ func (l *learner) setRate(f float64) {
 func (l *learner) update(withActor bool) error {
 	l.sample()
 	if l.expand != nil && l.fromDemos < l.cfg.Batch {
-		l.expand.apply(l.actor, l.online, l.idx[l.fromDemos:], l.boot[l.fromDemos*l.dims.x:])
+		if err := l.expand.apply(l.actor, l.online, l.idx[l.fromDemos:], l.boot[l.fromDemos*l.dims.x:]); err != nil {
+			return err
+		}
 		l.stats.expanded.add(l.expand.moved)
 	}
 	l.targets()

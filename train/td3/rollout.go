@@ -86,9 +86,9 @@ func (ro *rollout) begin() error {
 }
 
 // choose fills the actions from the residuals r [n, act], nil for none, with
-// exploration noise of standard deviation sigma, which is 1 for SAC's policy: its noise takes the place of the
-// policy's standard normal number, which it is at every step: the action is a sample of
-// the policy, but close to the last one's, because white noise hardly moves an arm.
+// exploration noise of standard deviation sigma. For SAC's policy that is 1, and the noise
+// is the standard normal number eps of the policy: every action is a sample of it, but
+// autocorrelated, because white noise hardly moves an arm.
 func (ro *rollout) choose(r []float32, sigma float64) {
 	u := ro.dims.act
 	noise := ro.noise.next(ro.rng.Rand)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"korr/residual"
 	"korr/sim"
 )
 
@@ -57,26 +56,7 @@ func TestSACGradient(t *testing.T) {
 				t.Fatal(err)
 			}
 			eps := slices.Clone(g.eps)
-			var grads [][]float32
-			for _, p := range l.actor.params {
-				grads = append(grads, slices.Clone(p.Grad))
-			}
-			for k, p := range l.actor.params {
-				worst, scale := 0.0, 0.0
-				for i, w := range p.Data {
-					const h = 2e-3
-					p.Data[i] = w + h
-					up := sacLoss(l, eps)
-					p.Data[i] = w - h
-					down := sacLoss(l, eps)
-					p.Data[i] = w
-					worst = max(worst, math.Abs((up-down)/(2*h)-float64(grads[k][i])))
-					scale = max(scale, math.Abs(float64(grads[k][i])))
-				}
-				if scale == 0 || worst > 0.02*scale+5e-4 {
-					t.Errorf("%s %v: gradients up to %.3g are off by up to %.3g", p.Name, p.Shape, scale, worst)
-				}
-			}
+			checkGradients(t, l.actor.params, func() float64 { return sacLoss(l, eps) }, 5e-4)
 		})
 	}
 }
@@ -200,38 +180,6 @@ func TestSACTargets(t *testing.T) {
 		if want := l.ret[i] + l.disc[i]*least; math.Abs(float64(want-l.y[i])) > 1e-5 {
 			t.Errorf("row %d: target %v, want %v", i, l.y[i], want)
 		}
-	}
-}
-
-// TestSACBeatsBase trains from the defaults; the policy that is kept gives the mean.
-func TestSACBeatsBase(t *testing.T) {
-	if testing.Short() {
-		t.Skip("trains for half a minute")
-	}
-	for _, name := range []string{"sac", "sac critics"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg, in := pointConfig(), pointInputs(t)
-			variants[name](&cfg)
-			in.Run = newRun(t)
-			if cfg.Method == KORR {
-				in.Koopman = pointKoopman(t, in.Demos, in.Features)
-			}
-			in.Progress = func(r Report) { t.Log(r.Step, r.Values) }
-			p, err := Train(t.Context(), cfg, in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			saved, err := residual.Load(in.Run.Checkpoint(BestName), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for name, q := range map[string]*residual.Policy{"returned": p, "saved": saved} {
-				if rate := pointRate(t, q); rate < 0.9 || q.Meta["trainer"] != "sac" {
-					t.Errorf("the %s policy of %s succeeds in %.2f of the episodes, want 0.9 or more", name, q.Meta["trainer"], rate)
-				}
-			}
-		})
 	}
 }
 
