@@ -204,8 +204,8 @@ func expandingTrainer(t *testing.T) *trainer {
 	return tr
 }
 
-// TestExpansionLeavesAlone demonstrations, terminal windows and whatever the model sends to infinity; the rest moves, and no farther
-// than the limit.
+// TestExpansionLeavesAlone demonstrations and terminal windows; the rest moves, and no farther
+// than the limit. What the model sends to infinity stops the run.
 func TestExpansionLeavesAlone(t *testing.T) {
 	tr := expandingTrainer(t)
 	l := tr.learner
