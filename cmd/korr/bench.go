@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/bench"
 )
 
@@ -24,7 +25,7 @@ func newCmdBench(a *app) *cobra.Command {
 		Short: "speed and size, each beside a peer in the same run",
 		Long: `Measures this build. What is compared runs in turn, round after round, so that a busy machine slows all of it; values are medians
 over the rounds and ratios the medians of the rounds' own ratios.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().IntVar(&o.rounds, "rounds", 5, "times that everything is measured")
@@ -35,8 +36,8 @@ over the rounds and ratios the medians of the rounds' own ratios.`,
 // printBench prints results as a table or one JSON object.
 func (o *benchOptions) printBench(results []bench.Result) error {
 	r := bench.NewReport(results)
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return r.WriteText(o.out)
+	return r.WriteText(o.Out)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/basepolicy/diffusion"
+	"korr/cmd/internal/cli"
 	"korr/internal/bench"
 	"korr/internal/nn"
 	"korr/internal/seed"
@@ -25,7 +26,7 @@ milliseconds. Where --python can import torch, the published UNet runs there in 
 With --policy it compares samplers and caches on trained policies instead: network calls and time per chunk, how far chunks are from those
 of the reference (the first sampler without a cache), and with --episodes success on paired seeds and the jumps at chunk borders, for the
 condition of --set eval.randomness and eval.perturb.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchBase(cmd.Context(), o) },
 	}
 	o.addFlags(cmd)
@@ -67,7 +68,7 @@ func runBenchBase(ctx context.Context, o *peerOptions) (err error) {
 	for _, b := range benchNets {
 		cfg := b.cfg
 		cfg.ObsDim, cfg.ActDim = 58, 10
-		net := diffusion.NewNetwork(cfg, seed.Stream(o.cfg.Seed, "bench/base", 0))
+		net := diffusion.NewNetwork(cfg, seed.Stream(o.Config.Seed, "bench/base", 0))
 		add(b.name+", call", b.step, denoiseCall(net))
 		if b.step == "" || b.train != "" { // the published size trains on other machines
 			add(b.name+", training step", b.train, trainingStep(net, 64))

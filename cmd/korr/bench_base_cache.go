@@ -14,6 +14,7 @@ import (
 	"korr/basepolicy"
 	"korr/basepolicy/cache"
 	"korr/basepolicy/diffusion"
+	"korr/cmd/internal/cli"
 	"korr/internal/seed"
 	"korr/residual"
 	"korr/sim"
@@ -43,7 +44,7 @@ func addComparison(cmd *cobra.Command, a *app) {
 	f.IntVar(&o.lead, "lead", 0, "with --policy: control steps by which a chunk is planned ahead in the episodes")
 	f.StringVar(&o.plot, "plot", "", "with --policy: draw success, or without episodes the chunk error, over time into this .png or .svg `file`")
 	f.String("data", "", "with --policy: `folder` of demonstrations, as korr collect writes it")
-	setKey(f, "data", "demos")
+	cli.SetKey(f, "data", "demos")
 	steps := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(o.policies) == 0 {
@@ -118,17 +119,17 @@ func (o *compareOptions) settings(file string) ([]*setting, error) {
 		}
 		d, ok := p.Base.(*diffusion.Policy)
 		if !ok || p.Method != residual.MethodBase {
-			return usageErrorf("%s is no checkpoint of a diffusion base policy", file)
+			return cli.UsageErrorf("%s is no checkpoint of a diffusion base policy", file)
 		}
 		s := &setting{file: file, network: d.Net.Config().Arch, text: text, rate: rate, policy: p}
 		if s.sampler, err = diffusion.ParseSampler(sampler, d.Sampler); err != nil {
-			return &codedError{exitUsage, err}
+			return cli.Usage(err)
 		}
 		if inpaint != "" {
 			s.sampler.Inpaint = inpaint
 		}
 		if s.cache, err = cache.Parse(text); err != nil {
-			return &codedError{exitUsage, err}
+			return cli.Usage(err)
 		}
 		d.Sampler, d.Cache = s.sampler, cache.Config{}
 		if s.cache.Calibrated() {
@@ -137,13 +138,13 @@ func (o *compareOptions) settings(file string) ([]*setting, error) {
 					return err
 				}
 			}
-			if _, err := d.Calibrate(s.cache, obs, o.cfg.Seed+1); err != nil { // other noise than what is compared
+			if _, err := d.Calibrate(s.cache, obs, o.Config.Seed+1); err != nil { // other noise than what is compared
 				return err
 			}
 		}
 		d.Cache = s.cache
 		if err := d.Validate(); err != nil {
-			return &codedError{exitUsage, err}
+			return cli.Usage(err)
 		}
 		s.batch = d.NewBatch(1)
 		if rate >= 0 {
@@ -188,7 +189,7 @@ func (o *compareOptions) settings(file string) ([]*setting, error) {
 
 func (o *compareOptions) run(ctx context.Context) error {
 	if o.chunks < 1 || o.episodes < 0 || o.lead < 0 {
-		return usageErrorf("--chunks %d, --episodes %d, --lead %d: want at least 1, 0 and 0", o.chunks, o.episodes, o.lead)
+		return cli.UsageErrorf("--chunks %d, --episodes %d, --lead %d: want at least 1, 0 and 0", o.chunks, o.episodes, o.lead)
 	}
 	var all [][]*setting
 	for _, file := range o.policies {
@@ -197,7 +198,7 @@ func (o *compareOptions) run(ctx context.Context) error {
 			return err
 		}
 		if h := s[0].policy.Base.About().Horizon; s[0].policy.Execute+o.lead > h || o.lead > s[0].policy.Execute {
-			return usageErrorf("--lead %d and base.execute %d do not fit a chunk of %d actions", o.lead, s[0].policy.Execute, h)
+			return cli.UsageErrorf("--lead %d and base.execute %d do not fit a chunk of %d actions", o.lead, s[0].policy.Execute, h)
 		}
 		if err := o.draw(ctx, s); err != nil {
 			return err
@@ -230,7 +231,7 @@ func (o *compareOptions) draw(ctx context.Context, settings []*setting) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			rngs[0] = seed.Stream(o.cfg.Seed, "bench/chunks", uint64(i))
+			rngs[0] = seed.Stream(o.Config.Seed, "bench/chunks", uint64(i))
 			y := drawn{chunk: make([]float32, width)}
 			start := time.Now()
 			if err := s.batch.ChunksTo(y.chunk, obs[i*dim:(i+1)*dim], nil, rngs); err != nil {
@@ -250,7 +251,7 @@ func (o *compareOptions) play(ctx context.Context, settings []*setting) ([]eval.
 	if o.episodes == 0 {
 		return nil, nil
 	}
-	spec := eval.Spec{Conditions: o.conditions()[:1], Episodes: o.episodes, Seed: o.cfg.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv)}
+	spec := eval.Spec{Conditions: o.conditions()[:1], Episodes: o.episodes, Seed: o.Config.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv)}
 	for _, s := range settings {
 		spec.Policies = append(spec.Policies, eval.Policy{Name: s.name(), New: func() (sim.Policy, error) {
 			return newWatchedController(s.policy, o.lead, &s.sum)

@@ -125,10 +125,10 @@ func (o *compareOptions) printComparison(results []comparison) error {
 			return err
 		}
 	}
-	if o.json {
-		return o.printJSON(comparisonReport{comparisonSchema, o.chunks, o.episodes, o.lead, results})
+	if o.JSON {
+		return o.PrintJSON(comparisonReport{comparisonSchema, o.chunks, o.episodes, o.lead, results})
 	}
-	return comparisonTable(results).WriteText(o.out)
+	return comparisonTable(results).WriteText(o.Out)
 }
 
 func comparisonTable(results []comparison) *report.Table {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"korr/cmd/internal/cli"
 )
 
 // compareCaches calibrates a diffusion policy, lets it act with that, and compares samplers, caches and borders on it.
@@ -39,7 +41,7 @@ func compareCaches(t *testing.T, dir, base, demos string) {
 	if _, err := os.Stat(picture); err != nil {
 		t.Error(err)
 	}
-	if o := korr(t, append([]string{"bench", "base", "--policy", base, "--data", demos, "--lead", "9", "--quiet"}, tiny...)...); o.code != exitUsage {
+	if o := korr(t, append([]string{"bench", "base", "--policy", base, "--data", demos, "--lead", "9", "--quiet"}, tiny...)...); o.code != cli.ExitUsage {
 		t.Errorf("a lead beyond the chunk: %+v", o)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/bench"
 	"korr/internal/nn"
 	"korr/internal/seed"
@@ -34,7 +35,7 @@ hidden layers of 256), on one thread: as trained, and folded as after loading, w
 The 50th and 99th percentile in microseconds, and the allocations of a step. Where --python can import torch, the same step runs
 there in turn with ours, eagerly and as a frozen torch.jit trace.`,
 		Example: `  korr bench control --rounds 9 --json`,
-		Args:    noArgs,
+		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runBenchControl(cmd.Context(), o) },
 	}
 	o.addFlags(cmd)
@@ -44,7 +45,7 @@ there in turn with ours, eagerly and as a frozen torch.jit trace.`,
 func runBenchControl(ctx context.Context, o *peerOptions) (err error) {
 	peer := o.peer(ctx, torchKORR)
 	defer func() { err = errors.Join(err, peer.close()) }()
-	full, folded, err := controlSteps(o.cfg.Seed)
+	full, folded, err := controlSteps(o.Config.Seed)
 	if err != nil {
 		return err
 	}

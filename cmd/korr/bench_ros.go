@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/bench"
 	"korr/ros/master"
 	"korr/ros/msgs"
@@ -54,13 +55,13 @@ which a node answers each: a node of this build, one in rospy and, where its hea
 embedded master. On the way each node computes KORR's published networks: ours folded, as korr run does, rospy's as a frozen torch.jit trace,
 roscpp's in plain loops; with --transport none does. The measuring end waits on bare sockets, so that the time is the node's and the
 system's. Exits with 3 when the p99 is more than 0.7 times rospy's.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROS(cmd.Context(), o) },
 	}
 	cmd.Flags().Float64Var(&o.seconds, "seconds", 10, "of every measurement")
 	cmd.Flags().BoolVar(&o.transport, "transport", false, "messages alone, without the networks")
 	part := &cobra.Command{
-		Use: "node", Short: "the node that is measured", Hidden: true, Args: noArgs, Annotations: rosAnnotation,
+		Use: "node", Short: "the node that is measured", Hidden: true, Args: cli.NoArgs, Annotations: cli.ROSAnnotation,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROSNode(cmd.Context(), o) },
 	}
 	part.Flags().BoolVar(&o.transport, "transport", false, "messages alone, without the networks")
@@ -144,7 +145,7 @@ func (p *rosPeer) measure(ctx context.Context, seconds float64) (float64, error)
 
 func runBenchROS(ctx context.Context, o *benchROSOptions) (err error) {
 	if o.seconds*rosRate < 1 {
-		return usageErrorf("--seconds %g: measure for longer", o.seconds)
+		return cli.UsageErrorf("--seconds %g: measure for longer", o.seconds)
 	}
 	m, err := master.Start(master.Config{Addr: "127.0.0.1:0"})
 	if err != nil {
@@ -169,7 +170,7 @@ func runBenchROS(ctx context.Context, o *benchROSOptions) (err error) {
 	}
 	for _, r := range results {
 		if r.Name == "ros/korr/p99" && r.Ratio != nil && *r.Ratio > mostOfPeer {
-			return gateErrorf("bench ros: the p99 is %.2f times rospy's, at most %.2f are allowed", *r.Ratio, mostOfPeer)
+			return cli.GateErrorf("bench ros: the p99 is %.2f times rospy's, at most %.2f are allowed", *r.Ratio, mostOfPeer)
 		}
 	}
 	return nil
@@ -197,12 +198,12 @@ func (o *benchROSOptions) startPeers(ctx context.Context, uri string) (peers []*
 		probe += ", torch"
 	}
 	if err := exec.CommandContext(ctx, rosPython, "-c", probe).Run(); err != nil {
-		o.log.Warn("nothing to compare with: "+rosPython+" fails to "+probe, "err", err)
+		o.Log.Warn("nothing to compare with: "+rosPython+" fails to "+probe, "err", err)
 	} else {
 		commands["rospy"] = append([]string{rosPython, "-c", rospyScript}, with...)
 	}
 	if binary, err := compileROS(ctx, dir); err != nil {
-		o.log.Warn("no roscpp node", "err", err)
+		o.Log.Warn("no roscpp node", "err", err)
 	} else {
 		commands["roscpp"] = append([]string{binary}, with...)
 	}

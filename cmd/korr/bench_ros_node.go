@@ -16,11 +16,11 @@ func runBenchROSNode(ctx context.Context, o *benchROSOptions) (err error) {
 	}
 	_, restore := opts.Process()
 	defer restore()
-	nm, err := o.rosNames("peer")
+	nm, err := o.ROSNames("peer")
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(ctx, node.Config{Names: nm, Logger: o.log})
+	n, err := node.Open(ctx, node.Config{Names: nm, Logger: o.Log})
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func runBenchROSNode(ctx context.Context, o *benchROSOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	policy, err := foldedPolicy(o.cfg.Seed)
+	policy, err := foldedPolicy(o.Config.Seed)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/bench"
 	"korr/sim"
 	"korr/sim/expert"
@@ -24,7 +25,7 @@ func newCmdBenchSim(o *benchOptions) *cobra.Command {
 inputs, looped in C), with mj_step behind this simulator's broad phase, and with one environment per processor at once. A step is a
 control step of 0.1 s. Then says where a step's time goes, what an environment holds in memory, and what a step allocates.`,
 		Example: `  korr bench sim --rounds 9 --json`,
-		Args:    noArgs,
+		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runBenchSim(cmd.Context(), o) },
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/atomicfile"
 	"korr/sim"
 	"korr/sim/domain"
@@ -49,7 +50,7 @@ same seed reported.`,
 		Example: `  korr bench soak --steps 100000
   korr bench soak --steps 10000000 --checkpoint soak.json --json
   korr bench soak --episode one_leg:2317`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchSoak(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -93,7 +94,7 @@ func (o *soakOptions) replay(cfg soak.Config) error {
 	task, number, _ := strings.Cut(o.episode, ":")
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n < 0 || !slices.Contains(sim.TaskNames(), task) {
-		return usageErrorf("--episode %s: want task:number, as a soak reports them, with a task of %s", o.episode, strings.Join(sim.TaskNames(), ", "))
+		return cli.UsageErrorf("--episode %s: want task:number, as a soak reports them, with a task of %s", o.episode, strings.Join(sim.TaskNames(), ", "))
 	}
 	state, err := soak.Replay(cfg, task, n)
 	if err != nil {
@@ -112,12 +113,12 @@ func (o *soakOptions) judge(state *soak.State) error {
 	if err := o.printSoak(&r); err != nil || r.Passed {
 		return err
 	}
-	return gateErrorf("soak: %d broken episodes, memory grew by %.0f %%", state.Broken, 100*r.Growth)
+	return cli.GateErrorf("soak: %d broken episodes, memory grew by %.0f %%", state.Broken, 100*r.Growth)
 }
 
 func (o *soakOptions) config() (soak.Config, error) {
 	if o.steps < 1 {
-		return soak.Config{}, usageErrorf("--steps %d: play at least one", o.steps)
+		return soak.Config{}, cli.UsageErrorf("--steps %d: play at least one", o.steps)
 	}
 	tasks := o.tasks
 	if len(tasks) == 1 && tasks[0] == "all" {
@@ -127,7 +128,7 @@ func (o *soakOptions) config() (soak.Config, error) {
 	if !ranges.On() {
 		ranges = soakDomain
 	}
-	cfg := soak.Config{Tasks: tasks, Steps: o.steps, Workers: o.workers, Seed: o.cfg.Seed}
+	cfg := soak.Config{Tasks: tasks, Steps: o.steps, Workers: o.workers, Seed: o.Config.Seed}
 	if cfg.Workers < 1 {
 		cfg.Workers = o.app.workers()
 	}
@@ -147,7 +148,7 @@ func (o *soakOptions) config() (soak.Config, error) {
 		if err := json.Unmarshal(data, cfg.Resume); err != nil {
 			return cfg, fmt.Errorf("%s is no checkpoint of a soak (delete it to start anew): %w", o.checkpoint, err)
 		}
-		o.log.Info("soak goes on", "from", cfg.Resume.Steps, "file", o.checkpoint)
+		o.Log.Info("soak goes on", "from", cfg.Resume.Steps, "file", o.checkpoint)
 	}
 	cfg.Save = func(s *soak.State) error {
 		data, err := json.Marshal(s)
@@ -160,17 +161,17 @@ func (o *soakOptions) config() (soak.Config, error) {
 }
 
 func (o *soakOptions) printSoak(r *soakResult) error {
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	last := r.Memory[len(r.Memory)-1].Bytes
-	if err := o.printf("%d steps, %d episodes, %.0f steps/s; %d environments opened; %d bad actions refused\n", r.Steps, r.Episodes, r.Rate, r.Opened, r.Refused); err != nil {
+	if err := o.Printf("%d steps, %d episodes, %.0f steps/s; %d environments opened; %d bad actions refused\n", r.Steps, r.Episodes, r.Rate, r.Opened, r.Refused); err != nil {
 		return err
 	}
 	for _, f := range r.Faults {
-		if err := o.printf("  %s, episode %d, step %d: %s\n", f.Task, f.Episode, f.Step, f.Error); err != nil {
+		if err := o.Printf("  %s, episode %d, step %d: %s\n", f.Task, f.Episode, f.Step, f.Error); err != nil {
 			return err
 		}
 	}
-	return o.printf("%d episodes ended as unstable, %d broken; %d MiB resident, growth %.1f %%\n", r.Unstable, r.Broken, last>>20, 100*r.Growth)
+	return o.Printf("%d episodes ended as unstable, %d broken; %d MiB resident, growth %.1f %%\n", r.Unstable, r.Broken, last>>20, 100*r.Growth)
 }

@@ -55,10 +55,10 @@ func (o *peerOptions) peer(ctx context.Context, script string) *torchPeer {
 	}
 	p, err := startTorch(ctx, o.python, script)
 	if err != nil {
-		o.log.Warn("no peer: PyTorch does not start", "python", o.python, "err", err)
+		o.Log.Warn("no peer: PyTorch does not start", "python", o.python, "err", err)
 		return nil
 	}
-	o.log.Info("peer", "torch", p.version)
+	o.Log.Info("peer", "torch", p.version)
 	return p
 }
 

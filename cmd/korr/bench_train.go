@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/bench"
 	"korr/internal/nn"
 	"korr/internal/seed"
@@ -33,7 +34,7 @@ gradients, clipping and AdamW on batches of 256 and 4096, on one thread and on t
 median of a step in milliseconds. Where --python can import torch, the same step runs there in turn with ours on as many threads;
 gorgonia's runs on one.`,
 		Example: `  korr bench train --rounds 7 --json`,
-		Args:    noArgs,
+		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runBenchTrain(cmd.Context(), o) },
 	}
 	o.addFlags(cmd)
@@ -44,14 +45,14 @@ gorgonia's runs on one.`,
 
 func runBenchTrain(ctx context.Context, o *benchTrainOptions) (err error) {
 	if len(o.batches) == 0 || len(o.threads) == 0 || slices.Min(o.batches) < 2*max(1, slices.Max(o.threads)) || slices.Min(o.threads) < 1 {
-		return usageErrorf("--batches %v --threads %v: want at least two steps for each thread", o.batches, o.threads)
+		return cli.UsageErrorf("--batches %v --threads %v: want at least two steps for each thread", o.batches, o.threads)
 	}
 	peer := o.peer(ctx, torchKORR)
 	defer func() { err = errors.Join(err, peer.close()) }()
 	var cases []bench.Case
 	for _, threads := range o.threads {
 		for _, n := range o.batches {
-			agent, batch, err := benchAgent(o.cfg.Seed, n, threads)
+			agent, batch, err := benchAgent(o.Config.Seed, n, threads)
 			if err != nil {
 				return err
 			}
@@ -62,7 +63,7 @@ func runBenchTrain(ctx context.Context, o *benchTrainOptions) (err error) {
 				},
 			}
 			if threads == 1 {
-				other, err := gorgoniaCase(o.cfg.Seed, n, c.Name)
+				other, err := gorgoniaCase(o.Config.Seed, n, c.Name)
 				if err != nil {
 					return err
 				}

@@ -32,7 +32,7 @@ func checks() []check {
 }
 
 func checkSimulator(_ context.Context, a *app) finding {
-	env, err := mujoco.New(mujoco.Config{Task: a.cfg.Sim.Task})
+	env, err := mujoco.New(mujoco.Config{Task: a.Config.Sim.Task})
 	if errors.Is(err, sim.ErrNoEngine) {
 		fix := "install libmujoco-dev (Debian 12+, Ubuntu 23.04+), then rebuild with `make build`"
 		if _, err := os.Stat("/usr/include/mujoco/mujoco.h"); err == nil {
@@ -45,7 +45,7 @@ func checkSimulator(_ context.Context, a *app) finding {
 	}
 	defer env.Close()
 	obs, act := make([]float32, env.Spec().ObsDim), make([]float32, env.Spec().ActDim)
-	if err := env.Reset(obs, a.cfg.Seed); err != nil {
+	if err := env.Reset(obs, a.Config.Seed); err != nil {
 		return finding{false, err.Error(), "reinstall libmujoco-dev and rebuild with `make build`"}
 	}
 	copy(act, obs[:9]) // stay where the arm is
@@ -56,7 +56,7 @@ func checkSimulator(_ context.Context, a *app) finding {
 			return finding{false, err.Error(), "report this as a bug, with the output of `korr doctor --json`"}
 		}
 	}
-	return finding{true, fmt.Sprintf("MuJoCo, %s: %.0f control steps/s on one core", a.cfg.Sim.Task, steps/time.Since(start).Seconds()), ""}
+	return finding{true, fmt.Sprintf("MuJoCo, %s: %.0f control steps/s on one core", a.Config.Sim.Task, steps/time.Since(start).Seconds()), ""}
 }
 
 func checkPictures(context.Context, *app) finding {
@@ -79,7 +79,7 @@ func checkBLAS(context.Context, *app) finding {
 }
 
 func checkWeights(_ context.Context, a *app) finding {
-	task := a.cfg.Sim.Task
+	task := a.Config.Sim.Task
 	var have, lack []string
 	for _, name := range []string{"base", "koopman", "resip", "korr"} {
 		if slices.Contains(configs.ShippedWeights(), task+"/"+name) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/configs"
 )
 
@@ -29,7 +30,7 @@ func korr(t *testing.T, args ...string) output {
 
 func korrIn(ctx context.Context, environ []string, args ...string) output {
 	var out, errOut bytes.Buffer
-	code := execute(ctx, args, &streams{in: strings.NewReader(""), out: &out, err: &errOut, environ: environ})
+	code := cli.Execute(ctx, "korr", newRoot, args, &cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut, Environ: environ})
 	return output{code, out.String(), errOut.String()}
 }
 
@@ -67,22 +68,22 @@ func TestUsageErrorsExitWithTwo(t *testing.T) {
 	}
 	for want, args := range cases {
 		o := korr(t, args...)
-		if o.code != exitUsage || !strings.Contains(o.err, want) || o.out != "" {
+		if o.code != cli.ExitUsage || !strings.Contains(o.err, want) || o.out != "" {
 			t.Errorf("%v: code %d, stderr %q lacks %q, stdout %q", args, o.code, o.err, want, o.out)
 		}
 	}
 	o := korrIn(t.Context(), []string{"KORR_SEED=-3"}, "doctor")
-	if o.code != exitUsage || !strings.Contains(o.err, "KORR_SEED") {
+	if o.code != cli.ExitUsage || !strings.Contains(o.err, "KORR_SEED") {
 		t.Errorf("bad variable: %+v", o)
 	}
 }
 
 func TestHelpListsEveryVerb(t *testing.T) {
 	o := korr(t)
-	if o.code != exitOK {
+	if o.code != cli.ExitOK {
 		t.Fatalf("code %d", o.code)
 	}
-	for _, v := range verbs(&app{streams: &streams{}}) {
+	for _, v := range verbs(&app{new(cli.App)}) {
 		if !strings.Contains(o.out, "\n  "+v.Name()+" ") || v.Short == "" {
 			t.Errorf("the help lacks %s", v.Name())
 		}
@@ -96,13 +97,13 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{nil, 0},
 		{errors.New("x"), 1},
-		{usageErrorf("x"), 2},
+		{cli.UsageErrorf("x"), 2},
 		{fmt.Errorf("deep: %w", &configs.Error{Path: "a"}), 2},
-		{gateErrorf("x"), 3},
-		{errors.Join(errInterrupted, gateErrorf("x")), 130},
+		{cli.GateErrorf("x"), 3},
+		{errors.Join(cli.ErrInterrupted, cli.GateErrorf("x")), 130},
 	}
 	for _, c := range cases {
-		if got := exitCode(c.err); got != c.want {
+		if got := cli.ExitCode(c.err); got != c.want {
 			t.Errorf("%v: %d, want %d", c.err, got, c.want)
 		}
 	}
@@ -110,7 +111,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestErrorsAsJSONLogs(t *testing.T) {
 	o := korr(t, "doctor", "--log-format", "json", "--set", "seed=-1")
-	if o.code != exitUsage {
+	if o.code != cli.ExitUsage {
 		t.Fatalf("%+v", o)
 	}
 	var line struct {
@@ -118,7 +119,7 @@ func TestErrorsAsJSONLogs(t *testing.T) {
 		ExitCode         int `json:"exit_code"`
 	}
 	decodeOne(t, o.err, &line)
-	if line.Level != "ERROR" || line.ExitCode != exitUsage || !strings.Contains(line.Msg, "seed") {
+	if line.Level != "ERROR" || line.ExitCode != cli.ExitUsage || !strings.Contains(line.Msg, "seed") {
 		t.Errorf("%+v", line)
 	}
 }
@@ -127,9 +128,9 @@ func TestErrorsAsJSONLogs(t *testing.T) {
 func doctorWith(t *testing.T, jsonOut, robot bool, list ...check) (output, error) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	a := &app{streams: &streams{out: &out, err: &errOut}, json: jsonOut}
+	a := &app{&cli.App{Streams: &cli.Streams{Out: &out, Err: &errOut}, JSON: jsonOut}}
 	err := runDoctor(t.Context(), &doctorOptions{app: a, robot: robot, checks: list})
-	return output{exitCode(err), out.String(), errOut.String()}, err
+	return output{cli.ExitCode(err), out.String(), errOut.String()}, err
 }
 
 func found(ok bool, detail, fix string) func(context.Context, *app) finding {
@@ -150,10 +151,10 @@ func TestDoctorTellsWhatToDo(t *testing.T) {
 		"network         MISSING  no socket\n" +
 		"\nlinear algebra: install something\n" +
 		"\nnetwork: open one\n"
-	if o.out != want || o.code != exitGate || !strings.Contains(err.Error(), "network") {
+	if o.out != want || o.code != cli.ExitGate || !strings.Contains(err.Error(), "network") {
 		t.Errorf("code %d, %v, got\n%s\nwant\n%s", o.code, err, o.out, want)
 	}
-	if o, _ := doctorWith(t, false, false, good, slow); o.code != exitOK {
+	if o, _ := doctorWith(t, false, false, good, slow); o.code != cli.ExitOK {
 		t.Errorf("advice alone: code %d", o.code)
 	}
 	if o, _ := doctorWith(t, false, true, good, slow); strings.Contains(o.out, "simulator") {
@@ -171,7 +172,7 @@ func TestDoctorChecksThisMachine(t *testing.T) {
 	o := korr(t, "doctor", "--json")
 	var r doctorResult
 	decodeOne(t, o.out, &r)
-	if (o.code == exitOK) != r.OK || (o.code != exitOK && o.code != exitGate) {
+	if (o.code == cli.ExitOK) != r.OK || (o.code != cli.ExitOK && o.code != cli.ExitGate) {
 		t.Errorf("code %d, ok %v", o.code, r.OK)
 	}
 	if len(r.Checks) != len(checks()) {
@@ -189,8 +190,8 @@ func TestDoctorChecksThisMachine(t *testing.T) {
 
 func TestInterruptExitsWith130(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errInterrupted)
-	if o := korrIn(ctx, nil, "doctor"); o.code != exitInterrupted || o.err != "korr: interrupted\n" {
+	cancel(cli.ErrInterrupted)
+	if o := korrIn(ctx, nil, "doctor"); o.code != cli.ExitInterrupted || o.err != "korr: interrupted\n" {
 		t.Errorf("%+v", o)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/sim"
 	"korr/sim/expert"
 	"korr/sim/mujoco"
@@ -38,7 +39,7 @@ that hold an arm's state, its gripper, the parts and the commanded poses (docs/r
 			if o.bags.given() {
 				return nil
 			}
-			return noArgs(cmd, args)
+			return cli.NoArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.bags.given() {
@@ -53,9 +54,9 @@ that hold an arm's state, its gripper, the parts and the commanded poses (docs/r
 	f.Int("episodes", 50, "demonstrations to keep")
 	f.String("task", "one_leg", "furniture task")
 	f.String("randomness", "low", "initial randomness: low, med or high")
-	setKey(f, "episodes", "collect.episodes")
-	setKey(f, "task", "sim.task")
-	setKey(f, "randomness", "sim.randomness")
+	cli.SetKey(f, "episodes", "collect.episodes")
+	cli.SetKey(f, "task", "sim.task")
+	cli.SetKey(f, "randomness", "sim.randomness")
 	o.bags.flags(f)
 	return cmd
 }
@@ -87,21 +88,21 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 		return errors.Join(err, closeErr)
 	}
 	if err != nil {
-		o.log.Warn("stopped early; what was collected is kept", "folder", o.dir, "episodes", done.Kept)
+		o.Log.Warn("stopped early; what was collected is kept", "folder", o.dir, "episodes", done.Kept)
 		return err
 	}
 	r := collectResult{"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s: %d episodes, %d frames; the expert solved %d of %d\n", r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts)
+	return o.Printf("%s: %d episodes, %d frames; the expert solved %d of %d\n", r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts)
 }
 
 // datasetInfo describes demonstrations of the task of the settings.
 func (a *app) datasetInfo() (dataset.Info, error) {
-	task, err := sim.TaskByName(a.cfg.Sim.Task)
+	task, err := sim.TaskByName(a.Config.Sim.Task)
 	if err != nil {
-		return dataset.Info{}, &codedError{exitUsage, err}
+		return dataset.Info{}, cli.Usage(err)
 	}
 	env, err := a.newEnv(a.condition())
 	if err != nil {
@@ -113,15 +114,15 @@ func (a *app) datasetInfo() (dataset.Info, error) {
 
 // demonstrate collects the expert's episodes into the sink, telling its progress.
 func (a *app) demonstrate(ctx context.Context, sink collect.Sink) (collect.Progress, error) {
-	task, err := sim.TaskByName(a.cfg.Sim.Task)
+	task, err := sim.TaskByName(a.Config.Sim.Task)
 	if err != nil {
-		return collect.Progress{}, &codedError{exitUsage, err}
+		return collect.Progress{}, cli.Usage(err)
 	}
 	print, err := mujoco.Fingerprint(task.Name)
 	if err != nil {
 		return collect.Progress{}, err
 	}
-	c := a.cfg.Collect
+	c := a.Config.Collect
 	p := a.progress("collect", "episodes", c.Episodes)
 	done, err := collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {
 		env, err := a.newEnv(a.condition())
@@ -134,8 +135,8 @@ func (a *app) demonstrate(ctx context.Context, sink collect.Sink) (collect.Progr
 		}
 		return env, e, nil
 	}, sink, collect.Options{
-		Episodes: c.Episodes, ExecNoise: c.ExecNoise, Seed: a.cfg.Seed, Workers: a.workers(), OnlySuccess: c.OnlySuccess,
-		Origin: dataset.Episode{Randomness: a.cfg.Sim.Randomness, Perturb: a.cfg.Sim.Perturb, Simulator: print},
+		Episodes: c.Episodes, ExecNoise: c.ExecNoise, Seed: a.Config.Seed, Workers: a.workers(), OnlySuccess: c.OnlySuccess,
+		Origin: dataset.Episode{Randomness: a.Config.Sim.Randomness, Perturb: a.Config.Sim.Perturb, Simulator: print},
 		Progress: func(now collect.Progress) {
 			p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
 		},

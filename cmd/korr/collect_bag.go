@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/recording"
 	"korr/ros/record"
 	"korr/sim"
@@ -53,11 +54,11 @@ func (b *bagOptions) config(task *sim.Task) (record.Config, error) {
 	}
 	for _, t := range b.topics {
 		if err := c.Topics.Set(t); err != nil {
-			return c, usageErrorf("--topic %v", err)
+			return c, cli.UsageErrorf("--topic %v", err)
 		}
 	}
 	if b.assume && b.rule {
-		return c, usageErrorf("--assume-success and --judge exclude one another")
+		return c, cli.UsageErrorf("--assume-success and --judge exclude one another")
 	}
 	return c, nil
 }
@@ -75,9 +76,9 @@ func (b *bagOptions) outcome() collect.Outcome {
 
 // collectBags turns recordings into a dataset.
 func (o *collectOptions) collectBags(ctx context.Context) error {
-	task, err := sim.TaskByName(o.cfg.Sim.Task)
+	task, err := sim.TaskByName(o.Config.Sim.Task)
 	if err != nil {
-		return &codedError{exitUsage, err}
+		return cli.Usage(err)
 	}
 	cfg, err := o.bags.config(task)
 	if err != nil {
@@ -107,19 +108,19 @@ func (o *collectOptions) collectBags(ctx context.Context) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s: %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts)
+	return o.Printf("%s: %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts)
 }
 
 // takeEpisodes appends the episodes of one recording.
 func (o *collectOptions) takeEpisodes(w *dataset.Writer, task *sim.Task, rec *recording.Recording, r *collectResult) error {
 	if rec.Damage != nil {
-		o.log.Warn("the bag is damaged; what came before is used", "err", rec.Damage)
+		o.Log.Warn("the bag is damaged; what came before is used", "err", rec.Damage)
 	}
 	if rec.Gripper.Len() == 0 {
-		o.log.Warn("no gripper goals: the actions keep the gripper as it is", "bag", rec.Path, "topic", rec.Gripper.Topic)
+		o.Log.Warn("no gripper goals: the actions keep the gripper as it is", "bag", rec.Path, "topic", rec.Gripper.Topic)
 	}
 	episodes, err := collect.Cut(rec, collect.CutOptions{
 		Task: task, FPS: demonstrationHz, MaxGap: o.bags.maxGap, EpisodeGap: o.bags.episodeGap, Outcome: o.bags.outcome(),
@@ -129,15 +130,15 @@ func (o *collectOptions) takeEpisodes(w *dataset.Writer, task *sim.Task, rec *re
 		return err
 	}
 	if err != nil {
-		o.log.Warn("episodes are left out", "err", err)
+		o.Log.Warn("episodes are left out", "err", err)
 	}
 	for i := range episodes {
 		e := &episodes[i]
 		r.Attempts++
 		if e.Success {
 			r.Successes++
-		} else if o.cfg.Collect.OnlySuccess {
-			o.log.Info("an episode without success is left out", "bag", rec.Path, "frames", e.Len())
+		} else if o.Config.Collect.OnlySuccess {
+			o.Log.Info("an episode without success is left out", "bag", rec.Path, "frames", e.Len())
 			continue
 		}
 		if err := w.Append(e); err != nil {

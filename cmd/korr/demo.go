@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/koopman"
 	"korr/residual/loop"
 	"korr/train/dataset"
@@ -34,10 +35,10 @@ func newCmdDemo(a *app) *cobra.Command {
 		Long: `Collects demonstrations from the scripted expert, trains a Koopman model on them and measures how far ahead it predicts; then
 plays the base policy, ResiP and KORR with the shipped weights on the same seeded episodes, without and with perturbation, through the
 control loop over ROS (an embedded master, loopback, lock step), and one episode in real time. Writes a report with pictures.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), o) },
 	}
-	cmd.Flags().BoolVar(&o.quick, quickPreset, false, "under a minute: fewer episodes, no real-time episode (the preset quick)")
+	cmd.Flags().BoolVar(&o.quick, cli.QuickPreset, false, "under a minute: fewer episodes, no real-time episode (the preset quick)")
 	cmd.Flags().StringVar(&o.dir, "out", "korr-demo", "`folder` for the report")
 	return cmd
 }
@@ -88,7 +89,7 @@ func runDemo(ctx context.Context, o *demoOptions) error {
 	}
 	d := &demo{demoOptions: o, start: time.Now(), result: demoResult{Schema: eval.Schema, Notes: []string{}}}
 	var err error
-	if d.policies, err = o.app.policies(o.cfg.Eval.Policies); err != nil {
+	if d.policies, err = o.app.policies(o.Config.Eval.Policies); err != nil {
 		return err
 	}
 	steps := []func(context.Context) error{d.learn, d.compare, d.keepTime, d.draw}
@@ -102,8 +103,8 @@ func runDemo(ctx context.Context, o *demoOptions) error {
 	if err := d.write(); err != nil {
 		return err
 	}
-	if o.json {
-		return o.printJSON(d.result)
+	if o.JSON {
+		return o.PrintJSON(d.result)
 	}
 	return d.print()
 }
@@ -124,15 +125,15 @@ func (d *demo) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := d.progress("koopman", "steps", d.cfg.Koopman.Steps)
-	m, scores, err := fitAndScore(ctx, k, d.cfg.Koopman, d.cfg.Seed, func(step int, loss float64) {
-		p.set(step+1, d.cfg.Koopman.Steps, fmt.Sprintf("loss %.4f", loss))
+	p := d.progress("koopman", "steps", d.Config.Koopman.Steps)
+	m, scores, err := fitAndScore(ctx, k, d.Config.Koopman, d.Config.Seed, func(step int, loss float64) {
+		p.set(step+1, d.Config.Koopman.Steps, fmt.Sprintf("loss %.4f", loss))
 	})
 	if err != nil {
 		return err
 	}
 	d.result.Prediction, d.result.Radius = onDemonstrations.of(scores), m.SpectralRadius()
-	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.cfg.Koopman.Steps, d.result.Radius))
+	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.Config.Koopman.Steps, d.result.Radius))
 	return nil
 }
 
@@ -141,7 +142,7 @@ func (d *demo) compare(ctx context.Context) error {
 	p := d.progress("evaluate over ROS", "episodes", 1)
 	var err error
 	d.cells, err = eval.Evaluate(ctx, eval.Spec{
-		Conditions: d.conditions(), Policies: d.policies, Episodes: d.cfg.Eval.Episodes, Seed: d.cfg.Seed,
+		Conditions: d.conditions(), Policies: d.policies, Episodes: d.Config.Eval.Episodes, Seed: d.Config.Seed,
 		Workers: d.workers(), Open: d.lanes, Progress: p.setOf,
 	})
 	if err != nil {
@@ -157,7 +158,7 @@ func (d *demo) compare(ctx context.Context) error {
 			d.note("episodes of %s ended by a fault and count as failures: %v", d.cells[i].Policy, err)
 		}
 	}
-	took := p.finish(fmt.Sprintf("%d episodes, %d control steps", len(d.cells)*d.cfg.Eval.Episodes, d.result.LockStep.Steps))
+	took := p.finish(fmt.Sprintf("%d episodes, %d control steps", len(d.cells)*d.Config.Eval.Episodes, d.result.LockStep.Steps))
 	d.result.LockStep.StepsPerSecond = float64(d.result.LockStep.Steps) / took.Seconds()
 	return nil
 }
@@ -185,7 +186,7 @@ func (d *demo) keepTime(ctx context.Context) (err error) {
 		ticker(r)
 		p.set(int(time.Since(p.start).Seconds()), int(realTimeLimit.Seconds()), "")
 	}
-	ep, err := l.Play(limited, policy, eval.EpisodeSeed(d.cfg.Seed, 0))
+	ep, err := l.Play(limited, policy, eval.EpisodeSeed(d.Config.Seed, 0))
 	outcome := "not assembled"
 	switch {
 	case errors.Is(err, errTimeUp):
@@ -208,6 +209,6 @@ var errTimeUp = errors.New("time is up")
 // note keeps something that the reader of the results must know.
 func (d *demo) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	d.log.Warn(text)
+	d.Log.Warn(text)
 	d.result.Notes = append(d.result.Notes, text)
 }

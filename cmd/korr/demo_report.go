@@ -149,10 +149,10 @@ func (d *demo) write() error {
 func (d *demo) page(successSVG, predictionSVG []byte) *report.Page {
 	r := &d.result
 	page := &report.Page{
-		Title: "korr demo: " + d.cfg.Sim.Task,
+		Title: "korr demo: " + d.Config.Sim.Task,
 		Lead: "A base policy learned from demonstrations plans in chunks; a small residual, trained by reinforcement learning, corrects it at every " +
 			"control step. KORR's residual reads where a linear (Koopman) model predicts the base action to lead.",
-		Footer: fmt.Sprintf("korr demo, seed %d, %.0f s on %d cores (%s/%s).", d.cfg.Seed, r.Seconds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
+		Footer: fmt.Sprintf("korr demo, seed %d, %.0f s on %d cores (%s/%s).", d.Config.Seed, r.Seconds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 	}
 	for _, res := range r.Results {
 		page.Facts = append(page.Facts, report.Fact{Value: fmt.Sprintf("%.0f %%", 100*res.Rate), Label: res.Policy + map[bool]string{false: "", true: ", perturbed"}[res.Perturbed]})
@@ -160,7 +160,7 @@ func (d *demo) page(successSVG, predictionSVG []byte) *report.Page {
 	results := successSection(d.cells, successSVG)
 	results.Text = append(results.Text, fmt.Sprintf("Every episode ran through the control loop over ROS: a simulator node and a control node in lock step on the "+
 		"loopback interface, %d control steps at %.0f a second.", r.LockStep.Steps, r.LockStep.StepsPerSecond))
-	results.Code = fmt.Sprintf("korr eval --ros --seed %d --episodes %d", d.cfg.Seed, d.cfg.Eval.Episodes)
+	results.Code = fmt.Sprintf("korr eval --ros --seed %d --episodes %d", d.Config.Seed, d.Config.Eval.Episodes)
 	page.Sections = append(page.Sections, results)
 	if len(d.pictures) > 0 {
 		s := report.Section{Title: "Two episodes"}
@@ -173,7 +173,7 @@ func (d *demo) page(successSVG, predictionSVG []byte) *report.Page {
 		Title: "The Koopman model",
 		Text: []string{fmt.Sprintf("Trained just now on %d demonstrations (%d frames) of the scripted expert: observations are lifted to z = [o; phi(o)], and "+
 			"%s predicts them open loop. The spectral radius is %.4f, bounded by %g, so predictions cannot blow up.",
-			r.Episodes, r.Frames, koopman.Config{Bilinear: d.cfg.Koopman.Bilinear}.Equation(), r.Radius, d.cfg.Koopman.SpectralBound)},
+			r.Episodes, r.Frames, koopman.Config{Bilinear: d.Config.Koopman.Bilinear}.Equation(), r.Radius, d.Config.Koopman.SpectralBound)},
 		Tables:   []report.CaptionedTable{{Table: *scoreTable(r.Prediction), Caption: "RMSE of the normalised observation on held-out demonstrations."}},
 		Pictures: []report.Picture{{Data: predictionSVG, Alt: "prediction error over the horizon"}},
 	})
@@ -205,30 +205,30 @@ func realTimeSection(r *demoRealTime) report.Section {
 // print is the result on the terminal.
 func (d *demo) print() error {
 	r := &d.result
-	if err := d.printf("Koopman model of %d demonstrations: RMSE of the normalised observation, n steps ahead, held out\n\n", r.Episodes); err != nil {
+	if err := d.Printf("Koopman model of %d demonstrations: RMSE of the normalised observation, n steps ahead, held out\n\n", r.Episodes); err != nil {
 		return err
 	}
-	if err := scoreTable(r.Prediction).WriteText(d.out); err != nil {
+	if err := scoreTable(r.Prediction).WriteText(d.Out); err != nil {
 		return err
 	}
-	if err := d.printf("\nSuccess over ROS in lock step, the same %d seeds for every policy\n\n", d.cfg.Eval.Episodes); err != nil {
+	if err := d.Printf("\nSuccess over ROS in lock step, the same %d seeds for every policy\n\n", d.Config.Eval.Episodes); err != nil {
 		return err
 	}
-	if err := successTable(r.Results).WriteText(d.out); err != nil {
+	if err := successTable(r.Results).WriteText(d.Out); err != nil {
 		return err
 	}
 	if len(r.Comparisons) > 0 {
-		if err := d.printf("\nPaired difference to %s, in percentage points\n\n", reference); err != nil {
+		if err := d.Printf("\nPaired difference to %s, in percentage points\n\n", reference); err != nil {
 			return err
 		}
-		if err := differenceTable(r.Comparisons).WriteText(d.out); err != nil {
+		if err := differenceTable(r.Comparisons).WriteText(d.Out); err != nil {
 			return err
 		}
 	}
 	if r.RealTime != nil {
-		if err := d.printf("\nIn real time at 10 Hz: %s %s; jitter p50/p99/max %v\n", r.RealTime.Policy, r.RealTime.Outcome, *r.RealTime.Jitter); err != nil {
+		if err := d.Printf("\nIn real time at 10 Hz: %s %s; jitter p50/p99/max %v\n", r.RealTime.Policy, r.RealTime.Outcome, *r.RealTime.Jitter); err != nil {
 			return err
 		}
 	}
-	return d.printf("\nReport: %s (%.0f s)\n", r.Report, r.Seconds)
+	return d.Printf("\nReport: %s (%.0f s)\n", r.Report, r.Seconds)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/report"
 )
 
@@ -38,7 +39,7 @@ func newCmdDoctor(a *app) *cobra.Command {
 		Short: "what is missing on this machine and how to fix it",
 		Long: `Checks the simulator, the fast linear algebra, the pictures, the shipped weights, the cores, the clock's wake-ups, and
 the permissions korr needs; says how to fix what is missing. Exits with 3 when something needed is missing.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), o) },
 	}
 	cmd.Flags().BoolVar(&o.robot, "robot", false, "check only what the control loop on a robot needs")
@@ -85,14 +86,14 @@ func runDoctor(ctx context.Context, o *doctorOptions) error {
 		return err
 	}
 	if !r.OK {
-		return gateErrorf("missing: %s", strings.Join(missing, ", "))
+		return cli.GateErrorf("missing: %s", strings.Join(missing, ", "))
 	}
 	return nil
 }
 
 func (o *doctorOptions) printDoctor(r doctorResult) error {
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	t := &report.Table{Columns: []report.Column{{Name: "check"}, {Name: "state"}, {Name: "found"}}}
 	for _, c := range r.Checks {
@@ -105,14 +106,14 @@ func (o *doctorOptions) printDoctor(r doctorResult) error {
 		}
 		t.Add(c.Name, state, c.Detail)
 	}
-	if err := t.WriteText(o.out); err != nil {
+	if err := t.WriteText(o.Out); err != nil {
 		return err
 	}
 	for _, c := range r.Checks {
 		if c.Fix == "" {
 			continue
 		}
-		if err := o.printf("\n%s: %s\n", c.Name, c.Fix); err != nil {
+		if err := o.Printf("\n%s: %s\n", c.Name, c.Fix); err != nil {
 			return err
 		}
 	}

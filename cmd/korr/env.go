@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 
+	"korr/cmd/internal/cli"
 	"korr/sim"
 	"korr/sim/disturb"
 	"korr/sim/domain"
@@ -32,14 +33,14 @@ func (a *app) sensed(env sim.Env) (sim.Env, error) {
 // newArm makes the simulator that a ROS node serves as an arm: what it publishes is the engine's own state.
 func (a *app) newArm(c eval.Condition) (sim.Env, error) {
 	if a.disturbance().On() {
-		return nil, usageErrorf("disturb.* is not applied over ROS, where the simulator publishes its own state: leave it out, or leave ROS out")
+		return nil, cli.UsageErrorf("disturb.* is not applied over ROS, where the simulator publishes its own state: leave it out, or leave ROS out")
 	}
 	return a.newEnv(c)
 }
 
 // disturbance is the setting of disturb.*.
 func (a *app) disturbance() disturb.Config {
-	d := a.cfg.Disturb
+	d := a.Config.Disturb
 	return disturb.Config{
 		Robot: disturb.Robot{
 			Position: d.RobotPosition, Rotation: d.RobotRotation, Velocity: d.RobotVelocity, Spin: d.RobotSpin,
@@ -51,7 +52,7 @@ func (a *app) disturbance() disturb.Config {
 
 // domainRanges is the setting of domain.*.
 func (a *app) domainRanges() domain.Ranges {
-	d := a.cfg.Domain
+	d := a.Config.Domain
 	return domain.Ranges{
 		Mass: [2]float64(d.Mass), Friction: [2]float64(d.Friction), Gain: [2]float64(d.Gain), Position: d.Position, Rotation: d.Rotation,
 	}
@@ -59,13 +60,13 @@ func (a *app) domainRanges() domain.Ranges {
 
 // condition is the setting of sim.* alone.
 func (a *app) condition() eval.Condition {
-	return eval.Condition{Task: a.cfg.Sim.Task, Randomness: a.cfg.Sim.Randomness, Perturb: a.cfg.Sim.Perturb}
+	return eval.Condition{Task: a.Config.Sim.Task, Randomness: a.Config.Sim.Randomness, Perturb: a.Config.Sim.Perturb}
 }
 
 // workers is the number of simulations at once.
 func (a *app) workers() int {
-	if a.cfg.Sim.Workers > 0 {
-		return a.cfg.Sim.Workers
+	if a.Config.Sim.Workers > 0 {
+		return a.Config.Sim.Workers
 	}
 	return runtime.GOMAXPROCS(0)
 }

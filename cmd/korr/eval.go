@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/report"
 	"korr/train/eval"
 )
@@ -35,8 +36,8 @@ With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) th
   korr eval --policy korr --randomness low,med --perturb on --json --min-success 0.8
   korr eval --policy runs/korr-1/policy.safetensors --csv episodes.csv --plot success.png
   korr eval --serve`,
-		Args:        noArgs,
-		Annotations: rosAnnotation,
+		Args:        cli.NoArgs,
+		Annotations: cli.ROSAnnotation,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runEval(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -51,7 +52,7 @@ With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) th
 		"task": "sim.task", "randomness": "eval.randomness", "perturb": "eval.perturb",
 		"policy": "eval.policies", "episodes": "eval.episodes", "min-success": "eval.min_success", "cache": "base.cache",
 	} {
-		setKey(f, flag, key)
+		cli.SetKey(f, flag, key)
 	}
 	f.BoolVar(&o.ros, "ros", false, "play through ROS nodes in lock step (embedded master, loopback) instead of in process")
 	f.BoolVar(&o.serve, "serve", false, "serve evaluations as a ROS action, ~run of the node korr_eval, until interrupted")
@@ -66,17 +67,17 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	if o.serve {
 		return o.serveEval(ctx)
 	}
-	if len(o.rosArgs) > 0 || o.wait {
-		return usageErrorf("ROS arguments and --wait need --serve")
+	if len(o.ROSArgs) > 0 || o.wait {
+		return cli.UsageErrorf("ROS arguments and --wait need --serve")
 	}
 	spec := eval.Spec{
-		Conditions: o.conditions(), Episodes: o.cfg.Eval.Episodes, Seed: o.cfg.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv),
+		Conditions: o.conditions(), Episodes: o.Config.Eval.Episodes, Seed: o.Config.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv),
 	}
 	if o.ros {
 		spec.Open = o.lanes
 	}
 	var err error
-	if spec.Policies, err = o.policies(o.cfg.Eval.Policies); err != nil {
+	if spec.Policies, err = o.policies(o.Config.Eval.Policies); err != nil {
 		return err
 	}
 	p := o.progress("eval", "episodes", 1)
@@ -88,7 +89,7 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	p.finish(fmt.Sprintf("%d episodes", len(cells)*spec.Episodes))
 	for i := range cells {
 		if err := cells[i].Faults(); err != nil {
-			o.log.Warn("episodes ended by a fault count as failures", "policy", cells[i].Policy, "fault", err)
+			o.Log.Warn("episodes ended by a fault count as failures", "policy", cells[i].Policy, "fault", err)
 		}
 	}
 	if err := o.printEval(cells, spec.Policies); err != nil {
@@ -98,8 +99,8 @@ func runEval(ctx context.Context, o *evalOptions) error {
 		return err
 	}
 	for _, r := range eval.NewReport(cells).Results {
-		if r.Rate < o.cfg.Eval.MinSuccess {
-			return gateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, perturbedWord(r.Perturbed), r.Rate, o.cfg.Eval.MinSuccess)
+		if r.Rate < o.Config.Eval.MinSuccess {
+			return cli.GateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, perturbedWord(r.Perturbed), r.Rate, o.Config.Eval.MinSuccess)
 		}
 	}
 	return nil
@@ -108,13 +109,13 @@ func runEval(ctx context.Context, o *evalOptions) error {
 // conditions are the settings to measure: every randomness, without and with perturbation as asked.
 func (a *app) conditions() []eval.Condition {
 	var out []eval.Condition
-	for _, level := range a.cfg.Eval.Randomness {
-		c := eval.Condition{Task: a.cfg.Sim.Task, Randomness: level}
-		if a.cfg.Eval.Perturb != "on" {
+	for _, level := range a.Config.Eval.Randomness {
+		c := eval.Condition{Task: a.Config.Sim.Task, Randomness: level}
+		if a.Config.Eval.Perturb != "on" {
 			out = append(out, c)
 		}
-		if a.cfg.Eval.Perturb != "off" {
-			c.Perturb = a.cfg.Eval.Strength
+		if a.Config.Eval.Perturb != "off" {
+			c.Perturb = a.Config.Eval.Strength
 			out = append(out, c)
 		}
 	}
@@ -142,24 +143,24 @@ type evalPolicy struct {
 }
 
 func (o *evalOptions) printEval(cells []eval.Cell, policies []eval.Policy) error {
-	if o.json {
+	if o.JSON {
 		r := evalResult{Report: eval.NewReport(cells), Simulator: o.buildSimulator(), Policies: make([]evalPolicy, 0, len(policies))}
 		for _, p := range policies {
 			r.Policies = append(r.Policies, evalPolicy{p.Name, p.Simulator, otherSimulator(p.Simulator, r.Simulator)})
 		}
-		return o.printJSON(r)
+		return o.PrintJSON(r)
 	}
-	if err := successTable(eval.NewReport(cells).Results).WriteText(o.out); err != nil {
+	if err := successTable(eval.NewReport(cells).Results).WriteText(o.Out); err != nil {
 		return err
 	}
 	cmp := eval.Compare(cells, reference)
 	if len(cmp) == 0 {
 		return nil
 	}
-	if err := o.printf("\nPaired difference to %s\n\n", reference); err != nil {
+	if err := o.Printf("\nPaired difference to %s\n\n", reference); err != nil {
 		return err
 	}
-	return differenceTable(cmp).WriteText(o.out)
+	return differenceTable(cmp).WriteText(o.Out)
 }
 
 func (o *evalOptions) writeEval(cells []eval.Cell) error {
@@ -192,8 +193,8 @@ func (o *evalOptions) writeEval(cells []eval.Cell) error {
 		return err
 	}
 	section := successSection(cells, svg)
-	section.Code = "korr eval --seed " + fmt.Sprint(o.cfg.Seed) + " --task " + o.cfg.Sim.Task + " --policy " + strings.Join(o.cfg.Eval.Policies, ",") +
-		" --randomness " + strings.Join(o.cfg.Eval.Randomness, ",") + " --perturb " + o.cfg.Eval.Perturb + " --episodes " + fmt.Sprint(o.cfg.Eval.Episodes)
-	page := report.Page{Title: "Success rates", Lead: "korr eval, " + o.cfg.Sim.Task, Sections: []report.Section{section}}
+	section.Code = "korr eval --seed " + fmt.Sprint(o.Config.Seed) + " --task " + o.Config.Sim.Task + " --policy " + strings.Join(o.Config.Eval.Policies, ",") +
+		" --randomness " + strings.Join(o.Config.Eval.Randomness, ",") + " --perturb " + o.Config.Eval.Perturb + " --episodes " + fmt.Sprint(o.Config.Eval.Episodes)
+	page := report.Page{Title: "Success rates", Lead: "korr eval, " + o.Config.Sim.Task, Sections: []report.Section{section}}
 	return page.Save(o.html)
 }

@@ -12,30 +12,30 @@ import (
 
 // serveEval is the evaluation node until ctx ends.
 func (o *evalOptions) serveEval(ctx context.Context) (err error) {
-	n, err := o.rosNames(evalnode.NodeName)
+	n, err := o.ROSNames(evalnode.NodeName)
 	if err != nil {
 		return err
 	}
-	if err := o.rosParams(ctx, n, o.wait); err != nil {
+	if err := o.ROSParams(ctx, n, o.wait); err != nil {
 		return err
 	}
-	s, err := evalnode.New(ctx, evalnode.Config{Names: n, Start: o.startEval, Interval: eval.Wilson, Wait: o.wait, Logger: o.log})
+	s, err := evalnode.New(ctx, evalnode.Config{Names: n, Start: o.startEval, Interval: eval.Wilson, Wait: o.wait, Logger: o.Log})
 	if err != nil {
 		return err
 	}
-	o.log.Info("evaluation node is up", "node", n.Node, "master", n.MasterURI)
-	err = o.nodeEnd(s.Run(ctx))
-	o.log.Info("evaluation node stopped")
+	o.Log.Info("evaluation node is up", "node", n.Node, "master", n.MasterURI)
+	err = o.NodeEnd(s.Run(ctx))
+	o.Log.Info("evaluation node stopped")
 	return errors.Join(err, s.Close())
 }
 
 // startEval prepares what a goal asks for: the same episodes as those of korr eval with the same settings.
 func (o *evalOptions) startEval(ctx context.Context, g *msgs.EvaluateGoal) (*evalnode.Job, error) {
-	asked, cfg := *o.app, *o.cfg
+	cfg := *o.Config
 	cfg.Sim.Task = cmp.Or(g.Task, cfg.Sim.Task)
 	cfg.Sim.Randomness = cmp.Or(g.Randomness, cfg.Sim.Randomness)
 	cfg.Sim.Perturb = g.Perturb
-	asked.cfg = &cfg
+	asked := o.with(&cfg)
 	found, err := asked.policies([]string{cmp.Or(g.Policy, cfg.Run.Policy)})
 	if err != nil {
 		return nil, err

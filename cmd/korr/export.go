@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
 	"korr/train/published"
 )
@@ -27,7 +28,7 @@ PyTorch modules, and whose metadata hold the configuration (docs/interop.md). An
 it had, the critic included. POLICY is a checkpoint's path or the name of shipped weights.`,
 		Example: `  korr export runs/published.safetensors --out actor.safetensors
   python3 examples/python/load_export.py actor.safetensors`,
-		Args: oneArg("a policy"),
+		Args: cli.OneArg("a policy"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.name = args[0]
 			return runExport(o)
@@ -47,13 +48,13 @@ type exportResult struct {
 
 func runExport(o *exportOptions) error {
 	if filepath.Ext(o.out) != ".safetensors" {
-		return usageErrorf("export: --out %q: want a name that ends in .safetensors", o.out)
+		return cli.UsageErrorf("export: --out %q: want a name that ends in .safetensors", o.out)
 	}
 	f, err := o.openWeights(o.name)
 	if err != nil {
 		return err
 	}
-	p, err := decodePolicy(f, o.cfg.Base.Execute)
+	p, err := decodePolicy(f, o.Config.Base.Execute)
 	if err != nil {
 		return fmt.Errorf("policy %s: %w", o.name, err)
 	}
@@ -71,8 +72,8 @@ func runExport(o *exportOptions) error {
 	for i := range out.Tensors {
 		r.Numbers += len(out.Tensors[i].F32)
 	}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s: %d tensors, %d numbers\n", r.File, r.Tensors, r.Numbers)
+	return o.Printf("%s: %d tensors, %d numbers\n", r.File, r.Tensors, r.Numbers)
 }

@@ -7,6 +7,7 @@ import (
 	"image"
 	"path/filepath"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/pictures"
 	"korr/sim"
 	"korr/sim/disturb"
@@ -59,7 +60,7 @@ func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.E
 	} else {
 		var err error
 		if movie, err = pictures.Create(o.render, filmRate); err != nil {
-			return &codedError{exitUsage, err}
+			return cli.Usage(err)
 		}
 		add = movie.Add
 	}
@@ -87,6 +88,6 @@ func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.E
 // simulator is the engine's form of a condition.
 func (a *app) simulator(c eval.Condition) mujoco.Config {
 	return mujoco.Config{
-		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.cfg.Sim.MaxSteps, Domain: a.domainRanges(),
+		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.Config.Sim.MaxSteps, Domain: a.domainRanges(),
 	}
 }

@@ -23,7 +23,7 @@ func otherSimulator(trained, build string) bool {
 
 // buildSimulator is the fingerprint of this build's simulator of the task; empty in a build without one.
 func (a *app) buildSimulator() string {
-	print, err := mujoco.Fingerprint(a.cfg.Sim.Task)
+	print, err := mujoco.Fingerprint(a.Config.Sim.Task)
 	if err != nil {
 		return "" // whoever needs the simulator says so
 	}
@@ -33,7 +33,7 @@ func (a *app) buildSimulator() string {
 // warnOtherSimulator says when a policy was trained in another simulator than the one that it is about to act in.
 func (a *app) warnOtherSimulator(name string, p *residual.Policy) {
 	if trained, build := simulatorOf(p), a.buildSimulator(); otherSimulator(trained, build) {
-		a.log.Warn("this policy was trained in another simulator than this build's: its success rate here is not the one it was trained for; retrain it, or use the build that it comes from",
+		a.Log.Warn("this policy was trained in another simulator than this build's: its success rate here is not the one it was trained for; retrain it, or use the build that it comes from",
 			"policy", name, "trained", trained, "build", build)
 	}
 }

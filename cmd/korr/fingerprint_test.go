@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"korr/basepolicy"
+	"korr/cmd/internal/cli"
 	"korr/internal/seed"
 	"korr/sim"
 	"korr/sim/mujoco"
@@ -53,7 +54,7 @@ func TestOtherSimulator(t *testing.T) {
 	for name, path := range paths {
 		differs := name == "other" || name == "mixed"
 		o := korr(t, append([]string{"eval", "--json", "--quiet", "--perturb", "off", "--policy", path + ",expert"}, short...)...)
-		if o.code != exitOK || strings.Contains(o.err, notice) != differs {
+		if o.code != cli.ExitOK || strings.Contains(o.err, notice) != differs {
 			t.Fatalf("eval, %s: code %d, notice wanted %t:\n%s", name, o.code, differs, o.err)
 		}
 		var r evalResult
@@ -68,7 +69,7 @@ func TestOtherSimulator(t *testing.T) {
 			t.Errorf("eval, %s: %+v", name, p)
 		}
 		o = korr(t, append([]string{"sim", "--policy", path}, short...)...)
-		if o.code != exitOK || strings.Contains(o.err, notice) != differs {
+		if o.code != cli.ExitOK || strings.Contains(o.err, notice) != differs {
 			t.Errorf("sim, %s: code %d, notice wanted %t:\n%s", name, o.code, differs, o.err)
 		}
 	}
@@ -77,7 +78,7 @@ func TestOtherSimulator(t *testing.T) {
 	defer stop()
 	for name, differs := range map[string]bool{"same": false, "other": true} {
 		o := korrIn(t.Context(), environ, "run", "--policy", paths[name], "--lock-step", "--episodes", "1", "--set", "sim.max_steps=3")
-		if o.code != exitOK || strings.Contains(o.err, notice) != differs {
+		if o.code != cli.ExitOK || strings.Contains(o.err, notice) != differs {
 			t.Errorf("run, %s: code %d, notice wanted %t:\n%s", name, o.code, differs, o.err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
 	"korr/sim"
 	"korr/train/published"
@@ -34,7 +35,7 @@ robomimic's HDF5 files are converted to zarr first, by examples/python/robomimic
 		Example: `  korr import actor_chkpt.pt --out runs/published.safetensors
   korr import one_leg_low.zarr --out runs/demos
   python3 examples/python/robomimic_to_zarr.py square.hdf5 square.zarr --parts object:0 && korr import square.zarr --out runs/square`,
-		Args: oneArg("a checkpoint or a folder of demonstrations"),
+		Args: cli.OneArg("a checkpoint or a folder of demonstrations"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.path = args[0]
 			return runImport(cmd.Context(), o)
@@ -79,14 +80,14 @@ func importKindOf(path string) (importKind, error) {
 	defer f.Close()
 	head := make([]byte, len(hdf5Magic))
 	if n, err := io.ReadFull(f, head); err == nil && string(head[:n]) == hdf5Magic {
-		return 0, usageErrorf("%s is HDF5: convert it with examples/python/robomimic_to_zarr.py and import the result", path)
+		return 0, cli.UsageErrorf("%s is HDF5: convert it with examples/python/robomimic_to_zarr.py and import the result", path)
 	}
 	return importCheckpoint, nil
 }
 
 func runImport(ctx context.Context, o *importOptions) error {
 	if o.out == "" {
-		return usageErrorf("import: --out is missing: where shall it go?")
+		return cli.UsageErrorf("import: --out is missing: where shall it go?")
 	}
 	kind, err := importKindOf(o.path)
 	if err != nil {
@@ -112,7 +113,7 @@ type importResult struct {
 
 func (o *importOptions) importCheckpoint() error {
 	if !strings.HasSuffix(o.out, ".safetensors") {
-		return usageErrorf("import: --out %s: a checkpoint's name ends in .safetensors", o.out)
+		return cli.UsageErrorf("import: --out %s: a checkpoint's name ends in .safetensors", o.out)
 	}
 	goal, err := readGoal(o.goal)
 	if err != nil {
@@ -124,7 +125,7 @@ func (o *importOptions) importCheckpoint() error {
 	}
 	task, err := sim.TaskByName(c.Policy.Task)
 	if err != nil {
-		return usageErrorf("import %s: %v (--task)", o.path, err)
+		return cli.UsageErrorf("import %s: %v (--task)", o.path, err)
 	}
 	about := c.Policy.Base.About()
 	if about.Obs.RawDim() != task.ObsDim() {
@@ -141,10 +142,10 @@ func (o *importOptions) importCheckpoint() error {
 		return err
 	}
 	r := importResult{"korr.import/1", o.out, string(c.Class), task.Name, about.ObsDim(), about.Horizon, c.Sampler(), c.Kept}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s: %s for task %s, observations of %d values, chunks of %d actions; %s; %d tensors that acting does not need are kept\n",
+	return o.Printf("%s: %s for task %s, observations of %d values, chunks of %d actions; %s; %d tensors that acting does not need are kept\n",
 		r.File, r.Class, r.Task, r.Obs, r.Horizon, c.Sampler(), len(r.Kept))
 }
 

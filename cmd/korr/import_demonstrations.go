@@ -37,10 +37,10 @@ func (o *importOptions) importDemonstrations(ctx context.Context) error {
 	if err := w.Close(); err != nil {
 		return errors.Join(err, w.Abort())
 	}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s: task %s, %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Task, r.Episodes, r.Frames, r.Successes, r.Read)
+	return o.Printf("%s: task %s, %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Task, r.Episodes, r.Frames, r.Successes, r.Read)
 }
 
 // takeDemonstrations appends the episodes.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
 	"korr/train/dataset"
 )
@@ -19,13 +20,13 @@ func TestImportExport(t *testing.T) {
 	o := korr(t, "import", publishedCheckpoint, "--out", in, "--json")
 	var r importResult
 	decodeOne(t, o.out, &r)
-	if o.code != exitOK || r.Schema != "korr.import/1" || r.Class != "korr" || r.Task != "one_leg" || r.Obs != 58 || r.Horizon != 32 || len(r.Kept) < 10 {
+	if o.code != cli.ExitOK || r.Schema != "korr.import/1" || r.Class != "korr" || r.Task != "one_leg" || r.Obs != 58 || r.Horizon != 32 || len(r.Kept) < 10 {
 		t.Fatalf("code %d, %+v, %s", o.code, r, o.err)
 	}
-	if o := korr(t, "inspect", in); o.code != exitOK || !strings.Contains(o.out, "Koopman model") {
+	if o := korr(t, "inspect", in); o.code != cli.ExitOK || !strings.Contains(o.out, "Koopman model") {
 		t.Errorf("inspect: code %d, %s %s", o.code, o.out, o.err)
 	}
-	if o := korr(t, "export", in, "--out", out); o.code != exitOK || !strings.Contains(o.out, "178 tensors") {
+	if o := korr(t, "export", in, "--out", out); o.code != cli.ExitOK || !strings.Contains(o.out, "178 tensors") {
 		t.Errorf("export: code %d, %s %s", o.code, o.out, o.err)
 	}
 	f, err := tensorfile.Read(out)
@@ -60,14 +61,14 @@ func TestImportLeavesNothing(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{cut, "--out", out + ".safetensors"}, exitFailure, "truncated"},
-		{[]string{whole, "--out", out + ".safetensors", "--task", "lamp"}, exitFailure, "observations of 58 values, task lamp has 44"},
-		{[]string{whole, "--out", out + ".safetensors", "--task", "chair"}, exitUsage, "chair"},
-		{[]string{whole, "--out", out}, exitUsage, ".safetensors"},
-		{[]string{whole}, exitUsage, "--out"},
-		{[]string{hdf5, "--out", out}, exitUsage, "robomimic_to_zarr.py"},
-		{[]string{dir, "--out", out}, exitFailure, "no zarr v2 store"},
-		{[]string{filepath.Join(dir, "absent"), "--out", out}, exitFailure, "no such file"},
+		{[]string{cut, "--out", out + ".safetensors"}, cli.ExitFailure, "truncated"},
+		{[]string{whole, "--out", out + ".safetensors", "--task", "lamp"}, cli.ExitFailure, "observations of 58 values, task lamp has 44"},
+		{[]string{whole, "--out", out + ".safetensors", "--task", "chair"}, cli.ExitUsage, "chair"},
+		{[]string{whole, "--out", out}, cli.ExitUsage, ".safetensors"},
+		{[]string{whole}, cli.ExitUsage, "--out"},
+		{[]string{hdf5, "--out", out}, cli.ExitUsage, "robomimic_to_zarr.py"},
+		{[]string{dir, "--out", out}, cli.ExitFailure, "no zarr v2 store"},
+		{[]string{filepath.Join(dir, "absent"), "--out", out}, cli.ExitFailure, "no such file"},
 	} {
 		o := korr(t, append([]string{"import"}, c.args...)...)
 		if o.code != c.code || !strings.Contains(o.err, c.want) {
@@ -78,7 +79,7 @@ func TestImportLeavesNothing(t *testing.T) {
 	if hidden, _ := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 || len(hidden) > 0 {
 		t.Errorf("left behind: %v %v", left, hidden)
 	}
-	if o := korr(t, "export", "korr", "--out", out+".safetensors"); o.code != exitFailure || !strings.Contains(o.err, "not a diffusion unet") {
+	if o := korr(t, "export", "korr", "--out", out+".safetensors"); o.code != cli.ExitFailure || !strings.Contains(o.err, "not a diffusion unet") {
 		t.Errorf("export of the shipped policy: code %d, %s", o.code, o.err)
 	}
 }
@@ -89,17 +90,17 @@ func TestImportDemonstrations(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "demos")
 	o := korr(t, "import", zarr, "--out", out)
-	if o.code != exitOK || !strings.Contains(o.out, "task one_leg, 3 episodes, 12 frames; 2 of 3 recorded episodes succeeded") {
+	if o.code != cli.ExitOK || !strings.Contains(o.out, "task one_leg, 3 episodes, 12 frames; 2 of 3 recorded episodes succeeded") {
 		t.Fatalf("code %d, %s %s", o.code, o.out, o.err)
 	}
 	d, err := dataset.Read(out)
 	if err != nil || len(d.Episodes) != 3 || !d.Episodes[2].Success || d.Episodes[1].Success {
 		t.Fatal(err)
 	}
-	if o := korr(t, "import", zarr, "--out", out); o.code == exitOK || !strings.Contains(o.err, "choose another path") {
+	if o := korr(t, "import", zarr, "--out", out); o.code == cli.ExitOK || !strings.Contains(o.err, "choose another path") {
 		t.Errorf("a second time: code %d, %s", o.code, o.err)
 	}
-	if o := korr(t, "import", zarr, "--out", out+"2", "--only-success", "--json"); o.code != exitOK || !strings.Contains(o.out, `"episodes": 2`) {
+	if o := korr(t, "import", zarr, "--out", out+"2", "--only-success", "--json"); o.code != cli.ExitOK || !strings.Contains(o.out, `"episodes": 2`) {
 		t.Errorf("code %d, %s", o.code, o.out)
 	}
 	bad := filepath.Join(dir, "bad.zarr")
@@ -116,7 +117,7 @@ func TestImportDemonstrations(t *testing.T) {
 		t.Fatal(err)
 	}
 	o = korr(t, "import", bad, "--out", out+"3")
-	if left, _ := filepath.Glob(filepath.Join(dir, ".demos3*")); o.code != exitFailure || len(left) > 0 || !strings.Contains(o.err, "episode 2 (sim/one_leg/2.pkl): action is NaN at frame 2, element 0") {
+	if left, _ := filepath.Glob(filepath.Join(dir, ".demos3*")); o.code != cli.ExitFailure || len(left) > 0 || !strings.Contains(o.err, "episode 2 (sim/one_leg/2.pkl): action is NaN at frame 2, element 0") {
 		t.Errorf("code %d, left %v, %s", o.code, left, o.err)
 	}
 	if _, err := os.Stat(out + "3"); err == nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/internal/report"
 	"korr/internal/tensorfile"
@@ -38,14 +39,14 @@ folder of a dataset. It is read and checked as a whole; damage is an error that 
 		Example: `  korr inspect korr
   korr inspect lab.bag.active --recover
   korr inspect fault.jsonl --bag fault.bag`,
-		Args: oneArg("a checkpoint or a recording"),
+		Args: cli.OneArg("a checkpoint or a recording"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.name = args[0]
 			if kind := kindOf(o.name); kind != noRecording {
 				return o.inspectRecording(kind)
 			}
 			if o.recover || o.bag != "" {
-				return usageErrorf("--recover and --bag are for recordings, and %s is none", o.name)
+				return cli.UsageErrorf("--recover and --bag are for recordings, and %s is none", o.name)
 			}
 			return runInspect(o)
 		},
@@ -90,8 +91,8 @@ func runInspect(o *inspectOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	return o.printInspect(r)
 }
@@ -104,7 +105,7 @@ func (a *app) openWeights(name string) (*tensorfile.File, error) {
 	}
 	task, policy, ok := strings.Cut(name, "/")
 	if !ok {
-		task, policy = a.cfg.Sim.Task, name
+		task, policy = a.Config.Sim.Task, name
 	}
 	b, err := configs.Weights(task, policy)
 	if err != nil {
@@ -154,7 +155,7 @@ func (o *inspectOptions) printInspect(r inspectResult) error {
 	if st, err := os.Stat(r.Name); err == nil {
 		size = fmt.Sprintf(", %.1f MB", float64(st.Size())/1e6)
 	}
-	if err := o.printf("%s: %d tensors, %d numbers%s\n\n", r.Name, len(r.Tensors), r.Parameters, size); err != nil {
+	if err := o.Printf("%s: %d tensors, %d numbers%s\n\n", r.Name, len(r.Tensors), r.Parameters, size); err != nil {
 		return err
 	}
 	t := &report.Table{Columns: []report.Column{{Name: "tensor"}, {Name: "shape", Right: true}, {Name: "min", Right: true}, {Name: "max", Right: true}, {Name: "rms", Right: true}}}
@@ -162,7 +163,7 @@ func (o *inspectOptions) printInspect(r inspectResult) error {
 		t.Add(n.Name, strings.Trim(strings.ReplaceAll(fmt.Sprint(n.Shape), " ", " x "), "[]"),
 			fmt.Sprintf("%.4g", n.Min), fmt.Sprintf("%.4g", n.Max), fmt.Sprintf("%.4g", n.RMS))
 	}
-	if err := t.WriteText(o.out); err != nil {
+	if err := t.WriteText(o.Out); err != nil {
 		return err
 	}
 	for _, k := range r.Koopman {
@@ -170,7 +171,7 @@ func (o *inspectOptions) printInspect(r inspectResult) error {
 		if k.Config.StateInclusive {
 			lift = "[o; phi(o)]"
 		}
-		if err := o.printf("\nKoopman model %q: z = %s, %d -> %d, %s, actions %d; spectral radius %.6f (bound %g)\n",
+		if err := o.Printf("\nKoopman model %q: z = %s, %d -> %d, %s, actions %d; spectral radius %.6f (bound %g)\n",
 			strings.TrimSuffix(k.Prefix, "."), lift, k.Config.ObsDim, k.Config.LatentDim, k.Config.Equation(), k.Config.ActDim, k.SpectralRadius, k.Config.SpectralBound); err != nil {
 			return err
 		}
@@ -190,7 +191,7 @@ func (o *inspectOptions) printMetadata(meta map[string]string) error {
 			}
 			text = strings.Join(lines, "\n  ")
 		}
-		if err := o.printf("\n%s\n  %s\n", k, text); err != nil {
+		if err := o.Printf("\n%s\n  %s\n", k, text); err != nil {
 			return err
 		}
 	}

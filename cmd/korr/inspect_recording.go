@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/report"
 	"korr/residual/loop"
 	"korr/ros/bag"
@@ -57,7 +58,7 @@ func kindOf(path string) recordingKind {
 // inspectRecording prints what is in a bag, a flight record or a dataset; all of it is read and checked.
 func (o *inspectOptions) inspectRecording(kind recordingKind) error {
 	if o.bag != "" && kind != flightFile {
-		return usageErrorf("--bag writes a flight record as a bag: %s is none", o.name)
+		return cli.UsageErrorf("--bag writes a flight record as a bag: %s is none", o.name)
 	}
 	switch kind {
 	case bagFile:
@@ -66,7 +67,7 @@ func (o *inspectOptions) inspectRecording(kind recordingKind) error {
 		return o.inspectFlight()
 	}
 	if o.recover {
-		return usageErrorf("--recover reads bags and flight records: %s is a folder", o.name)
+		return cli.UsageErrorf("--recover reads bags and flight records: %s is a folder", o.name)
 	}
 	return o.inspectDataset()
 }
@@ -145,21 +146,21 @@ func (o *inspectOptions) inspectBag() (err error) {
 		}
 		r.Topics = append(r.Topics, t)
 	}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	return o.printBag(r)
 }
 
 func (o *inspectOptions) printBag(r bagResult) error {
-	if err := o.printf("%s: ROS bag 2.0, %.1f MB, %d messages in %d chunks %v, %.3f s from %.3f\n\n", r.Name, float64(r.Bytes)/1e6, r.Messages, r.Chunks, r.Compressions, r.Duration, r.Start); err != nil {
+	if err := o.Printf("%s: ROS bag 2.0, %.1f MB, %d messages in %d chunks %v, %.3f s from %.3f\n\n", r.Name, float64(r.Bytes)/1e6, r.Messages, r.Chunks, r.Compressions, r.Duration, r.Start); err != nil {
 		return err
 	}
 	t := &report.Table{Columns: []report.Column{{Name: "topic"}, {Name: "type"}, {Name: "messages", Right: true}, {Name: "Hz", Right: true}, {Name: ""}}}
 	for _, x := range r.Topics {
 		t.Add(x.Topic, x.Type, fmt.Sprint(x.Messages), fmt.Sprintf("%.1f", x.Rate), map[bool]string{true: "latched"}[x.Latched])
 	}
-	if err := t.WriteText(o.out); err != nil {
+	if err := t.WriteText(o.Out); err != nil {
 		return err
 	}
 	return o.printDamage(r.Damage)
@@ -170,7 +171,7 @@ func (o *inspectOptions) printDamage(damage string) error {
 	if damage == "" {
 		return nil
 	}
-	return o.printf("\ndamaged; this is what came before: %s\n", damage)
+	return o.Printf("\ndamaged; this is what came before: %s\n", damage)
 }
 
 type flightResult struct {
@@ -216,10 +217,10 @@ func (o *inspectOptions) inspectFlight() error {
 		if err := record.Flights(o.bag, flights); err != nil {
 			return err
 		}
-		o.log.Info("flight record written as a bag", "bag", o.bag)
+		o.Log.Info("flight record written as a bag", "bag", o.bag)
 	}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	for i := range r.Flights {
 		if err := o.printFlight(&r.Flights[i]); err != nil {
@@ -251,7 +252,7 @@ func summariseFlight(f *loop.Flight) flightFault {
 const lastTicks = 12
 
 func (o *inspectOptions) printFlight(s *flightFault) error {
-	if err := o.printf("fault in %s at tick %d: %s\n%d ticks over %.1f s: %d commands, %d limited by the shield, %d without the residual; oldest observation %.0f ms, slowest tick %.2f ms\n\n",
+	if err := o.Printf("fault in %s at tick %d: %s\n%d ticks over %.1f s: %d commands, %d limited by the shield, %d without the residual; oldest observation %.0f ms, slowest tick %.2f ms\n\n",
 		s.State, s.Tick, s.Fault, s.Ticks, s.Span, s.Sent, s.Limited, s.Fallbacks, 1e3*s.MaxAge, 1e3*s.MaxLatency); err != nil {
 		return err
 	}
@@ -269,7 +270,7 @@ func (o *inspectOptions) printFlight(s *flightFault) error {
 		t.Add(fmt.Sprint(r.Tick), fmt.Sprintf("%.2f", r.Start.Sub(last[len(last)-1].Start).Seconds()), r.State.String(), fmt.Sprintf("%.0f", 1e3*r.Age.Seconds()),
 			fmt.Sprintf("%.2f", 1e3*r.Latency.Seconds()), fmt.Sprint(r.Missed), position(r.Observation), command, fmt.Sprintf("%.3f", norm(r.Residual)), fmt.Sprintf("%.3f", r.Innovation), r.Clamps.String())
 	}
-	return t.WriteText(o.out)
+	return t.WriteText(o.Out)
 }
 
 func position(v []float32) string {
@@ -317,9 +318,9 @@ func (o *inspectOptions) inspectDataset() error {
 			r.Successes++
 		}
 	}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s: LeRobot v3.0 dataset of %s on %s at %g Hz: %d episodes of %d to %d frames, %d in all; %d succeeded\nparts: %s\n",
+	return o.Printf("%s: LeRobot v3.0 dataset of %s on %s at %g Hz: %d episodes of %d to %d frames, %d in all; %d succeeded\nparts: %s\n",
 		r.Name, r.Task, r.Robot, r.FPS, r.Episodes, r.Shortest, r.Longest, r.Frames, r.Successes, strings.Join(r.Parts, ", "))
 }

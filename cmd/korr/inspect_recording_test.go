@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"korr/cmd/internal/cli"
 	"korr/residual"
 	"korr/residual/loop"
 	"korr/train/dataset"
@@ -66,7 +67,7 @@ func TestInspectFlight(t *testing.T) {
 	path := faulted(t)
 	o := korr(t, "inspect", path)
 	for _, want := range []string{"the policy gave up", "20 commands", "0.500 0.000 0.200", "0.250", "RUN"} {
-		if o.code != exitOK || !strings.Contains(o.out, want) {
+		if o.code != cli.ExitOK || !strings.Contains(o.out, want) {
 			t.Fatalf("no %q in %+v", want, o)
 		}
 	}
@@ -81,13 +82,13 @@ func TestInspectFlight(t *testing.T) {
 	if decodeOne(t, o.out, &b); b.Messages == 0 || len(b.Topics) != 6 || b.Damage != "" {
 		t.Errorf("%+v", o)
 	}
-	if o := korr(t, "inspect", asBag); o.code != exitOK || !strings.Contains(o.out, "/korr/action") || !strings.Contains(o.out, "latched") {
+	if o := korr(t, "inspect", asBag); o.code != cli.ExitOK || !strings.Contains(o.out, "/korr/action") || !strings.Contains(o.out, "latched") {
 		t.Errorf("%+v", o)
 	}
-	if o := korr(t, "inspect", path, "--bag", asBag); o.code != exitFailure || !strings.Contains(o.err, "exist") {
+	if o := korr(t, "inspect", path, "--bag", asBag); o.code != cli.ExitFailure || !strings.Contains(o.err, "exist") {
 		t.Errorf("an existing bag: %+v", o)
 	}
-	if o := korr(t, "inspect", asBag, "--bag", asBag); o.code != exitUsage {
+	if o := korr(t, "inspect", asBag, "--bag", asBag); o.code != cli.ExitUsage {
 		t.Errorf("a bag as a bag: %+v", o)
 	}
 }
@@ -100,7 +101,7 @@ func TestInspectDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	asBag := filepath.Join(t.TempDir(), "fault.bag")
-	if o := korr(t, "inspect", path, "--bag", asBag); o.code != exitOK {
+	if o := korr(t, "inspect", path, "--bag", asBag); o.code != cli.ExitOK {
 		t.Fatalf("%+v", o)
 	}
 	b, err := os.ReadFile(asBag)
@@ -121,14 +122,14 @@ func TestInspectDamage(t *testing.T) {
 		{write("cut.bag", b[:len(b)-30]), "cut.bag: byte "},
 		{write("half.bag.active", b[:5000]), "--recover"},
 	} {
-		if o := korr(t, "inspect", tc.path); o.code != exitFailure || !strings.Contains(o.err, tc.want) {
+		if o := korr(t, "inspect", tc.path); o.code != cli.ExitFailure || !strings.Contains(o.err, tc.want) {
 			t.Errorf("%s: %+v, want %q", tc.path, o, tc.want)
 		}
-		if o := korr(t, "inspect", tc.path, "--recover"); o.code != exitOK {
+		if o := korr(t, "inspect", tc.path, "--recover"); o.code != cli.ExitOK {
 			t.Errorf("%s not recovered: %+v", tc.path, o)
 		}
 	}
-	if o := korr(t, "inspect", "korr", "--recover"); o.code != exitUsage {
+	if o := korr(t, "inspect", "korr", "--recover"); o.code != cli.ExitUsage {
 		t.Errorf("recovering a checkpoint: %+v", o)
 	}
 }
@@ -140,14 +141,14 @@ func TestInspectDataset(t *testing.T) {
 	if err := errors.Join(d.Append(&e), dataset.Write(dir, &d)); err != nil {
 		t.Fatal(err)
 	}
-	if o := korr(t, "inspect", dir); o.code != exitOK || !strings.Contains(o.out, "1 episodes of 3 to 3 frames") {
+	if o := korr(t, "inspect", dir); o.code != cli.ExitOK || !strings.Contains(o.out, "1 episodes of 3 to 3 frames") {
 		t.Errorf("%+v", o)
 	}
 	var r datasetResult
 	if decodeOne(t, korr(t, "inspect", dir, "--json").out, &r); r.Episodes != 1 || r.Successes != 1 {
 		t.Errorf("%+v", r)
 	}
-	if o := korr(t, "inspect", dir, "--recover"); o.code != exitUsage {
+	if o := korr(t, "inspect", dir, "--recover"); o.code != cli.ExitUsage {
 		t.Errorf("%+v", o)
 	}
 }

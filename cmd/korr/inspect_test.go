@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/seed"
 	"korr/internal/tensorfile"
 	"korr/koopman"
@@ -31,7 +32,7 @@ func koopmanFile(t *testing.T) string {
 func TestInspectShowsShapesAndSpectralRadius(t *testing.T) {
 	path := koopmanFile(t)
 	o := korr(t, "inspect", path)
-	if o.code != exitOK {
+	if o.code != cli.ExitOK {
 		t.Fatalf("%+v", o)
 	}
 	for _, want := range []string{
@@ -65,11 +66,11 @@ func TestInspectRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"inspect"}, exitUsage, "wants one argument"},
-		{[]string{"inspect", "a", "b"}, exitUsage, "wants one argument"},
-		{[]string{"inspect", cut}, exitFailure, tensorfile.ErrMalformed.Error()},
-		{[]string{"inspect", "nothing.safetensors"}, exitFailure, "no such file"},
-		{[]string{"inspect", "one_leg/nothing"}, exitFailure, "no shipped weights named nothing"},
+		{[]string{"inspect"}, cli.ExitUsage, "wants one argument"},
+		{[]string{"inspect", "a", "b"}, cli.ExitUsage, "wants one argument"},
+		{[]string{"inspect", cut}, cli.ExitFailure, tensorfile.ErrMalformed.Error()},
+		{[]string{"inspect", "nothing.safetensors"}, cli.ExitFailure, "no such file"},
+		{[]string{"inspect", "one_leg/nothing"}, cli.ExitFailure, "no shipped weights named nothing"},
 	} {
 		o := korr(t, c.args...)
 		if o.code != c.code || !strings.Contains(o.err, c.want) || o.out != "" {

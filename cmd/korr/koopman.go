@@ -28,15 +28,15 @@ type koopmanData struct {
 
 // koopmanData encodes demonstrations with the base policy of koopman.base, under the settings of koopman.* and residual.features.
 func (a *app) koopmanData(d *dataset.Dataset) (*koopmanData, error) {
-	base, err := a.loadPolicy(a.cfg.Koopman.Base)
+	base, err := a.loadPolicy(a.Config.Koopman.Base)
 	if err != nil {
 		return nil, err
 	}
-	enc, err := taskEncoder(base, a.cfg.Residual.Features)
+	enc, err := taskEncoder(base, a.Config.Residual.Features)
 	if err != nil {
 		return nil, err
 	}
-	return newKoopmanData(d, enc, a.cfg.Koopman, a.cfg.Seed)
+	return newKoopmanData(d, enc, a.Config.Koopman, a.Config.Seed)
 }
 
 // newKoopmanData encodes observations and executed actions with the policy's encoder, and holds out a seeded choice of the

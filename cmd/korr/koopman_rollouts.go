@@ -20,11 +20,11 @@ import (
 // them to the data. Demonstrations show what goes well; a residual works where the base goes wrong, and a model that has never
 // seen that predicts worse there than that nothing changes.
 func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
-	n := a.cfg.Koopman.Rollouts
+	n := a.Config.Koopman.Rollouts
 	if n == 0 {
 		return nil
 	}
-	p, err := a.loadPolicy(a.cfg.Koopman.Base)
+	p, err := a.loadPolicy(a.Config.Koopman.Base)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
 		return fmt.Errorf("play the base policy (koopman.rollouts=0 leaves that out): %w", err)
 	}
 	bar.finish(fmt.Sprintf("%d episodes", n))
-	held := int(math.Ceil(a.cfg.Koopman.HeldOut * float64(n)))
+	held := int(math.Ceil(a.Config.Koopman.HeldOut * float64(n)))
 	k.train, k.heldOutRollouts = append(k.train, episodes[held:]...), episodes[:held]
 	return nil
 }
@@ -75,17 +75,17 @@ func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
 // rollout plays episode i for a model that reads robot of its coordinates (see koopman.Config). It ends early where a residual's
 // training would end it.
 func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task *sim.Task, i, robot int) (koopman.Episode, error) {
-	enc, err := taskEncoder(p, a.cfg.Residual.Features)
+	enc, err := taskEncoder(p, a.Config.Residual.Features)
 	if err != nil {
 		return koopman.Episode{}, err
 	}
-	r := a.cfg.Residual
+	r := a.Config.Residual
 	x := &explorer{
 		enc: enc, queue: basepolicy.NewQueue(p.Base.NewChunker(), p.Execute), engaged: task.Engaged, failAfter: r.FailAfter,
-		rng: seed.Stream(a.cfg.Seed, "koopman/noise", uint64(i)), sigma: r.Alpha * r.WarmUpNoise, rho: r.NoiseRho,
+		rng: seed.Stream(a.Config.Seed, "koopman/noise", uint64(i)), sigma: r.Alpha * r.WarmUpNoise, rho: r.NoiseRho,
 		robot: robot, xo: make([]float32, enc.Dim()), part: make([]float32, enc.PartDim(robot)), u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
 	}
-	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(a.cfg.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
+	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(a.Config.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
 	if err == nil && ep.Fault != nil && !errors.Is(ep.Fault, errHopeless) {
 		err = ep.Fault
 	}

@@ -53,7 +53,7 @@ func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool) (*l
 		return nil, err
 	}
 	l := &lane{env: env, served: make(chan error, 1), stop: func() {}}
-	if err := l.connect(ctx, lockStep, a.log); err != nil {
+	if err := l.connect(ctx, lockStep, a.Log); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil

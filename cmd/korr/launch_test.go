@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"korr/cmd/internal/cli"
 	"korr/ros/master"
 	"korr/ros/rostest"
 	"korr/ros/xmlrpc"
@@ -208,7 +209,7 @@ func TestSignals(t *testing.T) {
 			case <-time.After(10 * time.Second):
 				t.Fatalf("%v: it goes on after %v", tc.args, tc.signal)
 			}
-			if code := p.ProcessState.ExitCode(); code != exitInterrupted {
+			if code := p.ProcessState.ExitCode(); code != cli.ExitInterrupted {
 				t.Errorf("%v: exit code %d after %v", tc.args, code, tc.signal)
 			}
 			t.Logf("%v ended %v after %v", tc.args, time.Since(before).Round(time.Millisecond), tc.signal)

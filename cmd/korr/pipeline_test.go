@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/koopman"
 )
 
@@ -16,7 +17,7 @@ import (
 func ok(t *testing.T, args ...string) string {
 	t.Helper()
 	o := korr(t, append(args, "--quiet")...)
-	if o.code != exitOK {
+	if o.code != cli.ExitOK {
 		t.Fatalf("%v: code %d\n%s", args, o.code, o.err)
 	}
 	return o.out
@@ -59,7 +60,7 @@ func TestPipeline(t *testing.T) {
 		policies[method] = strings.TrimSpace(out)
 	}
 	again := korr(t, append([]string{"train", "residual", "--resume", "--quiet", "--out", in("korr")}, "--set", "residual.steps=200")...)
-	if again.code != exitOK {
+	if again.code != cli.ExitOK {
 		t.Errorf("resume: %+v", again)
 	}
 	for _, want := range []string{"spectral radius", "actor.0.weight", "base.net.0.weight"} {
@@ -93,7 +94,7 @@ func testEval(t *testing.T, dir, base string, policies map[string]string) {
 		t.Errorf("over ROS the episodes differ:\n%s\n%s", csv["direct"], csv["ros"])
 	}
 	o := korr(t, append(args, "--quiet", "--min-success", "0.5")...)
-	if o.code != exitGate || !strings.Contains(o.err, "is below 0.500") || !strings.Contains(o.out, "korr") {
+	if o.code != cli.ExitGate || !strings.Contains(o.err, "is below 0.500") || !strings.Contains(o.out, "korr") {
 		t.Errorf("gate: code %d, %s", o.code, o.err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"gonum.org/v1/gonum/floats"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/plot"
 	"korr/koopman"
 	"korr/train/eval"
@@ -39,7 +40,7 @@ mean and range, the output of korr eval --json as success bars, or the predictio
   korr eval --json > results.json && korr plot results.json --out success.png`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageErrorf("%s wants run folders or a JSON file", cmd.CommandPath())
+				return cli.UsageErrorf("%s wants run folders or a JSON file", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -66,7 +67,7 @@ func runPlot(o *plotOptions, args []string) error {
 	if err := figure.Save(o.file); err != nil {
 		return err
 	}
-	return o.printf("%s\n", o.file)
+	return o.Printf("%s\n", o.file)
 }
 
 // fileFigure draws a JSON file of results: an evaluation, or scores of predictions.
@@ -84,7 +85,7 @@ func fileFigure(path string) (*plot.Figure, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if r.Schema != eval.Schema {
-		return nil, usageErrorf("%s has schema %q, not %q: use the output of korr eval --json", path, r.Schema, eval.Schema)
+		return nil, cli.UsageErrorf("%s has schema %q, not %q: use the output of korr eval --json", path, r.Schema, eval.Schema)
 	}
 	return successFigure(r.Results)
 }
@@ -212,5 +213,5 @@ func chooseMetric(asked string, have map[string]bool) (string, error) {
 	} else if have[asked] {
 		return asked, nil
 	}
-	return "", usageErrorf("no metric %q in these runs; there are: %s", asked, strings.Join(slices.Sorted(maps.Keys(have)), ", "))
+	return "", cli.UsageErrorf("no metric %q in these runs; there are: %s", asked, strings.Join(slices.Sorted(maps.Keys(have)), ", "))
 }

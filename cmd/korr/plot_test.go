@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/train/run"
 )
 
@@ -58,7 +59,7 @@ func TestPlotDrawsWhatItIsGiven(t *testing.T) {
 	} {
 		out := filepath.Join(dir, name+".svg")
 		o := korr(t, append([]string{"plot", "--out", out}, c.args...)...)
-		if o.code != exitOK || o.out != out+"\n" {
+		if o.code != cli.ExitOK || o.out != out+"\n" {
 			t.Errorf("%s: %+v", name, o)
 			continue
 		}
@@ -85,11 +86,11 @@ func TestPlotRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{}, exitUsage, "wants run folders"},
-		{[]string{dir}, exitFailure, "no run was started there"},
-		{[]string{other}, exitUsage, `schema "x/1"`},
-		{[]string{runFolder(t, "r", "loss", 1), "--metric", "q"}, exitUsage, "there are: loss, lr"},
-		{[]string{runFolder(t, "r", "loss", 1), "--out", filepath.Join(dir, "x.gif")}, exitFailure, "use .png or .svg"},
+		{[]string{}, cli.ExitUsage, "wants run folders"},
+		{[]string{dir}, cli.ExitFailure, "no run was started there"},
+		{[]string{other}, cli.ExitUsage, `schema "x/1"`},
+		{[]string{runFolder(t, "r", "loss", 1), "--metric", "q"}, cli.ExitUsage, "there are: loss, lr"},
+		{[]string{runFolder(t, "r", "loss", 1), "--out", filepath.Join(dir, "x.gif")}, cli.ExitFailure, "use .png or .svg"},
 	} {
 		o := korr(t, append([]string{"plot"}, c.args...)...)
 		if o.code != c.code || !strings.Contains(o.err, c.want) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"korr/basepolicy"
+	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
 	"korr/residual"
 	"korr/sim"
@@ -20,16 +21,16 @@ const expertName = "expert"
 // policies finds policies by name (expert, base, resip, korr) or by the path of a checkpoint, and warns when they refine
 // different bases: a comparison should not mix base policies.
 func (a *app) policies(names []string) ([]eval.Policy, error) {
-	task, err := sim.TaskByName(a.cfg.Sim.Task)
+	task, err := sim.TaskByName(a.Config.Sim.Task)
 	if err != nil {
-		return nil, &codedError{exitUsage, err}
+		return nil, cli.Usage(err)
 	}
 	out := make([]eval.Policy, 0, len(names))
 	bases := map[string]string{}
 	for _, name := range names {
 		if name == expertName {
 			out = append(out, eval.Policy{Name: name, New: func() (sim.Policy, error) {
-				return expert.New(task, expert.Config{InsertNoise: a.cfg.Collect.InsertNoise})
+				return expert.New(task, expert.Config{InsertNoise: a.Config.Collect.InsertNoise})
 			}})
 			continue
 		}
@@ -51,7 +52,7 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 		bases[print] = name
 	}
 	if len(bases) > 1 {
-		a.log.Warn("these policies refine different base policies: their difference is not the residual's alone", "bases", bases)
+		a.Log.Warn("these policies refine different base policies: their difference is not the residual's alone", "bases", bases)
 	}
 	return out, nil
 }
@@ -82,15 +83,15 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy %s: %w", name, err)
 	}
-	p, err := decodePolicy(f, a.cfg.Base.Execute)
+	p, err := decodePolicy(f, a.Config.Base.Execute)
 	if err != nil {
 		return nil, fmt.Errorf("policy %s: %w", name, err)
 	}
-	if err := setDrawing(p, a.cfg.Base); err != nil {
-		return nil, &codedError{exitUsage, err}
+	if err := setDrawing(p, a.Config.Base); err != nil {
+		return nil, cli.Usage(err)
 	}
-	if p.Task != a.cfg.Sim.Task {
-		return nil, usageErrorf("policy %s was trained for task %q, not %q", name, p.Task, a.cfg.Sim.Task)
+	if p.Task != a.Config.Sim.Task {
+		return nil, cli.UsageErrorf("policy %s was trained for task %q, not %q", name, p.Task, a.Config.Sim.Task)
 	}
 	return p, nil
 }
@@ -98,13 +99,13 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 // setTrigger gives the policy the reaction of residual.innovation_action, unless that leaves it to the checkpoint. A policy
 // without a calibrated Koopman model is given that of residual.koopman to watch with.
 func (a *app) setTrigger(p *residual.Policy) error {
-	t, given := trigger(a.cfg.Residual)
+	t, given := trigger(a.Config.Residual)
 	if !given {
 		return nil
 	}
 	p.Trigger = t
 	if p.Koopman == nil || p.Method != residual.MethodKORR && p.Koopman.Innovation == nil {
-		m, err := a.loadKoopman(a.cfg.Residual.Koopman)
+		m, err := a.loadKoopman(a.Config.Residual.Koopman)
 		if err != nil {
 			return err
 		}

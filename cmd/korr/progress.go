@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"korr/cmd/internal/cli"
 )
 
 // lineEvery is how often progress is told where there is no terminal.
@@ -26,13 +28,13 @@ type progress struct {
 func (a *app) progress(what, unit string, total int) *progress {
 	start := time.Now()
 	p := &progress{what: what, start: start, last: start, now: time.Now}
-	if a.quiet {
+	if a.Quiet {
 		return p
 	}
-	p.out = a.err
-	if onTerminal(a.err) {
+	p.out = a.Err
+	if cli.OnTerminal(a.Err) {
 		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(what),
+			progressbar.OptionSetWriter(a.Err), progressbar.OptionSetDescription(what),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish())

@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"korr/cmd/internal/cli"
 )
 
 func TestProgressWithoutATerminal(t *testing.T) {
 	var b bytes.Buffer
-	a := &app{streams: &streams{err: &b}}
+	a := &app{&cli.App{Streams: &cli.Streams{Err: &b}}}
 	p := a.progress("collect", "episodes", 50)
 	clock := p.start
 	p.now = func() time.Time { return clock }
@@ -32,7 +34,7 @@ func TestProgressWithoutATerminal(t *testing.T) {
 
 func TestProgressWhenQuiet(t *testing.T) {
 	var b bytes.Buffer
-	p := (&app{streams: &streams{err: &b}, quiet: true}).progress("collect", "episodes", 2)
+	p := (&app{&cli.App{Streams: &cli.Streams{Err: &b}, Quiet: true}}).progress("collect", "episodes", 2)
 	p.now = func() time.Time { return p.start.Add(time.Hour) }
 	p.set(1, 2, "")
 	p.finish("done")

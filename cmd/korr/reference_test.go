@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"korr/cmd/internal/cli"
 	"korr/configs"
 )
 
@@ -30,7 +31,7 @@ func TestReferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{"../../docs/cli.md": cliReference(newRoot(&app{streams: &streams{}})), "../../docs/config.md": config} {
+	for path, want := range map[string]string{"../../docs/cli.md": cliReference(newRoot(&cli.App{Name: "korr"})), "../../docs/config.md": config} {
 		if *updateReferences {
 			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
@@ -86,7 +87,7 @@ func TestFlagsShowTheDefaultsOfTheirKeys(t *testing.T) {
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			key := f.Annotations[keyOf]
+			key := f.Annotations[cli.KeyOf]
 			if len(key) == 0 {
 				return
 			}
@@ -99,7 +100,7 @@ func TestFlagsShowTheDefaultsOfTheirKeys(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(newRoot(&app{streams: &streams{}}))
+	walk(newRoot(&cli.App{Name: "korr"}))
 	if seen == 0 {
 		t.Error("no flag stands for a key")
 	}
@@ -160,7 +161,7 @@ func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
 		}
 		kind, usage := pflag.UnquoteUsage(f)
 		key, value := "", f.DefValue
-		if k := f.Annotations[keyOf]; len(k) > 0 {
+		if k := f.Annotations[cli.KeyOf]; len(k) > 0 {
 			key = code(k[0])
 		}
 		if value == "[]" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/residual"
 	"korr/residual/loop"
 	"korr/ros/robot"
@@ -44,8 +45,8 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
   korr run --yes --episodes 3
   korr run --policy runs/korr/policy.safetensors --dry-run __ns:=/arm
   korr run --robot rosbridge --url ws://robot:9090 --arm ur5e.yaml --metrics 127.0.0.1:9464`,
-		Args:        noArgs,
-		Annotations: rosAnnotation,
+		Args:        cli.NoArgs,
+		Annotations: cli.ROSAnnotation,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runRun(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -61,7 +62,7 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 		"robot": "run.robot", "url": "run.url", "arm": "run.arm", "policy": "run.policy", "rate": "run.rate_hz", "deadman": "run.deadman", "metrics": "run.metrics",
 		"cache": "base.cache",
 	} {
-		setKey(f, flag, key)
+		cli.SetKey(f, flag, key)
 	}
 	f.BoolVar(&o.dryRun, "dry-run", false, "compute and send nothing")
 	f.BoolVar(&o.shadow, "shadow", false, "compute beside another controller: publish ~action and ~status, command nothing")
@@ -104,18 +105,18 @@ type runEpisode struct {
 
 func runRun(ctx context.Context, o *runOptions) (err error) {
 	if o.passive() && o.episodes > 0 {
-		return usageErrorf("--dry-run and --shadow send nothing, so a simulator's --episodes would not advance")
+		return cli.UsageErrorf("--dry-run and --shadow send nothing, so a simulator's --episodes would not advance")
 	}
 	n, err := o.enter(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := o.loadPolicy(o.cfg.Run.Policy)
+	p, err := o.loadPolicy(o.Config.Run.Policy)
 	if err != nil {
 		return err
 	}
 	if o.lockStep || o.episodes > 0 { // a simulator, not an arm
-		o.warnOtherSimulator(o.cfg.Run.Policy, p)
+		o.warnOtherSimulator(o.Config.Run.Policy, p)
 	}
 	task, err := sim.TaskByName(p.Task)
 	if err != nil {
@@ -151,7 +152,7 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeMetrics()) }()
-	result := runResult{Schema: "korr.run/1", Policy: o.cfg.Run.Policy, Episodes: []runEpisode{}}
+	result := runResult{Schema: "korr.run/1", Policy: o.Config.Run.Policy, Episodes: []runEpisode{}}
 	err = o.onItsThread(func() error { return o.drive(ctx, r, ctl, cfg, &result) })
 	result.tickResult = t.result()
 	if planned != nil {
@@ -164,21 +165,21 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 // drive runs the loop until ctx ends, or for the episodes of a simulator.
 func (o *runOptions) drive(ctx context.Context, r *robot.Robot, ctl *residual.Controller, cfg loop.Config, result *runResult) error {
 	if o.episodes == 0 {
-		ctl.Reset(o.cfg.Seed)
+		ctl.Reset(o.Config.Seed)
 		return r.Serve(ctx, ctl, cfg, o.once, nil)
 	}
-	if err := findSimulator(ctx, r, o.cfg.Seed); err != nil {
+	if err := findSimulator(ctx, r, o.Config.Seed); err != nil {
 		return err
 	}
 	for i := range o.episodes {
-		seed := o.cfg.Seed + uint64(i)
+		seed := o.Config.Seed + uint64(i)
 		ctl.Reset(seed)
 		res, err := r.Run(ctx, ctl, cfg, seed)
 		if err != nil {
 			return err
 		}
 		result.Episodes = append(result.Episodes, runEpisode{seed, res.Step, res.Success})
-		o.log.Info("episode", "seed", seed, "steps", res.Step, "success", res.Success)
+		o.Log.Info("episode", "seed", seed, "steps", res.Step, "success", res.Success)
 	}
 	return nil
 }
@@ -189,29 +190,29 @@ func findSimulator(ctx context.Context, r *robot.Robot, seed uint64) error {
 	defer cancel()
 	err := r.Reset(bounded, seed)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &codedError{exitUnreachable, fmt.Errorf("no simulator answers (korr sim --ros): %w", err)}
+		return cli.Unreachable(fmt.Errorf("no simulator answers (korr sim --ros): %w", err))
 	}
 	return err
 }
 
 func (o *runOptions) printRun(r runResult) error {
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	for _, e := range r.Episodes {
-		if err := o.printf("seed %d: %s after %d steps\n", e.Seed, map[bool]string{true: "assembled", false: "not assembled"}[e.Success], e.Steps); err != nil {
+		if err := o.Printf("seed %d: %s after %d steps\n", e.Seed, map[bool]string{true: "assembled", false: "not assembled"}[e.Success], e.Steps); err != nil {
 			return err
 		}
 	}
 	if r.Jitter != nil {
-		if err := o.printf("jitter   p50/p99/max  %v\n", *r.Jitter); err != nil {
+		if err := o.Printf("jitter   p50/p99/max  %v\n", *r.Jitter); err != nil {
 			return err
 		}
 	}
 	if err := o.printChunks(r.Chunks); err != nil {
 		return err
 	}
-	return o.printf("latency  p50/p99/max  %v\n%d commands, %d limited by the shield, %d without the residual\n", r.Latency, r.Ticks, r.Limited, r.Fallbacks)
+	return o.Printf("latency  p50/p99/max  %v\n%d commands, %d limited by the shield, %d without the residual\n", r.Latency, r.Ticks, r.Limited, r.Fallbacks)
 }
 
 // printChunks prints how the planning beside the loop went; c may be nil.
@@ -219,8 +220,8 @@ func (a *app) printChunks(c *runChunks) error {
 	if c == nil {
 		return nil
 	}
-	if err := a.printf("chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps without one\n", c.Planned, c.Longest, c.Bridged, c.Late); err != nil || c.Calls == 0 {
+	if err := a.Printf("chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps without one\n", c.Planned, c.Longest, c.Bridged, c.Late); err != nil || c.Calls == 0 {
 		return err
 	}
-	return a.printf("network  %.1f calls a chunk; %d forecasts taken, %d refused, %d chunks cut short\n", c.Calls/float64(max(1, c.Planned)), c.Accepted, c.Rejected, c.Shortened)
+	return a.Printf("network  %.1f calls a chunk; %d forecasts taken, %d refused, %d chunks cut short\n", c.Calls/float64(max(1, c.Planned)), c.Accepted, c.Rejected, c.Shortened)
 }

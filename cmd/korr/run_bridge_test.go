@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/geom"
 	"korr/ros/msgs"
 	"korr/ros/names"
@@ -87,7 +88,7 @@ const jointArmFile = "../../ros/robot/testdata/panda_joints.yaml"
 func (b *bridged) runFor(t *testing.T, d time.Duration, args ...string) output {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	defer time.AfterFunc(d, func() { cancel(errInterrupted) }).Stop()
+	defer time.AfterFunc(d, func() { cancel(cli.ErrInterrupted) }).Stop()
 	args = append([]string{"run", "--robot", "rosbridge", "--url", b.url, "--arm", jointArmFile, "--json", "--quiet"}, args...)
 	return korrIn(ctx, nil, args...)
 }
@@ -96,13 +97,13 @@ func (b *bridged) runFor(t *testing.T, d time.Duration, args ...string) output {
 // it would have done.
 func TestRunOverRosbridge(t *testing.T) {
 	b := startBridged(t)
-	if o := b.runFor(t, time.Second); o.code != exitUsage || !strings.Contains(o.err, "no terminal to ask") {
+	if o := b.runFor(t, time.Second); o.code != cli.ExitUsage || !strings.Contains(o.err, "no terminal to ask") {
 		t.Errorf("without --yes: %+v", o)
 	}
 	for _, flag := range []string{"--shadow", "--dry-run"} {
 		var r runResult
 		o := b.runFor(t, 1200*time.Millisecond, flag)
-		if o.code != exitInterrupted || b.commands.Load() != 0 {
+		if o.code != cli.ExitInterrupted || b.commands.Load() != 0 {
 			t.Fatalf("%s: %d commands, %+v", flag, b.commands.Load(), o)
 		}
 		decodeOne(t, o.out, &r)
@@ -112,7 +113,7 @@ func TestRunOverRosbridge(t *testing.T) {
 	}
 	var r runResult
 	o := b.runFor(t, 1500*time.Millisecond, "--yes")
-	if o.code != exitInterrupted {
+	if o.code != cli.ExitInterrupted {
 		t.Fatalf("%+v", o)
 	}
 	decodeOne(t, o.out, &r)
@@ -125,13 +126,13 @@ func TestRunOverRosbridge(t *testing.T) {
 func TestRunFault(t *testing.T) {
 	b := startBridged(t)
 	o := b.runFor(t, 20*time.Second, "--yes", "--exit-on-fault", "--set", "run.tracking_error=0.001", "--set", "run.tracking_ticks=3")
-	if o.code != exitSafety || !strings.Contains(o.err, "blocked") {
+	if o.code != cli.ExitSafety || !strings.Contains(o.err, "blocked") {
 		t.Errorf("a blocked arm: %+v", o)
 	}
 	time.AfterFunc(700*time.Millisecond, func() { b.broken.Store(true) })
 	begin := time.Now()
 	o = b.runFor(t, 2*time.Second, "--yes")
-	if time.Since(begin) < 1900*time.Millisecond || o.code != exitSafety || !strings.Contains(o.err, "not finite") {
+	if time.Since(begin) < 1900*time.Millisecond || o.code != cli.ExitSafety || !strings.Contains(o.err, "not finite") {
 		t.Errorf("after %v: %+v", time.Since(begin), o)
 	}
 }
@@ -139,7 +140,7 @@ func TestRunFault(t *testing.T) {
 // TestRunMetrics: the loop's numbers are served while it runs, beyond this machine only with a token.
 func TestRunMetrics(t *testing.T) {
 	b := startBridged(t)
-	if o := b.runFor(t, 5*time.Second, "--yes", "--metrics", "0.0.0.0:0"); o.code != exitUsage || !strings.Contains(o.err, "needs a token") {
+	if o := b.runFor(t, 5*time.Second, "--yes", "--metrics", "0.0.0.0:0"); o.code != cli.ExitUsage || !strings.Contains(o.err, "needs a token") {
 		t.Errorf("without a token: %+v", o)
 	}
 	token := filepath.Join(t.TempDir(), "token")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"korr/basepolicy"
+	"korr/cmd/internal/cli"
 	"korr/internal/metrics"
 	"korr/residual/loop"
 	"korr/ros/robot"
@@ -15,7 +16,7 @@ import (
 
 // serveMetrics serves the loop's numbers, if that is asked for; planned may be nil.
 func (o *runOptions) serveMetrics(r *robot.Robot, planned func() basepolicy.AheadStats) (func() error, error) {
-	run := &o.cfg.Run
+	run := &o.Config.Run
 	if run.Metrics == "" {
 		return func() error { return nil }, nil
 	}
@@ -26,17 +27,17 @@ func (o *runOptions) serveMetrics(r *robot.Robot, planned func() basepolicy.Ahea
 			return nil, fmt.Errorf("run.metrics_token_file: %w", err)
 		}
 		if token = strings.TrimSpace(string(data)); token == "" {
-			return nil, usageErrorf("run.metrics_token_file: %s is empty", run.MetricsTokenFile)
+			return nil, cli.UsageErrorf("run.metrics_token_file: %s is empty", run.MetricsTokenFile)
 		}
 	}
-	s, err := metrics.Start(loopMetrics(r.Status, planned), metrics.Config{Addr: run.Metrics, Token: token, Logger: o.log})
+	s, err := metrics.Start(loopMetrics(r.Status, planned), metrics.Config{Addr: run.Metrics, Token: token, Logger: o.Log})
 	if errors.Is(err, metrics.ErrToken) {
-		return nil, usageErrorf("--metrics %s: %w; name a file with --set run.metrics_token_file=FILE, or serve 127.0.0.1", run.Metrics, err)
+		return nil, cli.UsageErrorf("--metrics %s: %w; name a file with --set run.metrics_token_file=FILE, or serve 127.0.0.1", run.Metrics, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	o.log.Info("metrics", "url", "http://"+s.Addr()+"/metrics")
+	o.Log.Info("metrics", "url", "http://"+s.Addr()+"/metrics")
 	return s.Close, nil
 }
 

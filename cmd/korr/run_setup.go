@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"korr/basepolicy"
+	"korr/cmd/internal/cli"
 	"korr/residual"
 	"korr/residual/loop"
 	"korr/residual/loop/realtime"
@@ -20,18 +21,18 @@ import (
 // enter finds the node's names and, over ROS 1, its private parameters. Whether anybody can be asked comes first: without
 // a terminal nothing needs to be looked for.
 func (o *runOptions) enter(ctx context.Context) (*names.Names, error) {
-	if o.mustAsk() && !onTerminal(o.in) {
-		return nil, usageErrorf("this may move an arm and there is no terminal to ask: say --yes, or --dry-run")
+	if o.mustAsk() && !cli.OnTerminal(o.In) {
+		return nil, cli.UsageErrorf("this may move an arm and there is no terminal to ask: say --yes, or --dry-run")
 	}
 	node := "korr"
 	if o.shadow {
 		node = "korr_shadow" // beside a node korr
 	}
-	n, err := o.rosNames(node)
-	if err != nil || o.cfg.Run.Robot != "ros1" {
+	n, err := o.ROSNames(node)
+	if err != nil || o.Config.Run.Robot != "ros1" {
 		return n, err
 	}
-	return n, o.rosParams(ctx, n, o.wait)
+	return n, o.ROSParams(ctx, n, o.wait)
 }
 
 // mustAsk reports whether something may move without anybody having agreed.
@@ -45,23 +46,23 @@ func (o *runOptions) confirm(n *names.Names) error {
 		return nil
 	}
 	where := "the ROS master " + n.MasterURI
-	if o.cfg.Run.Robot != "ros1" {
-		where = "the rosbridge server " + o.cfg.Run.URL
+	if o.Config.Run.Robot != "ros1" {
+		where = "the rosbridge server " + o.Config.Run.URL
 	}
-	fmt.Fprintf(o.err, "Policy %s will move the arm behind %s. Go on? [y/N] ", o.cfg.Run.Policy, where)
-	answer, err := bufio.NewReader(o.in).ReadString('\n')
+	fmt.Fprintf(o.Err, "Policy %s will move the arm behind %s. Go on? [y/N] ", o.Config.Run.Policy, where)
+	answer, err := bufio.NewReader(o.In).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); err == nil && (a == "y" || a == "yes") {
 		return nil
 	}
-	return usageErrorf("not confirmed: nothing was moved")
+	return cli.UsageErrorf("not confirmed: nothing was moved")
 }
 
 // robotConfig describes the robot.
 func (o *runOptions) robotConfig(n *names.Names, task *sim.Task) (robot.Config, error) {
-	run := &o.cfg.Run
+	run := &o.Config.Run
 	rc := robot.Config{
 		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, Deadman: run.Deadman, Passive: o.passive(),
-		Policy: run.Policy, Wait: o.wait, Logger: o.log,
+		Policy: run.Policy, Wait: o.wait, Logger: o.Log,
 	}
 	if run.Robot == "rosbridge" {
 		rc.URL, rc.ROS1 = run.URL, run.ROSVersion == 1
@@ -73,14 +74,14 @@ func (o *runOptions) robotConfig(n *names.Names, task *sim.Task) (robot.Config, 
 	}
 	var err error
 	if rc.Arm, err = robot.LoadArm(run.Arm); err != nil {
-		return rc, &codedError{exitUsage, err}
+		return rc, cli.Usage(err)
 	}
 	return rc, nil
 }
 
 // loopConfig describes the loop; the arm may bring limits of its own.
 func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config, *ticks, func() error, error) {
-	run := &o.cfg.Run
+	run := &o.Config.Run
 	period := time.Duration(float64(time.Second) / run.RateHz)
 	t := &ticks{period: period}
 	if o.lockStep {
@@ -91,9 +92,9 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 		MaxAge: time.Duration(run.MaxAgePeriods)*period - period/10, Patience: resetTimeout, Resume: run.Resume, OnTick: t.add,
 		OnState: func(c loop.Change) {
 			if c.Cause != nil {
-				o.log.Warn("control loop", "from", c.From, "to", c.To, "cause", c.Cause)
+				o.Log.Warn("control loop", "from", c.From, "to", c.To, "cause", c.Cause)
 			} else {
-				o.log.Info("control loop", "from", c.From, "to", c.To)
+				o.Log.Info("control loop", "from", c.From, "to", c.To)
 			}
 		},
 	}
@@ -116,13 +117,13 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 
 // controller makes the policy's controller, with its chunks planned beside the loop where there is a clock to keep.
 func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.Controller, func() basepolicy.AheadStats, func(), error) {
-	run := &o.cfg.Run
+	run := &o.Config.Run
 	if o.lockStep || run.Lead == 0 {
 		return p.NewController(task.NewFeatures()), nil, func() {}, nil
 	}
 	c, ahead, err := p.NewAheadController(task.NewFeatures(), basepolicy.AheadConfig{Lead: run.Lead, Bridge: run.Bridge})
 	if err != nil {
-		return nil, nil, nil, usageErrorf("run.lead and run.bridge: %w", err)
+		return nil, nil, nil, cli.UsageErrorf("run.lead and run.bridge: %w", err)
 	}
 	return c, ahead.Stats, ahead.Close, nil
 }
@@ -138,7 +139,7 @@ func (o *runOptions) onItsThread(f func() error) error {
 	ended := make(chan error, 1)
 	go func() { // it never unlocks its thread, which ends with it
 		for _, r := range append(refusals, opts.Thread()...) {
-			o.log.Warn("the system refused: "+r.What, "err", r.Err, "hint", r.Hint)
+			o.Log.Warn("the system refused: "+r.What, "err", r.Err, "hint", r.Hint)
 		}
 		ended <- f()
 	}()
@@ -147,16 +148,16 @@ func (o *runOptions) onItsThread(f func() error) error {
 
 // realtimeOptions are what the settings ask of the system.
 func (a *app) realtimeOptions() (realtime.Options, error) {
-	run := &a.cfg.Run
+	run := &a.Config.Run
 	cpus, err := realtime.ParseCPUs(run.CPUs)
 	if err != nil {
-		return realtime.Options{}, usageErrorf("run.cpus: %w", err)
+		return realtime.Options{}, cli.UsageErrorf("run.cpus: %w", err)
 	}
 	opts := realtime.Options{
 		CPUs: cpus, Priority: run.Priority, LockMemory: run.LockMemory, GCPercent: run.GCPercent, MemoryLimit: int64(run.MemoryLimitMB) << 20,
 	}
 	if err := opts.Validate(); err != nil {
-		return opts, &codedError{exitUsage, err}
+		return opts, cli.Usage(err)
 	}
 	return opts, nil
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"korr/cmd/internal/cli"
 )
 
 // testRun drives `korr sim --ros` with `korr run`, both in this process, over a master of their own.
@@ -19,11 +21,11 @@ func testRun(t *testing.T, base string) {
 	environ := []string{"ROS_MASTER_URI=http://" + freeAddress(t), "ROS_IP=127.0.0.1"}
 
 	nobody := korrIn(t.Context(), environ, "run", "--policy", base, "--yes", "--quiet")
-	if nobody.code != exitUnreachable || !strings.Contains(nobody.err, "no ROS master") {
+	if nobody.code != cli.ExitUnreachable || !strings.Contains(nobody.err, "no ROS master") {
 		t.Errorf("without a master: %+v", nobody)
 	}
 	unasked := korrIn(t.Context(), environ, "run", "--policy", base)
-	if unasked.code != exitUsage || !strings.Contains(unasked.err, "no terminal to ask") {
+	if unasked.code != cli.ExitUsage || !strings.Contains(unasked.err, "no terminal to ask") {
 		t.Errorf("without --yes: %+v", unasked)
 	}
 
@@ -31,7 +33,7 @@ func testRun(t *testing.T, base string) {
 		stop := serveSim(t, environ, "--lock-step")
 		var r runResult
 		o := korrIn(t.Context(), environ, "run", "--policy", base, "--lock-step", "--episodes", "2", "--json", "--quiet")
-		if o.code != exitOK {
+		if o.code != cli.ExitOK {
 			t.Fatalf("%+v", o)
 		}
 		decodeOne(t, o.out, &r)
@@ -43,10 +45,10 @@ func testRun(t *testing.T, base string) {
 	t.Run("real time until interrupted", func(t *testing.T) {
 		stop := serveSim(t, environ)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(2*time.Second, func() { cancel(errInterrupted) })
+		time.AfterFunc(2*time.Second, func() { cancel(cli.ErrInterrupted) })
 		var r runResult
 		o := korrIn(ctx, environ, "run", "--policy", base, "--yes", "--json", "--quiet")
-		if o.code != exitInterrupted {
+		if o.code != cli.ExitInterrupted {
 			t.Fatalf("%+v", o)
 		}
 		decodeOne(t, o.out, &r)
@@ -68,8 +70,8 @@ func serveSim(t *testing.T, environ []string, extra ...string) (stop func()) {
 	waitFor(t, addr)
 	return func() {
 		t.Helper()
-		cancel(errInterrupted)
-		if o := <-ended; o.code != exitInterrupted || o.err != "korr: interrupted\n" {
+		cancel(cli.ErrInterrupted)
+		if o := <-ended; o.code != cli.ExitInterrupted || o.err != "korr: interrupted\n" {
 			t.Errorf("the simulator ended with %+v", o)
 		}
 	}
@@ -81,14 +83,14 @@ func TestRenderWritesAStrip(t *testing.T) {
 	if strings.Contains(o.err, "off-screen") {
 		t.Skip(o.err)
 	}
-	if o.code != exitOK || !strings.Contains(o.out, "not assembled after 12 steps") {
+	if o.code != cli.ExitOK || !strings.Contains(o.out, "not assembled after 12 steps") {
 		t.Fatalf("%+v", o)
 	}
 	img := readPNG(t, path)
 	if b := img.Bounds(); b.Dx() < 1300 || b.Dy() < 300 {
 		t.Errorf("a strip of %v", b)
 	}
-	if o := korr(t, "sim", "--set", "sim.max_steps=2", "--render", "x.bmp", "--quiet"); o.code != exitUsage {
+	if o := korr(t, "sim", "--set", "sim.max_steps=2", "--render", "x.bmp", "--quiet"); o.code != cli.ExitUsage {
 		t.Errorf("bmp: %+v", o)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"korr/cmd/internal/cli"
 	"korr/sim/domain"
 	"korr/train/eval"
 )
@@ -36,8 +37,8 @@ live in browsers, or recorded episodes (docs/viewer.md).`,
   korr sim --view 127.0.0.1:8080 --policy korr --perturb 1
   korr sim --view 127.0.0.1:8080 --replay runs/demos
   korr sim --ros --master`,
-		Args:        noArgs,
-		Annotations: rosAnnotation,
+		Args:        cli.NoArgs,
+		Annotations: cli.ROSAnnotation,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runSim(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -61,9 +62,9 @@ func conditionFlags(f *pflag.FlagSet) {
 	f.String("task", "one_leg", "furniture task")
 	f.String("randomness", "low", "initial randomness: low, med or high")
 	f.Float64("perturb", 0, "strength of the pushes; 0 = none, 1 = as published")
-	setKey(f, "task", "sim.task")
-	setKey(f, "randomness", "sim.randomness")
-	setKey(f, "perturb", "sim.perturb")
+	cli.SetKey(f, "task", "sim.task")
+	cli.SetKey(f, "randomness", "sim.randomness")
+	cli.SetKey(f, "perturb", "sim.perturb")
 }
 
 // simResult is what the verb prints.
@@ -86,8 +87,8 @@ func runSim(ctx context.Context, o *simOptions) error {
 	if o.ros {
 		return o.serve(ctx)
 	}
-	if len(o.rosArgs) > 0 || o.lockStep || o.startsRoot || o.wait {
-		return usageErrorf("ROS arguments, --lock-step, --master and --wait need --ros")
+	if len(o.ROSArgs) > 0 || o.lockStep || o.startsRoot || o.wait {
+		return cli.UsageErrorf("ROS arguments, --lock-step, --master and --wait need --ros")
 	}
 	if err := o.view.check(); err != nil {
 		return err
@@ -96,7 +97,7 @@ func runSim(ctx context.Context, o *simOptions) error {
 		return o.watch(ctx)
 	}
 	if o.episodes < 1 {
-		return usageErrorf("--episodes %d: play at least one", o.episodes)
+		return cli.UsageErrorf("--episodes %d: play at least one", o.episodes)
 	}
 	found, err := o.policies([]string{o.policy})
 	if err != nil {
@@ -107,7 +108,7 @@ func runSim(ctx context.Context, o *simOptions) error {
 		return err
 	}
 	cells, err := eval.Evaluate(ctx, eval.Spec{
-		Conditions: []eval.Condition{o.condition()}, Policies: found, Episodes: o.episodes, Seed: o.cfg.Seed,
+		Conditions: []eval.Condition{o.condition()}, Policies: found, Episodes: o.episodes, Seed: o.Config.Seed,
 		Workers: rec.workers(o.workers()), Open: eval.InProcess(rec.wrap(o.newEnv)),
 	})
 	recorded := rec.finish()
@@ -119,7 +120,7 @@ func runSim(ctx context.Context, o *simOptions) error {
 			return err
 		}
 	}
-	r := simResult{Schema: "korr.sim/1", Task: o.cfg.Sim.Task, Policy: o.policy}
+	r := simResult{Schema: "korr.sim/1", Task: o.Config.Sim.Task, Policy: o.policy}
 	for _, e := range cells[0].Episodes {
 		out := simEpisode{Seed: e.Seed, Steps: e.Steps, Success: e.Success, Domain: e.Domain}
 		if e.Fault != nil {
@@ -131,8 +132,8 @@ func runSim(ctx context.Context, o *simOptions) error {
 }
 
 func (o *simOptions) printSim(r simResult) error {
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	for _, e := range r.Episodes {
 		what := "not assembled"
@@ -142,7 +143,7 @@ func (o *simOptions) printSim(r simResult) error {
 		if e.Fault != "" {
 			what = "failed: " + e.Fault
 		}
-		if err := o.printf("%s, %s, seed %d: %s after %d steps (%.1f s)\n", r.Task, r.Policy, e.Seed, what, e.Steps, float64(e.Steps)/10); err != nil {
+		if err := o.Printf("%s, %s, seed %d: %s after %d steps (%.1f s)\n", r.Task, r.Policy, e.Seed, what, e.Steps, float64(e.Steps)/10); err != nil {
 			return err
 		}
 	}

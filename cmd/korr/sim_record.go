@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/recording"
 	"korr/ros/bag"
 	"korr/ros/record"
@@ -57,10 +58,10 @@ func (a *app) newRecorder(o recordOptions, policy string) (*recorder, error) {
 		isBag := strings.HasSuffix(to, bagSuffix)
 		switch {
 		case isBag && r.bag != nil, !isBag && r.data != nil:
-			err = usageErrorf("--record %s: one bag and one dataset at most", to)
+			err = cli.UsageErrorf("--record %s: one bag and one dataset at most", to)
 		case isBag:
 			spec := sim.Spec{Task: info.Task, ControlHz: info.FPS, PartNames: info.PartNames}
-			note := recording.Note{Task: info.Task, Policy: policy, Randomness: a.cfg.Sim.Randomness, Perturb: a.cfg.Sim.Perturb, Simulator: print}
+			note := recording.Note{Task: info.Task, Policy: policy, Randomness: a.Config.Sim.Randomness, Perturb: a.Config.Sim.Perturb, Simulator: print}
 			r.bag, err = record.NewSim(to, spec, note, bag.WriterOptions{})
 		default:
 			r.data, err = dataset.Create(to, info)
@@ -112,7 +113,7 @@ func (r *recorder) workers(n int) int {
 func (r *recorder) fail(err error) {
 	if err != nil && r.err == nil {
 		r.err = fmt.Errorf("the recording ended: %w", err)
-		r.app.log.Error("the recording ended; the episodes go on", "err", err)
+		r.app.Log.Error("the recording ended; the episodes go on", "err", err)
 	}
 }
 

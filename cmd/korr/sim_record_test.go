@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/train/dataset"
 )
 
@@ -102,15 +103,15 @@ func TestCollectRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{"flipped", []string{write("flipped.bag", flipped)}, exitFailure, "flipped.bag: byte "},
-		{"truncated", []string{write("cut.bag", b[:len(b)-100])}, exitFailure, "--recover"},
-		{"no bag", []string{write("text.bag", []byte("hello"))}, exitFailure, "not a ROS bag"},
-		{"absent", []string{filepath.Join(dir, "absent.bag")}, exitFailure, "absent.bag"},
-		{"another task", []string{good, "--task", "lamp"}, exitFailure, "--task"},
-		{"missing topic", []string{good, "--topic", "command=/nothing"}, exitFailure, "/nothing (--topic command=...); the bag has"},
-		{"bad remapping", []string{good, "--topic", "x=/y"}, exitUsage, "part_names"},
-		{"failed episodes", []string{good}, exitFailure, "no demonstration to keep: 2 episodes in 1 bags, 0 successful"},
-		{"contradiction", []string{good, "--judge", "--assume-success"}, exitUsage, "exclude"},
+		{"flipped", []string{write("flipped.bag", flipped)}, cli.ExitFailure, "flipped.bag: byte "},
+		{"truncated", []string{write("cut.bag", b[:len(b)-100])}, cli.ExitFailure, "--recover"},
+		{"no bag", []string{write("text.bag", []byte("hello"))}, cli.ExitFailure, "not a ROS bag"},
+		{"absent", []string{filepath.Join(dir, "absent.bag")}, cli.ExitFailure, "absent.bag"},
+		{"another task", []string{good, "--task", "lamp"}, cli.ExitFailure, "--task"},
+		{"missing topic", []string{good, "--topic", "command=/nothing"}, cli.ExitFailure, "/nothing (--topic command=...); the bag has"},
+		{"bad remapping", []string{good, "--topic", "x=/y"}, cli.ExitUsage, "part_names"},
+		{"failed episodes", []string{good}, cli.ExitFailure, "no demonstration to keep: 2 episodes in 1 bags, 0 successful"},
+		{"contradiction", []string{good, "--judge", "--assume-success"}, cli.ExitUsage, "exclude"},
 	} {
 		out := filepath.Join(dir, "out")
 		o := korr(t, append([]string{"collect", "--quiet", "--out", out, "--from-bag"}, tc.args...)...)
@@ -135,7 +136,7 @@ func TestRecordRefuses(t *testing.T) {
 	bagFile := filepath.Join(dir, "e.bag")
 	for _, to := range [][]string{{bagFile, filepath.Join(dir, "f.bag")}, {filepath.Join(dir, "a"), filepath.Join(dir, "b")}} {
 		o := korr(t, "sim", "--record", to[0], "--record", to[1])
-		if left, _ := os.ReadDir(dir); o.code != exitUsage || len(left) != 0 {
+		if left, _ := os.ReadDir(dir); o.code != cli.ExitUsage || len(left) != 0 {
 			t.Errorf("%v: %+v, left %v", to, o, left)
 		}
 	}
@@ -146,7 +147,7 @@ func TestRecordRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := korr(t, "sim", "--policy", "expert", "--json", "--set", "sim.max_steps=20", "--record", bagFile)
-	if o.code != exitFailure || !strings.Contains(o.err, "no space left on device") {
+	if o.code != cli.ExitFailure || !strings.Contains(o.err, "no space left on device") {
 		t.Errorf("%+v", o)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"korr/cmd/internal/cli"
 	"korr/ros/master"
 	"korr/ros/msgs"
 	"korr/ros/names"
@@ -12,7 +13,7 @@ import (
 
 // serve is a ROS node until ctx ends.
 func (o *simOptions) serve(ctx context.Context) (err error) {
-	n, err := o.rosNames(msgs.SimNode)
+	n, err := o.ROSNames(msgs.SimNode)
 	if err != nil {
 		return err
 	}
@@ -23,7 +24,7 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
 	}
-	if err := o.rosParams(ctx, n, o.wait); err != nil {
+	if err := o.ROSParams(ctx, n, o.wait); err != nil {
 		return err
 	}
 	env, err := o.newArm(o.condition())
@@ -32,14 +33,14 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, env.Close()) }()
 	s, err := simnode.New(ctx, simnode.Config{
-		Names: n, Env: env, LockStep: o.lockStep, Hz: o.hz, Seed: o.cfg.Seed, Wait: o.wait, Logger: o.log,
+		Names: n, Env: env, LockStep: o.lockStep, Hz: o.hz, Seed: o.Config.Seed, Wait: o.wait, Logger: o.Log,
 	})
 	if err != nil {
 		return err
 	}
-	o.log.Info("simulator is up", "node", n.Node, "master", n.MasterURI, "task", o.cfg.Sim.Task, "lock_step", o.lockStep)
-	err = o.nodeEnd(s.Run(ctx))
-	o.log.Info("simulator stopped", "steps", s.Steps())
+	o.Log.Info("simulator is up", "node", n.Node, "master", n.MasterURI, "task", o.Config.Sim.Task, "lock_step", o.lockStep)
+	err = o.NodeEnd(s.Run(ctx))
+	o.Log.Info("simulator stopped", "steps", s.Steps())
 	return errors.Join(err, s.Close())
 }
 
@@ -47,12 +48,12 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 func startMaster(a *app, n *names.Names) (*master.Master, error) {
 	addr, err := names.MasterAddress(n.MasterURI)
 	if err != nil {
-		return nil, &codedError{exitUsage, err}
+		return nil, cli.Usage(err)
 	}
-	m, err := master.Start(master.Config{Addr: addr, Logger: a.log})
+	m, err := master.Start(master.Config{Addr: addr, Logger: a.Log})
 	if err != nil {
 		return nil, err
 	}
-	a.log.Info("ROS master", "uri", m.URI())
+	a.Log.Info("ROS master", "uri", m.URI())
 	return m, nil
 }

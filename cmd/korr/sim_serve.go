@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/sim"
 	"korr/sim/action"
 	"korr/sim/mujoco"
@@ -34,7 +35,7 @@ trust. The settings of sim.*, domain.* and disturb.* apply.`,
 		Example: `  korr sim serve --listen unix:/tmp/korr.sock
   korr sim serve --listen tcp:127.0.0.1:5555 --task lamp --action-form delta-quat --envs 16
   korr sim serve --listen tcp::0 --json --set domain.mass=0.8,1.2 --set disturb.part_position=0.001`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSimServe(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -58,39 +59,39 @@ type simServeResult struct {
 func runSimServe(ctx context.Context, o *simServeOptions) error {
 	form, err := action.ParseForm(o.form)
 	if err != nil {
-		return &codedError{exitUsage, err}
+		return cli.Usage(err)
 	}
 	if o.envs < 1 || o.maxEnvs < o.envs || o.maxEnvs > 1<<16-1 || o.clients < 1 {
-		return usageErrorf("--envs %d --max-envs %d --max-clients %d: use 1 <= envs <= max-envs <= 65535 and at least one client", o.envs, o.maxEnvs, o.clients)
+		return cli.UsageErrorf("--envs %d --max-envs %d --max-clients %d: use 1 <= envs <= max-envs <= 65535 and at least one client", o.envs, o.maxEnvs, o.clients)
 	}
-	print, err := mujoco.Fingerprint(o.cfg.Sim.Task) // fails now rather than at the first client
+	print, err := mujoco.Fingerprint(o.Config.Sim.Task) // fails now rather than at the first client
 	if err != nil {
 		return err
 	}
 	low, high := form.Bounds()
 	s, err := serve.New(serve.Config{
 		Open: func() (sim.Env, error) { return o.newEnvTaking(form) }, Form: form.String(), Low: low, High: high, Fingerprint: print,
-		Envs: o.envs, MaxEnvs: o.maxEnvs, MaxConns: o.clients, Workers: o.workers(), Log: o.log,
+		Envs: o.envs, MaxEnvs: o.maxEnvs, MaxConns: o.clients, Workers: o.workers(), Log: o.Log,
 	})
 	if err != nil {
 		return err
 	}
 	l, err := serve.Listen(o.listen)
 	if err != nil {
-		return &codedError{exitUsage, err}
+		return cli.Usage(err)
 	}
 	if !serve.Loopback(l) {
-		o.log.Warn("other machines can reach the simulator, and the protocol has no authentication", "address", serve.Address(l))
+		o.Log.Warn("other machines can reach the simulator, and the protocol has no authentication", "address", serve.Address(l))
 	}
-	r := simServeResult{"korr.sim.serve/1", serve.Address(l), o.cfg.Sim.Task, form.String()}
-	say := func() error { return o.printf("%s\n", r.Address) }
-	if o.json {
-		say = func() error { return o.printJSON(r) }
+	r := simServeResult{"korr.sim.serve/1", serve.Address(l), o.Config.Sim.Task, form.String()}
+	say := func() error { return o.Printf("%s\n", r.Address) }
+	if o.JSON {
+		say = func() error { return o.PrintJSON(r) }
 	}
 	if err := say(); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	o.log.Info("simulator is served", "address", r.Address, "task", r.Task, "action_form", r.Form)
+	o.Log.Info("simulator is served", "address", r.Address, "task", r.Task, "action_form", r.Form)
 	return errors.Join(s.Serve(ctx, l), context.Cause(ctx))
 }
 

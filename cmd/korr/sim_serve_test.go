@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"korr/cmd/internal/cli"
 	"korr/sim"
 	"korr/sim/mujoco"
 	"korr/sim/serve"
@@ -29,7 +30,7 @@ func TestSimServe(t *testing.T) {
 		"--set", "domain.mass=0.5,0.6", "--set", "disturb.part_position=0.01",
 	}
 	go func() {
-		code <- execute(ctx, args, &streams{in: nil, out: w, err: io.Discard})
+		code <- cli.Execute(ctx, "korr", newRoot, args, &cli.Streams{In: nil, Out: w, Err: io.Discard})
 		w.Close()
 	}()
 	var served simServeResult
@@ -61,9 +62,9 @@ func TestSimServe(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	cancel(errInterrupted)
-	if got := <-code; got != exitInterrupted {
-		t.Errorf("exit code %d, want %d", got, exitInterrupted)
+	cancel(cli.ErrInterrupted)
+	if got := <-code; got != cli.ExitInterrupted {
+		t.Errorf("exit code %d, want %d", got, cli.ExitInterrupted)
 	}
 }
 
@@ -72,7 +73,7 @@ func TestSimServeRefuses(t *testing.T) {
 		{"--action-form", "euler"}, {"--listen", "somewhere"}, {"--envs", "0"}, {"--envs", "9", "--max-envs", "8"}, {"--task", "sofa"}, {"x:=1"},
 	} {
 		out := io.Discard
-		if got := execute(context.Background(), append([]string{"sim", "serve", "--quiet"}, args...), &streams{out: out, err: out}); got == exitOK {
+		if got := cli.Execute(context.Background(), "korr", newRoot, append([]string{"sim", "serve", "--quiet"}, args...), &cli.Streams{Out: out, Err: out}); got == cli.ExitOK {
 			t.Errorf("%v: served", args)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"korr/cmd/internal/cli"
 	"korr/residual"
 	"korr/sim"
 	"korr/sim/view"
@@ -31,23 +32,23 @@ func (v *viewOptions) given() bool { return v.addr != "" }
 func (v *viewOptions) check() error {
 	switch {
 	case !v.given() && (v.replay != "" || v.paused || v.episode != 0):
-		return usageErrorf("--replay, --episode and --paused need --view host:port")
+		return cli.UsageErrorf("--replay, --episode and --paused need --view host:port")
 	case v.episode != 0 && v.replay == "":
-		return usageErrorf("--episode needs --replay; --seed names the episode of a simulation")
+		return cli.UsageErrorf("--episode needs --replay; --seed names the episode of a simulation")
 	}
 	return nil
 }
 
 // watch serves the live view until ctx ends.
 func (o *simOptions) watch(ctx context.Context) error {
-	cfg := view.Config{Seed: o.cfg.Seed, Paused: o.view.paused, Episode: o.view.episode, Logger: o.log}
+	cfg := view.Config{Seed: o.Config.Seed, Paused: o.view.paused, Episode: o.view.episode, Logger: o.Log}
 	if o.view.replay != "" {
 		lib, err := findRecordings(o.view.replay)
 		if err != nil {
-			return &codedError{exitUsage, err}
+			return cli.Usage(err)
 		}
 		if n := lib.list[0].Episodes; o.view.episode < 0 || o.view.episode >= n {
-			return usageErrorf("--episode %d: %s has %d episodes", o.view.episode, lib.dirs[0], n)
+			return cli.UsageErrorf("--episode %d: %s has %d episodes", o.view.episode, lib.dirs[0], n)
 		}
 		cfg.Library, cfg.Replay = lib, true
 	}
@@ -60,14 +61,14 @@ func (o *simOptions) watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := view.Listen(o.view.addr, session, o.log)
+	server, err := view.Listen(o.view.addr, session, o.Log)
 	if err != nil {
-		return &codedError{exitUsage, errors.Join(err, session.Close())}
+		return cli.Usage(errors.Join(err, session.Close()))
 	}
-	if err := o.printf("%s\n", server.URL()); err != nil {
+	if err := o.Printf("%s\n", server.URL()); err != nil {
 		return err
 	}
-	o.log.Info("open the page in a browser; Ctrl-C ends it", "url", server.URL())
+	o.Log.Info("open the page in a browser; Ctrl-C ends it", "url", server.URL())
 	return server.Run(ctx)
 }
 

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"korr/cmd/internal/cli"
 )
 
 var viewerPicture = flag.String("viewer-picture", "", "write the picture of docs/viewer.md to this file")
@@ -25,12 +27,13 @@ func startView(t *testing.T, args ...string) string {
 	out, in := io.Pipe()
 	done := make(chan int, 1)
 	go func() {
-		done <- execute(ctx, append([]string{"sim", "--quiet", "--view", "127.0.0.1:0"}, args...), &streams{in: strings.NewReader(""), out: in, err: os.Stderr})
+		full := append([]string{"sim", "--quiet", "--view", "127.0.0.1:0"}, args...)
+		done <- cli.Execute(ctx, "korr", newRoot, full, &cli.Streams{In: strings.NewReader(""), Out: in, Err: os.Stderr})
 		_ = in.Close()
 	}()
 	t.Cleanup(func() {
-		cancel(errInterrupted)
-		if code := <-done; code != exitInterrupted && code != 0 {
+		cancel(cli.ErrInterrupted)
+		if code := <-done; code != cli.ExitInterrupted && code != 0 {
 			t.Errorf("korr sim --view ended with code %d", code)
 		}
 	})
@@ -171,7 +174,7 @@ func TestViewUsage(t *testing.T) {
 		"host:port":        {"--view", "8080"},
 		"holds no LeRobot": {"--view", "127.0.0.1:0", "--replay", t.TempDir()},
 	} {
-		if out := korr(t, append([]string{"sim"}, args...)...); out.code != exitUsage || !strings.Contains(out.err, words) {
+		if out := korr(t, append([]string{"sim"}, args...)...); out.code != cli.ExitUsage || !strings.Contains(out.err, words) {
 			t.Errorf("%v: code %d, %q", args, out.code, out.err)
 		}
 	}

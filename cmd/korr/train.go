@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/train/dataset"
 	"korr/train/run"
 )
@@ -16,7 +17,7 @@ func newCmdTrain(a *app) *cobra.Command {
 		Short: "train a base policy, a Koopman model or a residual into a run folder",
 		Long: `Training runs offline into a folder: config.yaml (the resolved settings), metrics.jsonl and checkpoints. The order is
 collect, train base, train koopman, train residual.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainCache(a), newCmdTrainKoopman(a), newCmdTrainResidual(a), newCmdTrainSweep(a))
@@ -31,21 +32,21 @@ type trainOptions struct {
 
 func (o *trainOptions) addFlags(cmd *cobra.Command, out string) {
 	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it")
-	setKey(cmd.Flags(), "data", "demos")
+	cli.SetKey(cmd.Flags(), "data", "demos")
 	cmd.Flags().StringVar(&o.runDir, "out", out, "run `folder` to create")
 }
 
 // demonstrations reads --data and checks that it is of the task.
 func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
-	if o.cfg.Demos == "" {
-		return nil, usageErrorf("--data is missing: name a folder that korr collect wrote")
+	if o.Config.Demos == "" {
+		return nil, cli.UsageErrorf("--data is missing: name a folder that korr collect wrote")
 	}
-	d, err := dataset.Read(o.cfg.Demos)
+	d, err := dataset.Read(o.Config.Demos)
 	if err != nil {
 		return nil, err
 	}
-	if d.Info.Task != o.cfg.Sim.Task {
-		return nil, usageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=%s)", o.cfg.Demos, d.Info.Task, o.cfg.Sim.Task, d.Info.Task)
+	if d.Info.Task != o.Config.Sim.Task {
+		return nil, cli.UsageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=%s)", o.Config.Demos, d.Info.Task, o.Config.Sim.Task, d.Info.Task)
 	}
 	return d, nil
 }
@@ -62,13 +63,13 @@ func (o *trainOptions) folder() (*run.Folder, *run.Recorder, error) {
 
 // create makes the run folder with the resolved settings.
 func (o *trainOptions) create() (*run.Folder, error) {
-	config, err := o.cfg.YAML()
+	config, err := o.Config.YAML()
 	if err != nil {
 		return nil, err
 	}
 	f, err := run.Create(o.runDir, config)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, &codedError{exitUsage, err}
+		return nil, cli.Usage(err)
 	}
 	return f, err
 }

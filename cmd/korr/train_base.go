@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/basepolicy"
+	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/internal/tensorfile"
 	"korr/train/dataset"
@@ -36,7 +37,7 @@ An interrupted diffusion run saves its state; --resume goes on from there, with 
 		Example: `  korr train base --data runs/demos
   korr train base --preset diffusion --data runs/demos --out runs/diffusion
   korr train base --resume --out runs/diffusion`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainBase(cmd.Context(), o) },
 	}
 	o.addFlags(cmd, "runs/base")
@@ -46,7 +47,7 @@ An interrupted diffusion run saves its state; --resume goes on from there, with 
 	f.String("prediction", "epsilon", "what a diffusion network outputs: epsilon, sample or v")
 	f.String("sampler", "", "how a diffusion policy draws chunks: ddim, ddpm or dpm++[:steps=N,eta=X,warm=none|consistent|published,warm_step=K]")
 	for _, name := range []string{"arch", "steps", "prediction", "sampler"} {
-		setKey(f, name, "base."+name)
+		cli.SetKey(f, name, "base."+name)
 	}
 	f.BoolVar(&o.resume, "resume", false, "go on with the diffusion run in --out")
 	return cmd
@@ -74,7 +75,7 @@ func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, metrics.Close()) }()
-	if strings.HasPrefix(o.cfg.Base.Arch, diffusionPrefix) {
+	if strings.HasPrefix(o.Config.Base.Arch, diffusionPrefix) {
 		return runTrainDiffusion(ctx, o, data, folder, metrics)
 	}
 	return runTrainCloning(ctx, o, data, folder, metrics)
@@ -85,17 +86,17 @@ func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 func (o *trainBaseOptions) reopen() (*run.Folder, int, error) {
 	f, err := run.Open(o.runDir)
 	if err != nil {
-		return nil, 0, &codedError{exitUsage, err}
+		return nil, 0, cli.Usage(err)
 	}
-	if o.configFile != "" || o.preset != "" {
-		return nil, 0, usageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
+	if o.ConfigFile != "" || o.Preset != "" {
+		return nil, 0, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
 	}
-	o.cfg, err = configs.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.overrides, Environ: o.environ})
+	o.Config, err = configs.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ})
 	if err != nil {
 		return nil, 0, err
 	}
-	if !strings.HasPrefix(o.cfg.Base.Arch, diffusionPrefix) {
-		return nil, 0, usageErrorf("--resume: a run of %s, a minute's work, keeps no state: start it again", o.cfg.Base.Arch)
+	if !strings.HasPrefix(o.Config.Base.Arch, diffusionPrefix) {
+		return nil, 0, cli.UsageErrorf("--resume: a run of %s, a minute's work, keeps no state: start it again", o.Config.Base.Arch)
 	}
 	step := 0
 	if state, err := tensorfile.Read(f.Checkpoint(imitation.StateName)); err == nil {
@@ -105,11 +106,11 @@ func (o *trainBaseOptions) reopen() (*run.Folder, int, error) {
 }
 
 func runTrainCloning(ctx context.Context, o *trainBaseOptions, data *dataset.Dataset, folder *run.Folder, metrics *run.Recorder) error {
-	b := o.cfg.Base
+	b := o.Config.Base
 	p := o.progress("train base", "steps", b.Steps)
 	var last imitation.Report
 	var recordErr error
-	c := imitationConfig(o.cfg, o.workers())
+	c := imitationConfig(o.Config, o.workers())
 	c.Progress = func(r imitation.Report) {
 		last = r
 		p.set(r.Step, b.Steps, fmt.Sprintf("loss %.4f", r.Loss))
@@ -129,10 +130,10 @@ func runTrainCloning(ctx context.Context, o *trainBaseOptions, data *dataset.Dat
 	}
 	took := p.finish(fmt.Sprintf("%d steps, loss %.4f", last.Step, last.Loss))
 	r := trainResult{trainSchema, "base", folder.Dir(), path, last.Step, last.Loss, took.Seconds()}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s\n", path)
+	return o.Printf("%s\n", path)
 }
 
 // imitationConfig is the trainer's form of the settings.

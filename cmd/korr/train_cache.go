@@ -9,6 +9,7 @@ import (
 	"korr/basepolicy"
 	"korr/basepolicy/cache"
 	"korr/basepolicy/diffusion"
+	"korr/cmd/internal/cli"
 	"korr/residual"
 )
 
@@ -31,7 +32,7 @@ func newCmdTrainCache(a *app) *cobra.Command {
 which rule forecasts which action dimensions, bac when each part of a transformer is computed. The other methods need no calibration; the last
 --cache named becomes the checkpoint's own, whatever the method. base.sampler (--set) replaces the checkpoint's sampler too.`,
 		Example: `  korr train cache --policy runs/diffusion/checkpoints/base.safetensors --data runs/demos --cache hyca:n=3 --out runs/hyca.safetensors`,
-		Args:    noArgs,
+		Args:    cli.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return runTrainCache(o) },
 	}
 	f := cmd.Flags()
@@ -40,13 +41,13 @@ which rule forecasts which action dimensions, bac when each part of a transforme
 	f.StringArrayVar(&o.caches, "cache", nil, "method to calibrate or choose, `NAME[:key=value,...]`; may be repeated")
 	f.IntVar(&o.runs, "runs", 64, "full runs to look at")
 	f.String("data", "", "`folder` of demonstrations, as korr collect writes it")
-	setKey(f, "data", "demos")
+	cli.SetKey(f, "data", "demos")
 	return cmd
 }
 
 func runTrainCache(o *trainCacheOptions) error {
 	if o.policy == "" || len(o.caches) == 0 {
-		return usageErrorf("--policy and --cache are missing: name a checkpoint and what to calibrate")
+		return cli.UsageErrorf("--policy and --cache are missing: name a checkpoint and what to calibrate")
 	}
 	p, err := o.loadPolicy(o.policy)
 	if err != nil {
@@ -54,13 +55,13 @@ func runTrainCache(o *trainCacheOptions) error {
 	}
 	d, ok := p.Base.(*diffusion.Policy)
 	if !ok {
-		return usageErrorf("%s is no diffusion policy: there are no network calls to save", o.policy)
+		return cli.UsageErrorf("%s is no diffusion policy: there are no network calls to save", o.policy)
 	}
 	var obs []float32
 	for _, text := range o.caches {
 		c, err := cache.Parse(text)
 		if err != nil {
-			return &codedError{exitUsage, err}
+			return cli.Usage(err)
 		}
 		if c.Calibrated() {
 			if obs == nil {
@@ -68,7 +69,7 @@ func runTrainCache(o *trainCacheOptions) error {
 					return err
 				}
 			}
-			k, err := d.Calibrate(c, obs, o.cfg.Seed)
+			k, err := d.Calibrate(c, obs, o.Config.Seed)
 			if err != nil {
 				return err
 			}
@@ -78,7 +79,7 @@ func runTrainCache(o *trainCacheOptions) error {
 		}
 		d.Cache = c
 		if err := d.Validate(); err != nil {
-			return &codedError{exitUsage, err}
+			return cli.Usage(err)
 		}
 	}
 	if o.out == "" {
@@ -89,14 +90,14 @@ func runTrainCache(o *trainCacheOptions) error {
 	} else {
 		err = p.Save(o.out)
 	}
-	return errors.Join(err, o.printf("%s: cache %s\n", o.out, d.Cache))
+	return errors.Join(err, o.Printf("%s: cache %s\n", o.out, d.Cache))
 }
 
 func (o *trainCacheOptions) printCalibration(k cache.Calibration) error {
 	if k.Names != nil {
-		return o.printf("%s: rules of the action dimensions %v\n", k.Cache, k.Names)
+		return o.Printf("%s: rules of the action dimensions %v\n", k.Cache, k.Names)
 	}
-	return o.printf("%s: mean relative error of what the parts keep %.3f\n", k.Cache, k.Error)
+	return o.Printf("%s: mean relative error of what the parts keep %.3f\n", k.Cache, k.Error)
 }
 
 // demonstrated returns n normalised observations, evenly over the demonstrations.
@@ -106,7 +107,7 @@ func (o *trainOptions) demonstrated(d *diffusion.Policy, n int) ([]float32, erro
 		return nil, err
 	}
 	if data.Info.ObsDim() != d.Obs.RawDim() {
-		return nil, usageErrorf("the demonstrations in %s have observations of %d values, the policy reads %d", o.cfg.Demos, data.Info.ObsDim(), d.Obs.RawDim())
+		return nil, cli.UsageErrorf("the demonstrations in %s have observations of %d values, the policy reads %d", o.Config.Demos, data.Info.ObsDim(), d.Obs.RawDim())
 	}
 	rows, raw := data.ObsRows(), d.Obs.RawDim()
 	frames := len(rows) / raw

@@ -9,6 +9,7 @@ import (
 	"korr/basepolicy"
 	"korr/basepolicy/cache"
 	"korr/basepolicy/diffusion"
+	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/residual"
 	"korr/train/dataset"
@@ -21,9 +22,9 @@ const diffusionPrefix = "diffusion-"
 
 // runTrainDiffusion trains a diffusion policy, or goes on with one.
 func runTrainDiffusion(ctx context.Context, o *trainBaseOptions, data *dataset.Dataset, folder *run.Folder, metrics *run.Recorder) error {
-	c, err := diffusionConfig(o.cfg, o.workers())
+	c, err := diffusionConfig(o.Config, o.workers())
 	if err != nil {
-		return &codedError{exitUsage, err}
+		return cli.Usage(err)
 	}
 	p := o.progress("train base", "steps", c.Steps)
 	var last imitation.Report
@@ -42,7 +43,7 @@ func runTrainDiffusion(ctx context.Context, o *trainBaseOptions, data *dataset.D
 	}
 	policy, err := imitation.TrainDiffusion(ctx, data, c)
 	if ctx.Err() != nil {
-		o.log.Warn("interrupted: the state is saved", "resume", "korr train base --resume --out "+o.runDir)
+		o.Log.Warn("interrupted: the state is saved", "resume", "korr train base --resume --out "+o.runDir)
 	}
 	if err = errors.Join(err, recordErr); err != nil {
 		return err
@@ -53,10 +54,10 @@ func runTrainDiffusion(ctx context.Context, o *trainBaseOptions, data *dataset.D
 	}
 	took := p.finish(fmt.Sprintf("%d steps, loss %.4f", c.Steps, last.Loss))
 	r := trainResult{trainSchema, "base", folder.Dir(), path, c.Steps, last.Loss, took.Seconds()}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s\n", path)
+	return o.Printf("%s\n", path)
 }
 
 // diffusionConfig is the trainer's form of the settings.

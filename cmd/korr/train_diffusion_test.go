@@ -11,6 +11,7 @@ import (
 	"korr/basepolicy"
 	"korr/basepolicy/cache"
 	"korr/basepolicy/diffusion"
+	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/residual"
 )
@@ -39,23 +40,23 @@ func TestDiffusionPipeline(t *testing.T) {
 		}
 	}
 	arch := configs.Archs()[1]
-	if again := korr(t, "train", "base", "--resume", "--quiet", "--out", out(arch)); again.code != exitOK {
+	if again := korr(t, "train", "base", "--resume", "--quiet", "--out", out(arch)); again.code != cli.ExitOK {
 		t.Errorf("resume of a finished run: %+v", again)
 	}
-	if again := korr(t, "train", "base", "--resume", "--quiet", "--out", out(arch), "--set", "base.lr=0.1"); again.code != exitFailure || !strings.Contains(again.err, "other settings") {
+	if again := korr(t, "train", "base", "--resume", "--quiet", "--out", out(arch), "--set", "base.lr=0.1"); again.code != cli.ExitFailure || !strings.Contains(again.err, "other settings") {
 		t.Errorf("resume with another learning rate: %+v", again)
 	}
 	base := filepath.Join(out(arch), "checkpoints", "base.safetensors")
 	ok(t, append([]string{"eval", "--policy", base, "--episodes", "1", "--perturb", "off", "--set", "base.sampler=dpm++:steps=3,warm=none"}, tiny...)...)
 	compareCaches(t, dir, base, demos)
-	if o := korr(t, append([]string{"eval", "--policy", base, "--episodes", "1", "--quiet", "--set", "base.sampler=ddim:steps=500"}, tiny...)...); o.code != exitUsage {
+	if o := korr(t, append([]string{"eval", "--policy", base, "--episodes", "1", "--quiet", "--set", "base.sampler=ddim:steps=500"}, tiny...)...); o.code != cli.ExitUsage {
 		t.Errorf("a sampler of 500 of 100 steps: %+v", o)
 	}
 	residual := strings.TrimSpace(ok(t, append([]string{"train", "residual", "--method", "resip", "--data", demos, "--base", base, "--out", out("resip"), "--steps", "120"}, tiny...)...))
 	if o := ok(t, "inspect", residual); !strings.Contains(o, "base.net.input.weight") {
 		t.Errorf("inspect lacks the denoiser:\n%s", o)
 	}
-	if o := korr(t, "train", "base", "--resume", "--quiet", "--out", filepath.Join(dir, "nowhere")); o.code != exitUsage {
+	if o := korr(t, "train", "base", "--resume", "--quiet", "--out", filepath.Join(dir, "nowhere")); o.code != cli.ExitUsage {
 		t.Errorf("resume of nothing: %+v", o)
 	}
 }

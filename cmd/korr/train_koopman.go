@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/koopman"
 )
 
@@ -32,16 +33,16 @@ func newCmdTrainKoopman(a *app) *cobra.Command {
 		Long: `Fits z' = A z + B u on lifted observations, or z' = (A + g N) z + B u with the gripper's command g (koopman.bilinear): a
 least-squares start, then multi-step training with the spectral radius bounded. With koopman.rollouts it first plays the base policy with exploration noise and learns from that too. Prints the n-step error on held-out demonstrations and the time of a forecast beside persistence, DMDc and a nonlinear
 network.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainKoopman(cmd.Context(), o) },
 	}
 	o.addFlags(cmd, "runs/koopman")
 	f := cmd.Flags()
 	f.String("base", "base", "base policy whose normalisers to use: a checkpoint or shipped weights")
-	setKey(f, "base", "koopman.base")
+	cli.SetKey(f, "base", "koopman.base")
 	f.StringVar(&o.plot, "plot", "", "draw the prediction errors into this .png or .svg `file`")
 	f.Int("steps", 3000, "optimiser steps")
-	setKey(f, "steps", "koopman.steps")
+	cli.SetKey(f, "steps", "koopman.steps")
 	return cmd
 }
 
@@ -62,12 +63,12 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, metrics.Close()) }()
-	c := o.cfg.Koopman
+	c := o.Config.Koopman
 	p := o.progress("train koopman", "steps", c.Steps)
 	const every = 25
 	var mean, loss float64
 	var recordErr error
-	m, scores, err := fitAndScore(ctx, k, c, o.cfg.Seed, func(step int, l float64) {
+	m, scores, err := fitAndScore(ctx, k, c, o.Config.Seed, func(step int, l float64) {
 		mean += l / every
 		if (step+1)%every == 0 {
 			loss, mean = mean, 0
@@ -107,20 +108,20 @@ func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 			return err
 		}
 	}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	for _, on := range scorings {
 		scores := on.of(r.Scores)
 		if len(scores) == 0 {
 			continue
 		}
-		if err := o.printf("\n%s\n\n", on.caption); err != nil {
+		if err := o.Printf("\n%s\n\n", on.caption); err != nil {
 			return err
 		}
-		if err := scoreTable(scores).WriteText(o.out); err != nil {
+		if err := scoreTable(scores).WriteText(o.Out); err != nil {
 			return err
 		}
 	}
-	return o.printf("\nspectral radius %.6f\n%s\n", r.SpectralRadius, r.Checkpoint)
+	return o.Printf("\nspectral radius %.6f\n%s\n", r.SpectralRadius, r.Checkpoint)
 }

@@ -26,7 +26,7 @@ const memberFolder = "member-"
 // runTrainMembers trains residual.members policies from seeds of their own, each with its share of the steps and in a folder of its
 // own, side by side on the processors there are, and keeps the average of them.
 func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.Folder) error {
-	n, total := o.cfg.Residual.Members, o.cfg.Residual.Steps
+	n, total := o.Config.Residual.Members, o.Config.Residual.Steps
 	in, err := o.inputs()
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.F
 	if err != nil {
 		return err
 	}
-	p := o.progress(fmt.Sprintf("train %s, %d members", o.cfg.Residual.Method, n), "steps", total)
+	p := o.progress(fmt.Sprintf("train %s, %d members", o.Config.Residual.Method, n), "steps", total)
 	var mu sync.Mutex
 	done, steps, success, loss := 0, make([]int, n), make([]float64, n), make([]float64, n)
 	policies := make([]*residual.Policy, n)
@@ -59,7 +59,7 @@ func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.F
 	}
 	err = g.Wait()
 	if ctx.Err() != nil {
-		o.log.Warn("interrupted: the state is saved", "resume", "korr train residual --resume --out "+o.runDir)
+		o.Log.Warn("interrupted: the state is saved", "resume", "korr train residual --resume --out "+o.runDir)
 	}
 	if err != nil {
 		return errors.Join(err, record.Close())
@@ -74,18 +74,18 @@ func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.F
 		return err
 	}
 	took := p.finish(fmt.Sprintf("%d steps", total))
-	return o.result(trainResult{trainSchema, o.cfg.Residual.Method, folder.Dir(), path, total, floats.Sum(loss) / float64(n), took.Seconds()})
+	return o.result(trainResult{trainSchema, o.Config.Residual.Method, folder.Dir(), path, total, floats.Sum(loss) / float64(n), took.Seconds()})
 }
 
 // member trains member k, or goes on with it; one that made all its steps is read.
 func (o *trainResidualOptions) member(ctx context.Context, in td3.Inputs, k int, report func(td3.Report)) (*residual.Policy, error) {
-	sub, config := *o.app, *o.cfg
+	config := *o.Config
 	n := config.Residual.Members
 	config.Seed += uint64(memberSeed * k)
 	config.Residual.Members, config.Residual.Steps = 1, config.Residual.Steps/n
 	config.Sim.Workers = max(1, o.workers()/n)
-	sub.cfg = &config
-	m := &trainResidualOptions{trainOptions: trainOptions{app: &sub, runDir: filepath.Join(o.runDir, memberFolder+strconv.Itoa(k+1))}, engine: o.engine}
+	dir := filepath.Join(o.runDir, memberFolder+strconv.Itoa(k+1))
+	m := &trainResidualOptions{trainOptions: trainOptions{app: o.with(&config), runDir: dir}, engine: o.engine}
 	folder, err := run.Open(m.runDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

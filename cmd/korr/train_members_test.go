@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/residual"
 )
 
@@ -77,7 +78,7 @@ func TestMembers(t *testing.T) {
 		t.Errorf("resumed as a longer run it has made %s steps", p.Meta["environment_steps"])
 	}
 	o := korr(t, "train", "residual", "--algorithm", "ppo", "--set", "residual.members=2", "--out", filepath.Join(dir, "ppo"))
-	if o.code != exitUsage || !strings.Contains(o.err, "residual.members") {
+	if o.code != cli.ExitUsage || !strings.Contains(o.err, "residual.members") {
 		t.Errorf("ppo with members: %+v", o)
 	}
 }

@@ -23,7 +23,7 @@ const (
 
 // runTrainPPO trains the residual on policy, from the inputs that TD3 starts from.
 func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folder, in td3.Inputs) error {
-	c := ppoConfig(o.cfg, o.workers())
+	c := ppoConfig(o.Config, o.workers())
 	perIteration := c.Envs * c.NumSteps
 	p := o.progress("train "+c.Method, "steps", c.Iterations*perIteration)
 	var last map[string]float64
@@ -34,7 +34,7 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 	}
 	policy, err := ppo.Train(ctx, c, ppo.Inputs{
 		Engine: engine,
-		NewEnv: in.NewEnv, Base: in.Base, Koopman: in.Koopman, Features: in.Features, Demos: in.Demos, Run: folder, Log: o.log,
+		NewEnv: in.NewEnv, Base: in.Base, Koopman: in.Koopman, Features: in.Features, Demos: in.Demos, Run: folder, Log: o.Log,
 		Progress: func(iteration int, values map[string]float64) {
 			last = values
 			if v, ok := values["success"]; ok {
@@ -52,10 +52,10 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 	}
 	took := p.finish(strings.TrimSuffix(fmt.Sprintf("%d steps, %s", c.Iterations*perIteration, note), ", "))
 	r := trainResult{trainSchema, c.Method, folder.Dir(), path, c.Iterations * perIteration, last["value_loss"], took.Seconds()}
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s\n", path)
+	return o.Printf("%s\n", path)
 }
 
 // ppoConfig is the trainer's form of the settings: whole iterations, at least one.

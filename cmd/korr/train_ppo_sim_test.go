@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/residual"
 )
 
@@ -15,17 +16,17 @@ func TestTrainPPO(t *testing.T) {
 	o := korr(t, "train", "residual", "--algorithm", "ppo", "--steps", "30", "--out", out, "--json", "--quiet",
 		"--set", "residual.envs=2", "--set", "ppo.num_steps=15", "--set", "ppo.update_epochs=2")
 	var r trainResult
-	if o.code == exitOK {
+	if o.code == cli.ExitOK {
 		decodeOne(t, o.out, &r)
 	}
-	if o.code != exitOK || r.Kind != "korr" || r.Steps != 30 {
+	if o.code != cli.ExitOK || r.Kind != "korr" || r.Steps != 30 {
 		t.Fatalf("%+v", o)
 	}
 	p, err := residual.Load(r.Checkpoint, nil)
 	if err != nil || p.Squash != residual.Linear || p.Meta["trainer"] != "ppo" {
 		t.Errorf("%v, %+v", err, p)
 	}
-	if o := korr(t, "train", "residual", "--algorithm", "ppo", "--resume", "--out", out); o.code != exitUsage {
+	if o := korr(t, "train", "residual", "--algorithm", "ppo", "--resume", "--out", out); o.code != cli.ExitUsage {
 		t.Errorf("%+v", o)
 	}
 }

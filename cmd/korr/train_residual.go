@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/koopman"
 	"korr/residual"
@@ -47,7 +48,7 @@ averaged: they err in different episodes.
 An interrupted run saves its state; --resume goes on from there, with the settings of the run folder.`,
 		Example: `  korr train residual --method korr --data runs/demos --out runs/korr
   korr train residual --resume --out runs/korr`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainResidual(cmd.Context(), o) },
 	}
 	o.addFlags(cmd, "runs/residual")
@@ -58,10 +59,10 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	f.String("koopman", "koopman", "where korr's model starts: a checkpoint or shipped weights")
 	f.Int("steps", 200_000, "environment steps")
 	for _, name := range []string{"algorithm", "method", "base", "koopman", "steps"} {
-		setKey(f, name, "residual."+name)
+		cli.SetKey(f, name, "residual."+name)
 	}
 	f.String("cache", "", cacheUsage)
-	setKey(f, "cache", "base.cache")
+	cli.SetKey(f, "cache", "base.cache")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out")
 	f.StringVar(&o.engine, "engine", engineNative, "what differentiates ppo's losses: native (gradients by hand) or gorgonia (slower; holds every intermediate result of a batch)")
 	return cmd
@@ -69,29 +70,29 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 
 func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if o.engine != engineNative && o.engine != engineGorgonia {
-		return usageErrorf("--engine %s: want %s or %s", o.engine, engineNative, engineGorgonia)
+		return cli.UsageErrorf("--engine %s: want %s or %s", o.engine, engineNative, engineGorgonia)
 	}
-	if o.engine == engineGorgonia && o.cfg.Residual.Algorithm != ppoName {
-		return usageErrorf("--engine %s trains with --algorithm %s only", o.engine, ppoName)
+	if o.engine == engineGorgonia && o.Config.Residual.Algorithm != ppoName {
+		return cli.UsageErrorf("--engine %s trains with --algorithm %s only", o.engine, ppoName)
 	}
 	folder, err := o.open()
 	if err != nil {
 		return err
 	}
-	if o.cfg.Residual.Algorithm == ppoName && o.resume {
-		return usageErrorf("--resume: a ppo run cannot be resumed")
+	if o.Config.Residual.Algorithm == ppoName && o.resume {
+		return cli.UsageErrorf("--resume: a ppo run cannot be resumed")
 	}
-	if o.cfg.Residual.Members > 1 {
+	if o.Config.Residual.Members > 1 {
 		return runTrainMembers(ctx, o, folder)
 	}
 	in, err := o.inputs()
 	if err != nil {
 		return err
 	}
-	if o.cfg.Residual.Algorithm == ppoName {
+	if o.Config.Residual.Algorithm == ppoName {
 		return runTrainPPO(ctx, o, folder, in)
 	}
-	c := o.cfg.Residual
+	c := o.Config.Residual
 	p := o.progress("train "+c.Method, "steps", c.Steps)
 	last := map[string]float64{}
 	in.Progress = func(r td3.Report) {
@@ -109,7 +110,7 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	}
 	_, err = o.trainTD3(ctx, folder, in)
 	if ctx.Err() != nil {
-		o.log.Warn("interrupted: the state is saved", "resume", "korr train residual --resume --out "+o.runDir)
+		o.Log.Warn("interrupted: the state is saved", "resume", "korr train residual --resume --out "+o.runDir)
 	}
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 // trainTD3 trains into the folder, or goes on with what is there, and saves the policy.
 func (o *trainResidualOptions) trainTD3(ctx context.Context, folder *run.Folder, in td3.Inputs) (*residual.Policy, error) {
 	in.Run, in.Resume = folder, o.resume
-	policy, err := td3.Train(ctx, td3Config(o.cfg, o.workers()), in)
+	policy, err := td3.Train(ctx, td3Config(o.Config, o.workers()), in)
 	if err != nil {
 		return nil, err
 	}
@@ -130,10 +131,10 @@ func (o *trainResidualOptions) trainTD3(ctx context.Context, folder *run.Folder,
 
 // result prints what was trained.
 func (o *trainResidualOptions) result(r trainResult) error {
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
-	return o.printf("%s\n", r.Checkpoint)
+	return o.Printf("%s\n", r.Checkpoint)
 }
 
 // open creates the run folder, or opens it and takes its settings, over which only the command line's stand.
@@ -143,37 +144,37 @@ func (o *trainResidualOptions) open() (*run.Folder, error) {
 	}
 	f, err := run.Open(o.runDir)
 	if err != nil {
-		return nil, &codedError{exitUsage, err}
+		return nil, cli.Usage(err)
 	}
-	if o.configFile != "" || o.preset != "" {
-		return nil, usageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
+	if o.ConfigFile != "" || o.Preset != "" {
+		return nil, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
 	}
-	o.cfg, err = configs.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.overrides, Environ: o.environ})
+	o.Config, err = configs.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ})
 	return f, err
 }
 
 // inputs loads the parts that training starts from.
 func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
-	in := td3.Inputs{Log: o.log, NewEnv: o.trainingEnv}
-	base, err := o.loadPolicy(o.cfg.Residual.Base)
+	in := td3.Inputs{Log: o.Log, NewEnv: o.trainingEnv}
+	base, err := o.loadPolicy(o.Config.Residual.Base)
 	if err != nil {
 		return in, err
 	}
 	in.Base = base.Base
-	if t, _ := trigger(o.cfg.Residual); o.cfg.Residual.Method == td3.KORR || t.Reaction == residual.ReplanNow {
-		if in.Koopman, err = o.loadKoopman(o.cfg.Residual.Koopman); err != nil {
+	if t, _ := trigger(o.Config.Residual); o.Config.Residual.Method == td3.KORR || t.Reaction == residual.ReplanNow {
+		if in.Koopman, err = o.loadKoopman(o.Config.Residual.Koopman); err != nil {
 			return in, err
 		}
 	}
-	task, err := sim.TaskByName(o.cfg.Sim.Task)
+	task, err := sim.TaskByName(o.Config.Sim.Task)
 	if err != nil {
-		return in, &codedError{exitUsage, err}
+		return in, cli.Usage(err)
 	}
 	in.Engaged = task.Engaged
-	if o.cfg.Residual.Features {
+	if o.Config.Residual.Features {
 		in.Features = func() residual.Features { return task.NewFeatures() }
 	}
-	if o.cfg.Demos == "" {
+	if o.Config.Demos == "" {
 		return in, nil
 	}
 	data, err := o.demonstrations()
@@ -186,7 +187,7 @@ func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
 
 // trainingEnv makes environment i of a run: those that collect are dealt residual.pushes, those that evaluate have sim.perturb.
 func (o *trainResidualOptions) trainingEnv(i int) (sim.Env, error) {
-	c, r := o.condition(), o.cfg.Residual
+	c, r := o.condition(), o.Config.Residual
 	if len(r.Pushes) > 0 && i < r.Envs {
 		c.Perturb = r.Pushes[i%len(r.Pushes)]
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/internal/atomicfile"
 	"korr/residual"
@@ -67,23 +68,23 @@ or episodes that were not asked for before are played.
 A variant is a name (` + strings.Join(variantNames(), ", ") + `) or is defined by --define 'NAME key=value key=value'.`,
 		Example: `  korr train sweep --preset one_leg --data runs/demos --variants resip,korr,published --seeds 1-5 --set residual.steps=300000
   korr train sweep --preset one_leg --data runs/demos --variants resip,big --define 'big residual.method=resip residual.critics=5'`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSweep(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.String("data", "", "`folder` of demonstrations, as korr collect writes it")
-	setKey(f, "data", "demos")
+	cli.SetKey(f, "data", "demos")
 	f.StringVar(&o.out, "out", "runs/sweep", "`folder` of the run folders and of table.txt")
 	f.StringSliceVar(&o.variants, "variants", []string{"resip", "korr"}, "names of the variants")
 	f.StringArrayVar(&o.define, "define", nil, "a variant: `NAME key=value ...`; may be repeated")
 	f.StringVar(&o.seeds, "seeds", "1-3", "training seeds: `FROM-TO` or a list")
 	f.StringVar(&o.reference, "reference", "resip", "variant to compare with")
 	f.Int("steps", 200_000, "environment steps of each training")
-	setKey(f, "steps", "residual.steps")
+	cli.SetKey(f, "steps", "residual.steps")
 	f.Int("episodes", 20, "episodes of each condition, for each training")
-	setKey(f, "episodes", "eval.episodes")
+	cli.SetKey(f, "episodes", "eval.episodes")
 	f.StringSlice("randomness", []string{"low"}, "initial randomness of the evaluation: low, med, high, or several")
-	setKey(f, "randomness", "eval.randomness")
+	cli.SetKey(f, "randomness", "eval.randomness")
 	f.Float64SliceVar(&o.perturb, "perturb", []float64{0, 1}, "strengths of the pushes in the evaluation; 0 = none, 1 = as published")
 	f.Uint64Var(&o.evalSeed, "eval-seed", 1, "seed of the evaluation's episodes")
 	return cmd
@@ -115,7 +116,7 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 				return fmt.Errorf("sweep: %s, seed %d: %w", v.name, seed, err)
 			}
 			cells = append(cells, *c)
-			o.log.Info("finished", "variant", v.name, "seed", seed, "cells", fmt.Sprintf("%d/%d", len(cells), len(seeds)*len(variants)))
+			o.Log.Info("finished", "variant", v.name, "seed", seed, "cells", fmt.Sprintf("%d/%d", len(cells), len(seeds)*len(variants)))
 			var text strings.Builder
 			if err := o.write(&text, cells); err != nil {
 				return err
@@ -125,13 +126,13 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 			}
 		}
 	}
-	if o.json {
-		return o.printJSON(struct {
+	if o.JSON {
+		return o.PrintJSON(struct {
 			Schema string      `json:"schema"`
 			Cells  []sweepCell `json:"cells"`
 		}{"korr.sweep/1", cells})
 	}
-	return o.write(o.app.out, cells)
+	return o.write(o.app.Out, cells)
 }
 
 // variant is a name and the settings behind it.
@@ -149,7 +150,7 @@ func (o *sweepOptions) resolve() ([]variant, error) {
 	for _, d := range o.define {
 		words := strings.Fields(d)
 		if len(words) < 2 || strings.ContainsAny(words[0], "=/") {
-			return nil, usageErrorf("--define %q: want NAME key=value ...", d)
+			return nil, cli.UsageErrorf("--define %q: want NAME key=value ...", d)
 		}
 		known[words[0]] = words[1:]
 	}
@@ -157,7 +158,7 @@ func (o *sweepOptions) resolve() ([]variant, error) {
 	for _, name := range o.variants {
 		s, ok := known[name]
 		if !ok {
-			return nil, usageErrorf("--variants: %q is none of %s and no --define", name, strings.Join(variantNames(), ", "))
+			return nil, cli.UsageErrorf("--variants: %q is none of %s and no --define", name, strings.Join(variantNames(), ", "))
 		}
 		out = append(out, variant{name, s})
 	}
@@ -175,7 +176,7 @@ func parseSeeds(text string) ([]uint64, error) {
 		a, err := strconv.ParseUint(from, 10, 63)
 		b, err2 := strconv.ParseUint(to, 10, 63)
 		if err != nil || err2 != nil || b < a || b-a > 1000 {
-			return nil, usageErrorf("--seeds %q: want FROM-TO or a list of numbers", text)
+			return nil, cli.UsageErrorf("--seeds %q: want FROM-TO or a list of numbers", text)
 		}
 		for s := a; s <= b; s++ {
 			out = append(out, s)
@@ -186,9 +187,9 @@ func parseSeeds(text string) ([]uint64, error) {
 
 // conditions are those of the evaluation.
 func (o *sweepOptions) conditions() (out []eval.Condition) {
-	for _, level := range o.cfg.Eval.Randomness {
+	for _, level := range o.Config.Eval.Randomness {
 		for _, strength := range o.perturb {
-			out = append(out, eval.Condition{Task: o.cfg.Sim.Task, Randomness: level, Perturb: strength})
+			out = append(out, eval.Condition{Task: o.Config.Sim.Task, Randomness: level, Perturb: strength})
 		}
 	}
 	return out
@@ -198,20 +199,20 @@ func (o *sweepOptions) conditions() (out []eval.Condition) {
 func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweepCell, error) {
 	dir := filepath.Join(o.out, fmt.Sprintf("%s-%d", v.name, seed))
 	done := filepath.Join(dir, "cell.json")
-	sub := *o.app
-	sub.overrides = append(slices.Clone(o.overrides), v.settings...)
-	sub.overrides = append(sub.overrides, fmt.Sprintf("seed=%d", seed))
+	sub := o.with(nil)
+	sub.Overrides = append(slices.Clone(o.Overrides), v.settings...)
+	sub.Overrides = append(sub.Overrides, fmt.Sprintf("seed=%d", seed))
 	var err error
-	if sub.cfg, err = configs.Load(configs.Options{Preset: o.preset, File: o.configFile, Set: sub.overrides, Environ: o.environ}); err != nil {
+	if sub.Config, err = configs.Load(configs.Options{Preset: o.Preset, File: o.ConfigFile, Set: sub.Overrides, Environ: o.Environ}); err != nil {
 		return nil, err
 	}
-	want := sweepCell{Variant: v.name, Settings: v.settings, Seed: seed, Steps: sub.cfg.Residual.Steps, EvalSeed: o.evalSeed}
+	want := sweepCell{Variant: v.name, Settings: v.settings, Seed: seed, Steps: sub.Config.Residual.Steps, EvalSeed: o.evalSeed}
 	c, err := readCell(done, want)
 	if err != nil {
 		return nil, err
 	}
 	if c == nil {
-		if err := o.train(ctx, &sub, dir); err != nil {
+		if err := o.train(ctx, sub, dir); err != nil {
 			return nil, err
 		}
 		want.Seconds = trainedSeconds(dir)
@@ -219,14 +220,14 @@ func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweep
 	}
 	var missing []eval.Condition
 	for _, cond := range o.conditions() {
-		if _, played := c.result(cond, sub.cfg.Eval.Episodes); !played {
+		if _, played := c.result(cond, sub.Config.Eval.Episodes); !played {
 			missing = append(missing, cond)
 		}
 	}
 	if len(missing) == 0 {
 		return c, nil
 	}
-	played, err := o.evaluate(ctx, &sub, filepath.Join(dir, "checkpoints", "policy.safetensors"), missing)
+	played, err := o.evaluate(ctx, sub, filepath.Join(dir, "checkpoints", "policy.safetensors"), missing)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +253,7 @@ func readCell(path string, want sweepCell) (*sweepCell, error) {
 		return nil, fmt.Errorf("%s: %w: delete it to evaluate again", path, err)
 	}
 	if c.Steps != want.Steps || c.EvalSeed != want.EvalSeed || !slices.Equal(c.Settings, want.Settings) {
-		return nil, usageErrorf("%s is of other settings: choose another --out, or delete the folder", path)
+		return nil, cli.UsageErrorf("%s is of other settings: choose another --out, or delete the folder", path)
 	}
 	return &c, nil
 }
@@ -264,11 +265,11 @@ func (o *sweepOptions) train(ctx context.Context, sub *app, dir string) error {
 	}
 	_, err := os.Stat(filepath.Join(dir, "config.yaml"))
 	t := &trainResidualOptions{trainOptions: trainOptions{app: sub, runDir: dir}, resume: err == nil, engine: engineNative}
-	streams := *sub.streams
-	streams.out = io.Discard
-	sub.streams = &streams
+	streams := *sub.Streams
+	streams.Out = io.Discard
+	sub.Streams = &streams
 	if t.resume { // the settings are those of the folder
-		sub.configFile, sub.preset = "", ""
+		sub.ConfigFile, sub.Preset = "", ""
 	}
 	return runTrainResidual(ctx, t)
 }
@@ -300,7 +301,7 @@ func (o *sweepOptions) evaluate(ctx context.Context, sub *app, path string, cond
 		return nil, err
 	}
 	spec := eval.Spec{
-		Conditions: conditions, Episodes: sub.cfg.Eval.Episodes, Seed: o.evalSeed, Workers: sub.workers(), Open: eval.InProcess(sub.newEnv),
+		Conditions: conditions, Episodes: sub.Config.Eval.Episodes, Seed: o.evalSeed, Workers: sub.workers(), Open: eval.InProcess(sub.newEnv),
 		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) { return newController(p, task) }}},
 	}
 	played, err := eval.Evaluate(ctx, spec)

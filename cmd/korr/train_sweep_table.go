@@ -65,7 +65,7 @@ func (o *sweepOptions) write(w io.Writer, cells []sweepCell) error {
 			{Name: "95 % interval", Right: true},
 		}}
 		for _, name := range o.variants {
-			t.Rows = append(t.Rows, sweepRow(cells, name, o.reference, cond, o.cfg.Eval.Episodes))
+			t.Rows = append(t.Rows, sweepRow(cells, name, o.reference, cond, o.Config.Eval.Episodes))
 		}
 		if _, err := fmt.Fprintf(w, "%s, pushes %g\n\n", cond.Randomness, cond.Perturb); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/train/eval"
 )
@@ -52,7 +53,7 @@ func TestSweep(t *testing.T) {
 	if again := ok(t, append(cells, "--perturb", "1")...); !strings.Contains(again, "pushes 1") || !strings.Contains(table, again) {
 		t.Errorf("a condition played before:\n%s\nnot in\n%s", again, table)
 	}
-	if o := korr(t, append(args, "--steps", "200")...); o.code == exitOK || !strings.Contains(o.err, "other settings") {
+	if o := korr(t, append(args, "--steps", "200")...); o.code == cli.ExitOK || !strings.Contains(o.err, "other settings") {
 		t.Errorf("%+v", o)
 	}
 }
@@ -68,7 +69,7 @@ func TestSweepRefuses(t *testing.T) {
 		{[]string{"--seeds", "x"}, "--seeds"},
 	} {
 		o := korr(t, append([]string{"train", "sweep", "--out", t.TempDir()}, c.args...)...)
-		if o.code != exitUsage || !strings.Contains(o.err, c.want) {
+		if o.code != cli.ExitUsage || !strings.Contains(o.err, c.want) {
 			t.Errorf("%v: %+v", c.args, o)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/residual"
 	"korr/train/imitation"
@@ -72,13 +73,13 @@ func TestTrainRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"train", "base"}, exitUsage, "--data is missing"},
-		{[]string{"train", "fly"}, exitUsage, `no verb "fly"`},
-		{[]string{"train", "base", "--data", filepath.Join(dir, "none")}, exitFailure, "none"},
-		{[]string{"train", "residual", "--method", "magic"}, exitUsage, "residual.method"},
-		{[]string{"train", "residual", "--out", taken}, exitUsage, "resume that run or choose another folder"},
-		{[]string{"train", "residual", "--resume", "--out", dir}, exitUsage, "no run was started there"},
-		{[]string{"train", "residual", "--resume", "--preset", "quick", "--out", taken}, exitUsage, "leave --config and --preset out"},
+		{[]string{"train", "base"}, cli.ExitUsage, "--data is missing"},
+		{[]string{"train", "fly"}, cli.ExitUsage, `no verb "fly"`},
+		{[]string{"train", "base", "--data", filepath.Join(dir, "none")}, cli.ExitFailure, "none"},
+		{[]string{"train", "residual", "--method", "magic"}, cli.ExitUsage, "residual.method"},
+		{[]string{"train", "residual", "--out", taken}, cli.ExitUsage, "resume that run or choose another folder"},
+		{[]string{"train", "residual", "--resume", "--out", dir}, cli.ExitUsage, "no run was started there"},
+		{[]string{"train", "residual", "--resume", "--preset", "quick", "--out", taken}, cli.ExitUsage, "leave --config and --preset out"},
 	} {
 		o := korr(t, c.args...)
 		if o.code != c.code || !strings.Contains(o.err, c.want) || o.out != "" {

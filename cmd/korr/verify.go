@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/report"
 	"korr/train/verify"
 )
@@ -26,7 +27,7 @@ func newCmdVerify(a *app) *cobra.Command {
 losses, gradients, optimiser steps, LQR, advantages, rotations, the diffusion denoiser and its sampler, and the actions of a
 checkpoint in the published layout, which is imported and exported again. Sizes are read off the files. Prints the error of every tensor
 (largest difference over largest value); exits with 3 when one exceeds its tolerance or cannot be computed.`,
-		Args: oneArg("a folder of reference numbers"),
+		Args: cli.OneArg("a folder of reference numbers"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.dir = args[0]
 			return runVerify(o)
@@ -42,20 +43,20 @@ func runVerify(o *verifyOptions) error {
 		return err
 	}
 	if len(r.Absent) > 0 {
-		o.log.Warn("reference files that are not there were not checked", "files", strings.Join(r.Absent, " "))
+		o.Log.Warn("reference files that are not there were not checked", "files", strings.Join(r.Absent, " "))
 	}
 	if len(r.Unknown) > 0 {
-		o.log.Warn("files that are no references were not checked", "files", strings.Join(r.Unknown, " "))
+		o.Log.Warn("files that are no references were not checked", "files", strings.Join(r.Unknown, " "))
 	}
-	if o.json {
-		err = o.printJSON(r)
+	if o.JSON {
+		err = o.PrintJSON(r)
 	} else {
 		err = o.printVerify(r)
 	}
 	if err != nil || r.Passed {
 		return err
 	}
-	return gateErrorf("verify: %s", verdict(r))
+	return cli.GateErrorf("verify: %s", verdict(r))
 }
 
 // verdict counts the failed checks.
@@ -82,17 +83,17 @@ func (o *verifyOptions) printVerify(r *verify.Report) error {
 		}
 		t.Add(c.File, c.Quantity, size, bound, okOrMiss(c.OK), c.Note)
 	}
-	if err := t.WriteText(o.out); err != nil {
+	if err := t.WriteText(o.Out); err != nil {
 		return err
 	}
-	if err := o.printf("\n"); err != nil {
+	if err := o.Printf("\n"); err != nil {
 		return err
 	}
-	if err := fileTable(r).WriteText(o.out); err != nil {
+	if err := fileTable(r).WriteText(o.Out); err != nil {
 		return err
 	}
 	if r.Passed {
-		return o.printf("\nAll %d checks passed.\n", len(r.Checks))
+		return o.Printf("\nAll %d checks passed.\n", len(r.Checks))
 	}
 	return nil
 }

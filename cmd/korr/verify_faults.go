@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/atomicfile"
 	"korr/ros/faults"
 	"korr/ros/msgs"
@@ -34,7 +35,7 @@ installed, Debian's rosmaster. Exits with 3 when a fault takes more than three c
 outside the limits, or when a recovery fails.`,
 		Example: `  korr verify faults
   korr verify faults --only clock --trials 1 --json`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runVerifyFaults(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -45,17 +46,17 @@ outside the limits, or when a recovery fails.`,
 	f.StringSliceVar(&o.masters, "masters", nil, "embedded, rosmaster; empty = both")
 	f.StringVar(&o.out, "out", "", "write the page docs/faults.md to this `file`")
 	cmd.AddCommand(newCmdFaultsPart(a, "arm", "the toy arm", func(ctx context.Context) error {
-		n, err := a.rosNames(msgs.SimNode)
+		n, err := a.ROSNames(msgs.SimNode)
 		if err != nil {
 			return err
 		}
-		return faults.ServeArm(ctx, n, a.cfg.Seed, a.log)
+		return faults.ServeArm(ctx, n, a.Config.Seed, a.Log)
 	}), newCmdFaultsPart(a, "relay", "the arm's controller", func(ctx context.Context) error {
-		n, err := a.rosNames("relay")
+		n, err := a.ROSNames("relay")
 		if err != nil {
 			return err
 		}
-		return faults.ServeRelay(ctx, n, a.log)
+		return faults.ServeRelay(ctx, n, a.Log)
 	}))
 	return cmd
 }
@@ -63,7 +64,7 @@ outside the limits, or when a recovery fails.`,
 // newCmdFaultsPart is a process of the matrix.
 func newCmdFaultsPart(_ *app, name, what string, run func(context.Context) error) *cobra.Command {
 	return &cobra.Command{
-		Use: name, Short: what, Hidden: true, Args: noArgs, Annotations: rosAnnotation,
+		Use: name, Short: what, Hidden: true, Args: cli.NoArgs, Annotations: cli.ROSAnnotation,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context()) },
 	}
 }
@@ -74,11 +75,11 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 		return err
 	}
 	if o.trials < 1 || o.rate < 1 || o.rate > 1000 {
-		return usageErrorf("--trials %d --rate %g: take at least one trial, and 1 to 1000 control steps per second", o.trials, o.rate)
+		return cli.UsageErrorf("--trials %d --rate %g: take at least one trial, and 1 to 1000 control steps per second", o.trials, o.rate)
 	}
 	for _, m := range o.masters {
 		if m != faults.Embedded && m != faults.Rosmaster {
-			return usageErrorf("--masters %s: take %s, %s or both", m, faults.Embedded, faults.Rosmaster)
+			return cli.UsageErrorf("--masters %s: take %s, %s or both", m, faults.Embedded, faults.Rosmaster)
 		}
 	}
 	part := func(name string) []string { return []string{self, "verify", "faults", name, "--log-format", "json"} }
@@ -97,10 +98,10 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 			return err
 		}
 	}
-	if o.json {
-		err = o.printJSON(r)
+	if o.JSON {
+		err = o.PrintJSON(r)
 	} else {
-		err = r.WriteText(o.app.out)
+		err = r.WriteText(o.app.Out)
 	}
 	if err != nil || r.Passed {
 		return err
@@ -111,5 +112,5 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 			failed++
 		}
 	}
-	return gateErrorf("verify faults: %d of %d rows failed", failed, len(r.Rows))
+	return cli.GateErrorf("verify faults: %d of %d rows failed", failed, len(r.Rows))
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/spf13/cobra"
+
+	"korr/cmd/internal/cli"
 )
 
 // loopOptions are the flags of verify loop.
@@ -40,7 +42,7 @@ time it counts missed deadlines, and control steps without an action because a c
 number of goroutines grew by more than --growth (the least of the last third over the least of the second).`,
 		Example: `  korr verify loop --minutes 10
   korr verify loop --lock-step --ticks 36000 --json`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runVerifyLoop(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -92,7 +94,7 @@ func runVerifyLoop(ctx context.Context, o *loopOptions) error {
 	}
 	uri := "http://" + addrs[0]
 	common := []string{"--quiet"}
-	for _, kv := range o.overrides {
+	for _, kv := range o.Overrides {
 		common = append(common, "--set", kv)
 	}
 	simulator, run := []string{"sim", "--ros", "--master"}, []string{"run", "--yes", "--wait", "--json", "--metrics", addrs[1]}
@@ -241,7 +243,7 @@ func (o *loopOptions) judgeLoop(r *loopResult, complaint string) error {
 		}
 	} else {
 		const start = 10 // s, until the first command at the latest
-		r.Expected = int((60*o.minutes - start) * o.cfg.Run.RateHz)
+		r.Expected = int((60*o.minutes - start) * o.Config.Run.RateHz)
 		if r.Missed > 0 {
 			why = append(why, fmt.Sprintf("%d deadlines were missed, at most %d in a row", r.Missed, r.InARow))
 		}
@@ -259,15 +261,15 @@ func (o *loopOptions) judgeLoop(r *loopResult, complaint string) error {
 	if err := o.printLoop(r); err != nil || r.Passed {
 		return err
 	}
-	return gateErrorf("verify loop: %s", strings.Join(why, "; "))
+	return cli.GateErrorf("verify loop: %s", strings.Join(why, "; "))
 }
 
 func (o *loopOptions) printLoop(r *loopResult) error {
-	if o.json {
-		return o.printJSON(r)
+	if o.JSON {
+		return o.PrintJSON(r)
 	}
 	if r.Jitter != nil {
-		if err := o.printf("jitter   p50/p99/max  %v\n", *r.Jitter); err != nil {
+		if err := o.Printf("jitter   p50/p99/max  %v\n", *r.Jitter); err != nil {
 			return err
 		}
 	}
@@ -279,7 +281,7 @@ func (o *loopOptions) printLoop(r *loopResult) error {
 		most.Resident, most.Heap = max(most.Resident, m.Resident), max(most.Heap, m.Heap)
 		most.Threads, most.Goroutines = max(most.Threads, m.Threads), max(most.Goroutines, m.Goroutines)
 	}
-	return o.printf("latency  p50/p99/max  %v\n%d commands in %.0f s (at least %d), %d deadlines missed, at most %d in a row\n"+
+	return o.Printf("latency  p50/p99/max  %v\n%d commands in %.0f s (at least %d), %d deadlines missed, at most %d in a row\n"+
 		"at most %.0f MiB resident (growth %.1f %%), %.1f MiB heap (%.1f %%), %.0f goroutines (%.1f %%), %.0f threads\n",
 		r.Latency, r.Commands, r.Seconds, r.Expected, r.Missed, r.InARow, most.Resident/(1<<20), 100*r.Growth, most.Heap/(1<<20), 100*r.Heap,
 		most.Goroutines, 100*r.Routines, most.Threads)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
 	"korr/train/verify"
 )
@@ -29,7 +30,7 @@ func references(t *testing.T) string {
 func TestVerify(t *testing.T) {
 	dir := references(t)
 	o := korr(t, "verify", dir)
-	if o.code != exitOK || !strings.HasSuffix(o.out, "All 36 checks passed.\n") || !strings.Contains(o.err, "korr.safetensors") {
+	if o.code != cli.ExitOK || !strings.HasSuffix(o.out, "All 36 checks passed.\n") || !strings.Contains(o.err, "korr.safetensors") {
 		t.Fatalf("code %d, stderr %q, stdout\n%s", o.code, o.err, o.out)
 	}
 	path := filepath.Join(dir, "gae.safetensors")
@@ -42,13 +43,13 @@ func TestVerify(t *testing.T) {
 	if err := tensorfile.Write(path, f); err != nil {
 		t.Fatal(err)
 	}
-	if o := korr(t, "verify", "--quiet", dir); o.code != exitGate || !strings.Contains(o.err, "1 of 36 checks failed") || !strings.Contains(o.out, "FAILED") {
+	if o := korr(t, "verify", "--quiet", dir); o.code != cli.ExitGate || !strings.Contains(o.err, "1 of 36 checks failed") || !strings.Contains(o.out, "FAILED") {
 		t.Errorf("a wrong number: code %d, stderr %q, stdout\n%s", o.code, o.err, o.out)
 	}
 	o = korr(t, "verify", "--json", dir)
 	var r verify.Report
 	decodeOne(t, o.out, &r)
-	if o.code != exitGate || r.Schema != "korr.verify/1" || r.Passed || len(r.Checks) != 36 {
+	if o.code != cli.ExitGate || r.Schema != "korr.verify/1" || r.Passed || len(r.Checks) != 36 {
 		t.Errorf("code %d, %+v", o.code, r)
 	}
 	for _, c := range r.Checks {
@@ -64,9 +65,9 @@ func TestVerifyRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"verify"}, exitUsage, "wants one argument"},
-		{[]string{"verify", "nowhere"}, exitFailure, "no such file"},
-		{[]string{"verify", t.TempDir()}, exitFailure, "no reference files"},
+		{[]string{"verify"}, cli.ExitUsage, "wants one argument"},
+		{[]string{"verify", "nowhere"}, cli.ExitFailure, "no such file"},
+		{[]string{"verify", t.TempDir()}, cli.ExitFailure, "no reference files"},
 	} {
 		if o := korr(t, c.args...); o.code != c.code || !strings.Contains(o.err, c.want) || o.out != "" {
 			t.Errorf("%v: %+v", c.args, o)

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -17,7 +17,8 @@ import (
 // takesROS annotates the commands that take ROS arguments (name:=value).
 const takesROS = "korr_takes_ros_arguments"
 
-var rosAnnotation = map[string]string{takesROS: "yes"}
+// ROSAnnotation marks a command that takes ROS arguments.
+var ROSAnnotation = map[string]string{takesROS: "yes"}
 
 // splitROS takes the ROS arguments out of a command line, before the flags are parsed: roslaunch appends them.
 func splitROS(args []string) (ros, rest []string) {
@@ -31,23 +32,23 @@ func splitROS(args []string) (ros, rest []string) {
 	return ros, rest
 }
 
-// rosNames is the identity of a node: the ROS arguments win over the environment, and run.master over ROS_MASTER_URI.
-func (a *app) rosNames(node string) (*names.Names, error) {
-	args := a.rosArgs
-	if a.cfg.Run.Master != "" {
-		args = append([]string{"__master:=" + a.cfg.Run.Master}, args...)
+// ROSNames is the identity of a node: the ROS arguments win over the environment, and run.master over ROS_MASTER_URI.
+func (a *App) ROSNames(node string) (*names.Names, error) {
+	args := a.ROSArgs
+	if a.Config.Run.Master != "" {
+		args = append([]string{"__master:=" + a.Config.Run.Master}, args...)
 	}
 	n, _, err := names.Parse(node, args, a.getenv)
 	if err != nil {
-		return nil, &codedError{exitUsage, err}
+		return nil, Usage(err)
 	}
 	return n, nil
 }
 
-// rosParams lets the node's private parameters, of the command line (_sim/task:=lamp) or of a launch file, change
+// ROSParams lets the node's private parameters, of the command line (_sim/task:=lamp) or of a launch file, change
 // settings: above files and environment, below flags. A parameter that is no setting is an error.
 // wait retries until there is a master.
-func (a *app) rosParams(ctx context.Context, n *names.Names, wait bool) error {
+func (a *App) ROSParams(ctx context.Context, n *names.Names, wait bool) error {
 	tree, err := node.PrivateParams(ctx, n)
 	for none := (*node.MasterError)(nil); wait && errors.As(err, &none); tree, err = node.PrivateParams(ctx, n) {
 		select {
@@ -61,20 +62,20 @@ func (a *app) rosParams(ctx context.Context, n *names.Names, wait bool) error {
 	}
 	set := settings("", tree)
 	slices.Sort(set)
-	o := a.layers
+	o := a.Layers
 	o.Set = append(set, o.Set...)
 	cfg, err := configs.Load(o)
 	if err != nil {
 		return fmt.Errorf("private parameters of %s: %w", n.Node, err)
 	}
-	a.cfg, a.layers = cfg, o
+	a.Config, a.Layers = cfg, o
 	return nil
 }
 
-// nodeEnd is the error of a node that has ended: rosnode kill is no failure.
-func (a *app) nodeEnd(err error) error {
+// NodeEnd is the error of a node that has ended: rosnode kill is no failure.
+func (a *App) NodeEnd(err error) error {
 	if errors.Is(err, node.ErrShutdown) {
-		a.log.Info("told to shut down")
+		a.Log.Info("told to shut down")
 		return nil
 	}
 	return err
@@ -97,8 +98,8 @@ func settings(prefix string, tree map[string]any) (out []string) {
 }
 
 // getenv looks a variable up in the app's own environment.
-func (a *app) getenv(name string) string {
-	for _, kv := range a.environ {
+func (a *App) getenv(name string) string {
+	for _, kv := range a.Environ {
 		if k, v, _ := strings.Cut(kv, "="); k == name {
 			return v
 		}
