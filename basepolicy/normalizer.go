@@ -1,6 +1,7 @@
 package basepolicy
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -13,10 +14,7 @@ import (
 // [-ObsLimit, ObsLimit] before any network reads it.
 const ObsLimit = 3
 
-// MinRange is the extent below which FitNormalizer takes a dimension for
-// constant: 0.1 mm for a position, about 0.01 degrees for a rotation, far
-// below what demonstrations carry on purpose. Stretching such jitter over
-// [-1, 1] would turn it into the loudest input of the network.
+// MinRange is the extent below which a dimension without a floor counts as constant.
 const MinRange = 1e-4
 
 // Normalizer maps every dimension linearly from [Min, Max] to [-1, 1].
@@ -28,12 +26,18 @@ const MinRange = 1e-4
 type Normalizer struct {
 	Min, Max []float32 // of equal length Dim, Min < Max in every dimension
 	Poses    int       // trailing poses (position 3, quaternion x y z w) of a raw row read as position 3 and rotation 6D; 0 = rows as they are
+	Floors   Floors    // that were kept when it was fitted; Min and Max hold what they led to
 }
 
 // FitNormalizer returns the normalizer of rows, a flat row-major [n*dim] slice
 // in raw units. A constant dimension (extent below MinRange) gets min-1 and
 // max+1. It refuses an empty, ragged or not finite input.
 func FitNormalizer(rows []float32, dim int) (*Normalizer, error) {
+	return fit(rows, dim, nil)
+}
+
+// fit widens every dimension's extent about its middle to its floor; floors may be nil.
+func fit(rows []float32, dim int, floors []float32) (*Normalizer, error) {
 	if dim <= 0 || len(rows) == 0 || len(rows)%dim != 0 {
 		return nil, fmt.Errorf("fit normalizer: %d values are no rows of %d", len(rows), dim)
 	}
@@ -50,7 +54,11 @@ func FitNormalizer(rows []float32, dim int) (*Normalizer, error) {
 		n.Max[j] = max(n.Max[j], v)
 	}
 	for j := range dim {
-		if n.Max[j]-n.Min[j] < MinRange {
+		switch extent := n.Max[j] - n.Min[j]; {
+		case floors != nil && floors[j] > 0 && extent < floors[j]:
+			n.Min[j] -= (floors[j] - extent) / 2
+			n.Max[j] += (floors[j] - extent) / 2
+		case extent < MinRange:
 			n.Min[j]--
 			n.Max[j]++
 		}
@@ -75,8 +83,12 @@ const (
 
 // FitObsNormalizer returns the normalizer of raw observations, a flat
 // row-major [n*rawDim] slice whose rows end with so many part poses, rewritten
-// as 6D rotations; poses = 0 leaves rows as they are (the published form).
-func FitObsNormalizer(rows []float32, rawDim, poses int) (*Normalizer, error) {
+// as 6D rotations; poses = 0 leaves rows as they are (the published form). The
+// rows begin with the arm's state and end with poses; floors hold by kind of number.
+func FitObsNormalizer(rows []float32, rawDim, poses int, floors Floors) (*Normalizer, error) {
+	if err := floors.Validate(); err != nil {
+		return nil, fmt.Errorf("fit normalizer: %w", err)
+	}
 	if rawDim <= 0 || poses < 0 || poses*poseQuat > rawDim || len(rows)%rawDim != 0 {
 		return nil, fmt.Errorf("fit normalizer: %d values are no rows of %d with %d poses", len(rows), rawDim, poses)
 	}
@@ -85,11 +97,15 @@ func FitObsNormalizer(rows []float32, rawDim, poses int) (*Normalizer, error) {
 	for i := range len(rows) / rawDim {
 		widen(wide[i*dim:(i+1)*dim], rows[i*rawDim:(i+1)*rawDim], poses)
 	}
-	n, err := FitNormalizer(wide, dim)
+	poseDim := poseQuat
+	if poses > 0 {
+		poseDim = pose6D
+	}
+	n, err := fit(wide, dim, floors.each(dim, poseDim))
 	if err != nil {
 		return nil, err
 	}
-	n.Poses = poses
+	n.Poses, n.Floors = poses, floors
 	return n, nil
 }
 
@@ -155,6 +171,9 @@ func (n *Normalizer) Validate() error {
 	if len(n.Min) == 0 || len(n.Min) != len(n.Max) {
 		return fmt.Errorf("normalizer has %d minima and %d maxima", len(n.Min), len(n.Max))
 	}
+	if err := n.Floors.Validate(); err != nil {
+		return err
+	}
 	if n.Poses < 0 || n.Poses*pose6D > len(n.Min) {
 		return fmt.Errorf("normalizer of %d dimensions rewrites %d poses", len(n.Min), n.Poses)
 	}
@@ -167,10 +186,14 @@ func (n *Normalizer) Validate() error {
 }
 
 // SaveTo adds the tensors prefix+"min" and prefix+"max" to f, and to its
-// metadata how many poses are rewritten.
+// metadata how many poses are rewritten and the floors, if there are any.
 func (n *Normalizer) SaveTo(f *tensorfile.File, prefix string) {
 	if n.Poses > 0 {
 		f.SetMeta(prefix+"poses", strconv.Itoa(n.Poses))
+	}
+	if n.Floors != (Floors{}) {
+		text, _ := json.Marshal(n.Floors) // four finite numbers
+		f.SetMeta(prefix+"floors", string(text))
 	}
 	f.Add(prefix+"min", n.Min, len(n.Min))
 	f.Add(prefix+"max", n.Max, len(n.Max))
@@ -190,6 +213,11 @@ func LoadNormalizer(f *tensorfile.File, prefix string, dim int) (*Normalizer, er
 	if meta, ok := f.Meta[prefix+"poses"]; ok {
 		if n.Poses, err = strconv.Atoi(meta); err != nil {
 			return nil, fmt.Errorf("metadata %q: %w", prefix+"poses", err)
+		}
+	}
+	if meta, ok := f.Meta[prefix+"floors"]; ok {
+		if err := json.Unmarshal([]byte(meta), &n.Floors); err != nil {
+			return nil, fmt.Errorf("metadata %q: %w", prefix+"floors", err)
 		}
 	}
 	if err := n.Validate(); err != nil {

@@ -21,7 +21,7 @@ type Config struct {
 // Sim chooses the simulated task.
 type Sim struct {
 	Task       string  `yaml:"task"`       // furniture task, such as one_leg
-	Randomness string  `yaml:"randomness"` // low, med, high
+	Randomness string  `yaml:"randomness"` // low, med, high, mixed
 	Perturb    float64 `yaml:"perturb"`    // strength; 0 = off, 1 = as published
 	MaxSteps   int     `yaml:"max_steps"`  // control steps; 0 = the task's limit
 	Workers    int     `yaml:"workers"`    // parallel simulations; 0 = one per core
@@ -72,6 +72,9 @@ type Base struct {
 	WeightDecay float64 `yaml:"weight_decay"`
 	ValFraction float64 `yaml:"val_fraction"` // of the episodes
 	Quaternions bool    `yaml:"quaternions"`  // part rotations as quaternions, not 6D
+
+	Floors     []float64 `yaml:"floors"`      // least extents stretched to [-1, 1]: position, rotation, velocity, width
+	InputNoise float64   `yaml:"input_noise"` // m, on parts while training
 
 	// What only diffusion policies have.
 	Sampler         string  `yaml:"sampler"`  // NAME[:key=value,...]; empty: the default, or the checkpoint's own

@@ -61,7 +61,7 @@ func steps(path string, v []int) rule {
 func (c *Config) simRules() []rule {
 	return []rule{
 		{"sim.task", c.Sim.Task != "", "must name a task"},
-		oneOf("sim.randomness", c.Sim.Randomness, Randomness()...),
+		oneOf("sim.randomness", c.Sim.Randomness, append(Randomness(), "mixed")...),
 		atLeast("sim.perturb", c.Sim.Perturb, 0.0),
 		atLeast("sim.max_steps", c.Sim.MaxSteps, 0),
 		atLeast("sim.workers", c.Sim.Workers, 0),
@@ -99,6 +99,11 @@ func factors(path string, v []float64, low, high float64) rule {
 	return rule{path, ok, fmt.Sprintf("is %v, must be [least, largest] between %v and %v", v, low, high)}
 }
 
+func floors(path string, v []float64) rule {
+	ok := len(v) == 4 && slices.Min(v) >= 0 && slices.Max(v) <= 1000
+	return rule{path, ok, fmt.Sprintf("is %v, must be four extents from 0 to 1000: position, rotation, velocity, width", v)}
+}
+
 func (c *Config) trainRules() []rule {
 	b, k := c.Base, c.Koopman
 	return []rule{
@@ -126,6 +131,8 @@ func (c *Config) trainRules() []rule {
 		atLeast("base.batch", b.Batch, 1),
 		positive("base.lr", b.LR),
 		atLeast("base.weight_decay", b.WeightDecay, 0.0),
+		floors("base.floors", b.Floors),
+		within("base.input_noise", b.InputNoise, 0, 0.1),
 		within("base.val_fraction", b.ValFraction, 0, 0.9),
 		{"koopman.focus", !k.Focus || c.Residual.Features, "needs residual.features: without them nothing is left of the parts"},
 		atLeast("koopman.latent_dim", k.LatentDim, 1),

@@ -53,7 +53,7 @@ that hold an arm's state, its gripper, the parts and the commanded poses (docs/r
 	f.StringVar(&o.dir, "out", "runs/demos", "dataset `folder` to create")
 	f.Int("episodes", 50, "demonstrations to keep")
 	f.String("task", "one_leg", "furniture task")
-	f.String("randomness", "low", "initial randomness: low, med or high")
+	f.String("randomness", "low", "initial randomness: low, med, high or mixed")
 	cli.SetKey(f, "episodes", "collect.episodes")
 	cli.SetKey(f, "task", "sim.task")
 	cli.SetKey(f, "randomness", "sim.randomness")

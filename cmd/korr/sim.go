@@ -60,7 +60,7 @@ live in browsers, or recorded episodes (docs/viewer.md).`,
 // conditionFlags adds the flags of what is simulated.
 func conditionFlags(f *pflag.FlagSet) {
 	f.String("task", "one_leg", "furniture task")
-	f.String("randomness", "low", "initial randomness: low, med or high")
+	f.String("randomness", "low", "initial randomness: low, med, high or mixed")
 	f.Float64("perturb", 0, "strength of the pushes; 0 = none, 1 = as published")
 	cli.SetKey(f, "task", "sim.task")
 	cli.SetKey(f, "randomness", "sim.randomness")

@@ -141,6 +141,15 @@ func imitationConfig(c *configs.Config, workers int) imitation.Config {
 	b := c.Base
 	return imitation.Config{
 		Steps: b.Steps, Batch: b.Batch, LR: b.LR, WeightDecay: b.WeightDecay, Horizon: b.Horizon, Hidden: b.Hidden,
-		ValFraction: b.ValFraction, Quaternions: b.Quaternions, Seed: c.Seed, Shards: min(workers, b.Batch), ReportEvery: 100,
+		ValFraction: b.ValFraction, Observed: observed(b), Seed: c.Seed, Shards: min(workers, b.Batch), ReportEvery: 100,
+	}
+}
+
+// observed says how a base policy reads observations; the settings' floors are validated.
+func observed(b configs.Base) imitation.Observed {
+	f := b.Floors
+	return imitation.Observed{
+		Quaternions: b.Quaternions, InputNoise: b.InputNoise,
+		Floors: basepolicy.Floors{Position: f[0], Rotation: f[1], Velocity: f[2], Width: f[3]},
 	}
 }

@@ -84,7 +84,7 @@ func diffusionConfig(c *configs.Config, workers int) (imitation.DiffusionConfig,
 		Steps: b.Steps, Batch: b.Batch, LR: b.LR, WarmUp: b.WarmUp, WeightDecay: b.WeightDecay, GradClip: b.GradClip,
 		EMAPower: b.EMAPower, EMAMax: b.EMAMax, Network: net, Sampler: sampler,
 		Process:     diffusion.Process{Steps: b.DiffusionSteps, Schedule: b.Schedule, Prediction: b.Prediction, Clip: b.ClipSample},
-		ValFraction: b.ValFraction, Quaternions: b.Quaternions, Seed: c.Seed, Shards: min(workers, b.Batch),
+		ValFraction: b.ValFraction, Observed: observed(b), Seed: c.Seed, Shards: min(workers, b.Batch),
 		ReportEvery: 500, CheckpointEvery: b.CheckpointEvery,
 	}
 	return out, out.Validate()

@@ -18,7 +18,7 @@ import (
 // Config chooses what New builds.
 type Config struct {
 	Task       string         // "one_leg"
-	Randomness sim.Randomness // "" means low
+	Randomness sim.Randomness // "" means low; sim.Mixed draws one an episode
 	Perturb    float64        // strength of the random pushes during the episode; 0 is off, 1 the published strength
 	MaxSteps   int            // control steps until truncation; 0 means the task's limit
 	Hold       int            // control steps that success must last; 0 means the task's own (as published: one)
@@ -70,7 +70,7 @@ func (c *Config) resolve() (*sim.Task, sim.Level, error) {
 	if c.Randomness == "" {
 		c.Randomness = sim.Low
 	}
-	level, err := c.Randomness.Level()
+	level, err := c.Randomness.Of(0).Level()
 	if err != nil {
 		return nil, sim.Level{}, err
 	}

@@ -25,6 +25,9 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 	if len(obs) != e.spec.ObsDim {
 		return fmt.Errorf("observation buffer has %d values, want %d", len(obs), e.spec.ObsDim)
 	}
+	if level, err := e.cfg.Randomness.Of(episode).Level(); err == nil { // resolve refused an unknown one
+		e.level = level
+	}
 	rng := seed.Stream(episode, "sim/reset", 0)
 	e.pcg.Seed(seed.Hash(episode, "sim/push", 0), seed.Hash(episode, "sim/push", 1))
 	uniform := func(a float64) float64 { return a * (2*rng.Float64() - 1) }

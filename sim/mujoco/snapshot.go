@@ -16,7 +16,7 @@ import (
 )
 
 // Snapshot is everything the rest of an episode depends on: the physics and what was drawn of them, the
-// thread and controller states, the judge, the gripper and the stream of pushes. It belongs to the task it was taken from.
+// thread and controller states, the judge, the gripper, the level and the stream of pushes. It belongs to the task it was taken from.
 type Snapshot struct {
 	task   string
 	state  []float64
@@ -25,6 +25,7 @@ type Snapshot struct {
 	held   int
 	closed bool
 	live   bool
+	level  sim.Level
 	pcg    []byte
 	draw   *domain.Draw
 }
@@ -38,7 +39,7 @@ func (e *Env) Snapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, held: e.judge.Held(), closed: e.closed, live: e.live, pcg: pcg, draw: e.physics.draw}
+	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, held: e.judge.Held(), closed: e.closed, live: e.live, level: e.level, pcg: pcg, draw: e.physics.draw}
 	s.done = slices.Clone(e.judge.Done())
 	C.korr_get_state(e.s, (*C.double)(&s.state[0]))
 	return s, nil
@@ -64,7 +65,7 @@ func (e *Env) Restore(obs []float32, s *Snapshot) error {
 	C.korr_set_state(e.s, (*C.double)(&s.state[0]))
 	copy(e.judge.Done(), s.done)
 	e.judge.SetHeld(s.held)
-	e.steps, e.closed, e.live = s.steps, s.closed, s.live
+	e.steps, e.closed, e.live, e.level = s.steps, s.closed, s.live, s.level
 	e.observe(obs)
 	return nil
 }

@@ -3,7 +3,27 @@ package imitation
 import (
 	"fmt"
 	"time"
+
+	"korr/basepolicy"
 )
+
+// NoiseTurn is how many rad of rotation noise go with a metre of position noise: trackers are off by about 0.01 rad where
+// they are off by 1 mm.
+const NoiseTurn = 10
+
+// Observed says how a base policy reads observations.
+type Observed struct {
+	Quaternions bool              `json:"quaternions"` // read part rotations as quaternions, as published, instead of 6D
+	Floors      basepolicy.Floors `json:"floors"`      // least extents that are stretched to [-1, 1]
+	InputNoise  float64           `json:"input_noise"` // m, noise on the parts' positions while training, NoiseTurn times that on rotations
+}
+
+func (o Observed) validate() error {
+	if !(o.InputNoise >= 0 && o.InputNoise <= 0.1) {
+		return fmt.Errorf("imitation: input_noise %v m is outside [0, 0.1]", o.InputNoise)
+	}
+	return o.Floors.Validate()
+}
 
 // Config sets a training run.
 type Config struct {
@@ -14,9 +34,9 @@ type Config struct {
 	Horizon     int     `json:"horizon"`      // H, actions per chunk
 	Hidden      []int   `json:"hidden"`
 	ValFraction float64 `json:"val_fraction"` // share of episodes held out, 0 for none
-	Quaternions bool    `json:"quaternions"`  // read part rotations as quaternions, as published, instead of 6D
-	Seed        uint64  `json:"seed"`
-	Shards      int     `json:"shards"` // goroutines sharing a batch, at least 1
+	Observed
+	Seed   uint64 `json:"seed"`
+	Shards int    `json:"shards"` // goroutines sharing a batch, at least 1
 
 	ReportEvery int          `json:"-"` // steps between reports; the last step reports too
 	Progress    func(Report) `json:"-"` // may be nil
@@ -28,7 +48,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Steps: 4000, Batch: 256, LR: 1e-3, WeightDecay: 1e-4, Horizon: 32, Hidden: []int{384, 384, 384},
-		Shards: 2, ReportEvery: 100,
+		Observed: Observed{Floors: basepolicy.DefaultFloors()}, Shards: 2, ReportEvery: 100,
 	}
 }
 
@@ -44,7 +64,7 @@ func (c Config) Validate() error {
 	case c.Shards < 1 || c.Shards > c.Batch:
 		return fmt.Errorf("imitation: shards %d, want 1 to %d", c.Shards, c.Batch)
 	}
-	return nil
+	return c.Observed.validate()
 }
 
 // Report is the state of a run after a step.

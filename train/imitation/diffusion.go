@@ -29,7 +29,7 @@ func TrainDiffusion(ctx context.Context, d *dataset.Dataset, cfg DiffusionConfig
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	data, err := prepare(d, cfg.Seed, cfg.ValFraction, cfg.Network.Horizon, cfg.Quaternions, cfg)
+	data, err := prepare(d, cfg.Seed, cfg.ValFraction, cfg.Network.Horizon, cfg.Observed, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (p *part) gradient(data *samples, sched *diffusion.Schedule, rng *rand.Rand
 // forward noises the part's chunks, leaves the target and the sum of squared
 // errors, and returns the network's output.
 func (p *part) forward(data *samples, sched *diffusion.Schedule, rng *rand.Rand) []float32 {
-	data.gather(p.obs, p.chunk, p.frames)
+	data.gather(p.obs, p.chunk, p.frames, rng)
 	n, w := len(p.frames), p.chunkDim
 	for i := range n {
 		p.steps[i] = rng.IntN(sched.Steps)

@@ -24,9 +24,9 @@ type DiffusionConfig struct {
 	Sampler diffusion.SamplerConfig `json:"sampler"`
 
 	ValFraction float64 `json:"val_fraction"` // share of episodes held out, 0 for none
-	Quaternions bool    `json:"quaternions"`  // read part rotations as quaternions, as published, instead of 6D
 	Seed        uint64  `json:"seed"`
 	Shards      int     `json:"shards"` // goroutines sharing a batch, at least 1
+	Observed
 
 	ReportEvery     int          `json:"-"` // steps between reports; the last step reports too
 	CheckpointEvery int          `json:"-"` // steps between saved states
@@ -51,6 +51,9 @@ func (c DiffusionConfig) Validate() error {
 		return fmt.Errorf("imitation: val_fraction %v is outside [0, 1)", c.ValFraction)
 	case c.Shards < 1 || c.Shards > c.Batch:
 		return fmt.Errorf("imitation: shards %d, want 1 to %d", c.Shards, c.Batch)
+	}
+	if err := c.Observed.validate(); err != nil {
+		return err
 	}
 	if err := c.Process.Validate(); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"korr/basepolicy"
+	"korr/internal/geom"
 	"korr/internal/nn"
 	_ "korr/internal/nn/openblas"
 	"korr/internal/seed"
@@ -191,13 +192,55 @@ func TestGatherPadsWithTheLastAction(t *testing.T) {
 		end: []int{3, 3, 3, 5, 5}, obsDim: 1, actDim: 2, horizon: 3,
 	}
 	x, y := make([]float32, 3), make([]float32, 18)
-	s.gather(x, y, []int{1, 4, 0})
+	s.gather(x, y, []int{1, 4, 0}, nil)
 	if !reflect.DeepEqual(x, []float32{1, 4, 0}) {
 		t.Errorf("observations %v", x)
 	}
 	want := []float32{1, -1, 2, -2, 2, -2, 40, -40, 40, -40, 40, -40, 0, 0, 1, -1, 2, -2}
 	if !reflect.DeepEqual(y, want) {
 		t.Errorf("chunks %v, want %v", y, want)
+	}
+}
+
+// TestInputNoise compares what gather draws with what was asked for: positions of parts with the given deviation, rotations
+// that are turned by ten times as many rad about every axis, an arm that is seen as it is, and labels without noise.
+func TestInputNoise(t *testing.T) {
+	const parts, draws, sigma = 2, 4000, 2e-3
+	d := &dataset.Dataset{Info: dataset.Info{PartNames: make([]string, parts)}}
+	q := geom.RotVec(geom.Vec3{0.4, -0.2, 0.9})
+	row := make([]float32, 16+7*parts)
+	row[3], row[7] = 1, 1
+	for p := range parts {
+		geom.PoseTo(row[16+7*p:], geom.Pose{P: geom.Vec3{0.1, 0.2, 0.3}, Q: q})
+	}
+	d.Episodes = []dataset.Episode{{State: row[:16], Env: row[16:], Action: make([]float32, 10), Reward: make([]float32, 1)}}
+	unit := &basepolicy.Normalizer{Min: make([]float32, len(row)), Max: make([]float32, len(row))}
+	for j := range row {
+		unit.Min[j], unit.Max[j] = -1, 1
+	}
+	act := &basepolicy.Normalizer{Min: unit.Min[:10], Max: unit.Max[:10]}
+	s := newSamples(d, unit, act, 1)
+	s.noise(d, unit, parts, sigma)
+	x, y := make([]float32, len(row)), make([]float32, 10)
+	rng := seed.Stream(1, "noise", 0)
+	var moved, turned [3]float64
+	for range draws {
+		s.gather(x, y, []int{0}, rng)
+		if !reflect.DeepEqual(x[:16], row[:16]) || !reflect.DeepEqual(y, make([]float32, 10)) {
+			t.Fatalf("the arm %v or the action %v was changed", x[:16], y)
+		}
+		p := geom.PoseAt(x[16+7:])
+		turn := p.Q.Mul(q.Inv()).RotVec()
+		for k := range 3 {
+			moved[k] += math.Pow(p.P[k]-float64(row[16+7+k]), 2)
+			turned[k] += turn[k] * turn[k]
+		}
+	}
+	for k := range 3 {
+		m, r := math.Sqrt(moved[k]/draws), math.Sqrt(turned[k]/draws)
+		if math.Abs(m/sigma-1) > 0.05 || math.Abs(r/(10*sigma)-1) > 0.05 {
+			t.Errorf("axis %d: deviations %.5f m and %.5f rad, want %v and %v", k, m, r, sigma, 10*sigma)
+		}
 	}
 }
 

@@ -2,10 +2,16 @@ package imitation
 
 import (
 	"math"
+	"math/rand/v2"
 
 	"korr/basepolicy"
+	"korr/internal/geom"
+	"korr/sim"
 	"korr/train/dataset"
 )
+
+// maxObserved is a width of raw observations up to which noise needs no allocation.
+const maxObserved = 128
 
 // samples are normalised frames, ready to be gathered into batches.
 type samples struct {
@@ -15,6 +21,11 @@ type samples struct {
 	obsDim  int
 	actDim  int
 	horizon int
+
+	norm  *basepolicy.Normalizer
+	raw   []float32 // [N*D0] raw observations, kept when there is noise
+	parts int       // poses that end a raw observation
+	sigma float64   // m, of the noise on their positions; 0 = none
 }
 
 func newSamples(d *dataset.Dataset, obs, act *basepolicy.Normalizer, horizon int) *samples {
@@ -30,13 +41,22 @@ func newSamples(d *dataset.Dataset, obs, act *basepolicy.Normalizer, horizon int
 	return s
 }
 
+// noise makes gather draw noise of sigma (m) on the positions of the parts, and NoiseTurn times that (rad) on
+// their rotations.
+func (s *samples) noise(d *dataset.Dataset, obs *basepolicy.Normalizer, parts int, sigma float64) {
+	if sigma > 0 {
+		s.norm, s.raw, s.parts, s.sigma = obs, d.ObsRows(), parts, sigma
+	}
+}
+
 func (s *samples) len() int { return len(s.end) }
 
-// gather writes the observations x [n*D] and target chunks y [n*H*U] of frames.
-func (s *samples) gather(x, y []float32, frames []int) {
+// gather writes the observations x [n*D] and target chunks y [n*H*U] of frames. rng draws the noise on the
+// observations, if there is any.
+func (s *samples) gather(x, y []float32, frames []int, rng *rand.Rand) {
 	d, u, h := s.obsDim, s.actDim, s.horizon
 	for i, t := range frames {
-		copy(x[i*d:(i+1)*d], s.obs[t*d:(t+1)*d])
+		s.observe(x[i*d:(i+1)*d], t, rng)
 		chunk := y[i*h*u : (i+1)*h*u]
 		last := min(t+h, s.end[t])
 		n := copy(chunk, s.act[t*u:last*u])
@@ -44,6 +64,27 @@ func (s *samples) gather(x, y []float32, frames []int) {
 			copy(chunk[n:], s.act[(last-1)*u:last*u])
 		}
 	}
+}
+
+// observe writes the observation of frame t.
+func (s *samples) observe(x []float32, t int, rng *rand.Rand) {
+	if s.sigma == 0 {
+		copy(x, s.obs[t*s.obsDim:(t+1)*s.obsDim])
+		return
+	}
+	width := s.norm.RawDim()
+	var buf [maxObserved]float32
+	raw := append(buf[:0], s.raw[t*width:(t+1)*width]...)
+	normal := func(sigma float64) geom.Vec3 {
+		return geom.Vec3{sigma * rng.NormFloat64(), sigma * rng.NormFloat64(), sigma * rng.NormFloat64()}
+	}
+	for at := width - sim.PoseDim*s.parts; at < width; at += sim.PoseDim {
+		p := geom.PoseAt(raw[at:])
+		p.P = p.P.Add(normal(s.sigma))
+		p.Q = geom.RotVec(normal(NoiseTurn * s.sigma)).Mul(p.Q).Canonical()
+		geom.PoseTo(raw[at:], p)
+	}
+	s.norm.NormalizeObsTo(x, raw)
 }
 
 // l1 returns the sum of |p - y| and writes its gradient times scale into dy

@@ -28,7 +28,7 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	data, err := prepare(d, cfg.Seed, cfg.ValFraction, cfg.Horizon, cfg.Quaternions, cfg)
+	data, err := prepare(d, cfg.Seed, cfg.ValFraction, cfg.Horizon, cfg.Observed, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +89,7 @@ type shard struct {
 	x, y   []float32
 	dy     []float32
 	sum    float64 // of |error| over the part
+	noise  *rand.Rand
 }
 
 // learner is a run in progress.
@@ -112,6 +113,7 @@ func newLearner(net *nn.MLP, data *samples, cfg Config) *learner {
 			net: net, frames: make([]int, n),
 			x: make([]float32, n*net.In()), y: make([]float32, n*net.Out()), dy: make([]float32, n*net.Out()),
 		}
+		s.noise = seed.Stream(cfg.Seed, "imitation/observed", uint64(i))
 		if i > 0 {
 			s.net = net.Clone()
 		}
@@ -178,7 +180,7 @@ func (l *learner) step(lr float64) float64 {
 
 // gradient computes the part's gradient into the shard's network.
 func (s *shard) gradient(data *samples, scale float32) {
-	data.gather(s.x, s.y, s.frames)
+	data.gather(s.x, s.y, s.frames, s.noise)
 	nn.ZeroGrad(s.net.Params())
 	p := s.net.Forward(s.tape, s.x, len(s.frames))
 	s.sum = l1(s.dy, p[:len(s.dy)], s.y, scale)
@@ -199,7 +201,7 @@ func (l *learner) valLoss() float64 {
 		for t := at; t < min(at+cap(frames), l.val.len()); t++ {
 			frames = append(frames, t)
 		}
-		l.val.gather(s.x, s.y, frames)
+		l.val.gather(s.x, s.y, frames, nil)
 		p := s.net.Forward(s.tape, s.x, len(frames))
 		n := len(frames) * out
 		sum += l1(nil, p[:n], s.y[:n], 0)
