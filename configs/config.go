@@ -2,247 +2,552 @@ package configs
 
 // Config is the whole resolved configuration. The YAML names are the keys of files, of --set and, in upper case with
 // KORR_ in front and underscores for dots, of environment variables.
-// presets/default.yaml says what every key means.
 type Config struct {
-	Seed     uint64   `yaml:"seed"`  // of every random stream
-	Demos    string   `yaml:"demos"` // folder of demonstrations that training reads
-	Sim      Sim      `yaml:"sim"`
-	Disturb  Disturb  `yaml:"disturb"`
-	Domain   Domain   `yaml:"domain"`
-	Collect  Collect  `yaml:"collect"`
-	Base     Base     `yaml:"base"`
-	Koopman  Koopman  `yaml:"koopman"`
+	// of everything drawn: environments, exploration, initial weights
+	Seed  uint64 `yaml:"seed"`
+	Demos string `yaml:"demos"` // folder of demonstrations that training reads
+	Sim   Sim    `yaml:"sim"`
+	// imperfect sensors: noise (standard deviation), delay and dropout of observations, drawn from the episode's
+	// seed
+	Disturb Disturb `yaml:"disturb"`
+	// physics drawn uniformly for every episode from its seed; [1, 1] and 0 = nominal
+	Domain  Domain  `yaml:"domain"`
+	Collect Collect `yaml:"collect"`
+	// mlp-bc: chunked behaviour cloning, L1 loss; diffusion-*: a network that undoes noise on chunks
+	Base Base `yaml:"base"`
+	// z' = A z + B u, or (A + g N) z + B u
+	Koopman Koopman `yaml:"koopman"`
+	// on the frozen base
 	Residual Residual `yaml:"residual"`
-	PPO      PPO      `yaml:"ppo"`
-	Eval     Eval     `yaml:"eval"`
-	Run      Run      `yaml:"run"`
+	// the published names and values
+	PPO  PPO  `yaml:"ppo"`
+	Eval Eval `yaml:"eval"`
+	Run  Run  `yaml:"run"`
 }
 
 // Sim chooses the simulated task.
 type Sim struct {
-	Task       string  `yaml:"task"`       // furniture task, such as one_leg
-	Randomness string  `yaml:"randomness"` // low, med, high, mixed
-	Perturb    float64 `yaml:"perturb"`    // strength; 0 = off, 1 = as published
-	MaxSteps   int     `yaml:"max_steps"`  // control steps; 0 = the task's limit
-	Workers    int     `yaml:"workers"`    // parallel simulations; 0 = one per core
+	Task string `yaml:"task"` // furniture task
+	// initial part and obstacle displacement: low, med, high, or mixed, drawn anew for every episode
+	Randomness string `yaml:"randomness"`
+	// strength of the pushes after control steps; 0 = none, 1 = as published
+	Perturb float64 `yaml:"perturb"`
+	// control steps at 10 Hz before a time-out; 0 = the task's own limit
+	MaxSteps int `yaml:"max_steps"`
+	Workers  int `yaml:"workers"` // simulations at once; 0 = one per core
 }
 
 // Disturb makes the simulator's sensors imperfect; package sim/disturb explains it. Noise is a standard deviation.
 type Disturb struct {
-	RobotPosition float64 `yaml:"robot_position"` // m
-	RobotRotation float64 `yaml:"robot_rotation"` // rad
-	RobotVelocity float64 `yaml:"robot_velocity"` // m/s
-	RobotSpin     float64 `yaml:"robot_spin"`     // rad/s
-	RobotGripper  float64 `yaml:"robot_gripper"`  // m
-	RobotDelay    int     `yaml:"robot_delay"`    // control steps
-	RobotDropout  float64 `yaml:"robot_dropout"`  // probability per control step
-	PartPosition  float64 `yaml:"part_position"`  // m
-	PartRotation  float64 `yaml:"part_rotation"`  // rad
-	PartDelay     int     `yaml:"part_delay"`     // control steps
-	PartDropout   float64 `yaml:"part_dropout"`   // probability per part and control step
+	RobotPosition float64 `yaml:"robot_position"` // m, noise of the tool's position
+	RobotRotation float64 `yaml:"robot_rotation"` // rad, of its rotation, about each axis
+	RobotVelocity float64 `yaml:"robot_velocity"` // m/s, of its linear velocity
+	RobotSpin     float64 `yaml:"robot_spin"`     // rad/s, of its angular velocity
+	RobotGripper  float64 `yaml:"robot_gripper"`  // m, of the gripper's width
+	RobotDelay    int     `yaml:"robot_delay"`    // control steps before the robot state arrives
+	// probability that a control step shows the robot state of the one before
+	RobotDropout float64 `yaml:"robot_dropout"`
+	PartPosition float64 `yaml:"part_position"` // m, noise of every part's position
+	PartRotation float64 `yaml:"part_rotation"` // rad, of its rotation, about each axis
+	PartDelay    int     `yaml:"part_delay"`    // control steps before the part poses arrive
+	// probability, per part, that a control step shows the pose of the one before
+	PartDropout float64 `yaml:"part_dropout"`
 }
 
 // Domain draws the simulator's physics anew for every episode; package sim/domain explains it. A range is its least and its
 // largest value.
 type Domain struct {
-	Mass     []float64 `yaml:"mass"`     // factors
-	Friction []float64 `yaml:"friction"` // factors
-	Gain     []float64 `yaml:"gain"`     // factors
-	Position float64   `yaml:"position"` // m
-	Rotation float64   `yaml:"rotation"` // rad
+	Mass []float64 `yaml:"mass"` // factor on a part's mass and inertia: least, largest
+	// factor on the sliding friction of a part, and of table and obstacle: least, largest
+	Friction []float64 `yaml:"friction"`
+	// factor on the stiffness of the arm's servos (damping: its square root): least, largest
+	Gain []float64 `yaml:"gain"`
+	// m, bound of a part's displacement along x and y, before the initial push
+	Position float64 `yaml:"position"`
+	Rotation float64 `yaml:"rotation"` // rad, bound of its turn about the vertical
 }
 
 // Collect records demonstrations of the scripted expert.
 type Collect struct {
-	Episodes    int     `yaml:"episodes"`
-	ExecNoise   float64 `yaml:"exec_noise"`   // m, standard deviation on the executed position
+	Episodes int `yaml:"episodes"` // demonstrations kept
+	// m, standard deviation added to the executed position (labels stay clean)
+	ExecNoise   float64 `yaml:"exec_noise"`
 	InsertNoise float64 `yaml:"insert_noise"` // m, lateral error of the expert's insertion target
-	OnlySuccess bool    `yaml:"only_success"`
+	OnlySuccess bool    `yaml:"only_success"` // drop failed demonstrations
 }
 
 // Base trains the base policy: chunked behaviour cloning, or one of the diffusion policies of package basepolicy/diffusion.
 type Base struct {
-	Arch        string  `yaml:"arch"` // mlp-bc, diffusion-mlp, diffusion-unet or diffusion-transformer
-	Hidden      []int   `yaml:"hidden"`
-	Horizon     int     `yaml:"horizon"` // actions in a chunk
-	Execute     int     `yaml:"execute"` // of which are executed
-	Steps       int     `yaml:"steps"`   // optimiser steps
-	Batch       int     `yaml:"batch"`   // frames
-	LR          float64 `yaml:"lr"`
-	WeightDecay float64 `yaml:"weight_decay"`
-	ValFraction float64 `yaml:"val_fraction"` // of the episodes
-	Quaternions bool    `yaml:"quaternions"`  // part rotations as quaternions, not 6D
+	// mlp-bc, diffusion-mlp, diffusion-unet or diffusion-transformer
+	Arch        string  `yaml:"arch"`
+	Hidden      []int   `yaml:"hidden"`       // widths of mlp-bc's hidden layers
+	Horizon     int     `yaml:"horizon"`      // actions in a chunk
+	Execute     int     `yaml:"execute"`      // actions of a chunk executed before the next is planned
+	Steps       int     `yaml:"steps"`        // optimiser steps
+	Batch       int     `yaml:"batch"`        // frames in a mini-batch
+	LR          float64 `yaml:"lr"`           // learning rate; falls to 0 along a cosine
+	WeightDecay float64 `yaml:"weight_decay"` // AdamW's
+	ValFraction float64 `yaml:"val_fraction"` // fraction of the episodes held out for a validation loss
+	// read part rotations as quaternions, as published, instead of 6D
+	Quaternions bool `yaml:"quaternions"`
 
-	Floors     []float64 `yaml:"floors"`      // least extents stretched to [-1, 1]: position, rotation, velocity, width
-	InputNoise float64   `yaml:"input_noise"` // m, on parts while training
+	// least extents of the demonstrated positions (m), rotation elements, velocities (m/s, rad/s) and gripper width
+	// (m) that are stretched to [-1, 1]: below, a tracker's noise would be loud. 0 = none
+	Floors []float64 `yaml:"floors"`
+	// m, noise on the parts' positions while training, and 10 times as many rad on their rotations
+	InputNoise float64 `yaml:"input_noise"`
 
-	// What only diffusion policies have.
-	Sampler         string  `yaml:"sampler"`  // NAME[:key=value,...]; empty: the default, or the checkpoint's own
-	Cache           string  `yaml:"cache"`    // NAME[:key=value,...]; empty: the checkpoint's own
-	Ensemble        float64 `yaml:"ensemble"` // negative = off
-	Prediction      string  `yaml:"prediction"`
-	Schedule        string  `yaml:"schedule"`
-	DiffusionSteps  int     `yaml:"diffusion_steps"`
+	// this and what follows is for diffusion-*. How chunks are drawn: ddim, ddpm or dpm++, with
+	// :steps=N,eta=X,warm=none|consistent|published,warm_step=K,inpaint=soft|prefix|none; empty = the checkpoint's
+	// own, and in training ddim:steps=16,warm=consistent,warm_step=50
+	Sampler string `yaml:"sampler"`
+	// what saves network calls when acting, NAME[:key=value,...] (docs/base-policies.md); none = nothing, empty =
+	// the checkpoint's own
+	Cache string `yaml:"cache"`
+	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i), of any kind of base; negative = off
+	Ensemble float64 `yaml:"ensemble"`
+	// what the network outputs: epsilon (the noise), sample (the chunk) or v (velocity)
+	Prediction     string `yaml:"prediction"`
+	Schedule       string `yaml:"schedule"`        // of the noise: squaredcos_cap_v2 or linear
+	DiffusionSteps int    `yaml:"diffusion_steps"` // of the noising
+	// bound predicted chunks to the demonstrated range while sampling
 	ClipSample      bool    `yaml:"clip_sample"`
-	StepEmbedDim    int     `yaml:"step_embed_dim"`
-	DownDims        []int   `yaml:"down_dims"` // these three: unet
-	Kernel          int     `yaml:"kernel"`
-	Groups          int     `yaml:"groups"`
-	Width           int     `yaml:"width"` // these two: mlp and transformer
-	Blocks          int     `yaml:"blocks"`
-	Heads           int     `yaml:"heads"`     // transformer
-	WarmUp          int     `yaml:"warm_up"`   // optimiser steps
-	GradClip        float64 `yaml:"grad_clip"` // 0 = off
-	EMAPower        float64 `yaml:"ema_power"`
-	EMAMax          float64 `yaml:"ema_max"`
-	CheckpointEvery int     `yaml:"checkpoint_every"` // optimiser steps
+	StepEmbedDim    int     `yaml:"step_embed_dim"`   // width of the diffusion step's embedding; published 256
+	DownDims        []int   `yaml:"down_dims"`        // unet: channels of its levels; published 256, 512, 1024
+	Kernel          int     `yaml:"kernel"`           // unet: of its convolutions
+	Groups          int     `yaml:"groups"`           // unet: of its group norms
+	Width           int     `yaml:"width"`            // mlp, transformer: of the residual stream
+	Blocks          int     `yaml:"blocks"`           // mlp, transformer
+	Heads           int     `yaml:"heads"`            // transformer
+	WarmUp          int     `yaml:"warm_up"`          // steps over which the learning rate rises from 0
+	GradClip        float64 `yaml:"grad_clip"`        // largest norm of a gradient; 0 = off
+	EMAPower        float64 `yaml:"ema_power"`        // the averaged weights' decay is 1 - (1 + step)^-power,
+	EMAMax          float64 `yaml:"ema_max"`          // at most this
+	CheckpointEvery int     `yaml:"checkpoint_every"` // steps between saved states, from which --resume goes on
 }
 
 // Koopman trains the lifted linear model z' = A z + B u.
 type Koopman struct {
-	Base           string  `yaml:"base"`  // whose normalisers are used: shipped weights' name or a checkpoint's path
-	Focus          bool    `yaml:"focus"` // reads the robot's state and the features alone
-	Bilinear       bool    `yaml:"bilinear"`
-	LatentDim      int     `yaml:"latent_dim"`
-	Hidden         []int   `yaml:"hidden"`
-	StateInclusive bool    `yaml:"state_inclusive"` // z = [o; phi(o)]
-	SpectralBound  float64 `yaml:"spectral_bound"`  // on the spectral radius of A; negative = none
-	LatentWeight   float64 `yaml:"latent_weight"`   // of phi's coordinates in the loss
-	FirstWeight    float64 `yaml:"first_weight"`    // of the first predicted step in the loss
-	Steps          int     `yaml:"steps"`
-	Batch          int     `yaml:"batch"`   // windows
-	Horizon        int     `yaml:"horizon"` // predicted steps of the loss
-	LR             float64 `yaml:"lr"`
-	Ridge          float64 `yaml:"ridge"` // of the least-squares start
-	ConstrainEvery int     `yaml:"constrain_every"`
-	HeldOut        float64 `yaml:"held_out"` // fraction of the episodes
-	Rollouts       int     `yaml:"rollouts"` // episodes of the base policy beside the demonstrations
-	Quantile       float64 `yaml:"quantile"` // of the demonstrations' steps, below the innovation's limit
-	EvalHorizons   []int   `yaml:"eval_horizons"`
+	// base policy whose normalisers are used: shipped weights or a checkpoint
+	Base string `yaml:"base"`
+	// reads the robot's state and the task's features, not every part's pose as well: parts that do not matter may
+	// be pushed to where no demonstration had them. A published korr needs false
+	Focus bool `yaml:"focus"`
+	// the gripper's command g switches the dynamics, linear while the hand stays open or shut: 50 steps ahead a
+	// part's error falls by a quarter. A published korr needs false
+	Bilinear       bool  `yaml:"bilinear"`
+	LatentDim      int   `yaml:"latent_dim"`      // width of the latent state z
+	Hidden         []int `yaml:"hidden"`          // widths of phi's hidden layers
+	StateInclusive bool  `yaml:"state_inclusive"` // z = [o; phi(o)] rather than phi(o)
+	// bound on the spectral radius of A, of A + N and A - N; negative = none
+	SpectralBound float64 `yaml:"spectral_bound"`
+	LatentWeight  float64 `yaml:"latent_weight"` // weight of phi's coordinates in the loss
+	FirstWeight   float64 `yaml:"first_weight"`  // weight of the first predicted step among the others
+	Steps         int     `yaml:"steps"`         // optimiser steps
+	Batch         int     `yaml:"batch"`         // windows in a mini-batch
+	Horizon       int     `yaml:"horizon"`       // predicted steps of the loss
+	LR            float64 `yaml:"lr"`            // learning rate; falls linearly to 0
+	// regularisation of the least-squares start (EDMD with control)
+	Ridge          float64 `yaml:"ridge"`
+	ConstrainEvery int     `yaml:"constrain_every"` // steps between impositions of the spectral bound
+	HeldOut        float64 `yaml:"held_out"`        // fraction of the episodes kept for the prediction table
+	// episodes of the base policy with a residual's exploration noise to learn from too; 0 = none
+	Rollouts int `yaml:"rollouts"`
+	// share of the held-out demonstrations' steps below the innovation's limit
+	Quantile     float64 `yaml:"quantile"`
+	EvalHorizons []int   `yaml:"eval_horizons"` // control steps ahead at which the prediction table measures
 }
 
 // Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
 type Residual struct {
-	Algorithm         string    `yaml:"algorithm"`         // td3, sac or ppo
-	Method            string    `yaml:"method"`            // korr or resip
-	Base              string    `yaml:"base"`              // these two: shipped weights' name or a checkpoint's path
-	Koopman           string    `yaml:"koopman"`           // where korr's model starts
-	Condition         string    `yaml:"condition"`         // what the actor reads: default, published, goal, nonlinear, lookahead or plan
-	Foresight         []int     `yaml:"foresight"`         // control steps ahead that it reads of
-	CriticOnly        bool      `yaml:"critic_only"`       // the critics alone read a look-ahead or plan
-	ObserverGain      float64   `yaml:"observer_gain"`     // of the disturbance observer; 0 = none
-	LQRPrior          float64   `yaml:"lqr_prior"`         // action cost of an LQR correction within a chunk; 0 = none
-	InnovationAction  string    `yaml:"innovation_action"` // default, report, shrink, hold, replan
-	InnovationSource  string    `yaml:"innovation_source"` // model, change
-	InnovationLimit   float64   `yaml:"innovation_limit"`  // multiple of the calibrated limit
-	Focus             bool      `yaml:"focus"`
-	Features          bool      `yaml:"features"`
-	Alpha             float64   `yaml:"alpha"` // largest residual, of the normalised action
-	Envs              int       `yaml:"envs"`
-	Steps             int       `yaml:"steps"`   // environment steps
-	Members           int       `yaml:"members"` // policies that share the steps and are averaged
-	ActorHidden       []int     `yaml:"actor_hidden"`
-	CriticHidden      []int     `yaml:"critic_hidden"`
-	Critics           int       `yaml:"critics"`
-	Batch             int       `yaml:"batch"`
-	Buffer            int       `yaml:"buffer"` // frames
-	Gamma             float64   `yaml:"gamma"`
-	NStep             int       `yaml:"n_step"`
-	ValueExpansion    bool      `yaml:"value_expansion"` // of korr
-	Tau               float64   `yaml:"tau"`
-	TargetMax         float64   `yaml:"target_max"`
-	ActorLR           float64   `yaml:"actor_lr"`
-	CriticLR          float64   `yaml:"critic_lr"`
-	GradClip          float64   `yaml:"grad_clip"`
-	UTD               float64   `yaml:"utd"`            // critic updates per environment step
-	PolicyDelay       int       `yaml:"policy_delay"`   // critic updates per actor update
-	CriticStart       int       `yaml:"critic_start"`   // environment steps
-	CriticWarmUp      int       `yaml:"critic_warm_up"` // critic updates
-	ActorStart        int       `yaml:"actor_start"`    // environment steps
-	Pretrain          int       `yaml:"pretrain"`       // actor updates
-	Penalty           float64   `yaml:"penalty"`
-	TargetEntropy     float64   `yaml:"target_entropy"` // of sac
-	DemoFraction      float64   `yaml:"demo_fraction"`
-	WarmUpNoise       float64   `yaml:"warm_up_noise"` // these four: of the residual's [-1, 1]
-	NoiseStart        float64   `yaml:"noise_start"`
-	NoiseEnd          float64   `yaml:"noise_end"`
-	NoiseSteps        int       `yaml:"noise_steps"` // environment steps
-	NoiseRho          float64   `yaml:"noise_rho"`
-	NoiseFree         float64   `yaml:"noise_free"` // share of the environments
-	TargetNoise       float64   `yaml:"target_noise"`
-	TargetNoiseClip   float64   `yaml:"target_noise_clip"`
-	KoopmanGradient   bool      `yaml:"koopman_gradient"`
-	KoopmanWeight     float64   `yaml:"koopman_weight"`
-	KoopmanLR         float64   `yaml:"koopman_lr"`
-	ConstrainEvery    int       `yaml:"constrain_every"` // actor updates
-	FailAfter         int       `yaml:"fail_after"`      // control steps; 0 = off
-	Milestone         float64   `yaml:"milestone"`       // reward
-	Pushes            []float64 `yaml:"pushes"`          // strengths; 1 = as published
-	LRDecay           float64   `yaml:"lr_decay"`        // share of the run
-	BootstrapTimeouts bool      `yaml:"bootstrap_timeouts"`
-	LogEvery          int       `yaml:"log_every"` // environment steps, as the next two
-	CheckpointEvery   int       `yaml:"checkpoint_every"`
-	SaveReplay        bool      `yaml:"save_replay"`
-	EvalEvery         int       `yaml:"eval_every"`
-	EvalEpisodes      int       `yaml:"eval_episodes"`
+	// td3; sac: a stochastic policy that explores by itself, from noise_start on and without noise_end, noise_steps
+	// and target_noise; or ppo, which reads the section ppo and of this one the keys before critics,
+	// koopman_gradient, koopman_weight, bootstrap_timeouts and checkpoint_every
+	Algorithm string `yaml:"algorithm"`
+	// korr (reads Koopman predictions) or resip (reads observation and base action)
+	Method string `yaml:"method"`
+	Base   string `yaml:"base"` // frozen base policy: shipped weights or a checkpoint
+	// Koopman model that korr starts from: shipped weights or a checkpoint
+	Koopman string `yaml:"koopman"`
+	// what the actor reads. published: korr the predicted latent z' alone, which the gradient refines; resip the
+	// observation, the base action, its lead over the arm and the phase. lookahead (korr): that and what a frozen
+	// Koopman model predicts the rest of the chunk to lead to. plan (resip): that and the commanded positions of the
+	// rest of the chunk. goal (of ppo): published, and the observation before the end of a demonstrated success.
+	// nonlinear (resip of ppo): what a network with the widths koopman.hidden, which learns along, predicts.
+	// default: korr lookahead, resip published
+	Condition string `yaml:"condition"`
+	Foresight []int  `yaml:"foresight"` // control steps ahead that lookahead and plan read
+	// td3, sac: the critics alone read what a lookahead or plan adds, the actor what ResiP's reads: the value of a
+	// state depends on the rest of the chunk
+	CriticOnly bool `yaml:"critic_only"`
+	// of the disturbance observer: a lookahead then reckons with the disturbance and reads it; 0 = none
+	ObserverGain float64 `yaml:"observer_gain"`
+	// action cost of an LQR that corrects the base within a chunk toward the course a lookahead predicts for it; 0 =
+	// none
+	LQRPrior float64 `yaml:"lqr_prior"`
+	// what a surprising observation does. report: nothing more; shrink the residual; hold: repeat the last action
+	// for the step; replan: drop the rest of the chunk, in training too. default: what the checkpoint says, report
+	// in training
+	InnovationAction string `yaml:"innovation_action"`
+	// what surprises: the difference to the Koopman model's prediction, or the change since the last step
+	InnovationSource string `yaml:"innovation_source"`
+	// a surprise, as a multiple of the limit calibrated on demonstrations
+	InnovationLimit float64 `yaml:"innovation_limit"`
+	// td3, sac: actor and critics read the robot's state and the features, not every part's pose as well
+	Focus    bool    `yaml:"focus"`
+	Features bool    `yaml:"features"` // task-relative features beside the observation
+	Alpha    float64 `yaml:"alpha"`    // largest residual, of the normalised action
+	Envs     int     `yaml:"envs"`     // simulations that collect side by side
+	Steps    int     `yaml:"steps"`    // environment steps, over all environments and members
+	// td3, sac: policies that are trained from different seeds, share the steps and are averaged
+	Members      int     `yaml:"members"`
+	ActorHidden  []int   `yaml:"actor_hidden"`  // widths of the actor's hidden layers
+	CriticHidden []int   `yaml:"critic_hidden"` // widths of each critic's hidden layers
+	Critics      int     `yaml:"critics"`       // in the ensemble; a target takes the lesser of two
+	Batch        int     `yaml:"batch"`         // transitions in a mini-batch
+	Buffer       int     `yaml:"buffer"`        // frames of the replay buffer
+	Gamma        float64 `yaml:"gamma"`         // discount per control step
+	NStep        int     `yaml:"n_step"`        // control steps of reward in a target
+	// td3, sac: for the value at a target's end the look-ahead's model of korr moves the state there to where the
+	// present actor would have come: the steps recorded on the way followed older ones
+	ValueExpansion bool    `yaml:"value_expansion"`
+	Tau            float64 `yaml:"tau"`        // Polyak averaging of the targets
+	TargetMax      float64 `yaml:"target_max"` // targets are clipped to [0, target_max]; 0 = not clipped
+	ActorLR        float64 `yaml:"actor_lr"`   // learning rate of the actor
+	CriticLR       float64 `yaml:"critic_lr"`  // learning rate of the critics
+	// largest gradient norm of actor and Koopman model together; 0 = off
+	GradClip     float64 `yaml:"grad_clip"`
+	UTD          float64 `yaml:"utd"`            // critic updates per environment step
+	PolicyDelay  int     `yaml:"policy_delay"`   // critic updates per actor update
+	CriticStart  int     `yaml:"critic_start"`   // environment steps before the critics learn
+	CriticWarmUp int     `yaml:"critic_warm_up"` // critic updates made at once when they begin
+	ActorStart   int     `yaml:"actor_start"`    // environment steps before the actor acts and learns
+	// updates of behaviour cloning on the demonstrated residuals before everything; 0 = none
+	Pretrain int     `yaml:"pretrain"`
+	Penalty  float64 `yaml:"penalty"` // weight of the mean squared residual in the actor's loss
+	// sac: of the residual in [-1, 1], to which the temperature brings the policy; 0 = -1 for each action, a
+	// standard deviation of about 0.09
+	TargetEntropy float64 `yaml:"target_entropy"`
+	DemoFraction  float64 `yaml:"demo_fraction"` // of every batch, from the demonstrations if there are any
+	// exploration: standard deviation on the residual's [-1, 1] before the actor starts
+	WarmUpNoise float64 `yaml:"warm_up_noise"`
+	NoiseStart  float64 `yaml:"noise_start"` // the same when it starts
+	NoiseEnd    float64 `yaml:"noise_end"`   // the same after noise_steps
+	NoiseSteps  int     `yaml:"noise_steps"` // environment steps over which noise_start becomes noise_end
+	NoiseRho    float64 `yaml:"noise_rho"`   // autocorrelation of the noise from step to step
+	// share of the environments that act without noise once the actor acts: only they meet what stalls the policy
+	NoiseFree       float64 `yaml:"noise_free"`
+	TargetNoise     float64 `yaml:"target_noise"`      // standard deviation that smooths the target policy
+	TargetNoiseClip float64 `yaml:"target_noise_clip"` // bound of that smoothing noise
+	KoopmanGradient bool    `yaml:"koopman_gradient"`  // the actor's gradient refines the Koopman model
+	KoopmanWeight   float64 `yaml:"koopman_weight"`    // weight of the prediction loss; 0 = off
+	KoopmanLR       float64 `yaml:"koopman_lr"`        // learning rate of the Koopman model
+	ConstrainEvery  int     `yaml:"constrain_every"`   // actor updates between impositions of the spectral bound
+	// end an episode without progress by this step as failed; 0 = off
+	FailAfter int `yaml:"fail_after"`
+	// reward when the first pair engages: an insertion decides, and the task's reward comes 200 steps later; 0 =
+	// sparse
+	Milestone float64 `yaml:"milestone"`
+	// strengths of the pushes, dealt to the environments in turn; empty = sim.perturb in all
+	Pushes []float64 `yaml:"pushes"`
+	// last share of the run over which the learning rates fall to 0: the policy settles
+	LRDecay float64 `yaml:"lr_decay"`
+	// false treats time-outs as terminal, as the published code does
+	BootstrapTimeouts bool `yaml:"bootstrap_timeouts"`
+	// environment steps between lines of the metrics; 0 = at the end only
+	LogEvery        int `yaml:"log_every"`
+	CheckpointEvery int `yaml:"checkpoint_every"` // environment steps between checkpoints; 0 = at the end only
+	// keep the replay buffer in the checkpoint; without it a resumed run collects afresh
+	SaveReplay   bool `yaml:"save_replay"`
+	EvalEvery    int  `yaml:"eval_every"`    // environment steps between evaluations; 0 = never
+	EvalEpisodes int  `yaml:"eval_episodes"` // episodes of each
 }
 
 // PPO holds what only residual.algorithm ppo reads, under the published names; package train/ppo explains the fields.
 type PPO struct {
-	NumSteps           int     `yaml:"num_steps"` // control steps of every environment in one iteration
-	ClipCoef           float64 `yaml:"clip_coef"`
-	UpdateEpochs       int     `yaml:"update_epochs"`
-	NumMinibatches     int     `yaml:"num_minibatches"`
-	TargetKL           float64 `yaml:"target_kl"` // 0 = none
-	NormAdv            bool    `yaml:"norm_adv"`
-	VFCoef             float64 `yaml:"vf_coef"`
-	EntCoef            float64 `yaml:"ent_coef"`
-	MaxGradNorm        float64 `yaml:"max_grad_norm"` // 0 = none
+	NumSteps       int     `yaml:"num_steps"`       // control steps of every environment in one iteration
+	ClipCoef       float64 `yaml:"clip_coef"`       // bound on the change of the probability ratio
+	UpdateEpochs   int     `yaml:"update_epochs"`   // passes over an iteration's steps
+	NumMinibatches int     `yaml:"num_minibatches"` // in an epoch
+	TargetKL       float64 `yaml:"target_kl"`       // ends an iteration's epochs early; 0 = never
+	NormAdv        bool    `yaml:"norm_adv"`        // normalise advantages in every mini-batch
+	VFCoef         float64 `yaml:"vf_coef"`         // weight of the critic's loss
+	EntCoef        float64 `yaml:"ent_coef"`        // weight of the entropy
+	// largest norm of a gradient, over actor, Koopman model and critic together; 0 = off
+	MaxGradNorm float64 `yaml:"max_grad_norm"`
+	// of the actor and the Koopman model; falls to 0 along a cosine
 	LearningRateActor  float64 `yaml:"learning_rate_actor"`
-	LearningRateCritic float64 `yaml:"learning_rate_critic"`
-	ActorWarmup        int     `yaml:"actor_warmup"` // iterations
-	AdamEps            float64 `yaml:"adam_eps"`
-	WeightDecay        float64 `yaml:"weight_decay"`
-	Gamma              float64 `yaml:"gamma"`
-	GAELambda          float64 `yaml:"gae_lambda"`
-	NormalizeReward    bool    `yaml:"normalize_reward"`
-	ClipReward         float64 `yaml:"clip_reward"` // 0 = none
-	InitLogStd         float64 `yaml:"init_logstd"` // of the residual's Gaussian, fixed
+	LearningRateCritic float64 `yaml:"learning_rate_critic"` // of the critic; falls likewise
+	ActorWarmup        int     `yaml:"actor_warmup"`         // iterations over which the actor's rate rises from 0
+	AdamEps            float64 `yaml:"adam_eps"`             // Adam's epsilon
+	WeightDecay        float64 `yaml:"weight_decay"`         // of AdamW
+	Gamma              float64 `yaml:"gamma"`                // discount per control step
+	GAELambda          float64 `yaml:"gae_lambda"`           // of generalised advantage estimation
+	NormalizeReward    bool    `yaml:"normalize_reward"`     // divide by the running standard deviation
+	ClipReward         float64 `yaml:"clip_reward"`          // bound on the normalised reward; 0 = off
+	// log standard deviation of the residual's Gaussian; it is not learned
+	InitLogStd float64 `yaml:"init_logstd"`
 }
 
 // Eval measures policies on paired seeds.
 type Eval struct {
-	Policies   []string `yaml:"policies"`
+	// policies compared: expert, base, resip, korr or the path of a checkpoint
+	Policies []string `yaml:"policies"`
+	// levels of initial displacement, each measured: low, med, high
 	Randomness []string `yaml:"randomness"`
-	Perturb    string   `yaml:"perturb"`  // off, on, both
-	Strength   float64  `yaml:"strength"` // of the perturbation when on
-	Episodes   int      `yaml:"episodes"`
-	MinSuccess float64  `yaml:"min_success"` // a gate on every rate
+	Perturb    string   `yaml:"perturb"`     // pushes during the episode: off, on, both
+	Strength   float64  `yaml:"strength"`    // of the perturbation when it is on; 1 = as published
+	Episodes   int      `yaml:"episodes"`    // for each policy and condition
+	MinSuccess float64  `yaml:"min_success"` // exit 3 when a rate falls below it
 }
 
 // Run closes the loop over ROS.
 type Run struct {
-	Robot            string  `yaml:"robot"`       // ros1 or rosbridge
-	URL              string  `yaml:"url"`         // of the rosbridge server
-	ROSVersion       int     `yaml:"ros_version"` // behind the rosbridge server: 1 or 2
-	Arm              string  `yaml:"arm"`         // file that describes the arm; empty: a Franka
-	Policy           string  `yaml:"policy"`      // a shipped one's name or a checkpoint's path
-	Master           string  `yaml:"master"`      // empty: ROS_MASTER_URI
-	RateHz           float64 `yaml:"rate_hz"`
-	Lead             int     `yaml:"lead"`   // control steps; 0 = chunks are planned in the control step
-	Bridge           int     `yaml:"bridge"` // actions
-	Resume           bool    `yaml:"resume"`
-	Deadman          bool    `yaml:"deadman"`
-	MaxAgePeriods    int     `yaml:"max_age_periods"`
-	MaxMisses        int     `yaml:"max_misses"`
-	TrackingError    float64 `yaml:"tracking_error"` // m; 0 = off
-	TrackingTicks    int     `yaml:"tracking_ticks"`
-	TrackingSpeed    float64 `yaml:"tracking_speed"` // m/s; 0 = off
-	CPUs             string  `yaml:"cpus"`           // "2,3"; empty = any
-	Priority         int     `yaml:"priority"`       // SCHED_FIFO; 0 = none
-	LockMemory       bool    `yaml:"lock_memory"`
-	GCPercent        int     `yaml:"gc_percent"`      // 0 = Go's own
-	MemoryLimitMB    int     `yaml:"memory_limit_mb"` // 0 = none
-	Metrics          string  `yaml:"metrics"`         // host:port; empty = none
-	MetricsTokenFile string  `yaml:"metrics_token_file"`
+	Robot      string `yaml:"robot"`       // how the robot is reached: ros1, rosbridge
+	URL        string `yaml:"url"`         // of the rosbridge server
+	ROSVersion int    `yaml:"ros_version"` // of the ROS behind the rosbridge server: 1, 2
+	// YAML file that describes an arm of joint states and trajectories (docs/safety.md); empty = a Franka
+	Arm string `yaml:"arm"`
+	// base, resip or korr with the shipped weights, or the path of a checkpoint
+	Policy string  `yaml:"policy"`
+	Master string  `yaml:"master"`  // ROS master; empty = $ROS_MASTER_URI
+	RateHz float64 `yaml:"rate_hz"` // control steps per second
+	// control steps before a chunk is needed that planning it begins, beside the loop; 0 = in the control step
+	Lead int `yaml:"lead"`
+	// actions of the old chunk that may be executed while the next is late; then the arm holds
+	Bridge int `yaml:"bridge"`
+	// go on by itself after a hold for old observations or a late chunk, once that is over
+	Resume        bool `yaml:"resume"`
+	Deadman       bool `yaml:"deadman"`         // hold unless ~deadman speaks every 0.3 s
+	MaxAgePeriods int  `yaml:"max_age_periods"` // an observation older than this stops the arm
+	MaxMisses     int  `yaml:"max_misses"`      // missed deadlines in a row that stop the arm
+	// m behind its command at which an arm that does not come nearer is blocked; 0 = off
+	TrackingError float64 `yaml:"tracking_error"`
+	TrackingTicks int     `yaml:"tracking_ticks"` // control steps in a row of that are a fault
+	// m/s; a measured position that moves faster is a fault; 0 = off
+	TrackingSpeed float64 `yaml:"tracking_speed"`
+	// processor cores of the loop's thread, such as 2,3 or 2-5; empty = any
+	CPUs       string `yaml:"cpus"`
+	Priority   int    `yaml:"priority"`    // SCHED_FIFO priority of the loop's thread, 1..99; 0 = none
+	LockMemory bool   `yaml:"lock_memory"` // keep the process in memory (mlockall)
+	// growth of the heap between garbage collections (messages are garbage); negative = only at memory_limit_mb; 0 =
+	// Go's own
+	GCPercent     int    `yaml:"gc_percent"`
+	MemoryLimitMB int    `yaml:"memory_limit_mb"` // MB at which the garbage collector works harder; 0 = none
+	Metrics       string `yaml:"metrics"`         // host:port of a Prometheus server; empty = none
+	// file with the token that it asks for; required beyond the loopback interface
+	MetricsTokenFile string `yaml:"metrics_token_file"`
+}
+
+// Defaults are the settings of the shipped recipe.
+func Defaults() *Config {
+	return &Config{
+		Seed:  1,
+		Demos: "",
+		Sim: Sim{
+			Task:       "one_leg",
+			Randomness: "low",
+			Perturb:    0,
+			MaxSteps:   0,
+			Workers:    0,
+		},
+		Disturb: Disturb{
+			RobotPosition: 0,
+			RobotRotation: 0,
+			RobotVelocity: 0,
+			RobotSpin:     0,
+			RobotGripper:  0,
+			RobotDelay:    0,
+			RobotDropout:  0,
+			PartPosition:  0,
+			PartRotation:  0,
+			PartDelay:     0,
+			PartDropout:   0,
+		},
+		Domain: Domain{
+			Mass:     []float64{1, 1},
+			Friction: []float64{1, 1},
+			Gain:     []float64{1, 1},
+			Position: 0,
+			Rotation: 0,
+		},
+		Collect: Collect{
+			Episodes:    50,
+			ExecNoise:   0.002,
+			InsertNoise: 0,
+			OnlySuccess: true,
+		},
+		Base: Base{
+			Arch:            "mlp-bc",
+			Hidden:          []int{384, 384, 384},
+			Horizon:         32,
+			Execute:         8,
+			Steps:           4000,
+			Batch:           256,
+			LR:              0.001,
+			WeightDecay:     0.0001,
+			ValFraction:     0,
+			Quaternions:     false,
+			Floors:          []float64{0.1, 0.1, 0.1, 0.1},
+			InputNoise:      0,
+			Sampler:         "",
+			Cache:           "",
+			Ensemble:        -1,
+			Prediction:      "epsilon",
+			Schedule:        "squaredcos_cap_v2",
+			DiffusionSteps:  100,
+			ClipSample:      true,
+			StepEmbedDim:    128,
+			DownDims:        []int{64, 128, 256},
+			Kernel:          5,
+			Groups:          8,
+			Width:           512,
+			Blocks:          3,
+			Heads:           4,
+			WarmUp:          500,
+			GradClip:        1,
+			EMAPower:        0.75,
+			EMAMax:          0.9999,
+			CheckpointEvery: 1000,
+		},
+		Koopman: Koopman{
+			Base:           "base",
+			Focus:          true,
+			Bilinear:       true,
+			LatentDim:      128,
+			Hidden:         []int{256, 256},
+			StateInclusive: true,
+			SpectralBound:  1,
+			LatentWeight:   0.3,
+			FirstWeight:    5,
+			Steps:          3000,
+			Batch:          64,
+			Horizon:        20,
+			LR:             0.001,
+			Ridge:          0.001,
+			ConstrainEvery: 100,
+			HeldOut:        0.1,
+			Rollouts:       60,
+			Quantile:       0.999,
+			EvalHorizons:   []int{1, 5, 10, 50},
+		},
+		Residual: Residual{
+			Algorithm:         "td3",
+			Method:            "korr",
+			Base:              "base",
+			Koopman:           "koopman",
+			Condition:         "default",
+			Foresight:         []int{1, 4, 8},
+			CriticOnly:        false,
+			ObserverGain:      0,
+			LQRPrior:          0,
+			InnovationAction:  "default",
+			InnovationSource:  "model",
+			InnovationLimit:   1,
+			Focus:             false,
+			Features:          true,
+			Alpha:             0.1,
+			Envs:              16,
+			Steps:             200000,
+			Members:           1,
+			ActorHidden:       []int{128, 128},
+			CriticHidden:      []int{128, 128},
+			Critics:           2,
+			Batch:             128,
+			Buffer:            300000,
+			Gamma:             0.99,
+			NStep:             5,
+			ValueExpansion:    false,
+			Tau:               0.01,
+			TargetMax:         1,
+			ActorLR:           0.0002,
+			CriticLR:          0.0005,
+			GradClip:          1,
+			UTD:               0.125,
+			PolicyDelay:       2,
+			CriticStart:       6000,
+			CriticWarmUp:      500,
+			ActorStart:        15000,
+			Pretrain:          0,
+			Penalty:           0.2,
+			TargetEntropy:     0,
+			DemoFraction:      0.5,
+			WarmUpNoise:       0.15,
+			NoiseStart:        0.15,
+			NoiseEnd:          0.08,
+			NoiseSteps:        100000,
+			NoiseRho:          0.8,
+			NoiseFree:         0,
+			TargetNoise:       0.1,
+			TargetNoiseClip:   0.3,
+			KoopmanGradient:   true,
+			KoopmanWeight:     1,
+			KoopmanLR:         0.0002,
+			ConstrainEvery:    200,
+			FailAfter:         0,
+			Milestone:         0,
+			Pushes:            []float64{},
+			LRDecay:           0,
+			BootstrapTimeouts: true,
+			LogEvery:          2000,
+			CheckpointEvery:   25000,
+			SaveReplay:        true,
+			EvalEvery:         50000,
+			EvalEpisodes:      32,
+		},
+		PPO: PPO{
+			NumSteps:           700,
+			ClipCoef:           0.2,
+			UpdateEpochs:       50,
+			NumMinibatches:     1,
+			TargetKL:           0.1,
+			NormAdv:            true,
+			VFCoef:             1,
+			EntCoef:            0,
+			MaxGradNorm:        1,
+			LearningRateActor:  0.0003,
+			LearningRateCritic: 0.005,
+			ActorWarmup:        5,
+			AdamEps:            0.00001,
+			WeightDecay:        0.000001,
+			Gamma:              0.999,
+			GAELambda:          0.95,
+			NormalizeReward:    true,
+			ClipReward:         5,
+			InitLogStd:         -1,
+		},
+		Eval: Eval{
+			Policies:   []string{"base", "resip", "korr"},
+			Randomness: []string{"low"},
+			Perturb:    "both",
+			Strength:   1,
+			Episodes:   20,
+			MinSuccess: 0,
+		},
+		Run: Run{
+			Robot:            "ros1",
+			URL:              "ws://127.0.0.1:9090",
+			ROSVersion:       2,
+			Arm:              "",
+			Policy:           "korr",
+			Master:           "",
+			RateHz:           10,
+			Lead:             1,
+			Bridge:           8,
+			Resume:           true,
+			Deadman:          false,
+			MaxAgePeriods:    3,
+			MaxMisses:        3,
+			TrackingError:    0.05,
+			TrackingTicks:    20,
+			TrackingSpeed:    2.5,
+			CPUs:             "",
+			Priority:         0,
+			LockMemory:       false,
+			GCPercent:        400,
+			MemoryLimitMB:    0,
+			Metrics:          "",
+			MetricsTokenFile: "",
+		},
+	}
 }

@@ -1,10 +1,10 @@
 package configs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -13,6 +13,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 	"gopkg.in/yaml.v3"
+
+	"korr/internal/setting"
 )
 
 // Error tells which key of which source is wrong, and how.
@@ -38,49 +40,77 @@ type Options struct {
 
 const envPrefix = "KORR"
 
-// Load merges the layers, refuses unknown keys and wrong types, and validates. The error is an *Error.
+// Load is Fill from the defaults of the shipped recipe.
 func Load(o Options) (*Config, error) {
-	v := viper.New()
-	defaults, err := readPreset("default")
-	if err != nil {
+	c := Defaults()
+	if err := Fill(c, o); err != nil {
 		return nil, err
 	}
-	for _, key := range leaves(defaults, "") {
-		v.SetDefault(key.path, key.value)
+	return c, nil
+}
+
+// Fill puts the layers over the settings of c, a pointer to a struct that holds the defaults: a field that is a struct is a
+// section, often the Config of the package that reads it (see package setting). It refuses unknown keys and wrong types, and
+// what a section's own Validate refuses. The error is an *Error; c is then unusable.
+func Fill(c any, o Options) error {
+	l := &layers{v: viper.New(), fields: map[string]setting.Field{}, source: map[string]string{}}
+	for _, f := range setting.Fields(c) {
+		l.fields[f.Key] = f
+		l.v.SetDefault(f.Key, f.Value.Interface())
 	}
-	if o.Preset != "" && o.Preset != "default" {
+	if o.Preset != "" {
 		m, err := readPreset(o.Preset)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := merge(v, m, "preset "+o.Preset); err != nil {
-			return nil, err
+		l.keepSections(m)
+		if err := l.merge(m, "preset "+o.Preset); err != nil {
+			return err
 		}
 	}
 	if o.File != "" {
 		m, err := readFile(o.File)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := merge(v, m, o.File); err != nil {
-			return nil, err
+		if err := l.merge(m, o.File); err != nil {
+			return err
 		}
 	}
-	if err := setEnv(v, o.Environ, o.Set); err != nil {
-		return nil, err
+	if err := l.strings(o.Environ, o.Set); err != nil {
+		return err
 	}
-	return decode(v)
+	for key, f := range l.fields {
+		value, err := decode(l.v.Get(key), f.Value.Type())
+		if err != nil { // every layer was checked when it was merged
+			return &Error{Path: key, Problem: err.Error()}
+		}
+		f.Value.Set(value)
+	}
+	return l.validate(c)
 }
 
-// YAML is the resolved configuration, as a file that --config reads back to the same.
-func (c *Config) YAML() ([]byte, error) {
-	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	if err := e.Encode(c); err != nil {
-		return nil, fmt.Errorf("config: encode: %w", err)
+// Keys lists every dotted key of the settings, sorted.
+func Keys(c any) []string { return slices.Sorted(maps.Keys(setting.Values(c))) }
+
+// layers are what is known of the settings while they are merged.
+type layers struct {
+	v      *viper.Viper
+	fields map[string]setting.Field // by key
+	source map[string]string        // of the layer that set a key last; absent for a default
+}
+
+// keepSections drops the sections of a preset that the command has no use for.
+func (l *layers) keepSections(preset map[string]any) {
+	for name := range preset {
+		known := false
+		for key := range l.fields {
+			known = known || key == name || strings.HasPrefix(key, name+".")
+		}
+		if !known {
+			delete(preset, name)
+		}
 	}
-	return b.Bytes(), nil
 }
 
 func readFile(path string) (map[string]any, error) {
@@ -134,28 +164,29 @@ func leaves(m map[string]any, prefix string) []leaf {
 	return out
 }
 
-func merge(v *viper.Viper, m map[string]any, source string) error {
-	for _, l := range leaves(m, "") {
-		if err := check(l, source); err != nil {
+func (l *layers) merge(m map[string]any, source string) error {
+	for _, at := range leaves(m, "") {
+		if err := l.check(at, source); err != nil {
 			return err
 		}
+		l.source[at.path] = source
 	}
-	return v.MergeConfigMap(m)
+	if err := l.v.MergeConfigMap(m); err != nil {
+		return &Error{Source: source, Problem: err.Error()}
+	}
+	return nil
 }
 
-// setEnv applies the two layers whose values are strings: variables, then --set.
-func setEnv(v *viper.Viper, environ, set []string) error {
+// Variable is the name of the environment variable that sets a key.
+func Variable(key string) string {
+	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// strings applies the two layers whose values are strings: variables, then --set.
+func (l *layers) strings(environ, set []string) error {
 	variables := map[string]string{}
-	for _, key := range Keys() {
-		variables[envPrefix+"_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))] = key
-	}
-	apply := func(key, text, source string) error {
-		l := leaf{strings.ToLower(key), scalar(key, text)}
-		if err := check(l, source); err != nil {
-			return err
-		}
-		v.Set(l.path, l.value)
-		return nil
+	for key := range l.fields {
+		variables[Variable(key)] = key
 	}
 	for _, kv := range environ {
 		name, text, _ := strings.Cut(kv, "=")
@@ -164,9 +195,10 @@ func setEnv(v *viper.Viper, environ, set []string) error {
 		}
 		key, ok := variables[name]
 		if !ok {
-			return &Error{Source: "environment", Path: name, Problem: "no such setting; KORR_EVAL_EPISODES, for example, sets eval.episodes"}
+			hint := nearest(name, slices.Collect(maps.Keys(variables)), "KORR_EVAL_EPISODES, for example, sets eval.episodes")
+			return &Error{Source: "environment", Path: name, Problem: "no such setting; " + hint}
 		}
-		if err := apply(key, text, name); err != nil {
+		if err := l.set(key, text, name); err != nil {
 			return err
 		}
 	}
@@ -175,20 +207,30 @@ func setEnv(v *viper.Viper, environ, set []string) error {
 		if !ok {
 			return &Error{Source: "--set " + kv, Problem: "is not key=value"}
 		}
-		if err := apply(key, text, "--set"); err != nil {
+		if err := l.set(key, text, "--set"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (l *layers) set(key, text, source string) error {
+	at := leaf{strings.ToLower(key), l.scalar(key, text)}
+	if err := l.check(at, source); err != nil {
+		return err
+	}
+	l.v.Set(at.path, at.value)
+	l.source[at.path] = source
+	return nil
+}
+
 // scalar reads the text of a variable or flag as YAML; "a,b" is a list where the key takes one.
-func scalar(key, text string) any {
-	t, ok := keyTypes()[strings.ToLower(key)]
-	if !ok || t.Kind() == reflect.String {
+func (l *layers) scalar(key, text string) any {
+	f, ok := l.fields[strings.ToLower(key)]
+	if !ok || f.Value.Kind() == reflect.String {
 		return text
 	}
-	if t.Kind() == reflect.Slice && !strings.HasPrefix(text, "[") {
+	if k := f.Value.Kind(); (k == reflect.Slice || k == reflect.Array) && !strings.HasPrefix(text, "[") {
 		text = "[" + text + "]"
 	}
 	var value any
@@ -199,38 +241,78 @@ func scalar(key, text string) any {
 }
 
 // check refuses an unknown key and a value of the wrong type, naming both.
-func check(l leaf, source string) error {
-	t, ok := keyTypes()[l.path]
+func (l *layers) check(at leaf, source string) error {
+	f, ok := l.fields[at.path]
 	if !ok {
-		return &Error{Source: source, Path: l.path, Problem: "no such key" + siblings(l.path)}
+		return &Error{Source: source, Path: at.path, Problem: "no such key" + l.hint(at.path)}
 	}
-	if err := decodeInto(l.value, reflect.New(t).Interface()); err != nil {
-		return &Error{Source: source, Path: l.path, Problem: fmt.Sprintf("cannot be %#v, must be %s", l.value, typeName(t))}
+	if _, err := decode(at.value, f.Value.Type()); err != nil {
+		return &Error{Source: source, Path: at.path, Problem: fmt.Sprintf("cannot be %#v, must be %s", at.value, typeName(f.Value.Type()))}
 	}
 	return nil
 }
 
-func siblings(path string) string {
-	section := ""
+// hint is what may have been meant by an unknown key: a similar one, or any of its section.
+func (l *layers) hint(path string) string {
+	known := slices.Sorted(maps.Keys(l.fields))
+	var siblings []string
 	if i := strings.LastIndex(path, "."); i >= 0 {
-		section = path[:i+1]
-	}
-	var known []string
-	for _, k := range Keys() {
-		if rest, ok := strings.CutPrefix(k, section); ok && section != "" {
-			known = append(known, rest)
+		for _, key := range known {
+			if rest, ok := strings.CutPrefix(key, path[:i+1]); ok {
+				siblings = append(siblings, rest)
+			}
 		}
 	}
-	if len(known) == 0 {
-		return ""
+	all := ""
+	if len(siblings) > 0 {
+		all = path[:strings.LastIndex(path, ".")] + " has " + strings.Join(siblings, ", ")
 	}
-	return "; " + strings.TrimSuffix(section, ".") + " has " + strings.Join(known, ", ")
+	if h := nearest(path, known, all); h != "" {
+		return "; " + h
+	}
+	return ""
+}
+
+// nearest asks whether the most similar of the names was meant, if one is similar enough, and else says what else there is.
+func nearest(name string, known []string, otherwise string) string {
+	best, least := "", 1+len(name)/4
+	for _, k := range known {
+		if d := distance(name, k); d < least || d == least && k < best {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return otherwise
+	}
+	return "did you mean " + best + "?"
+}
+
+// distance is the number of single letters to change, insert or delete between two words (Levenshtein's).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal, row[j+1] = row[j+1], min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 func typeName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Slice:
 		return "a list, each " + typeName(t.Elem())
+	case reflect.Array:
+		return fmt.Sprintf("a list of %d, each %s", t.Len(), typeName(t.Elem()))
 	case reflect.Int, reflect.Uint64:
 		return "a whole number"
 	case reflect.Float64:
@@ -242,30 +324,64 @@ func typeName(t reflect.Type) string {
 	}
 }
 
-func decode(v *viper.Viper) (*Config, error) {
-	c := &Config{}
-	if err := decodeInto(v.AllSettings(), c); err != nil {
-		return nil, &Error{Problem: err.Error()}
+// validate asks every section, and then the whole, whether its values go together.
+func (l *layers) validate(c any) error {
+	whole := reflect.ValueOf(c)
+	for i := range whole.Elem().NumField() {
+		key, _ := setting.Key(whole.Elem().Type().Field(i))
+		if v, ok := whole.Elem().Field(i).Addr().Interface().(validator); ok && key != "" {
+			if err := v.Validate(); err != nil {
+				return l.refused(key, err)
+			}
+		}
 	}
-	if err := c.Validate(); err != nil {
-		return nil, err
+	if v, ok := c.(validator); ok {
+		if err := v.Validate(); err != nil {
+			return l.refused("", err)
+		}
 	}
-	return c, nil
+	return nil
 }
 
-func decodeInto(value, target any) error {
-	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result: target, TagName: "yaml", ErrorUnused: true, ErrorUnset: true, DecodeHook: wholeNumber,
-	})
-	if err != nil {
+type validator interface{ Validate() error }
+
+// refused names the key and the layer that is at fault.
+func (l *layers) refused(section string, err error) error {
+	var e *setting.Error
+	var ours *Error
+	if errors.As(err, &ours) {
 		return err
 	}
-	return d.Decode(value)
+	if !errors.As(err, &e) {
+		return &Error{Path: section, Problem: err.Error()}
+	}
+	path := strings.TrimPrefix(section+"."+e.Key, ".")
+	source := l.source[path]
+	if source == "" { // a list's element, "eval.randomness[1]"
+		source = l.source[strings.Split(path, "[")[0]]
+	}
+	return &Error{Source: source, Path: path, Problem: e.Problem}
 }
 
-// wholeNumber lets 1e6 be an int and refuses 1.5 (mapstructure would cut it to 1) and -1 for an unsigned.
-func wholeNumber(_, to reflect.Type, data any) (any, error) {
+// decode reads a value of YAML as one of type t.
+func decode(value any, t reflect.Type) (reflect.Value, error) {
+	target := reflect.New(t)
+	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{Result: target.Interface(), DecodeHook: strict})
+	if err == nil {
+		err = d.Decode(value)
+	}
+	return target.Elem(), err
+}
+
+// strict lets 1e6 be an int and refuses 1.5 (mapstructure would cut it to 1), -1 for an unsigned, and a list shorter than an
+// array.
+func strict(from, to reflect.Type, data any) (any, error) {
 	switch to.Kind() {
+	case reflect.Array:
+		if from.Kind() != reflect.Array && from.Kind() != reflect.Slice || reflect.ValueOf(data).Len() != to.Len() {
+			return nil, fmt.Errorf("%v is no list of %d", data, to.Len())
+		}
+		return data, nil
 	case reflect.Int, reflect.Uint64:
 	default:
 		return data, nil

@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"korr/internal/setting"
 )
 
 func write(t *testing.T, text string) string {
@@ -18,23 +21,25 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-func TestDefaultsNameEveryKey(t *testing.T) {
+// TestTheDefaultFileIsTheDefaults: the preset default, which is generated, holds every key with its default.
+func TestTheDefaultFileIsTheDefaults(t *testing.T) {
 	m, err := readPreset("default")
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := map[string]bool{}
+	var named []string
 	for _, l := range leaves(m, "") {
-		named[l.path] = true
+		named = append(named, l.path)
 	}
-	for _, k := range Keys() {
-		if !named[k] {
-			t.Errorf("presets/default.yaml lacks %s", k)
-		}
-		delete(named, k)
+	if keys := Keys(Defaults()); !slices.Equal(named, keys) {
+		t.Errorf("presets/default.yaml has %q, want %q", named, keys)
 	}
-	for k := range named {
-		t.Errorf("presets/default.yaml has %s, which Config does not", k)
+	c, err := Load(Options{Preset: "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err := Load(Options{}); err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("%v: the preset default is %+v, want %+v", err, c, want)
 	}
 }
 
@@ -134,7 +139,7 @@ func TestResolvedFileReadsBackTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := c.YAML()
+	b, err := YAML(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,8 +173,18 @@ func FuzzLoadFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, l := range leaves(m, "") {
-			_ = check(l, "fuzz") // must not panic
+		l := fieldsOf(t)
+		for _, at := range leaves(m, "") {
+			_ = l.check(at, "fuzz") // must not panic
 		}
 	})
+}
+
+func fieldsOf(t *testing.T) *layers {
+	t.Helper()
+	l := &layers{fields: map[string]setting.Field{}}
+	for _, f := range setting.Fields(Defaults()) {
+		l.fields[f.Key] = f
+	}
+	return l
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/configs"
 	"korr/train/dataset"
 	"korr/train/run"
 )
@@ -63,7 +64,7 @@ func (o *trainOptions) folder() (*run.Folder, *run.Recorder, error) {
 
 // create makes the run folder with the resolved settings.
 func (o *trainOptions) create() (*run.Folder, error) {
-	config, err := o.Config.YAML()
+	config, err := configs.YAML(o.Config)
 	if err != nil {
 		return nil, err
 	}
