@@ -76,10 +76,10 @@ type Part struct {
 	RPY       [3]float64 // nominal rotation in the tag frame, Rz(yaw) Ry(pitch) Rx(roll), rad
 	ForceMul  float64    // multiplier of the random force
 	TorqueMul float64    // multiplier of the random torque
-	// PushForce and PushTorque adapt the published multipliers to this model's masses and contacts: the impulse of a
-	// push is that share of force times time. Zero counts as one. Chosen so that the parts of the lamp and the round table
-	// are displaced by 3 to 7 mm on average at low and 21 to 32 mm at med (one_leg's top: 9 and 36 mm); with the published
-	// multipliers as they are, this model's lighter parts would leave the table.
+	// PushForce and PushTorque are calibrated shares of the published force and torque; zero counts as one, the published value.
+	// The published impulses throw light parts of the lamp and the round table off this model's table. The shares give them
+	// what one_leg's top has at the published impulse, or less: 5 to 8 mm on average at low, 26 to 37 mm at med
+	// (docs/simulator.md has the table).
 	PushForce, PushTorque float64
 }
 

@@ -29,12 +29,12 @@ type Config struct {
 // ResetJoints is the arm's initial posture (rad), as FurnitureBench's.
 var ResetJoints = [7]float64{-0.0263, 0.3759, 0.1249, -2.1383, -0.0943, 2.4965, 0.0192}
 
-// Timing: 20 physics steps of 5 ms per control step of 10 Hz; a push lasts two physics steps; after the initial push
-// the parts slide until they rest.
+// Timing: 20 physics steps of 5 ms per control step of 10 Hz; a push lasts three physics steps (the
+// published one lasts one or two substeps of 1/120 s); after the initial push the parts slide until they rest.
 const (
 	controlHz     = 10
 	substeps      = 20
-	pushSubsteps  = 2
+	pushSubsteps  = 3
 	settleSteps   = 8
 	obstacleSlack = 0.002 // m kept between a displaced obstacle and the first part
 	minToolHeight = 0.075 // m: a displaced arm that would start in touch with the parts is drawn again

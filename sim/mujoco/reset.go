@@ -43,7 +43,7 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 		}
 	}
 	for i := range e.task.Parts {
-		e.push(i, uniform(1), uniform(1), uniform(1), 1)
+		e.push(i, sim.DrawPush(rng), 1)
 	}
 	for range settleSteps {
 		if code := C.korr_step(e.s); code != 0 {
@@ -101,8 +101,8 @@ func (e *Env) obstacle(dx, dy float64) [3]C.double {
 	return [3]C.double{C.double(x), C.double(y), C.double(obstacleNominal[2])}
 }
 
-// push schedules a force (fx, fy in units of the level's) and a torque on part i for the next control step.
-func (e *Env) push(i int, fx, fy, tz, strength float64) {
+// push schedules a push of that strength on part i for the next control step.
+func (e *Env) push(i int, u sim.Push, strength float64) {
 	p := &e.task.Parts[i]
 	f, t := strength*e.level.Force*p.ForceMul, strength*e.level.Torque*p.TorqueMul*e.scale[i]
 	if p.PushForce > 0 {
@@ -111,7 +111,7 @@ func (e *Env) push(i int, fx, fy, tz, strength float64) {
 	if p.PushTorque > 0 {
 		t *= p.PushTorque
 	}
-	e.s.push[6*i], e.s.push[6*i+1], e.s.push[6*i+5] = C.double(f*fx), C.double(f*fy), C.double(t*tz)
+	e.s.push[6*i], e.s.push[6*i+1], e.s.push[6*i+5] = C.double(f*u.Force[0]), C.double(f*u.Force[1]), C.double(t*u.Torque)
 	e.s.has_push = 1
 }
 
@@ -123,9 +123,8 @@ func (e *Env) perturb() {
 	}
 	for i := range e.task.Parts {
 		hit := e.rng.Float64() < sim.PerturbProbability
-		fx, fy, tz := 2*e.rng.Float64()-1, 2*e.rng.Float64()-1, 2*e.rng.Float64()-1
-		if hit {
-			e.push(i, fx, fy, tz, e.cfg.Perturb)
+		if u := sim.DrawPush(e.rng); hit {
+			e.push(i, u, e.cfg.Perturb)
 		}
 	}
 }

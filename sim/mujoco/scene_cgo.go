@@ -153,7 +153,7 @@ func (w *Watch) Step(obs, act []float32, frames int, push float64, salt uint64, 
 		}
 		rng := seed.Stream(salt, "sim/view/push", 0)
 		for i := range e.task.Parts {
-			e.push(i, 2*rng.Float64()-1, 2*rng.Float64()-1, 2*rng.Float64()-1, push)
+			e.push(i, sim.DrawPush(rng), push)
 		}
 		e.cfg.Perturb = 0
 	}

@@ -23,8 +23,8 @@ func TestSlices(t *testing.T) {
 		}
 		moved, arm := 0, make([]float64, armParts+sim.PoseDim*len(a.Spec().PartNames))
 		for step := range 12 {
-			a.push(1, 1, -1, 1, 1)
-			b.push(1, 1, -1, 1, 1)
+			a.push(1, sim.Push{Force: [2]float64{0.7, -0.7}, Torque: 1}, 1)
+			b.push(1, sim.Push{Force: [2]float64{0.7, -0.7}, Torque: 1}, 1)
 			target, q := [3]float64{0.45 + 0.005*float64(step), 0.02, 0.2}, [4]float64{1, 0, 0, 0}
 			rw, err := a.StepPose(want, target, q, 1)
 			if err != nil {

@@ -66,7 +66,7 @@ func TestPushDistance(t *testing.T) {
 			return e.poses[i]
 		}
 		before := rest()
-		e.push(i, -1, 0, 0, c.strength) // toward the robot, where nothing is
+		e.push(i, sim.Push{Force: [2]float64{-1, 0}}, c.strength) // toward the robot, where nothing is
 		wait(t, e, obs, 15, nil)
 		force := c.strength * e.level.Force * p.ForceMul * share(p.PushForce)
 		want, got := slide(force, weight, p.Mass+partArmature, push), before.P[0]-e.poses[i].P[0]
@@ -75,7 +75,7 @@ func TestPushDistance(t *testing.T) {
 			t.Errorf("%s/%s: moved %.2f mm, momentum and friction say %.2f", c.task, c.part, 1e3*got, 1e3*want)
 		}
 		before = rest()
-		e.push(i, 0, 0, 1, c.strength)
+		e.push(i, sim.Push{Torque: 1}, c.strength)
 		wait(t, e, obs, 15, nil)
 		torque := c.strength * e.level.Torque * p.TorqueMul * share(p.PushTorque) * torqueScale(p)
 		arm := math.Sqrt(c.corner[0]*c.corner[0] + c.corner[1]*c.corner[1] + c.corner[2]*c.corner[2] - vertical(p, c.corner))
