@@ -1,5 +1,13 @@
 package configs
 
+import (
+	"errors"
+
+	"korr/basepolicy/acting"
+	"korr/internal/setting"
+	"korr/train/imitation"
+)
+
 // Config is the whole resolved configuration. The YAML names are the keys of files, of --set and, in upper case with
 // KORR_ in front and underscores for dots, of environment variables.
 type Config struct {
@@ -76,54 +84,19 @@ type Collect struct {
 	OnlySuccess bool    `yaml:"only_success"` // drop failed demonstrations
 }
 
-// Base trains the base policy: chunked behaviour cloning, or one of the diffusion policies of package basepolicy/diffusion.
+// Base is about the base policy: how it is trained, and how it acts.
 type Base struct {
-	// mlp-bc, diffusion-mlp, diffusion-unet or diffusion-transformer
-	Arch        string  `yaml:"arch"`
-	Hidden      []int   `yaml:"hidden"`       // widths of mlp-bc's hidden layers
-	Horizon     int     `yaml:"horizon"`      // actions in a chunk
-	Execute     int     `yaml:"execute"`      // actions of a chunk executed before the next is planned
-	Steps       int     `yaml:"steps"`        // optimiser steps
-	Batch       int     `yaml:"batch"`        // frames in a mini-batch
-	LR          float64 `yaml:"lr"`           // learning rate; falls to 0 along a cosine
-	WeightDecay float64 `yaml:"weight_decay"` // AdamW's
-	ValFraction float64 `yaml:"val_fraction"` // fraction of the episodes held out for a validation loss
-	// read part rotations as quaternions, as published, instead of 6D
-	Quaternions bool `yaml:"quaternions"`
+	Training imitation.Config `yaml:",inline"`
+	Acting   acting.Config    `yaml:",inline"`
+}
 
-	// least extents of the demonstrated positions (m), rotation elements, velocities (m/s, rad/s) and gripper width
-	// (m) that are stretched to [-1, 1]: below, a tracker's noise would be loud. 0 = none
-	Floors []float64 `yaml:"floors"`
-	// m, noise on the parts' positions while training, and 10 times as many rad on their rotations
-	InputNoise float64 `yaml:"input_noise"`
-
-	// this and what follows is for diffusion-*. How chunks are drawn: ddim, ddpm or dpm++, with
-	// :steps=N,eta=X,warm=none|consistent|published,warm_step=K,inpaint=soft|prefix|none; empty = the checkpoint's
-	// own, and in training ddim:steps=16,warm=consistent,warm_step=50
-	Sampler string `yaml:"sampler"`
-	// what saves network calls when acting, NAME[:key=value,...] (docs/base-policies.md); none = nothing, empty =
-	// the checkpoint's own
-	Cache string `yaml:"cache"`
-	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i), of any kind of base; negative = off
-	Ensemble float64 `yaml:"ensemble"`
-	// what the network outputs: epsilon (the noise), sample (the chunk) or v (velocity)
-	Prediction     string `yaml:"prediction"`
-	Schedule       string `yaml:"schedule"`        // of the noise: squaredcos_cap_v2 or linear
-	DiffusionSteps int    `yaml:"diffusion_steps"` // of the noising
-	// bound predicted chunks to the demonstrated range while sampling
-	ClipSample      bool    `yaml:"clip_sample"`
-	StepEmbedDim    int     `yaml:"step_embed_dim"`   // width of the diffusion step's embedding; published 256
-	DownDims        []int   `yaml:"down_dims"`        // unet: channels of its levels; published 256, 512, 1024
-	Kernel          int     `yaml:"kernel"`           // unet: of its convolutions
-	Groups          int     `yaml:"groups"`           // unet: of its group norms
-	Width           int     `yaml:"width"`            // mlp, transformer: of the residual stream
-	Blocks          int     `yaml:"blocks"`           // mlp, transformer
-	Heads           int     `yaml:"heads"`            // transformer
-	WarmUp          int     `yaml:"warm_up"`          // steps over which the learning rate rises from 0
-	GradClip        float64 `yaml:"grad_clip"`        // largest norm of a gradient; 0 = off
-	EMAPower        float64 `yaml:"ema_power"`        // the averaged weights' decay is 1 - (1 + step)^-power,
-	EMAMax          float64 `yaml:"ema_max"`          // at most this
-	CheckpointEvery int     `yaml:"checkpoint_every"` // steps between saved states, from which --resume goes on
+// Validate implements the check of package configs.
+func (b *Base) Validate() error {
+	err := errors.Join(b.Training.Validate(), b.Acting.Validate())
+	if err != nil {
+		return err
+	}
+	return setting.Check("base", setting.Within("execute", b.Acting.Execute, 1, b.Training.Horizon))
 }
 
 // Koopman trains the lifted linear model z' = A z + B u.
@@ -377,39 +350,7 @@ func Defaults() *Config {
 			InsertNoise: 0,
 			OnlySuccess: true,
 		},
-		Base: Base{
-			Arch:            "mlp-bc",
-			Hidden:          []int{384, 384, 384},
-			Horizon:         32,
-			Execute:         8,
-			Steps:           4000,
-			Batch:           256,
-			LR:              0.001,
-			WeightDecay:     0.0001,
-			ValFraction:     0,
-			Quaternions:     false,
-			Floors:          []float64{0.1, 0.1, 0.1, 0.1},
-			InputNoise:      0,
-			Sampler:         "",
-			Cache:           "",
-			Ensemble:        -1,
-			Prediction:      "epsilon",
-			Schedule:        "squaredcos_cap_v2",
-			DiffusionSteps:  100,
-			ClipSample:      true,
-			StepEmbedDim:    128,
-			DownDims:        []int{64, 128, 256},
-			Kernel:          5,
-			Groups:          8,
-			Width:           512,
-			Blocks:          3,
-			Heads:           4,
-			WarmUp:          500,
-			GradClip:        1,
-			EMAPower:        0.75,
-			EMAMax:          0.9999,
-			CheckpointEvery: 1000,
-		},
+		Base: Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
 		Koopman: Koopman{
 			Base:           "base",
 			Focus:          true,

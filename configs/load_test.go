@@ -85,8 +85,8 @@ func TestListsFromText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(c.Eval.Policies, []string{"base", "korr"}) || !reflect.DeepEqual(c.Base.Hidden, []int{64, 32}) {
-			t.Errorf("%s: %v %v", text, c.Eval.Policies, c.Base.Hidden)
+		if !reflect.DeepEqual(c.Eval.Policies, []string{"base", "korr"}) || !reflect.DeepEqual(c.Base.Training.Hidden, []int{64, 32}) {
+			t.Errorf("%s: %v %v", text, c.Eval.Policies, c.Base.Training.Hidden)
 		}
 	}
 }

@@ -99,41 +99,9 @@ func factors(path string, v []float64, low, high float64) rule {
 	return rule{path, ok, fmt.Sprintf("is %v, must be [least, largest] between %v and %v", v, low, high)}
 }
 
-func floors(path string, v []float64) rule {
-	ok := len(v) == 4 && slices.Min(v) >= 0 && slices.Max(v) <= 1000
-	return rule{path, ok, fmt.Sprintf("is %v, must be four extents from 0 to 1000: position, rotation, velocity, width", v)}
-}
-
 func (c *Config) trainRules() []rule {
-	b, k := c.Base, c.Koopman
+	k := c.Koopman
 	return []rule{
-		oneOf("base.arch", b.Arch, Archs()...),
-		oneOf("base.prediction", b.Prediction, "epsilon", "sample", "v"),
-		oneOf("base.schedule", b.Schedule, "squaredcos_cap_v2", "linear"),
-		within("base.ensemble", b.Ensemble, -1, 100),
-		atLeast("base.diffusion_steps", b.DiffusionSteps, 2),
-		atLeast("base.step_embed_dim", b.StepEmbedDim, 4),
-		widths("base.down_dims", b.DownDims),
-		atLeast("base.kernel", b.Kernel, 1),
-		atLeast("base.groups", b.Groups, 1),
-		atLeast("base.width", b.Width, 1),
-		atLeast("base.blocks", b.Blocks, 1),
-		atLeast("base.heads", b.Heads, 1),
-		atLeast("base.warm_up", b.WarmUp, 0),
-		atLeast("base.grad_clip", b.GradClip, 0.0),
-		positive("base.ema_power", b.EMAPower),
-		within("base.ema_max", b.EMAMax, 0, 0.999999),
-		atLeast("base.checkpoint_every", b.CheckpointEvery, 1),
-		widths("base.hidden", b.Hidden),
-		atLeast("base.horizon", b.Horizon, 1),
-		within("base.execute", float64(b.Execute), 1, float64(b.Horizon)),
-		atLeast("base.steps", b.Steps, 1),
-		atLeast("base.batch", b.Batch, 1),
-		positive("base.lr", b.LR),
-		atLeast("base.weight_decay", b.WeightDecay, 0.0),
-		floors("base.floors", b.Floors),
-		within("base.input_noise", b.InputNoise, 0, 0.1),
-		within("base.val_fraction", b.ValFraction, 0, 0.9),
 		{"koopman.focus", !k.Focus || c.Residual.Features, "needs residual.features: without them nothing is left of the parts"},
 		atLeast("koopman.latent_dim", k.LatentDim, 1),
 		widths("koopman.hidden", k.Hidden),
@@ -275,11 +243,6 @@ func (c *Config) evalRules() []rule {
 		rules = append(rules, oneOf(fmt.Sprintf("eval.randomness[%d]", i), level, Randomness()...))
 	}
 	return rules
-}
-
-// Archs lists the kinds of base policy.
-func Archs() []string {
-	return []string{"mlp-bc", "diffusion-mlp", "diffusion-unet", "diffusion-transformer"}
 }
 
 // Randomness lists the levels of initial randomness, from the smallest.

@@ -16,17 +16,18 @@ const (
 
 // Config describes a network.
 type Config struct {
-	Arch     string `json:"arch"`                // unet, mlp or transformer
-	ObsDim   int    `json:"obs_dim"`             // D, width of the normalised observation
-	ActDim   int    `json:"act_dim"`             // U, width of an action
-	Horizon  int    `json:"horizon"`             // H, actions in a chunk
-	StepDim  int    `json:"step_embed_dim"`      // of the diffusion step; even, at least 4
-	DownDims []int  `json:"down_dims,omitempty"` // unet: channels of each level; H must halve that often, less once
-	Kernel   int    `json:"kernel,omitempty"`    // unet: odd
-	Groups   int    `json:"groups,omitempty"`    // unet: of the group norms
-	Width    int    `json:"width,omitempty"`     // mlp and transformer
-	Blocks   int    `json:"blocks,omitempty"`    // mlp and transformer
-	Heads    int    `json:"heads,omitempty"`     // transformer
+	Arch    string `json:"arch"`           // unet, mlp or transformer
+	ObsDim  int    `json:"obs_dim"`        // D, width of the normalised observation
+	ActDim  int    `json:"act_dim"`        // U, width of an action
+	Horizon int    `json:"horizon"`        // H, actions in a chunk
+	StepDim int    `json:"step_embed_dim"` // of the diffusion step; even, at least 4
+	// unet: channels of its levels; published 256, 512, 1024. The horizon must halve as often, less once
+	DownDims []int `json:"down_dims,omitempty" yaml:"down_dims"`
+	Kernel   int   `json:"kernel,omitempty"`               // unet: odd
+	Groups   int   `json:"groups,omitempty"`               // unet: of the group norms
+	Width    int   `json:"width,omitempty" yaml:"width"`   // mlp, transformer: of the residual stream
+	Blocks   int   `json:"blocks,omitempty" yaml:"blocks"` // mlp, transformer: how many
+	Heads    int   `json:"heads,omitempty"`                // transformer
 }
 
 // Bounds on a configuration that a file may ask for.

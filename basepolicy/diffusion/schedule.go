@@ -20,9 +20,10 @@ const (
 
 // Process is the noising that a network was trained to undo.
 type Process struct {
-	Steps      int    `json:"steps"`       // K
-	Schedule   string `json:"schedule"`    // squaredcos_cap_v2 or linear
-	Prediction string `json:"prediction"`  // epsilon, sample or v
+	Steps    int    `json:"steps"`    // K
+	Schedule string `json:"schedule"` // squaredcos_cap_v2 or linear
+	// what the network outputs: epsilon (the noise), sample (the chunk) or v (velocity)
+	Prediction string `json:"prediction" yaml:"prediction"`
 	Clip       bool   `json:"clip_sample"` // bound predicted chunks to [-1, 1] while sampling
 }
 

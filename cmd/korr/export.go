@@ -54,7 +54,7 @@ func runExport(o *exportOptions) error {
 	if err != nil {
 		return err
 	}
-	p, err := decodePolicy(f, o.Config.Base.Execute)
+	p, err := decodePolicy(f, o.Config.Base.Acting.Execute)
 	if err != nil {
 		return fmt.Errorf("policy %s: %w", o.name, err)
 	}

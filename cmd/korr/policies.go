@@ -83,11 +83,11 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy %s: %w", name, err)
 	}
-	p, err := decodePolicy(f, a.Config.Base.Execute)
+	p, err := decodePolicy(f, a.Config.Base.Acting.Execute)
 	if err != nil {
 		return nil, fmt.Errorf("policy %s: %w", name, err)
 	}
-	if err := setDrawing(p, a.Config.Base); err != nil {
+	if p.Base, err = a.Config.Base.Acting.Apply(p.Base); err != nil {
 		return nil, cli.Usage(err)
 	}
 	if p.Task != a.Config.Sim.Task {

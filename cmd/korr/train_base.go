@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/basepolicy"
+	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/internal/tensorfile"
@@ -42,7 +43,7 @@ An interrupted diffusion run saves its state; --resume goes on from there, with 
 	}
 	o.addFlags(cmd, "runs/base")
 	f := cmd.Flags()
-	f.String("arch", "mlp-bc", strings.Join(configs.Archs(), ", "))
+	f.String("arch", "mlp-bc", strings.Join(imitation.Archs(), ", "))
 	f.Int("steps", 4000, "optimiser steps")
 	f.String("prediction", "epsilon", "what a diffusion network outputs: epsilon, sample or v")
 	f.String("sampler", "", "how a diffusion policy draws chunks: ddim, ddpm or dpm++[:steps=N,eta=X,warm=none|consistent|published,warm_step=K]")
@@ -75,10 +76,7 @@ func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, metrics.Close()) }()
-	if strings.HasPrefix(o.Config.Base.Arch, diffusionPrefix) {
-		return runTrainDiffusion(ctx, o, data, folder, metrics)
-	}
-	return runTrainCloning(ctx, o, data, folder, metrics)
+	return o.train(ctx, data, folder, metrics)
 }
 
 // reopen opens the run folder and takes its settings, over which only the command line's stand. It also tells the step of the
@@ -95,8 +93,8 @@ func (o *trainBaseOptions) reopen() (*run.Folder, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if !strings.HasPrefix(o.Config.Base.Arch, diffusionPrefix) {
-		return nil, 0, cli.UsageErrorf("--resume: a run of %s, a minute's work, keeps no state: start it again", o.Config.Base.Arch)
+	if c := &o.Config.Base.Training; !c.Diffusion() {
+		return nil, 0, cli.UsageErrorf("--resume: a run of %s, a minute's work, keeps no state: start it again", c.Arch)
 	}
 	step := 0
 	if state, err := tensorfile.Read(f.Checkpoint(imitation.StateName)); err == nil {
@@ -105,51 +103,61 @@ func (o *trainBaseOptions) reopen() (*run.Folder, int, error) {
 	return f, step, nil
 }
 
-func runTrainCloning(ctx context.Context, o *trainBaseOptions, data *dataset.Dataset, folder *run.Folder, metrics *run.Recorder) error {
-	b := o.Config.Base
-	p := o.progress("train base", "steps", b.Steps)
+// train trains the policy, or goes on with it, and saves it.
+func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, folder *run.Folder, metrics *run.Recorder) error {
+	c, err := o.baseConfig()
+	if err != nil {
+		return cli.Usage(err)
+	}
+	p := o.progress("train base", "steps", c.Steps)
 	var last imitation.Report
 	var recordErr error
-	c := imitationConfig(o.Config, o.workers())
+	c.Run, c.Resume = folder, o.resume
 	c.Progress = func(r imitation.Report) {
 		last = r
-		p.set(r.Step, b.Steps, fmt.Sprintf("loss %.4f", r.Loss))
+		note := fmt.Sprintf("loss %.4f", r.Loss)
 		values := map[string]float64{"loss": r.Loss, "lr": r.LR}
-		if b.ValFraction > 0 {
+		if c.ValFraction > 0 {
 			values["val_loss"] = r.ValLoss
+			note += fmt.Sprintf(", held out %.4f", r.ValLoss)
 		}
+		if c.ValFraction > 0 && c.Diffusion() {
+			values["val_l1"] = r.ValL1
+			note += fmt.Sprintf(", drawn chunks %.4f off", r.ValL1)
+		}
+		p.set(r.Step, c.Steps, note)
 		recordErr = errors.Join(recordErr, metrics.Record(r.Step, values))
 	}
-	m, err := imitation.TrainBase(ctx, data, c)
+	policy, err := imitation.Train(ctx, data, c)
+	if ctx.Err() != nil && c.Diffusion() {
+		o.Log.Warn("interrupted: the state is saved", "resume", "korr train base --resume --out "+o.runDir)
+	}
 	if err = errors.Join(err, recordErr); err != nil {
 		return err
 	}
 	path := folder.Checkpoint("base")
-	if err := basepolicy.Save(path, m); err != nil {
+	if err := basepolicy.Save(path, policy); err != nil {
 		return err
 	}
-	took := p.finish(fmt.Sprintf("%d steps, loss %.4f", last.Step, last.Loss))
-	r := trainResult{trainSchema, "base", folder.Dir(), path, last.Step, last.Loss, took.Seconds()}
+	took := p.finish(fmt.Sprintf("%d steps, loss %.4f", c.Steps, last.Loss))
+	r := trainResult{trainSchema, "base", folder.Dir(), path, c.Steps, last.Loss, took.Seconds()}
 	if o.JSON {
 		return o.PrintJSON(r)
 	}
 	return o.Printf("%s\n", path)
 }
 
-// imitationConfig is the trainer's form of the settings.
-func imitationConfig(c *configs.Config, workers int) imitation.Config {
-	b := c.Base
-	return imitation.Config{
-		Steps: b.Steps, Batch: b.Batch, LR: b.LR, WeightDecay: b.WeightDecay, Horizon: b.Horizon, Hidden: b.Hidden,
-		ValFraction: b.ValFraction, Observed: observed(b), Seed: c.Seed, Shards: min(workers, b.Batch), ReportEvery: 100,
+// baseConfig is the settings with what the trainer is given beside them.
+func (o *trainBaseOptions) baseConfig() (c imitation.Config, err error) {
+	c = o.Config.Base.Training
+	c.Seed, c.Shards = o.Config.Seed, min(o.workers(), c.Batch)
+	if c.Diffusion() {
+		c.ReportEvery = 500
 	}
-}
-
-// observed says how a base policy reads observations; the settings' floors are validated.
-func observed(b configs.Base) imitation.Observed {
-	f := b.Floors
-	return imitation.Observed{
-		Quaternions: b.Quaternions, InputNoise: b.InputNoise,
-		Floors: basepolicy.Floors{Position: f[0], Rotation: f[1], Velocity: f[2], Width: f[3]},
+	if text := o.Config.Base.Acting.Sampler; text != "" {
+		if c.Sampler, err = diffusion.ParseSampler(text, c.Sampler); err != nil {
+			return c, err
+		}
 	}
+	return c, c.Validate()
 }

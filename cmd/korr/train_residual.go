@@ -244,7 +244,7 @@ func td3Config(c *configs.Config, workers int) td3.Config {
 	}
 	return td3.Config{
 		Method: r.Method, SAC: r.Algorithm == sacName, TargetEntropy: r.TargetEntropy, Focus: focus, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, CriticOnly: f.CriticOnly, LQRPrior: f.Prior, Trigger: t, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
-		Alpha: r.Alpha, Execute: c.Base.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
+		Alpha: r.Alpha, Execute: c.Base.Acting.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
 		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, ValueExpansion: r.ValueExpansion, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,
 		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Pretrain: r.Pretrain, Penalty: r.Penalty, DemoFraction: r.DemoFraction,

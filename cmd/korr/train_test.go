@@ -9,7 +9,6 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/residual"
-	"korr/train/imitation"
 	"korr/train/td3"
 )
 
@@ -23,11 +22,6 @@ func TestDefaultsAreTheTrainersOwn(t *testing.T) {
 	want.Method, want.Condition = td3.KORR, residual.Lookahead
 	if got := td3Config(c, want.Workers); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
-	base := imitation.DefaultConfig()
-	base.Seed = 1
-	if got := imitationConfig(c, base.Shards); !reflect.DeepEqual(got, base) {
-		t.Errorf("got  %+v\nwant %+v", got, base)
 	}
 }
 

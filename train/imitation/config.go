@@ -1,70 +1,155 @@
 package imitation
 
 import (
-	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"korr/basepolicy"
+	"korr/basepolicy/diffusion"
+	"korr/internal/setting"
+	"korr/train/run"
 )
+
+// The kinds of base policy.
+const (
+	ArchCloning     = "mlp-bc"
+	diffusionPrefix = "diffusion-" // and the name of one of package diffusion's networks
+)
+
+// Archs lists the kinds of base policy.
+func Archs() []string {
+	return []string{
+		ArchCloning, diffusionPrefix + diffusion.ArchMLP, diffusionPrefix + diffusion.ArchUNet, diffusionPrefix + diffusion.ArchTransformer,
+	}
+}
 
 // NoiseTurn is how many rad of rotation noise go with a metre of position noise: trackers are off by about 0.01 rad where
 // they are off by 1 mm.
 const NoiseTurn = 10
 
+// largestFloor bounds the floors: nothing in the scene extends that far.
+const largestFloor = 1000
+
 // Observed says how a base policy reads observations.
 type Observed struct {
-	Quaternions bool              `json:"quaternions"` // read part rotations as quaternions, as published, instead of 6D
-	Floors      basepolicy.Floors `json:"floors"`      // least extents that are stretched to [-1, 1]
-	InputNoise  float64           `json:"input_noise"` // m, noise on the parts' positions while training, NoiseTurn times that on rotations
+	// read part rotations as quaternions, as published, instead of 6D
+	Quaternions bool              `json:"quaternions" yaml:"quaternions"`
+	Floors      basepolicy.Floors `json:"floors" yaml:"floors"`
+	// m, noise on the parts' positions while training, and 10 times as many rad on their rotations
+	InputNoise float64 `json:"input_noise" yaml:"input_noise"`
 }
 
-func (o Observed) validate() error {
-	if !(o.InputNoise >= 0 && o.InputNoise <= 0.1) {
-		return fmt.Errorf("imitation: input_noise %v m is outside [0, 0.1]", o.InputNoise)
-	}
-	return o.Floors.Validate()
-}
-
-// Config sets a training run.
+// Config sets the training of a base policy. Fields without a key are for those who call the package.
 type Config struct {
-	Steps       int     `json:"steps"`
-	Batch       int     `json:"batch"`        // frames per step
-	LR          float64 `json:"lr"`           // at the first step
-	WeightDecay float64 `json:"weight_decay"` // decoupled
-	Horizon     int     `json:"horizon"`      // H, actions per chunk
-	Hidden      []int   `json:"hidden"`
-	ValFraction float64 `json:"val_fraction"` // share of episodes held out, 0 for none
-	Observed
+	Arch        string  `json:"arch" yaml:"arch"`                 // mlp-bc, diffusion-mlp, diffusion-unet or diffusion-transformer
+	Hidden      []int   `json:"hidden" yaml:"hidden"`             // widths of mlp-bc's hidden layers
+	Horizon     int     `json:"horizon" yaml:"horizon"`           // actions in a chunk
+	Steps       int     `json:"steps" yaml:"steps"`               // optimiser steps
+	Batch       int     `json:"batch" yaml:"batch"`               // frames in a mini-batch
+	LR          float64 `json:"lr" yaml:"lr"`                     // learning rate; falls to 0 along a cosine
+	ValFraction float64 `json:"val_fraction" yaml:"val_fraction"` // share of the episodes held out for a validation loss
+	WeightDecay float64 `json:"weight_decay"`                     // of AdamW, decoupled
+	Observed    `yaml:",inline"`
+
+	// What only diffusion policies have.
+	Process  diffusion.Process       `json:"process" yaml:",inline"`
+	Network  diffusion.Config        `json:"network" yaml:",inline"` // its arch, obs_dim, act_dim and horizon follow
+	Sampler  diffusion.SamplerConfig `json:"sampler"`                // that the policy is kept with
+	WarmUp   int                     `json:"warm_up"`                // steps over which the learning rate rises from 0
+	GradClip float64                 `json:"grad_clip"`              // on the norm of the gradient; 0 = none
+	EMAPower float64                 `json:"ema_power"`              // of the averaged weights, see nn.EMA
+	EMAMax   float64                 `json:"ema_max"`
+
 	Seed   uint64 `json:"seed"`
 	Shards int    `json:"shards"` // goroutines sharing a batch, at least 1
 
-	ReportEvery int          `json:"-"` // steps between reports; the last step reports too
-	Progress    func(Report) `json:"-"` // may be nil
+	ReportEvery     int          `json:"-"` // steps between reports; the last step reports too
+	Progress        func(Report) `json:"-"` // may be nil
+	CheckpointEvery int          `json:"-"` // of a diffusion policy: steps between saved states
+	Run             *run.Folder  `json:"-"` // where its state is kept; nil for nowhere
+	Resume          bool         `json:"-"` // go on from the state in Run, if there is one
 }
 
-// DefaultConfig is the recipe that reached the published base rates: about 50
-// demonstrations with 1 mm execution noise. Two shards took 0.6 of the time of
-// one on two cores, with OpenBLAS and without.
+// DefaultConfig is the recipe that ships: about 50 demonstrations with 1 mm execution noise. Two shards took 0.6 of the
+// time of one on two cores, with OpenBLAS and without.
 func DefaultConfig() Config {
 	return Config{
-		Steps: 4000, Batch: 256, LR: 1e-3, WeightDecay: 1e-4, Horizon: 32, Hidden: []int{384, 384, 384},
-		Observed: Observed{Floors: basepolicy.DefaultFloors()}, Shards: 2, ReportEvery: 100,
+		Arch: ArchCloning, Hidden: []int{384, 384, 384}, Horizon: 32, Steps: 4000, Batch: 256, LR: 1e-3, WeightDecay: 1e-4,
+		Observed: Observed{Floors: basepolicy.DefaultFloors()},
+		Process:  diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(),
+		Network: diffusion.Config{StepDim: 128, DownDims: []int{64, 128, 256}, Kernel: 5, Groups: 8, Width: 512, Blocks: 3, Heads: 4},
+		WarmUp:  500, GradClip: 1, EMAPower: 0.75, EMAMax: 0.9999,
+		Seed: 1, Shards: 2, ReportEvery: 100, CheckpointEvery: 1000,
 	}
 }
 
-// Validate reports settings that cannot be trained with.
-func (c Config) Validate() error {
-	switch {
-	case c.Steps < 1 || c.Batch < 1 || c.Horizon < 1:
-		return fmt.Errorf("imitation: steps %d, batch %d and horizon %d must be positive", c.Steps, c.Batch, c.Horizon)
-	case c.LR <= 0 || c.WeightDecay < 0:
-		return fmt.Errorf("imitation: lr %v must be positive, weight_decay %v not negative", c.LR, c.WeightDecay)
-	case c.ValFraction < 0 || c.ValFraction >= 1:
-		return fmt.Errorf("imitation: val_fraction %v is outside [0, 1)", c.ValFraction)
-	case c.Shards < 1 || c.Shards > c.Batch:
-		return fmt.Errorf("imitation: shards %d, want 1 to %d", c.Shards, c.Batch)
+// Diffusion reports whether the policy denoises.
+func (c *Config) Diffusion() bool { return strings.HasPrefix(c.Arch, diffusionPrefix) }
+
+// network describes the network of a diffusion policy with what its kind has, all but the widths that follow from the data.
+func (c *Config) network() diffusion.Config {
+	n := diffusion.Config{Arch: strings.TrimPrefix(c.Arch, diffusionPrefix), Horizon: c.Horizon, StepDim: c.Network.StepDim}
+	switch n.Arch {
+	case diffusion.ArchUNet:
+		n.DownDims, n.Kernel, n.Groups = c.Network.DownDims, c.Network.Kernel, c.Network.Groups
+	case diffusion.ArchTransformer:
+		n.Heads = c.Network.Heads
+		fallthrough
+	default:
+		n.Width, n.Blocks = c.Network.Width, c.Network.Blocks
 	}
-	return c.Observed.validate()
+	return n
+}
+
+// Validate reports the first setting that cannot be trained with.
+func (c *Config) Validate() error {
+	err := setting.Check(
+		"imitation",
+		setting.OneOf("arch", c.Arch, Archs()...),
+		setting.Widths("hidden", c.Hidden),
+		setting.AtLeast("horizon", c.Horizon, 1),
+		setting.AtLeast("steps", c.Steps, 1),
+		setting.AtLeast("batch", c.Batch, 1),
+		setting.Above("lr", c.LR, 0),
+		setting.Within("val_fraction", c.ValFraction, 0, 0.9),
+		setting.Within("floors.position", c.Floors.Position, 0, largestFloor),
+		setting.Within("floors.rotation", c.Floors.Rotation, 0, largestFloor),
+		setting.Within("floors.velocity", c.Floors.Velocity, 0, largestFloor),
+		setting.Within("floors.width", c.Floors.Width, 0, largestFloor),
+		setting.Within("input_noise", c.InputNoise, 0, 0.1),
+		setting.AtLeast("weight_decay", c.WeightDecay, 0),
+		setting.Within("shards", c.Shards, 1, c.Batch),
+	)
+	if err != nil || !c.Diffusion() {
+		return err
+	}
+	err = setting.Check(
+		"imitation",
+		setting.OneOf("prediction", c.Process.Prediction, diffusion.PredictNoise, diffusion.PredictChunk, diffusion.PredictVelocity),
+		setting.Widths("down_dims", c.Network.DownDims),
+		setting.Within("width", c.Network.Width, 1, setting.MaxWidth),
+		setting.AtLeast("blocks", c.Network.Blocks, 1),
+		setting.AtLeast("warm_up", c.WarmUp, 0),
+		setting.AtLeast("grad_clip", c.GradClip, 0),
+		setting.Above("ema_power", c.EMAPower, 0),
+		setting.FromBelow("ema_max", c.EMAMax, 0, 1),
+	)
+	if err != nil {
+		return err
+	}
+	if err := c.Process.Validate(); err != nil {
+		return err
+	}
+	return c.Sampler.Validate(c.Process)
+}
+
+// warmCosine is the learning rate of a step, counted from 0: a linear warm-up, then a cosine to zero.
+func (c *Config) warmCosine(step int) float64 {
+	if step < c.WarmUp {
+		return c.LR * float64(step+1) / float64(c.WarmUp)
+	}
+	return c.LR * (1 + math.Cos(math.Pi*float64(step-c.WarmUp)/float64(max(1, c.Steps-c.WarmUp)))) / 2
 }
 
 // Report is the state of a run after a step.

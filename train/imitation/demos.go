@@ -18,33 +18,32 @@ type demos struct {
 	origin   basepolicy.Origin
 }
 
-// prepare splits and normalises d. training is the configuration that goes into
-// the policy's origin.
-func prepare(d *dataset.Dataset, seed uint64, valFraction float64, horizon int, in Observed, training any) (*demos, error) {
-	train, val, err := split(d, seed, valFraction)
+// prepare splits and normalises d. The configuration goes into the policy's origin.
+func prepare(d *dataset.Dataset, cfg *Config) (*demos, error) {
+	train, val, err := split(d, cfg.Seed, cfg.ValFraction)
 	if err != nil {
 		return nil, err
 	}
 	poses := len(d.Info.PartNames)
-	if in.Quaternions {
+	if cfg.Quaternions {
 		poses = 0
 	}
 	m := &demos{}
-	if m.obs, err = basepolicy.FitObsNormalizer(train.ObsRows(), d.Info.ObsDim(), poses, in.Floors); err != nil {
+	if m.obs, err = basepolicy.FitObsNormalizer(train.ObsRows(), d.Info.ObsDim(), poses, cfg.Floors); err != nil {
 		return nil, fmt.Errorf("imitation: observations: %w", err)
 	}
 	if m.act, err = basepolicy.FitNormalizer(train.ActionRows(), sim.ActDim); err != nil {
 		return nil, fmt.Errorf("imitation: actions: %w", err)
 	}
-	text, err := json.Marshal(training)
+	text, err := json.Marshal(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
-	m.origin = basepolicy.Origin{Task: d.Info.Task, Dataset: d.Path, Simulator: simulators(d), Seed: seed, Training: string(text)}
-	m.train = newSamples(train, m.obs, m.act, horizon)
-	m.train.noise(train, m.obs, len(d.Info.PartNames), in.InputNoise)
+	m.origin = basepolicy.Origin{Task: d.Info.Task, Dataset: d.Path, Simulator: simulators(d), Seed: cfg.Seed, Training: string(text)}
+	m.train = newSamples(train, m.obs, m.act, cfg.Horizon)
+	m.train.noise(train, m.obs, len(d.Info.PartNames), cfg.InputNoise)
 	if len(val.Episodes) > 0 {
-		m.val = newSamples(val, m.obs, m.act, horizon)
+		m.val = newSamples(val, m.obs, m.act, cfg.Horizon)
 	}
 	return m, nil
 }

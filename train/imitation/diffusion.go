@@ -25,11 +25,12 @@ import (
 // average of its weights (Chi et al. 2023, arXiv 2303.04137). It stops with the
 // context's error when ctx ends, its state saved, and wraps ErrDiverged when the
 // loss does.
-func TrainDiffusion(ctx context.Context, d *dataset.Dataset, cfg DiffusionConfig) (*diffusion.Policy, error) {
+func TrainDiffusion(ctx context.Context, d *dataset.Dataset, cfg Config) (*diffusion.Policy, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	data, err := prepare(d, cfg.Seed, cfg.ValFraction, cfg.Network.Horizon, cfg.Observed, cfg)
+	cfg.Network = cfg.network()
+	data, err := prepare(d, &cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func TrainDiffusion(ctx context.Context, d *dataset.Dataset, cfg DiffusionConfig
 // denoising is a run in progress. Everything random is drawn from streams named
 // by the step, so that a resumed run is the run it would have been.
 type denoising struct {
-	cfg    *DiffusionConfig
+	cfg    *Config
 	data   *demos
 	sched  *diffusion.Schedule
 	net    *diffusion.Network
@@ -73,7 +74,7 @@ type part struct {
 	chunkDim, total int     // width of a chunk; elements of the whole batch
 }
 
-func newDenoising(cfg *DiffusionConfig, data *demos) *denoising {
+func newDenoising(cfg *Config, data *demos) *denoising {
 	t := &denoising{
 		cfg: cfg, data: data, sched: diffusion.NewSchedule(cfg.Process),
 		net:    diffusion.NewNetwork(cfg.Network, seed.Stream(cfg.Seed, "imitation/init", 0)),
@@ -110,7 +111,7 @@ func (t *denoising) run(ctx context.Context) error {
 			}
 			return fmt.Errorf("imitation: stopped at step %d of %d: %w", t.step, t.cfg.Steps, err)
 		}
-		lr := t.cfg.rate(t.step)
+		lr := t.cfg.warmCosine(t.step)
 		loss := t.update(lr)
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			return fmt.Errorf("imitation: step %d: %w", t.step, ErrDiverged)

@@ -14,12 +14,12 @@ import (
 	"korr/train/run"
 )
 
-func smallDiffusion(arch string) DiffusionConfig {
+func smallDiffusion(arch string) Config {
 	s := diffusion.DefaultSampler()
 	s.Steps, s.WarmStep = 5, 10
-	return DiffusionConfig{
-		Steps: 300, Batch: 32, LR: 2e-3, WarmUp: 20, WeightDecay: 1e-4, GradClip: 1, EMAPower: 0.75, EMAMax: 0.999,
-		Network: diffusion.Config{Arch: arch, Horizon: 4, StepDim: 16, Width: 48, Blocks: 2, Heads: 2, DownDims: []int{16, 24}, Kernel: 3, Groups: 4},
+	return Config{
+		Arch: "diffusion-" + arch, Hidden: []int{8}, Horizon: 4, Steps: 300, Batch: 32, LR: 2e-3, WarmUp: 20, WeightDecay: 1e-4, GradClip: 1, EMAPower: 0.75, EMAMax: 0.999,
+		Network: diffusion.Config{StepDim: 16, Width: 48, Blocks: 2, Heads: 2, DownDims: []int{16, 24}, Kernel: 3, Groups: 4},
 		Process: diffusion.Process{Steps: 20, Schedule: diffusion.SquaredCosine, Prediction: diffusion.PredictChunk, Clip: true},
 		Sampler: s, Seed: 5, Shards: 2, ReportEvery: 100,
 	}
@@ -131,9 +131,9 @@ func TestDiffusionResumesToTheBit(t *testing.T) {
 }
 
 func TestWarmUpThenCosine(t *testing.T) {
-	c := DiffusionConfig{LR: 1, WarmUp: 10, Steps: 110}
+	c := Config{LR: 1, WarmUp: 10, Steps: 110}
 	for step, want := range map[int]float64{0: 0.1, 9: 1, 10: 1, 60: 0.5, 110: 0} {
-		if got := c.rate(step); math.Abs(got-want) > 1e-9 {
+		if got := c.warmCosine(step); math.Abs(got-want) > 1e-9 {
 			t.Errorf("the rate of step %d is %v, want %v", step, got, want)
 		}
 	}
@@ -141,15 +141,15 @@ func TestWarmUpThenCosine(t *testing.T) {
 
 func TestTrainDiffusionRefuses(t *testing.T) {
 	d := reaching(3, 10)
-	for name, change := range map[string]func(c *DiffusionConfig){
-		"steps":   func(c *DiffusionConfig) { c.Steps = 0 },
-		"lr":      func(c *DiffusionConfig) { c.LR = 0 },
-		"ema":     func(c *DiffusionConfig) { c.EMAMax = 1 },
-		"shards":  func(c *DiffusionConfig) { c.Shards = 99 },
-		"sampler": func(c *DiffusionConfig) { c.Sampler.Steps = 21 },
-		"process": func(c *DiffusionConfig) { c.Process.Prediction = "x" },
-		"network": func(c *DiffusionConfig) { c.Network.Horizon = 3 },
-		"val":     func(c *DiffusionConfig) { c.ValFraction = 0.99 },
+	for name, change := range map[string]func(c *Config){
+		"steps":   func(c *Config) { c.Steps = 0 },
+		"lr":      func(c *Config) { c.LR = 0 },
+		"ema":     func(c *Config) { c.EMAMax = 1 },
+		"shards":  func(c *Config) { c.Shards = 99 },
+		"sampler": func(c *Config) { c.Sampler.Steps = 21 },
+		"process": func(c *Config) { c.Process.Prediction = "x" },
+		"network": func(c *Config) { c.Horizon = 3 },
+		"val":     func(c *Config) { c.ValFraction = 0.99 },
 	} {
 		cfg := smallDiffusion(diffusion.ArchUNet)
 		change(&cfg)

@@ -285,12 +285,12 @@ func TestTrainBaseRefuses(t *testing.T) {
 		edit func(c *Config)
 		want string
 	}{
-		{"no steps", func(c *Config) { c.Steps = 0 }, "steps 0"},
-		{"no rate", func(c *Config) { c.LR = 0 }, "lr 0"},
+		{"no steps", func(c *Config) { c.Steps = 0 }, "steps is 0"},
+		{"no rate", func(c *Config) { c.LR = 0 }, "lr is 0"},
 		{"all held out", func(c *Config) { c.ValFraction = 0.9 }, "none to train on"},
-		{"fraction", func(c *Config) { c.ValFraction = 1 }, "val_fraction 1"},
-		{"shards", func(c *Config) { c.Shards = 0 }, "shards 0"},
-		{"width", func(c *Config) { c.Hidden = []int{0} }, "outside"},
+		{"fraction", func(c *Config) { c.ValFraction = 1 }, "val_fraction is 1"},
+		{"shards", func(c *Config) { c.Shards = 0 }, "shards is 0"},
+		{"width", func(c *Config) { c.Hidden = []int{0} }, "hidden is [0]"},
 	}
 	for _, tt := range tests {
 		cfg := smallConfig()

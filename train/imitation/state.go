@@ -10,6 +10,9 @@ import (
 	"korr/internal/tensorfile"
 )
 
+// StateName is the checkpoint that a diffusion run resumes from.
+const StateName = "state"
+
 // stateFormat marks the state of a diffusion run, in its metadata.
 const stateFormat = "korr/imitation.State/1"
 

@@ -21,6 +21,14 @@ import (
 // ErrDiverged marks a run whose loss stopped being finite.
 var ErrDiverged = errors.New("the loss is not finite: lower the learning rate")
 
+// Train trains the kind of base policy that the configuration asks for (see TrainBase and TrainDiffusion).
+func Train(ctx context.Context, d *dataset.Dataset, cfg Config) (basepolicy.Policy, error) {
+	if cfg.Diffusion() {
+		return TrainDiffusion(ctx, d, cfg)
+	}
+	return TrainBase(ctx, d, cfg)
+}
+
 // TrainBase clones the demonstrations of d. It fits the normalizers on the
 // training episodes, stops with the context's error when ctx ends, and wraps
 // ErrDiverged when the loss does.
@@ -28,7 +36,7 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	data, err := prepare(d, cfg.Seed, cfg.ValFraction, cfg.Horizon, cfg.Observed, cfg)
+	data, err := prepare(d, &cfg)
 	if err != nil {
 		return nil, err
 	}

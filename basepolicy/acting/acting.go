@@ -1,0 +1,62 @@
+// Package acting says how a trained base policy acts: how much of a chunk is executed, and what draws, saves and averages
+// chunks. A checkpoint keeps what it was trained or calibrated with; the settings here replace that.
+package acting
+
+import (
+	"fmt"
+
+	"korr/basepolicy"
+	"korr/basepolicy/cache"
+	"korr/basepolicy/diffusion"
+	"korr/internal/setting"
+)
+
+// Config sets how a base policy acts.
+type Config struct {
+	Execute int `yaml:"execute"` // actions of a chunk executed before the next is planned
+	// how a diffusion policy draws chunks: ddim, ddpm or dpm++, with
+	// :steps=N,eta=X,warm=none|consistent|published,warm_step=K,inpaint=soft|prefix|none; empty = the checkpoint's own, and in
+	// training ddim:steps=16,warm=consistent,warm_step=50
+	Sampler string `yaml:"sampler"`
+	// what saves a diffusion policy's network calls, NAME[:key=value,...] (docs/base-policies.md); none = nothing, empty = the
+	// checkpoint's own
+	Cache string `yaml:"cache"`
+	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i), of any kind of base; negative = off
+	Ensemble float64 `yaml:"ensemble"`
+}
+
+// DefaultConfig leaves everything to the checkpoint and executes 8 actions of a chunk.
+func DefaultConfig() Config { return Config{Execute: 8, Ensemble: -1} }
+
+// Validate reports the first setting that is out of range.
+func (c *Config) Validate() error {
+	return setting.Check("acting", setting.AtLeast("execute", c.Execute, 1), setting.Within("ensemble", c.Ensemble, -1, 100))
+}
+
+// Apply returns the policy with what the settings name in place of its own. It changes the sampler and the cache of base
+// itself.
+func (c *Config) Apply(base basepolicy.Policy) (basepolicy.Policy, error) {
+	chosen, err := cache.Parse(c.Cache)
+	if err != nil {
+		return nil, err
+	}
+	if d, ok := base.(*diffusion.Policy); ok {
+		if c.Sampler != "" {
+			if d.Sampler, err = diffusion.ParseSampler(c.Sampler, d.Sampler); err != nil {
+				return nil, err
+			}
+		}
+		if c.Cache != "" {
+			d.Cache = chosen
+		}
+		if err := d.Validate(); err != nil {
+			return nil, err
+		}
+	} else if chosen.On() {
+		return nil, fmt.Errorf("base.cache is %s, but this base policy makes one network call a chunk: leave it out", chosen)
+	}
+	if c.Ensemble >= 0 {
+		return basepolicy.Ensembled{Policy: base, Rate: c.Ensemble}, nil
+	}
+	return base, nil
+}
