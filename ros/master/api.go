@@ -3,36 +3,37 @@ package master
 // method is one remote procedure: the names of its arguments, all strings except "value", and its body. The caller
 // has checked number and types.
 type method struct {
-	args []string
-	fn   func(m *Master, a []any) []any
+	args  []string
+	fn    func(m *Master, a []any) []any
+	keeps bool // it registers something, for which there must be room
 }
 
 var methods map[string]method
 
 func init() { // a variable initialiser would be an initialisation cycle
 	methods = map[string]method{
-		"registerPublisher":    {[]string{"caller_id", "topic", "topic_type", "caller_api"}, registerPublisher},
-		"unregisterPublisher":  {[]string{"caller_id", "topic", "caller_api"}, unregisterPublisher},
-		"registerSubscriber":   {[]string{"caller_id", "topic", "topic_type", "caller_api"}, registerSubscriber},
-		"unregisterSubscriber": {[]string{"caller_id", "topic", "caller_api"}, unregisterSubscriber},
-		"registerService":      {[]string{"caller_id", "service", "service_api", "caller_api"}, registerService},
-		"unregisterService":    {[]string{"caller_id", "service", "service_api"}, unregisterService},
-		"lookupNode":           {[]string{"caller_id", "node_name"}, lookupNode},
-		"lookupService":        {[]string{"caller_id", "service"}, lookupService},
-		"getPublishedTopics":   {[]string{"caller_id", "subgraph"}, getPublishedTopics},
-		"getTopicTypes":        {[]string{"caller_id"}, getTopicTypes},
-		"getSystemState":       {[]string{"caller_id"}, getSystemState},
-		"getUri":               {[]string{"caller_id"}, func(m *Master, _ []any) []any { return success(m.uri, "") }},
-		"getPid":               {[]string{"caller_id"}, func(*Master, []any) []any { return success(pid(), "") }},
-		"shutdown":             {[]string{"caller_id", "msg"}, shutdown},
-		"setParam":             {[]string{"caller_id", "key", "value"}, setParam},
-		"getParam":             {[]string{"caller_id", "key"}, getParam},
-		"deleteParam":          {[]string{"caller_id", "key"}, deleteParam},
-		"hasParam":             {[]string{"caller_id", "key"}, hasParam},
-		"searchParam":          {[]string{"caller_id", "key"}, searchParam},
-		"getParamNames":        {[]string{"caller_id"}, getParamNames},
-		"subscribeParam":       {[]string{"caller_id", "caller_api", "key"}, subscribeParam},
-		"unsubscribeParam":     {[]string{"caller_id", "caller_api", "key"}, unsubscribeParam},
+		"registerPublisher":    {[]string{"caller_id", "topic", "topic_type", "caller_api"}, registerPublisher, true},
+		"unregisterPublisher":  {[]string{"caller_id", "topic", "caller_api"}, unregisterPublisher, false},
+		"registerSubscriber":   {[]string{"caller_id", "topic", "topic_type", "caller_api"}, registerSubscriber, true},
+		"unregisterSubscriber": {[]string{"caller_id", "topic", "caller_api"}, unregisterSubscriber, false},
+		"registerService":      {[]string{"caller_id", "service", "service_api", "caller_api"}, registerService, true},
+		"unregisterService":    {[]string{"caller_id", "service", "service_api"}, unregisterService, false},
+		"lookupNode":           {[]string{"caller_id", "node_name"}, lookupNode, false},
+		"lookupService":        {[]string{"caller_id", "service"}, lookupService, false},
+		"getPublishedTopics":   {[]string{"caller_id", "subgraph"}, getPublishedTopics, false},
+		"getTopicTypes":        {[]string{"caller_id"}, getTopicTypes, false},
+		"getSystemState":       {[]string{"caller_id"}, getSystemState, false},
+		"getUri":               {[]string{"caller_id"}, func(m *Master, _ []any) []any { return success(m.uri, "") }, false},
+		"getPid":               {[]string{"caller_id"}, func(*Master, []any) []any { return success(pid(), "") }, false},
+		"shutdown":             {[]string{"caller_id", "msg"}, shutdown, false},
+		"setParam":             {[]string{"caller_id", "key", "value"}, setParam, false},
+		"getParam":             {[]string{"caller_id", "key"}, getParam, false},
+		"deleteParam":          {[]string{"caller_id", "key"}, deleteParam, false},
+		"hasParam":             {[]string{"caller_id", "key"}, hasParam, false},
+		"searchParam":          {[]string{"caller_id", "key"}, searchParam, false},
+		"getParamNames":        {[]string{"caller_id"}, getParamNames, false},
+		"subscribeParam":       {[]string{"caller_id", "caller_api", "key"}, subscribeParam, true},
+		"unsubscribeParam":     {[]string{"caller_id", "caller_api", "key"}, unsubscribeParam, false},
 	}
 }
 

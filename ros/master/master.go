@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"time"
 
 	"korr/ros/xmlrpc"
@@ -23,6 +22,7 @@ const notifyTimeout = 3 * time.Second
 // Config says where the master listens.
 type Config struct {
 	Addr   string       // host:port; "" = DefaultAddr; port 0 picks a free one
+	Names  []string     // host names by which nodes may address it, beside Addr's, this machine's and addresses
 	Logger *slog.Logger // nil = silent
 }
 
@@ -54,10 +54,8 @@ func Start(cfg Config) (*Master, error) {
 		uri: "http://" + ln.Addr().String() + "/", log: cfg.Logger, done: make(chan struct{}), stop: make(chan string, 1),
 		reg: newRegistry(), params: newParamTree(), notify: newNotifier(cfg.Logger),
 	}
-	m.server = &http.Server{
-		Handler: http.HandlerFunc(m.serveHTTP), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
-	}
+	h := xmlrpc.NewHandler(m.answer, xmlrpc.MaxBytes, cfg.Logger, append(cfg.Names, cfg.Addr)...)
+	m.server = xmlrpc.NewServer(h, cfg.Logger)
 	go func() {
 		defer close(m.done)
 		if err := m.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -79,25 +77,6 @@ func (m *Master) Close() error {
 	<-m.done
 	m.notify.close()
 	return err
-}
-
-func (m *Master) serveHTTP(w http.ResponseWriter, req *http.Request) {
-	if req.Method != http.MethodPost || (req.URL.Path != "/" && req.URL.Path != "/RPC2") {
-		http.Error(w, "this is a ROS master: POST XML-RPC to /RPC2", http.StatusNotFound)
-		return
-	}
-	call, err := xmlrpc.DecodeCall(http.MaxBytesReader(w, req.Body, xmlrpc.MaxBytes))
-	if err != nil {
-		m.log.Warn("ROS master: request refused", "from", req.RemoteAddr, "err", err)
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	w.Header().Set("Content-Type", "text/xml")
-	doc := m.answer(call)
-	w.Header().Set("Content-Length", strconv.Itoa(len(doc))) // roscpp's client reads no chunked answers
-	if _, err := w.Write(doc); err != nil {
-		m.log.Debug("ROS master: reply not sent", "method", call.Method, "err", err)
-	}
 }
 
 // answer runs a call and encodes its reply.
@@ -131,6 +110,14 @@ func (m *Master) dispatch(c *xmlrpc.Call) (any, error) {
 	for i, name := range h.args {
 		if _, isString := c.Params[i].(string); !isString && name != "value" {
 			return failure("%s: argument %s is a %T, want a string", c.Method, name, c.Params[i]), nil
+		}
+		if err := checkName(c.Params[i]); err != nil && name != "value" && name != "msg" {
+			return failure("%s: argument %s: %v", c.Method, name, err), nil
+		}
+	}
+	if h.keeps {
+		if err := m.room(); err != nil {
+			return failure("%s: %v", c.Method, err), nil
 		}
 	}
 	return h.fn(m, c.Params), nil

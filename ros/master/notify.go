@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -11,6 +12,7 @@ type notice struct {
 	subject string // a later notice of the same subject replaces this one while it waits
 	method  string
 	params  []any
+	size    int // bytes that it keeps
 }
 
 // notifier delivers notices: in order for each node, and no node waits for another. A worker lives only while its
@@ -23,6 +25,7 @@ type notifier struct {
 
 	mu     sync.Mutex
 	queues map[string][]notice // by API; present while a worker runs
+	size   int                 // bytes of all that waits
 }
 
 func newNotifier(log *slog.Logger) *notifier {
@@ -30,7 +33,8 @@ func newNotifier(log *slog.Logger) *notifier {
 	return &notifier{log: log, ctx: ctx, cancel: cancel, queues: map[string][]notice{}}
 }
 
-// send queues a notice and returns at once.
+// send queues a notice and returns at once. Values of parameters are dropped when too many bytes of them wait for nodes that do not
+// answer; lists of publishers never are.
 func (n *notifier) send(api, subject, method string, params ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -38,13 +42,27 @@ func (n *notifier) send(api, subject, method string, params ...any) {
 		return
 	}
 	q, running := n.queues[api]
-	for i := range q {
-		if q[i].subject == subject {
-			q[i].params = params
-			return
-		}
+	var w weight
+	if method == "paramUpdate" {
+		_ = w.weigh(params, 0)
 	}
-	n.queues[api] = append(q, notice{subject, method, params})
+	i := slices.IndexFunc(q, func(o notice) bool { return o.subject == subject })
+	if i >= 0 {
+		n.size -= q[i].size
+	}
+	if w.size > 0 && n.size+w.size > maxSize {
+		n.log.Warn("ROS master: too much waits for nodes that do not answer; a notice is dropped", "api", api, "about", subject)
+		if i >= 0 {
+			n.queues[api] = slices.Delete(q, i, i+1)
+		}
+		return
+	}
+	n.size += w.size
+	if i >= 0 {
+		q[i].params, q[i].size = params, w.size
+		return
+	}
+	n.queues[api] = append(q, notice{subject, method, params, w.size})
 	if !running {
 		n.wg.Add(1)
 		go n.work(api)
@@ -64,6 +82,7 @@ func (n *notifier) work(api string) {
 		}
 		next := q[0]
 		n.queues[api] = q[1:]
+		n.size -= next.size
 		n.mu.Unlock()
 		if err := call(n.ctx, api, next.method, next.params...); err != nil {
 			n.log.Debug("ROS master: a node did not answer", "api", api, "about", next.subject, "err", err)

@@ -184,7 +184,9 @@ func (t *paramTree) dropSubscriber(api string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for key, who := range t.subs {
-		t.subs[key] = slices.DeleteFunc(who, func(p party) bool { return p.api == api })
+		if t.subs[key] = slices.DeleteFunc(who, func(p party) bool { return p.api == api }); len(t.subs[key]) == 0 {
+			delete(t.subs, key)
+		}
 	}
 }
 
@@ -205,6 +207,9 @@ func setParam(m *Master, a []any) []any {
 	}
 	m.params.mu.Lock()
 	defer m.params.mu.Unlock()
+	if err := m.params.room(key, a[2]); err != nil {
+		return failure("parameter %s: %v", key, err)
+	}
 	m.params.set(key, a[2])
 	m.paramUpdate(key, a[2], str(a[0]))
 	return success(0, "parameter %s set", key)
@@ -276,6 +281,8 @@ func unsubscribeParam(m *Master, a []any) []any {
 	key, p := keyOf(str(a[0]), str(a[2])), party{str(a[0]), str(a[1])}
 	m.params.mu.Lock()
 	defer m.params.mu.Unlock()
-	m.params.subs[key] = slices.DeleteFunc(m.params.subs[key], func(q party) bool { return q == p })
+	if m.params.subs[key] = slices.DeleteFunc(m.params.subs[key], func(q party) bool { return q == p }); len(m.params.subs[key]) == 0 {
+		delete(m.params.subs, key)
+	}
 	return success(1, "Unsubscribe to parameter [%s]", key) // also when there was nothing to end, as rosmaster
 }

@@ -6,7 +6,8 @@
 //     forgotten the node, every publisher, subscriber and service is made anew. goroslib never registers again.
 //   - A second node of the same name makes this one fail with ErrReplaced; goroslib's writes would vanish silently.
 //   - Names come resolved from package names; goroslib's own handling of arguments and ROS_NAMESPACE is switched off.
-//   - Close takes milliseconds; goroslib's would wait 5 s for HTTP connections that its own client dialled in vain.
+//   - The node's own API refuses web pages and what is too large, and asks the master which publishers a topic has; goroslib
+//     believes whoever tells it. Close takes milliseconds; goroslib's would wait 5 s for connections.
 //   - Now is the graph's time (/use_sim_time, /clock); Logger logs to /rosout too, and never blocks.
 //   - Parameters of every type are read through package xmlrpc; goroslib knows scalars only.
 //

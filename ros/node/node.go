@@ -34,6 +34,9 @@ type Config struct {
 	OnListeners func(topic string, n int)
 	// OnPublisherLost is called when a publisher of a topic that this node subscribes to is gone, under the same rules.
 	OnPublisherLost func(topic string)
+	// OnIntruder is called when somebody who is not the master told this node which publishers its topics have. Nothing of it was
+	// believed. It runs on a goroutine of the node's and must not block. May be nil.
+	OnIntruder func(what string)
 }
 
 // Node is a running node. Its endpoints survive a restart of the master.
@@ -59,8 +62,9 @@ type Node struct {
 	listening sync.Mutex     // guards listeners
 	listeners map[string]int // by topic
 
-	mu        sync.Mutex // guards ros, uri, endpoints
+	mu        sync.Mutex // guards ros, front, uri, endpoints
 	ros       *goroslib.Node
+	front     *front // serves this node's own API
 	uri       string // of this node's own API, as the master knows it
 	endpoints []endpoint
 }
@@ -144,16 +148,21 @@ func (n *Node) connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start node %s (reachable at %q): %w", nm.Node, nm.Host, err)
 	}
-	uri, err := n.lookup(ctx)
+	front, err := newFront(n, ros)
 	if err != nil {
 		ros.Close()
-		return &MasterError{nm.MasterURI, err}
+		return fmt.Errorf("start node %s: %w", nm.Node, err)
 	}
-	if err := n.became(ctx, ros); err != nil {
+	uri, err := n.lookup(ctx)
+	if err == nil {
+		err = n.became(ctx, ros)
+	}
+	if err != nil {
+		front.close()
 		ros.Close()
 		return &MasterError{nm.MasterURI, err}
 	}
-	n.ros, n.uri = ros, uri
+	n.ros, n.front, n.uri = ros, front, uri
 	return nil
 }
 
@@ -290,21 +299,10 @@ func (n *Node) disconnect() {
 		wg.Go(e.detach)
 	}
 	wg.Wait()
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		n.ros.Close()
-	}()
-	// goroslib's HTTP client keeps connections, also ones dialled in vain; a node's server waits up to 5 s for those
-	for transport, open := http.DefaultTransport.(*http.Transport), true; open; {
-		transport.CloseIdleConnections()
-		select {
-		case <-closed:
-			open = false
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-	n.ros = nil
+	n.front.close()
+	n.ros.Close()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections() // goroslib's client leaves them open
+	n.ros, n.front = nil, nil
 }
 
 // add attaches a new endpoint and keeps it for later rebuilds.

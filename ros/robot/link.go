@@ -78,7 +78,7 @@ func rosNode(l link) (*node.Node, error) {
 // open makes the link that the configuration asks for.
 func open(ctx context.Context, cfg *Config, g *guard) (link, error) {
 	if cfg.URL == "" {
-		return node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Poll: cfg.Poll, OnMaster: g.master, OnListeners: g.listeners, OnPublisherLost: g.publisherLost})
+		return node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Poll: cfg.Poll, OnMaster: g.master, OnListeners: g.listeners, OnPublisherLost: g.publisherLost, OnIntruder: g.hold})
 	}
 	version := rosbridge.ROS2
 	if cfg.ROS1 {

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/bluenviron/goroslib/v2/pkg/msgproc"
@@ -78,7 +78,8 @@ func Open(ctx context.Context, master, id string, answer Topic, messages ...Mess
 		return e, err
 	}
 	e.uri = "http://" + ln.Addr().String() + "/"
-	e.api = &http.Server{Handler: http.HandlerFunc(e.serve), ReadHeaderTimeout: time.Second}
+	silent := slog.New(slog.DiscardHandler)
+	e.api = xmlrpc.NewServer(xmlrpc.NewHandler(e.serve, xmlrpc.MaxBytes, silent), silent)
 	go func() { _ = e.api.Serve(ln) }()
 	for _, f := range e.feeds {
 		data, err := node.Encode(f.Value)
@@ -116,23 +117,13 @@ func (e *End) Close() {
 }
 
 // serve is the part of a node's own API that subscribers need: where its topics are.
-func (e *End) serve(rw http.ResponseWriter, req *http.Request) {
-	call, err := xmlrpc.DecodeCall(http.MaxBytesReader(rw, req.Body, xmlrpc.MaxBytes))
-	if err != nil {
-		http.Error(rw, err.Error(), http.StatusBadRequest)
-		return
-	}
+func (e *End) serve(call *xmlrpc.Call) []byte {
 	reply := []any{1, "", 0}
 	if call.Method == "requestTopic" {
 		reply[2] = []any{"TCPROS", "127.0.0.1", e.topics.Addr().(*net.TCPAddr).Port}
 	}
-	doc, err := xmlrpc.EncodeResponse(reply)
-	if err != nil {
-		http.Error(rw, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	rw.Header().Set("Content-Length", strconv.Itoa(len(doc))) // roscpp's client reads no chunked answers
-	_, _ = rw.Write(doc)
+	doc, _ := xmlrpc.EncodeResponse(reply)
+	return doc
 }
 
 // Join waits until the node of a name is connected to every message, and connects to its answers.
