@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
@@ -15,7 +18,9 @@ type benchOptions struct {
 
 // benchVerbs lists the verbs under bench in the order of the help.
 func benchVerbs(o *benchOptions) []*cobra.Command {
-	return []*cobra.Command{newCmdBenchBase(o), newCmdBenchControl(o), newCmdBenchTrain(o), newCmdBenchSim(o), newCmdBenchROS(o), newCmdBenchSoak(o)}
+	return []*cobra.Command{
+		newCmdBenchBase(o), newCmdBenchControl(o), newCmdBenchTrain(o), newCmdBenchSim(o), newCmdBenchROS(o), newCmdBenchSoak(o),
+	}
 }
 
 func newCmdBench(a *app) *cobra.Command {
@@ -34,10 +39,144 @@ over the rounds and ratios the medians of the rounds' own ratios.`,
 }
 
 // printBench prints results as a table or one JSON object.
-func (o *benchOptions) printBench(results []bench.Result) error {
+func (o *benchOptions) printBench(results []bench.Result, err error) error {
+	if err != nil {
+		return err
+	}
 	r := bench.NewReport(results)
 	if o.JSON {
 		return o.PrintJSON(r)
 	}
 	return r.WriteText(o.Out)
+}
+
+// peerOptions are the flags of a verb with PyTorch beside it.
+type peerOptions struct {
+	*benchOptions
+	python string
+}
+
+func (o *peerOptions) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.python, "python", "/usr/bin/python3", "`interpreter` that imports torch; empty for no peer")
+}
+
+// options are what the measurements need.
+func (o *peerOptions) options() *bench.Options {
+	return &bench.Options{Rounds: o.rounds, Seed: o.Config.Seed, Python: o.python, Log: o.Log}
+}
+
+func newCmdBenchControl(b *benchOptions) *cobra.Command {
+	o := &peerOptions{benchOptions: b}
+	cmd := &cobra.Command{
+		Use:   "control",
+		Short: "KORR's computation of a control step, beside PyTorch eager and jit",
+		Long: `Measures the lift, prediction and residual of one observation with the published widths (observation 58, action 10, latent 256,
+hidden layers of 256), on one thread: as trained, and folded as after loading, where linear maps in a row are multiplied out once.
+The 50th and 99th percentile in microseconds, and the allocations of a step. Where --python can import torch, the same step runs
+there in turn with ours, eagerly and as a frozen torch.jit trace.`,
+		Example: `  korr bench control --rounds 9 --json`,
+		Args:    cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.printBench(bench.Control(cmd.Context(), o.options()))
+		},
+	}
+	o.addFlags(cmd)
+	return cmd
+}
+
+func newCmdBenchTrain(b *benchOptions) *cobra.Command {
+	o := &peerOptions{benchOptions: b}
+	var batches, threads []int
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "a training step of KORR (PPO and the model's loss), beside PyTorch and gorgonia",
+		Long: `Measures one training step of the published networks (observation 58, action 10, latent 256, hidden layers of 256): losses,
+gradients, clipping and AdamW on batches of 256 and 4096, on one thread and on two, each of which takes half of the batch. The
+median of a step in milliseconds. Where --python can import torch, the same step runs there in turn with ours on as many threads;
+gorgonia's runs on one.`,
+		Example: `  korr bench train --rounds 7 --json`,
+		Args:    cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.printBench(bench.Training(cmd.Context(), o.options(), batches, threads))
+		},
+	}
+	o.addFlags(cmd)
+	cmd.Flags().IntSliceVar(&batches, "batches", []int{256, 4096}, "batch sizes")
+	cmd.Flags().IntSliceVar(&threads, "threads", []int{1, 2}, "numbers of threads")
+	return cmd
+}
+
+func newCmdBenchSim(o *benchOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "sim",
+		Short: "environment steps per second beside the bare engine loop, of every task",
+		Long: `Records an expert's episode of every task and repeats it: with the environment, with MuJoCo's mj_step alone (the same model, states and
+inputs, looped in C), with mj_step behind this simulator's broad phase, and with one environment per processor at once. A step is a
+control step of 0.1 s. Then says where a step's time goes, what an environment holds in memory, and what a step allocates.`,
+		Example: `  korr bench sim --rounds 9 --json`,
+		Args:    cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p := o.progress("bench sim", "tasks", 1)
+			results, err := bench.Simulator(cmd.Context(), o.rounds, p.set)
+			if err == nil {
+				p.finish("done")
+			}
+			return o.printBench(results, err)
+		},
+	}
+}
+
+func newCmdBenchROS(b *benchOptions) *cobra.Command {
+	var c bench.ROSConfig
+	cmd := &cobra.Command{
+		Use:   "ros",
+		Short: "round trip of a state and its command through a node, beside rospy and roscpp",
+		Long: `Publishes states of an arm (as large as a FrankaState) and poses of parts at 100 Hz, and measures the time until the pose comes back with
+which a node answers each: a node of this build, one in rospy and, where its headers and a compiler are, one in roscpp, in turn, over the
+embedded master. On the way each node computes KORR's published networks: ours folded, as korr run does, rospy's as a frozen torch.jit trace,
+roscpp's in plain loops; with --transport none does. The measuring end waits on bare sockets, so that the time is the node's and the
+system's. Exits with 3 when the p99 is more than 0.7 times rospy's.`,
+		Args: cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROS(cmd.Context(), b, c) },
+	}
+	cmd.Flags().Float64Var(&c.Seconds, "seconds", 10, "of every measurement")
+	cmd.Flags().BoolVar(&c.Transport, "transport", false, "messages alone, without the networks")
+	part := &cobra.Command{
+		Use: "node", Short: "the node that is measured", Hidden: true, Args: cli.NoArgs, Annotations: cli.ROSAnnotation,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROSNode(cmd.Context(), b.app, c.Transport) },
+	}
+	part.Flags().BoolVar(&c.Transport, "transport", false, "messages alone, without the networks")
+	cmd.AddCommand(part)
+	return cmd
+}
+
+func runBenchROS(ctx context.Context, o *benchOptions, c bench.ROSConfig) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c.Rounds, c.Log, c.Node = o.rounds, o.Log, []string{self, "bench", "ros", "node", "--quiet"}
+	results, err := bench.ROS(ctx, c)
+	if err := o.printBench(results, err); err != nil {
+		return err
+	}
+	if ratio, ok := bench.BesideRospy(results); ok && ratio > bench.MostOfRospy {
+		return cli.GateErrorf("bench ros: the p99 is %.2f times rospy's, at most %.2f are allowed", ratio, bench.MostOfRospy)
+	}
+	return nil
+}
+
+// runBenchROSNode is the node, in a process that collects garbage as korr run does.
+func runBenchROSNode(ctx context.Context, a *app, transport bool) error {
+	opts, err := a.realtimeOptions()
+	if err != nil {
+		return err
+	}
+	_, restore := opts.Process()
+	defer restore()
+	n, err := a.ROSNames("peer")
+	if err != nil {
+		return err
+	}
+	return bench.ServeROSNode(ctx, n, a.Config.Seed, transport, a.Log)
 }

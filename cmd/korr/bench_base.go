@@ -2,21 +2,24 @@ package main
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
-	"time"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
 	"korr/internal/bench"
-	"korr/internal/nn"
-	"korr/internal/seed"
+	"korr/internal/bench/samplers"
 )
 
+// benchBaseOptions are the verb's flags.
+type benchBaseOptions struct {
+	*peerOptions
+	compare samplers.Config
+	plot    string
+}
+
 func newCmdBenchBase(b *benchOptions) *cobra.Command {
-	o := &peerOptions{benchOptions: b}
+	o := &benchBaseOptions{peerOptions: &peerOptions{benchOptions: b}}
 	cmd := &cobra.Command{
 		Use:   "base",
 		Short: "diffusion denoisers: a network call and a training step, beside PyTorch",
@@ -27,101 +30,59 @@ With --policy it compares samplers and caches on trained policies instead: netwo
 of the reference (the first sampler without a cache), and with --episodes success on paired seeds and the jumps at chunk borders, for the
 condition of --set eval.randomness and eval.perturb.`,
 		Args: cli.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchBase(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(o.compare.Files) > 0 {
+				return o.runComparison(cmd.Context())
+			}
+			return o.printBench(bench.Denoising(cmd.Context(), o.options()))
+		},
 	}
 	o.addFlags(cmd)
-	addComparison(cmd, b.app)
+	c, f := &o.compare, cmd.Flags()
+	f.StringSliceVar(&c.Files, "policy", nil, "compare samplers and caches on these trained diffusion policies instead: `checkpoints`")
+	f.StringArrayVar(&c.Samplers, "sampler", nil, "with --policy: sampler, `NAME[:key=value,...]`; may be repeated, the first is the reference (default: 16 DDIM steps and fewer of each)")
+	f.StringArrayVar(&c.Caches, "cache", nil, "with --policy: cache on the first sampler, `NAME[:key=value,...]`; may be repeated, none = no cache at all (default: every method at several settings)")
+	f.StringSliceVar(&c.Inpaint, "inpaint", nil, "with --policy and --lead: also the reference with these: soft, prefix, none")
+	f.Float64Var(&c.Ensemble, "ensemble", -1, "with --policy: also the reference with overlapping chunks averaged at this rate; negative = not")
+	f.IntVar(&c.Chunks, "chunks", 64, "with --policy: demonstrated observations at which whole chunks are compared and timed")
+	f.IntVar(&c.Episodes, "episodes", 0, "with --policy: episodes for each setting; 0 = no simulation")
+	f.IntVar(&c.Lead, "lead", 0, "with --policy: control steps by which a chunk is planned ahead in the episodes")
+	f.StringVar(&o.plot, "plot", "", "with --policy: draw success, or without episodes the chunk error, over time into this .png or .svg `file`")
+	f.String("data", "", "with --policy: `folder` of demonstrations, as korr collect writes it")
+	cli.SetKey(f, "data", "demos")
 	return cmd
 }
 
-// benchNets are the networks measured; peer names the measurement of the script that computes the same.
-var benchNets = []struct {
-	name, step, train string
-	cfg               diffusion.Config
-}{
-	{"unet 64-128-256", "step-small", "train-small", diffusion.Config{Arch: diffusion.ArchUNet, Horizon: 16, StepDim: 256, DownDims: []int{64, 128, 256}, Kernel: 5, Groups: 8}},
-	{"unet 256-512-1024", "step-published", "", diffusion.Config{Arch: diffusion.ArchUNet, Horizon: 32, StepDim: 256, DownDims: []int{256, 512, 1024}, Kernel: 5, Groups: 8}},
-	{"mlp 3 x 512", "", "", diffusion.Config{Arch: diffusion.ArchMLP, Horizon: 16, StepDim: 128, Width: 512, Blocks: 3}},
-	{"transformer 3 x 256", "", "", diffusion.Config{Arch: diffusion.ArchTransformer, Horizon: 16, StepDim: 128, Width: 256, Blocks: 3, Heads: 4}},
-}
-
-func runBenchBase(ctx context.Context, o *peerOptions) (err error) {
-	peer := o.peer(ctx, torchDiffusion)
-	defer func() { err = errors.Join(err, peer.close()) }()
-	var cases []bench.Case
-	add := func(name, remote string, run func()) {
-		c := bench.Case{Name: "base/" + name, Unit: "ms", Run: func() (float64, error) { return milliseconds(run), nil }}
-		run() // touches its memory
-		if peer != nil && remote != "" {
-			c.Peer = c.Name + " (torch)"
-			cases = append(cases, c, bench.Case{Name: c.Peer, Unit: "ms", Run: func() (float64, error) {
-				v, err := peer.measure(remote)
-				if err != nil {
-					return 0, err
-				}
-				return v[0], nil
-			}})
-			return
+// runComparison compares samplers and caches.
+func (o *benchBaseOptions) runComparison(ctx context.Context) error {
+	c := o.compare
+	c.Seed, c.Condition, c.Workers, c.Open = o.Config.Seed, o.conditions()[0], o.workers(), o.newEnv
+	c.Load, c.Observations = o.loadPolicy, (&trainOptions{app: o.app}).demonstrated
+	var p *progress
+	c.Progress = func(what string, done, total int) {
+		if p == nil {
+			p = o.progress("bench base", what, total)
 		}
-		cases = append(cases, c)
-	}
-	for _, b := range benchNets {
-		cfg := b.cfg
-		cfg.ObsDim, cfg.ActDim = 58, 10
-		net := diffusion.NewNetwork(cfg, seed.Stream(o.Config.Seed, "bench/base", 0))
-		add(b.name+", call", b.step, denoiseCall(net))
-		if b.step == "" || b.train != "" { // the published size trains on other machines
-			add(b.name+", training step", b.train, trainingStep(net, 64))
+		if p.set(done, total, ""); done == total {
+			p.finish(fmt.Sprintf("%d %s", total, what))
+			p = nil
 		}
 	}
-	results, err := bench.Alternate(ctx, o.rounds, cases...)
+	r, err := samplers.Run(ctx, c)
 	if err != nil {
 		return err
 	}
-	return o.printBench(results)
-}
-
-// milliseconds of one call, over as many as fit into measureFor.
-func milliseconds(run func()) float64 {
-	n, start := 0, time.Now()
-	for time.Since(start) < measureFor {
-		run()
-		n++
-	}
-	return time.Since(start).Seconds() * 1e3 / float64(n)
-}
-
-func gaussian(rng *rand.Rand, n int) []float32 {
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	return x
-}
-
-func denoiseCall(net *diffusion.Network) func() {
-	cfg, rng := net.Config(), seed.Stream(1, "bench/base", 1)
-	d := diffusion.NewDenoiser(net, 1)
-	x, cond := gaussian(rng, cfg.Horizon*cfg.ActDim), gaussian(rng, cfg.ObsDim)
-	y := make([]float32, len(x))
-	d.Begin([]int{50}, 1)
-	return func() { d.PredictTo(y, x, cond, 0) }
-}
-
-func trainingStep(net *diffusion.Network, batch int) func() {
-	cfg, rng := net.Config(), seed.Stream(1, "bench/base", 2)
-	p, opt := net.NewPass(batch), nn.NewAdamW(net.Params(), nn.AdamWConfig{LR: 1e-4, WeightDecay: 1e-2})
-	x, cond := gaussian(rng, batch*cfg.Horizon*cfg.ActDim), gaussian(rng, batch*cfg.ObsDim)
-	steps, dy := make([]int, batch), make([]float32, len(x))
-	for i := range steps {
-		steps[i] = rng.IntN(100)
-	}
-	return func() {
-		nn.ZeroGrad(net.Params())
-		for i, v := range p.Forward(x, cond, steps, batch) {
-			dy[i] = 2 * (v - x[i]) / float32(len(x))
+	if o.plot != "" {
+		figure, err := r.Figure()
+		if err != nil {
+			return err
 		}
-		p.Backward(dy)
-		opt.Step()
+		if err := figure.Save(o.plot); err != nil {
+			return err
+		}
 	}
+	if o.JSON {
+		return o.PrintJSON(r)
+	}
+	return r.WriteText(o.Out)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/internal/bench/samplers"
 )
 
 // compareCaches calibrates a diffusion policy, lets it act with that, and compares samplers, caches and borders on it.
@@ -16,7 +17,7 @@ func compareCaches(t *testing.T, dir, base, demos string) {
 	cached, picture := filepath.Join(dir, "cached.safetensors"), filepath.Join(dir, "bench.svg")
 	ok(t, append([]string{"train", "cache", "--policy", base, "--out", cached, "--data", demos, "--runs", "2", "--cache", "hyca:n=2"}, tiny...)...)
 	ok(t, append([]string{"eval", "--policy", cached, "--episodes", "1", "--perturb", "off"}, tiny...)...)
-	var report comparisonReport
+	var report samplers.Report
 	decodeOne(t, ok(t, append([]string{
 		"bench", "base", "--policy", base, "--data", demos, "--chunks", "2", "--sampler", "ddim:steps=6,warm=none", "--sampler", "dpm++:steps=3,warm=none",
 		"--cache", "reuse:n=3,w=1", "--cache", "hyca:n=2", "--lead", "2", "--inpaint", "soft,prefix", "--ensemble", "0.1", "--episodes", "1",

@@ -149,7 +149,7 @@ func (d *demo) compare(ctx context.Context) error {
 		return err
 	}
 	report := eval.NewReport(d.cells)
-	d.result.Results, d.result.Comparisons = report.Results, eval.Compare(d.cells, reference)
+	d.result.Results, d.result.Comparisons = report.Results, eval.Compare(d.cells, eval.Reference)
 	for i := range d.cells {
 		for _, e := range d.cells[i].Episodes {
 			d.result.LockStep.Steps += e.Steps

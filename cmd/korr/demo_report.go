@@ -110,7 +110,7 @@ func (d *demo) pick(success bool) (shown, bool) {
 
 // write puts report, results and pictures into the folder.
 func (d *demo) write() error {
-	success, err := successFigure(d.result.Results)
+	success, err := eval.SuccessFigure(d.result.Results)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (d *demo) page(successSVG, predictionSVG []byte) *report.Page {
 	for _, res := range r.Results {
 		page.Facts = append(page.Facts, report.Fact{Value: fmt.Sprintf("%.0f %%", 100*res.Rate), Label: res.Policy + map[bool]string{false: "", true: ", perturbed"}[res.Perturbed]})
 	}
-	results := successSection(d.cells, successSVG)
+	results := eval.SuccessSection(d.cells, successSVG)
 	results.Text = append(results.Text, fmt.Sprintf("Every episode ran through the control loop over ROS: a simulator node and a control node in lock step on the "+
 		"loopback interface, %d control steps at %.0f a second.", r.LockStep.Steps, r.LockStep.StepsPerSecond))
 	results.Code = fmt.Sprintf("korr eval --ros --seed %d --episodes %d", d.Config.Seed, d.Config.Eval.Episodes)
@@ -214,14 +214,14 @@ func (d *demo) print() error {
 	if err := d.Printf("\nSuccess over ROS in lock step, the same %d seeds for every policy\n\n", d.Config.Eval.Episodes); err != nil {
 		return err
 	}
-	if err := successTable(r.Results).WriteText(d.Out); err != nil {
+	if err := eval.SuccessTable(r.Results).WriteText(d.Out); err != nil {
 		return err
 	}
 	if len(r.Comparisons) > 0 {
-		if err := d.Printf("\nPaired difference to %s, in percentage points\n\n", reference); err != nil {
+		if err := d.Printf("\nPaired difference to %s, in percentage points\n\n", eval.Reference); err != nil {
 			return err
 		}
-		if err := differenceTable(r.Comparisons).WriteText(d.Out); err != nil {
+		if err := eval.DifferenceTable(r.Comparisons).WriteText(d.Out); err != nil {
 			return err
 		}
 	}

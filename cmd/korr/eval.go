@@ -100,7 +100,7 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	}
 	for _, r := range eval.NewReport(cells).Results {
 		if r.Rate < o.Config.Eval.MinSuccess {
-			return cli.GateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, perturbedWord(r.Perturbed), r.Rate, o.Config.Eval.MinSuccess)
+			return cli.GateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, eval.PerturbedWord(r.Perturbed), r.Rate, o.Config.Eval.MinSuccess)
 		}
 	}
 	return nil
@@ -120,13 +120,6 @@ func (a *app) conditions() []eval.Condition {
 		}
 	}
 	return out
-}
-
-func perturbedWord(perturbed bool) string {
-	if perturbed {
-		return " perturbed"
-	}
-	return ""
 }
 
 // evalResult is what the verb prints as JSON.
@@ -150,17 +143,17 @@ func (o *evalOptions) printEval(cells []eval.Cell, policies []eval.Policy) error
 		}
 		return o.PrintJSON(r)
 	}
-	if err := successTable(eval.NewReport(cells).Results).WriteText(o.Out); err != nil {
+	if err := eval.SuccessTable(eval.NewReport(cells).Results).WriteText(o.Out); err != nil {
 		return err
 	}
-	cmp := eval.Compare(cells, reference)
+	cmp := eval.Compare(cells, eval.Reference)
 	if len(cmp) == 0 {
 		return nil
 	}
-	if err := o.Printf("\nPaired difference to %s\n\n", reference); err != nil {
+	if err := o.Printf("\nPaired difference to %s\n\n", eval.Reference); err != nil {
 		return err
 	}
-	return differenceTable(cmp).WriteText(o.Out)
+	return eval.DifferenceTable(cmp).WriteText(o.Out)
 }
 
 func (o *evalOptions) writeEval(cells []eval.Cell) error {
@@ -176,7 +169,7 @@ func (o *evalOptions) writeEval(cells []eval.Cell) error {
 	if o.plot == "" && o.html == "" {
 		return nil
 	}
-	figure, err := successFigure(eval.NewReport(cells).Results)
+	figure, err := eval.SuccessFigure(eval.NewReport(cells).Results)
 	if err != nil {
 		return err
 	}
@@ -192,7 +185,7 @@ func (o *evalOptions) writeEval(cells []eval.Cell) error {
 	if err != nil {
 		return err
 	}
-	section := successSection(cells, svg)
+	section := eval.SuccessSection(cells, svg)
 	section.Code = "korr eval --seed " + fmt.Sprint(o.Config.Seed) + " --task " + o.Config.Sim.Task + " --policy " + strings.Join(o.Config.Eval.Policies, ",") +
 		" --randomness " + strings.Join(o.Config.Eval.Randomness, ",") + " --perturb " + o.Config.Eval.Perturb + " --episodes " + fmt.Sprint(o.Config.Eval.Episodes)
 	page := report.Page{Title: "Success rates", Lead: "korr eval, " + o.Config.Sim.Task, Sections: []report.Section{section}}

@@ -87,7 +87,7 @@ func fileFigure(path string) (*plot.Figure, error) {
 	if r.Schema != eval.Schema {
 		return nil, cli.UsageErrorf("%s has schema %q, not %q: use the output of korr eval --json", path, r.Schema, eval.Schema)
 	}
-	return successFigure(r.Results)
+	return eval.SuccessFigure(r.Results)
 }
 
 // preferred metrics, the most telling first.

@@ -28,11 +28,11 @@ func cell(policy string, perturb float64, outcomes string) eval.Cell {
 func TestTablesRead(t *testing.T) {
 	cells := []eval.Cell{cell("base", 0, "+-+-+-+-+-"), cell("korr", 0, "++++++++++"), cell("base", 1, "---------+"), cell("korr", 1, "++++++++-g")}
 	var b bytes.Buffer
-	if err := successTable(eval.NewReport(cells).Results).WriteText(&b); err != nil {
+	if err := eval.SuccessTable(eval.NewReport(cells).Results).WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
 	b.WriteString("\n")
-	if err := differenceTable(eval.Compare(cells, reference)).WriteText(&b); err != nil {
+	if err := eval.DifferenceTable(eval.Compare(cells, eval.Reference)).WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
 	b.WriteString("\n")

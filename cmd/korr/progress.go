@@ -42,12 +42,15 @@ func (a *app) progress(what, unit string, total int) *progress {
 	return p
 }
 
-// set says that done of total are done; note is shown beside it.
+// set says that done of total are done, which may differ from the total at the start; note is shown beside it.
 func (p *progress) set(done, total int, note string) {
 	if p.out == nil {
 		return
 	}
 	if p.bar != nil {
+		if p.bar.GetMax() != total {
+			p.bar.ChangeMax(total)
+		}
 		if note != "" {
 			p.bar.Describe(p.what + " " + note)
 		}
@@ -65,13 +68,8 @@ func (p *progress) set(done, total int, note string) {
 	fmt.Fprintf(p.out, "%s: %d/%d%s (%s)\n", p.what, done, total, note, now.Sub(p.start).Round(time.Second))
 }
 
-// setOf is set for a step whose total was not known when it started.
-func (p *progress) setOf(done, total int) {
-	if p.bar != nil && p.bar.GetMax() != total {
-		p.bar.ChangeMax(total)
-	}
-	p.set(done, total, "")
-}
+// setOf is set without a note.
+func (p *progress) setOf(done, total int) { p.set(done, total, "") }
 
 // finish replaces the bar by one line with the time taken and what came out.
 func (p *progress) finish(result string) time.Duration {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"korr/configs"
+	"korr/internal/usage"
 	"korr/residual/loop"
 	"korr/ros/node"
 	"korr/ros/rosbridge"
@@ -34,14 +35,14 @@ func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 
 // Usage gives err the exit code of a wrong command line or setting.
-func Usage(err error) error { return &codedError{ExitUsage, err} }
+func Usage(err error) error { return usage.Wrap(err) }
 
 // Unreachable gives err the exit code of a robot that does not answer.
 func Unreachable(err error) error { return &codedError{ExitUnreachable, err} }
 
 // UsageErrorf reports a wrong command line.
 func UsageErrorf(format string, args ...any) error {
-	return Usage(fmt.Errorf(format, args...))
+	return usage.Errorf(format, args...)
 }
 
 // GateErrorf reports that the command worked and the result is not good enough.
@@ -53,6 +54,7 @@ func GateErrorf(format string, args ...any) error {
 func ExitCode(err error) int {
 	var coded *codedError
 	var config *configs.Error
+	var wrong *usage.Error
 	var noMaster *node.MasterError
 	var noBridge *rosbridge.UnreachableError
 	var silent *loop.SilenceError
@@ -63,7 +65,7 @@ func ExitCode(err error) int {
 		return ExitInterrupted
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &config):
+	case errors.As(err, &config), errors.As(err, &wrong):
 		return ExitUsage
 	case errors.As(err, &noMaster), errors.As(err, &noBridge), errors.As(err, &silent):
 		return ExitUnreachable

@@ -1,5 +1,5 @@
 # The work of korr bench ros, in rospy: answers every state with a pose. With "policy" as an argument the state goes through the published
-# networks, a frozen torch.jit trace on one thread, as bench_korr.py has them.
+# networks, a frozen torch.jit trace on one thread, as torch_korr.py has them.
 import sys
 
 import rospy

@@ -1,4 +1,4 @@
-package main
+package eval
 
 import (
 	"fmt"
@@ -8,15 +8,15 @@ import (
 	"korr/internal/plot"
 	"korr/internal/report"
 	"korr/sim"
-	"korr/train/eval"
 )
 
-// reference is the policy that others are compared with.
-const reference = "base"
+// Reference is the policy that others are compared with.
+const Reference = "base"
 
 func percent(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) }
 
-func interval(ci [2]float64) string { return fmt.Sprintf("%.1f – %.1f %%", 100*ci[0], 100*ci[1]) }
+// Interval prints a confidence interval of a rate in per cent.
+func Interval(ci [2]float64) string { return fmt.Sprintf("%.1f – %.1f %%", 100*ci[0], 100*ci[1]) }
 
 func onOff(perturbed bool) string {
 	if perturbed {
@@ -25,8 +25,8 @@ func onOff(perturbed bool) string {
 	return "off"
 }
 
-// successTable lists rates with their Wilson intervals.
-func successTable(results []eval.Result) *report.Table {
+// SuccessTable lists rates with their Wilson intervals.
+func SuccessTable(results []Result) *report.Table {
 	t := &report.Table{Columns: []report.Column{
 		{Name: "task"},
 		{Name: "randomness"},
@@ -40,7 +40,7 @@ func successTable(results []eval.Result) *report.Table {
 	}}
 	for _, r := range results {
 		t.Add(r.Task, r.Randomness, onOff(r.Perturbed), r.Policy,
-			fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), interval(r.CI95), fmt.Sprintf("%.0f", r.MeanSteps), stages(r.FailedAt))
+			fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), Interval(r.CI95), fmt.Sprintf("%.0f", r.MeanSteps), stages(r.FailedAt))
 	}
 	return t
 }
@@ -56,8 +56,8 @@ func stages(failed map[sim.Stage]int) string {
 	return strings.Join(words, ", ")
 }
 
-// differenceTable lists paired differences with Newcombe's intervals, in percentage points.
-func differenceTable(cmp []eval.Comparison) *report.Table {
+// DifferenceTable lists paired differences with Newcombe's intervals, in percentage points.
+func DifferenceTable(cmp []Comparison) *report.Table {
 	t := &report.Table{Columns: []report.Column{
 		{Name: "randomness"},
 		{Name: "perturbation"},
@@ -65,7 +65,7 @@ func differenceTable(cmp []eval.Comparison) *report.Table {
 		{Name: "difference", Right: true},
 		{Name: "95 % interval", Right: true},
 		{Name: "only it", Right: true},
-		{Name: "only " + reference, Right: true},
+		{Name: "only " + Reference, Right: true},
 	}}
 	for _, c := range cmp {
 		t.Add(c.Randomness, onOff(c.Perturbed), c.Policy+" – "+c.Reference,
@@ -74,8 +74,8 @@ func differenceTable(cmp []eval.Comparison) *report.Table {
 	return t
 }
 
-// successFigure draws the rates, a group for each condition, a colour for each policy.
-func successFigure(results []eval.Result) (*plot.Figure, error) {
+// SuccessFigure draws the rates, a group for each condition, a colour for each policy.
+func SuccessFigure(results []Result) (*plot.Figure, error) {
 	var groups, policies []string
 	at := map[[2]string]plot.Bar{}
 	add := func(list []string, s string) []string {
@@ -109,29 +109,37 @@ func successFigure(results []eval.Result) (*plot.Figure, error) {
 	return plot.Bars(title, groups, series)
 }
 
-// successSection is the report's part on success rates.
-func successSection(cells []eval.Cell, figure []byte) report.Section {
-	results := eval.NewReport(cells).Results
+// SuccessSection is the report's part on success rates.
+func SuccessSection(cells []Cell, figure []byte) report.Section {
+	results := NewReport(cells).Results
 	s := report.Section{
 		Title: "Success rates",
 		Text: []string{"Every policy plays the same seeded episodes. Intervals of rates are Wilson's, those of differences Newcombe's for paired " +
 			"proportions (1998, method 10); an interval that holds 0 means that these episodes do not tell the policies apart."},
-		Tables:   []report.CaptionedTable{{Table: *successTable(results), Caption: "Episodes solved before the time limit."}},
+		Tables:   []report.CaptionedTable{{Table: *SuccessTable(results), Caption: "Episodes solved before the time limit."}},
 		Pictures: []report.Picture{{Data: figure, Alt: "bars of success rates: " + rateWords(results)}},
 	}
-	if cmp := eval.Compare(cells, reference); len(cmp) > 0 {
+	if cmp := Compare(cells, Reference); len(cmp) > 0 {
 		s.Tables = append(s.Tables, report.CaptionedTable{
-			Table:   *differenceTable(cmp),
+			Table:   *DifferenceTable(cmp),
 			Caption: "Paired difference in percentage points; the last two columns count episodes that only one of the two solved.",
 		})
 	}
 	return s
 }
 
-func rateWords(results []eval.Result) string {
+func rateWords(results []Result) string {
 	words := make([]string, len(results))
 	for i, r := range results {
-		words[i] = r.Policy + perturbedWord(r.Perturbed) + " " + percent(r.Rate)
+		words[i] = r.Policy + PerturbedWord(r.Perturbed) + " " + percent(r.Rate)
 	}
 	return strings.Join(words, ", ")
+}
+
+// PerturbedWord follows a policy in a sentence.
+func PerturbedWord(perturbed bool) string {
+	if perturbed {
+		return " perturbed"
+	}
+	return ""
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -7,47 +7,28 @@ import (
 	"slices"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"korr/cmd/internal/cli"
-	"korr/internal/bench"
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/koopman"
 )
 
-// The published widths, as in bench_korr.py.
+// The published widths, as in peers/torch_korr.py.
 const (
-	benchObs    = 58
-	benchAct    = 10
-	benchLatent = 256
+	obsDim    = 58
+	actDim    = 10
+	latentDim = 256
 )
 
-var benchHidden = []int{256, 256}
+var hidden = []int{256, 256}
 
-func newCmdBenchControl(b *benchOptions) *cobra.Command {
-	o := &peerOptions{benchOptions: b}
-	cmd := &cobra.Command{
-		Use:   "control",
-		Short: "KORR's computation of a control step, beside PyTorch eager and jit",
-		Long: `Measures the lift, prediction and residual of one observation with the published widths (observation 58, action 10, latent 256,
-hidden layers of 256), on one thread: as trained, and folded as after loading, where linear maps in a row are multiplied out once.
-The 50th and 99th percentile in microseconds, and the allocations of a step. Where --python can import torch, the same step runs
-there in turn with ours, eagerly and as a frozen torch.jit trace.`,
-		Example: `  korr bench control --rounds 9 --json`,
-		Args:    cli.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runBenchControl(cmd.Context(), o) },
-	}
-	o.addFlags(cmd)
-	return cmd
-}
-
-func runBenchControl(ctx context.Context, o *peerOptions) (err error) {
+// Control measures the lift, prediction and residual of one observation with the published widths on one thread, us: as
+// trained, and folded as after loading; beside PyTorch, eager and as a frozen trace. It also counts the allocations of a step.
+func Control(ctx context.Context, o *Options) (_ []Result, err error) {
 	peer := o.peer(ctx, torchKORR)
 	defer func() { err = errors.Join(err, peer.close()) }()
-	full, folded, err := controlSteps(o.Config.Seed)
+	full, folded, err := controlSteps(o.Seed)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	against := func(percentile string) string {
 		if peer == nil {
@@ -55,11 +36,11 @@ func runBenchControl(ctx context.Context, o *peerOptions) (err error) {
 		}
 		return "control/torch.jit" + percentile
 	}
-	var cases []bench.Case
+	var cases []Case
 	add := func(name string, peers bool, measure func() ([]float64, error)) {
 		var last []float64
 		for i, p := range []string{" p50", " p99"} {
-			c := bench.Case{Name: "control/" + name + p, Unit: "us", Run: func() (float64, error) {
+			c := Case{Name: "control/" + name + p, Unit: "us", Run: func() (float64, error) {
 				if i == 0 { // the second case reads what the first has measured
 					var err error
 					if last, err = measure(); err != nil {
@@ -83,21 +64,20 @@ func runBenchControl(ctx context.Context, o *peerOptions) (err error) {
 		add("torch.jit", false, func() ([]float64, error) { return peer.measure("control", "jit") })
 		add("torch eager", false, func() ([]float64, error) { return peer.measure("control", "eager") })
 	}
-	results, err := bench.Alternate(ctx, o.rounds, cases...)
+	results, err := Alternate(ctx, o.Rounds, cases...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	results = append(
+	return append(
 		results,
-		bench.Result{Name: "control/full allocations", Value: allocationsOf(full), Unit: "per step"},
-		bench.Result{Name: "control/folded allocations", Value: allocationsOf(folded), Unit: "per step"},
-	)
-	return o.printBench(results)
+		Result{Name: "control/full allocations", Value: allocationsOf(full), Unit: "per step"},
+		Result{Name: "control/folded allocations", Value: allocationsOf(folded), Unit: "per step"},
+	), nil
 }
 
 // controlSteps returns a step of the published networks, one part after the other and folded.
 func controlSteps(s uint64) (full, folded func(), err error) {
-	model, head, err := benchNetworks(s)
+	model, head, err := publishedNetworks(s)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -106,8 +86,8 @@ func controlSteps(s uint64) (full, folded func(), err error) {
 		return nil, nil, err
 	}
 	rng := seed.Stream(s, "bench/control", 1)
-	obs, u, r := gaussian(rng, benchObs), gaussian(rng, benchAct), make([]float32, benchAct)
-	z, next := make([]float32, benchLatent), make([]float32, benchLatent)
+	obs, u, r := gaussian(rng, obsDim), gaussian(rng, actDim), make([]float32, actDim)
+	z, next := make([]float32, latentDim), make([]float32, latentDim)
 	p, pi, f := model.Predictor(), head.Evaluator(), fold.Predictor()
 	full = func() {
 		p.LiftTo(z, obs)
@@ -121,17 +101,19 @@ func controlSteps(s uint64) (full, folded func(), err error) {
 	return full, folded, nil
 }
 
-// benchNetworks are the published model and head with random weights.
-func benchNetworks(s uint64) (*koopman.Model, *nn.MLP, error) {
+// publishedNetworks are the published model and head with random weights.
+func publishedNetworks(s uint64) (*koopman.Model, *nn.MLP, error) {
 	rng := seed.Stream(s, "bench/korr", 0)
-	model, err := koopman.New(koopman.Config{ObsDim: benchObs, ActDim: benchAct, LatentDim: benchLatent, Hidden: benchHidden, SpectralBound: -1}, rng)
+	model, err := koopman.New(koopman.Config{
+		ObsDim: obsDim, ActDim: actDim, LatentDim: latentDim, Hidden: hidden, SpectralBound: -1,
+	}, rng)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i := range model.B.Data {
 		model.B.Data[i] = 0.1 * float32(rng.NormFloat64())
 	}
-	return model, nn.NewMLP(nn.MLPConfig{In: benchLatent, Hidden: benchHidden, Out: benchAct, LastStd: 0.1}, rng), nil
+	return model, nn.NewMLP(nn.MLPConfig{In: latentDim, Hidden: hidden, Out: actDim, LastStd: 0.1}, rng), nil
 }
 
 // percentiles runs step for measureFor and returns the 50th and 99th percentile of its time in microseconds.

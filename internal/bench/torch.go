@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -12,33 +12,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 )
 
 // measureFor is how long one round of one case takes.
 const measureFor = 300 * time.Millisecond
 
 var (
-	//go:embed bench_base.py
+	//go:embed peers/torch_diffusion.py
 	torchDiffusion string
-	//go:embed bench_korr.py
+	//go:embed peers/torch_korr.py
 	torchKORR string
 )
 
 // openMP is where Debian keeps the OpenBLAS whose threads are PyTorch's own. With the other one, two threads of PyTorch
 // compete with two of OpenBLAS: no fair peer.
 const openMP = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
-
-// peerOptions are the flags of a verb with PyTorch beside it.
-type peerOptions struct {
-	*benchOptions
-	python string
-}
-
-func (o *peerOptions) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.python, "python", "/usr/bin/python3", "`interpreter` that imports torch; empty for no peer")
-}
 
 // torchPeer is a script in a process of its own.
 type torchPeer struct {
@@ -48,14 +36,14 @@ type torchPeer struct {
 	version string
 }
 
-// peer starts the script in --python. Without an interpreter that imports torch there is none, which is no error.
-func (o *peerOptions) peer(ctx context.Context, script string) *torchPeer {
-	if o.python == "" {
+// peer starts the script in o.Python. Without an interpreter that imports torch there is none, which is no error.
+func (o *Options) peer(ctx context.Context, script string) *torchPeer {
+	if o.Python == "" {
 		return nil
 	}
-	p, err := startTorch(ctx, o.python, script)
+	p, err := startTorch(ctx, o.Python, script)
 	if err != nil {
-		o.Log.Warn("no peer: PyTorch does not start", "python", o.python, "err", err)
+		o.Log.Warn("no peer: PyTorch does not start", "python", o.Python, "err", err)
 		return nil
 	}
 	o.Log.Info("peer", "torch", p.version)

@@ -1,26 +1,19 @@
-package main
+package bench
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"korr/ros/msgs"
+	"korr/ros/names"
 	"korr/ros/node"
 )
 
-// runBenchROSNode answers every state with a pose until ctx ends, in a process that collects garbage as korr run does.
-func runBenchROSNode(ctx context.Context, o *benchROSOptions) (err error) {
-	opts, err := o.realtimeOptions()
-	if err != nil {
-		return err
-	}
-	_, restore := opts.Process()
-	defer restore()
-	nm, err := o.ROSNames("peer")
-	if err != nil {
-		return err
-	}
-	n, err := node.Open(ctx, node.Config{Names: nm, Logger: o.Log})
+// ServeROSNode is the node that ROS measures: it answers every state with a pose until ctx ends. It computes the published
+// networks, folded, unless transport.
+func ServeROSNode(ctx context.Context, nm *names.Names, seed uint64, transport bool, log *slog.Logger) (err error) {
+	n, err := node.Open(ctx, node.Config{Names: nm, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -29,7 +22,7 @@ func runBenchROSNode(ctx context.Context, o *benchROSOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	policy, err := foldedPolicy(o.Config.Seed)
+	policy, err := foldedPolicy(seed)
 	if err != nil {
 		return err
 	}
@@ -47,7 +40,7 @@ func runBenchROSNode(ctx context.Context, o *benchROSOptions) (err error) {
 		default:
 		}
 		p := &msgs.PoseStamped{Header: msgs.Header{Stamp: m.Header.Stamp}}
-		if o.transport {
+		if transport {
 			for _, v := range m.Position {
 				p.Pose.Position.X += v
 			}
@@ -68,10 +61,10 @@ func runBenchROSNode(ctx context.Context, o *benchROSOptions) (err error) {
 	return nil
 }
 
-// foldedPolicy is a control step of the published networks: the first two components of the action for an observation and a base action that
-// lie in state one after the other.
+// foldedPolicy is a control step of the published networks: the first two components of the action for an observation and a
+// base action that lie in state one after the other.
 func foldedPolicy(s uint64) (func(state []float64) (x, z float64), error) {
-	model, head, err := benchNetworks(s)
+	model, head, err := publishedNetworks(s)
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +72,13 @@ func foldedPolicy(s uint64) (func(state []float64) (x, z float64), error) {
 	if err != nil {
 		return nil, err
 	}
-	f, in, r := fold.Predictor(), make([]float32, benchObs+benchAct), make([]float32, benchAct)
+	f, in, r := fold.Predictor(), make([]float32, obsDim+actDim), make([]float32, actDim)
 	return func(state []float64) (x, z float64) {
 		for i := range in {
 			in[i] = float32(state[i])
 		}
-		f.Observe(in[:benchObs])
-		f.HeadTo(r, in[benchObs:])
+		f.Observe(in[:obsDim])
+		f.HeadTo(r, in[obsDim:])
 		return float64(r[0]), float64(r[1])
 	}, nil
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -8,45 +8,31 @@ import (
 	"sync"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"korr/cmd/internal/cli"
-	"korr/internal/bench"
 	"korr/sim"
 	"korr/sim/expert"
 	"korr/sim/mujoco"
 )
 
-func newCmdBenchSim(o *benchOptions) *cobra.Command {
-	return &cobra.Command{
-		Use:   "sim",
-		Short: "environment steps per second beside the bare engine loop, of every task",
-		Long: `Records an expert's episode of every task and repeats it: with the environment, with MuJoCo's mj_step alone (the same model, states and
-inputs, looped in C), with mj_step behind this simulator's broad phase, and with one environment per processor at once. A step is a
-control step of 0.1 s. Then says where a step's time goes, what an environment holds in memory, and what a step allocates.`,
-		Example: `  korr bench sim --rounds 9 --json`,
-		Args:    cli.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runBenchSim(cmd.Context(), o) },
-	}
-}
-
-func runBenchSim(ctx context.Context, o *benchOptions) error {
-	var all []bench.Result
-	p := o.progress("bench sim", "tasks", len(sim.TaskNames()))
-	for i, task := range sim.TaskNames() {
-		results, err := benchTask(ctx, task, o.rounds)
+// Simulator measures the environment steps per second of every task beside MuJoCo's mj_step alone and with one environment per
+// processor, where a step's time goes, what an environment holds in memory, and what a step allocates. progress may be nil.
+func Simulator(ctx context.Context, rounds int, progress func(done, of int, task string)) ([]Result, error) {
+	var all []Result
+	tasks := sim.TaskNames()
+	for i, task := range tasks {
+		results, err := simulateTask(ctx, task, rounds)
 		if err != nil {
-			return fmt.Errorf("%s: %w", task, err)
+			return nil, fmt.Errorf("%s: %w", task, err)
 		}
 		all = append(all, results...)
-		p.set(i+1, len(sim.TaskNames()), task)
+		if progress != nil {
+			progress(i+1, len(tasks), task)
+		}
 	}
-	p.finish("done")
-	return o.printBench(all)
+	return all, nil
 }
 
-// benchTask measures one task with one environment per processor.
-func benchTask(ctx context.Context, task string, rounds int) (_ []bench.Result, err error) {
+// simulateTask measures one task with one environment per processor.
+func simulateTask(ctx context.Context, task string, rounds int) (_ []Result, err error) {
 	workers := runtime.GOMAXPROCS(0)
 	tapes := make([]*mujoco.Tape, workers)
 	var envs []*mujoco.Env
@@ -74,11 +60,11 @@ func benchTask(ctx context.Context, task string, rounds int) (_ []bench.Result, 
 	}
 	name := "sim/" + task
 	all := fmt.Sprintf("%s/%d workers", name, workers)
-	results, err := bench.Alternate(ctx, rounds,
-		bench.Case{Name: name, Unit: "steps/s", Peer: name + "/engine", Run: rate(one.Step)},
-		bench.Case{Name: name + "/engine", Unit: "steps/s", Run: rate(func() (time.Duration, error) { return one.Bare(false) })},
-		bench.Case{Name: name + "/engine and broad phase", Unit: "steps/s", Peer: name, Run: rate(func() (time.Duration, error) { return one.Bare(true) })},
-		bench.Case{Name: all, Unit: "steps/s", Peer: name, Run: func() (float64, error) { return together(tapes) }},
+	results, err := Alternate(ctx, rounds,
+		Case{Name: name, Unit: "steps/s", Peer: name + "/engine", Run: rate(one.Step)},
+		Case{Name: name + "/engine", Unit: "steps/s", Run: rate(func() (time.Duration, error) { return one.Bare(false) })},
+		Case{Name: name + "/engine and broad phase", Unit: "steps/s", Peer: name, Run: rate(func() (time.Duration, error) { return one.Bare(true) })},
+		Case{Name: all, Unit: "steps/s", Peer: name, Run: func() (float64, error) { return together(tapes) }},
 	)
 	if err != nil {
 		return nil, err
@@ -92,7 +78,7 @@ func benchTask(ctx context.Context, task string, rounds int) (_ []bench.Result, 
 		return nil, err
 	}
 	add := func(what string, value float64, unit string) {
-		results = append(results, bench.Result{Name: name + "/" + what, Value: value, Unit: unit})
+		results = append(results, Result{Name: name + "/" + what, Value: value, Unit: unit})
 	}
 	share := func(what string, seconds float64) { add(what, 100*seconds/phases.Total, "% of a step") }
 	share("engine: contacts found", phases.Collision)
@@ -134,8 +120,8 @@ func together(tapes []*mujoco.Tape) (float64, error) {
 	return float64(steps) / time.Since(start).Seconds(), errors.Join(errs...)
 }
 
-// allocations is how often Go's heap was asked for memory in a step. Moving between the tape's windows is taken off: it is counted
-// on its own.
+// allocations is how often Go's heap was asked for memory in a step. Moving between the tape's windows is taken off: it is
+// counted on its own.
 func allocations(t *mujoco.Tape) (float64, error) {
 	count := func(run func() (time.Duration, error)) (uint64, error) {
 		var before, after runtime.MemStats

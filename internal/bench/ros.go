@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,58 +16,32 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"korr/cmd/internal/cli"
-	"korr/internal/bench"
+	"korr/internal/usage"
 	"korr/ros/master"
 	"korr/ros/msgs"
 	"korr/ros/node/bare"
 )
 
 const (
-	rosPython  = "/usr/bin/python3" // that Debian's ROS packages are for
-	rosStates  = 230                // float64 values of a state, about those of franka_msgs/FrankaState
-	rosParts   = 6                  // poses
-	rosRate    = 100                // states per second
-	mostOfPeer = 0.7                // of rospy's p99 that korr's may take
+	rosPython = "/usr/bin/python3" // that Debian's ROS packages are for
+	rosStates = 230                // float64 values of a state, about those of franka_msgs/FrankaState
+	rosParts  = 6                  // poses
+	rosRate   = 100                // states per second
 )
 
-//go:embed testdata/bench_ros.py
+//go:embed peers/rospy.py
 var rospyScript string
 
-//go:embed testdata/bench_ros.cpp
+//go:embed peers/roscpp.cpp
 var roscppSource string
 
-// benchROSOptions are the verb's flags.
-type benchROSOptions struct {
-	*benchOptions
-	seconds   float64
-	transport bool
-}
-
-func newCmdBenchROS(b *benchOptions) *cobra.Command {
-	o := &benchROSOptions{benchOptions: b}
-	cmd := &cobra.Command{
-		Use:   "ros",
-		Short: "round trip of a state and its command through a node, beside rospy and roscpp",
-		Long: `Publishes states of an arm (as large as a FrankaState) and poses of parts at 100 Hz, and measures the time until the pose comes back with
-which a node answers each: a node of this build, one in rospy and, where its headers and a compiler are, one in roscpp, in turn, over the
-embedded master. On the way each node computes KORR's published networks: ours folded, as korr run does, rospy's as a frozen torch.jit trace,
-roscpp's in plain loops; with --transport none does. The measuring end waits on bare sockets, so that the time is the node's and the
-system's. Exits with 3 when the p99 is more than 0.7 times rospy's.`,
-		Args: cli.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROS(cmd.Context(), o) },
-	}
-	cmd.Flags().Float64Var(&o.seconds, "seconds", 10, "of every measurement")
-	cmd.Flags().BoolVar(&o.transport, "transport", false, "messages alone, without the networks")
-	part := &cobra.Command{
-		Use: "node", Short: "the node that is measured", Hidden: true, Args: cli.NoArgs, Annotations: cli.ROSAnnotation,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROSNode(cmd.Context(), o) },
-	}
-	part.Flags().BoolVar(&o.transport, "transport", false, "messages alone, without the networks")
-	cmd.AddCommand(part)
-	return cmd
+// ROSConfig is a measurement of round trips.
+type ROSConfig struct {
+	Rounds    int
+	Seconds   float64      // of every measurement
+	Transport bool         // messages alone, without the networks
+	Node      []string     // command line that runs ServeROSNode in a process of its own
+	Log       *slog.Logger // tells which peers are missing
 }
 
 // rosPeer is a node under measurement.
@@ -84,8 +59,14 @@ func startPeer(ctx context.Context, uri, name string, args ...string) (p *rosPee
 	p = &rosPeer{name: name, cmd: exec.CommandContext(ctx, args[0], args[1:]...)}
 	if p.end, err = bare.Open(
 		ctx, uri, "/"+name+"/korr_bench", bare.Topic{Name: "/" + name + "/command", Kind: msgs.PoseStamped{}},
-		bare.Message{Topic: bare.Topic{Name: "/" + name + "/parts", Kind: msgs.PoseArray{}}, Value: &msgs.PoseArray{Poses: make([]msgs.Pose, rosParts)}},
-		bare.Message{Topic: bare.Topic{Name: "/" + name + "/state", Kind: msgs.JointState{}}, Value: &msgs.JointState{Position: make([]float64, rosStates)}},
+		bare.Message{
+			Topic: bare.Topic{Name: "/" + name + "/parts", Kind: msgs.PoseArray{}},
+			Value: &msgs.PoseArray{Poses: make([]msgs.Pose, rosParts)},
+		},
+		bare.Message{
+			Topic: bare.Topic{Name: "/" + name + "/state", Kind: msgs.JointState{}},
+			Value: &msgs.JointState{Position: make([]float64, rosStates)},
+		},
 	); err != nil {
 		return nil, err
 	}
@@ -143,67 +124,66 @@ func (p *rosPeer) measure(ctx context.Context, seconds float64) (float64, error)
 	return took[len(took)/2], nil
 }
 
-func runBenchROS(ctx context.Context, o *benchROSOptions) (err error) {
-	if o.seconds*rosRate < 1 {
-		return cli.UsageErrorf("--seconds %g: measure for longer", o.seconds)
+// ROS publishes states of an arm and poses of parts at 100 Hz over the embedded master, and measures the time until the pose
+// comes back with which a node answers each, us: a node of this build, and those of rospy and roscpp where they are installed.
+func ROS(ctx context.Context, c ROSConfig) (_ []Result, err error) {
+	if c.Seconds*rosRate < 1 {
+		return nil, usage.Errorf("--seconds %g: measure for longer", c.Seconds)
 	}
 	m, err := master.Start(master.Config{Addr: "127.0.0.1:0"})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	peers, err := o.startPeers(ctx, m.URI())
+	peers, err := c.startPeers(ctx, m.URI())
 	defer func() {
 		for _, p := range peers {
 			p.close()
 		}
 	}()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	results, err := bench.Alternate(ctx, o.rounds, o.rosCases(ctx, peers)...)
-	if err != nil {
-		return err
-	}
-	if err := o.printBench(results); err != nil {
-		return err
-	}
+	return Alternate(ctx, c.Rounds, c.cases(ctx, peers)...)
+}
+
+// MostOfRospy is how much of rospy's 99th percentile korr's may take.
+const MostOfRospy = 0.7
+
+// BesideRospy is the 99th percentile of korr's node over rospy's; false when rospy was not measured.
+func BesideRospy(results []Result) (float64, bool) {
 	for _, r := range results {
-		if r.Name == "ros/korr/p99" && r.Ratio != nil && *r.Ratio > mostOfPeer {
-			return cli.GateErrorf("bench ros: the p99 is %.2f times rospy's, at most %.2f are allowed", *r.Ratio, mostOfPeer)
+		if r.Name == "ros/korr/p99" && r.Ratio != nil {
+			return *r.Ratio, true
 		}
 	}
-	return nil
+	return 0, false
 }
 
 // startPeers starts korr's node, and those of rospy and roscpp where they are installed.
-func (o *benchROSOptions) startPeers(ctx context.Context, uri string) (peers []*rosPeer, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
+func (c *ROSConfig) startPeers(ctx context.Context, uri string) (peers []*rosPeer, err error) {
 	dir, err := os.MkdirTemp("", "korr-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	with := []string{"policy"}
-	commands := map[string][]string{"korr": {self, "bench", "ros", "node", "--quiet"}}
-	if o.transport {
+	commands := map[string][]string{"korr": slices.Clone(c.Node)}
+	if c.Transport {
 		with = nil
 		commands["korr"] = append(commands["korr"], "--transport")
 	}
 	probe := "import rospy, sensor_msgs.msg"
-	if !o.transport {
+	if !c.Transport {
 		probe += ", torch"
 	}
 	if err := exec.CommandContext(ctx, rosPython, "-c", probe).Run(); err != nil {
-		o.Log.Warn("nothing to compare with: "+rosPython+" fails to "+probe, "err", err)
+		c.Log.Warn("nothing to compare with: "+rosPython+" fails to "+probe, "err", err)
 	} else {
 		commands["rospy"] = append([]string{rosPython, "-c", rospyScript}, with...)
 	}
 	if binary, err := compileROS(ctx, dir); err != nil {
-		o.Log.Warn("no roscpp node", "err", err)
+		c.Log.Warn("no roscpp node", "err", err)
 	} else {
 		commands["roscpp"] = append([]string{binary}, with...)
 	}
@@ -226,7 +206,11 @@ func compileROS(ctx context.Context, dir string) (string, error) {
 	if err := os.WriteFile(source, []byte(roscppSource), 0o600); err != nil {
 		return "", err
 	}
-	c := exec.CommandContext(ctx, "g++", "-O3", "-march=native", "-ffast-math", "-o", binary, source, "-lroscpp", "-lrosconsole", "-lroscpp_serialization", "-lrostime", "-lboost_thread", "-lboost_system")
+	args := []string{"-O3", "-march=native", "-ffast-math", "-o", binary, source}
+	for _, lib := range []string{"roscpp", "rosconsole", "roscpp_serialization", "rostime", "boost_thread", "boost_system"} {
+		args = append(args, "-l"+lib)
+	}
+	c := exec.CommandContext(ctx, "g++", args...)
 	if out, err := c.CombinedOutput(); err != nil {
 		first, _, _ := strings.Cut(string(out), "\n")
 		return "", fmt.Errorf("%w: %s (install libroscpp-dev, libsensor-msgs-dev, libgeometry-msgs-dev, g++)", err, first)
@@ -234,24 +218,24 @@ func compileROS(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// rosCases are the median, p99 and maximum of every peer, of one measurement in each round; korr's beside rospy's.
-func (o *benchROSOptions) rosCases(ctx context.Context, peers []*rosPeer) (cases []bench.Case) {
+// cases are the median, p99 and maximum of every peer, of one measurement in each round; korr's beside rospy's.
+func (c *ROSConfig) cases(ctx context.Context, peers []*rosPeer) (cases []Case) {
 	rospy := slices.ContainsFunc(peers, func(p *rosPeer) bool { return p.name == "rospy" })
 	for _, q := range []string{"p50", "p99", "max"} {
 		for _, p := range peers {
-			c := bench.Case{Name: "ros/" + p.name + "/" + q, Unit: "us"}
+			m := Case{Name: "ros/" + p.name + "/" + q, Unit: "us"}
 			if p.name == "korr" && rospy {
-				c.Peer = "ros/rospy/" + q
+				m.Peer = "ros/rospy/" + q
 			}
 			switch q {
 			case "p50":
-				c.Run = func() (float64, error) { return p.measure(ctx, o.seconds) }
+				m.Run = func() (float64, error) { return p.measure(ctx, c.Seconds) }
 			case "p99":
-				c.Run = func() (float64, error) { return p.p99, nil }
+				m.Run = func() (float64, error) { return p.p99, nil }
 			default:
-				c.Run = func() (float64, error) { return p.max, nil }
+				m.Run = func() (float64, error) { return p.max, nil }
 			}
-			cases = append(cases, c)
+			cases = append(cases, m)
 		}
 	}
 	return cases
