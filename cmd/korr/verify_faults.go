@@ -11,7 +11,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/atomicfile"
-	"korr/ros/faults"
+	"korr/internal/faults"
 	"korr/ros/msgs"
 )
 

@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"korr/ros/faults"
+	"korr/internal/faults"
 )
 
 // TestFaults runs two rows of the matrix; the others take minutes: korr verify faults.

@@ -12,9 +12,9 @@ import (
 	"korr/internal/geom"
 	"korr/internal/recording"
 	"korr/ros/bag"
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 	"korr/sim"
 )
 

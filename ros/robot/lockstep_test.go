@@ -15,13 +15,13 @@ import (
 	"korr/residual"
 	"korr/residual/loop"
 	"korr/residual/shield"
-	"korr/ros/internal/toyarm"
 	"korr/ros/master"
 	"korr/ros/msgs"
 	"korr/ros/names"
 	"korr/ros/node"
 	"korr/ros/robot"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 	"korr/sim"
 )
 

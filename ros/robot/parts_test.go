@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"korr/residual/loop"
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/node"
 	"korr/ros/robot"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 // TestOtherParts: a tracker that follows other parts is refused, and one that changes its order.

@@ -11,11 +11,11 @@ import (
 
 	"korr/residual"
 	"korr/residual/loop"
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/node"
 	"korr/ros/robot"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 const (

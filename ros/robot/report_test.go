@@ -10,11 +10,11 @@ import (
 
 	"korr/residual/loop"
 	"korr/ros/action"
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/node"
 	"korr/ros/robot"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 // reports are what a node published about itself.

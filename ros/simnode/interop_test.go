@@ -12,10 +12,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/rostest"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 func TestMain(m *testing.M) {

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"korr/ros/action"
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/node"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 func perturb(t *testing.T, b *bench, q msgs.PerturbReq) *msgs.PerturbRes {

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"korr/internal/geom"
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/names"
 	"korr/ros/node"
 	"korr/ros/panda"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 // heard collects the stamps of a topic and when they came.

@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"korr/ros/action"
-	"korr/ros/internal/toyarm"
 	"korr/ros/master"
 	"korr/ros/msgs"
 	"korr/ros/names"
 	"korr/ros/node"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 	"korr/sim"
 )
 

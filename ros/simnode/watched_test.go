@@ -7,11 +7,11 @@ import (
 	"sync"
 	"testing"
 
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/names"
 	"korr/ros/node"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 // watched collects a program's output and notices when it holds what is wanted.

@@ -48,7 +48,7 @@ func (r *Report) WriteMarkdown(w io.Writer, command string) error {
 	}
 	fmt.Fprintf(&b, `# What the control node does when something breaks
 
-Made by `+"`%s`"+`, which exits with 3 when a row fails; do not edit. How the times are taken: `+"`go doc korr/ros/faults`"+`.
+Made by `+"`%s`"+`, which exits with 3 when a row fails; do not edit. How the times are taken: `+"`go doc korr/internal/faults`"+`.
 
 The node is `+"`korr run`"+` with the shipped policy at %g control steps per second, in a process of its own, with a toy arm in another. Every trial
 breaks something while the arm is being commanded, measures the time until the node holds or faults, looks for six periods at what is

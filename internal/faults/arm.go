@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"math"
 
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/names"
 	"korr/ros/node"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 // ServeArm serves the toy arm as the simulator's node until ctx ends.
