@@ -1,0 +1,154 @@
+package filter
+
+import (
+	"fmt"
+	"math"
+
+	"korr/internal/geom"
+)
+
+// Lifted is the width of the lifted coordinates psi of a part:
+//
+//	0       1
+//	1..6    how far the command leads the hand: position / 1 cm and rotation vector / 0.1 rad, the force of a compliant arm
+//	7..12   the hand's motion over the step, alike
+//	13      the change of the gripper's width / 5 mm
+//	14..16  the point between the fingertips / 3 cm, in the part's frame: the grasp
+//	17..19  the same along the axis in which the fingers close / 1 cm: closing fingers centre a part
+//	20..22  the tip against the nearest hole / 1 cm, axes of the part; zero away from a joint
+//	23..25  5 x the tilt against the hole, axes of the part; zero away from a joint
+//
+// All vectors are in the part's own frame, clipped to +-3.
+const Lifted = 26
+
+// Units of the lifted coordinates.
+const (
+	unitLead  = 0.01
+	unitTurn  = 0.1
+	unitWidth = 0.005
+	unitGrasp = 0.03
+	unitTip   = 0.01
+	unitTilt  = 0.2
+	liftClip  = 3
+	nearJoint = 0.05 // m from where on a joint is seen
+)
+
+// Bounds of what a step can add to the kinematic rule: beyond them a fitted matrix extrapolates.
+const (
+	mostShift = 0.004 // m
+	mostTurn  = 0.08  // rad
+)
+
+// Learned is the kinematic rule with an increment in the part's own frame for each mode m:
+//
+//	X' = rule(X) exp(w),   w = W_m psi(X, arm, u)
+//
+// W_m is fitted by least squares (Fit). psi holds the pose's coordinates against the hand and the hole, the state-inclusive
+// part of a Koopman lift, and the command; the modes are its gates.
+type Learned struct {
+	rule  *Kinematic
+	w     [][][]float64 // [part][mode] dim x Lifted, nil for none
+	psi   [Lifted]float64
+	joint []int // of each part, -1 for none
+}
+
+// NewLearned returns the model of the matrices w [part][mode], each [dim, Lifted] or nil for the rule alone.
+func NewLearned(s Scene, w [][][]float64) (*Learned, error) {
+	if len(w) != len(s.Parts) {
+		return nil, fmt.Errorf("%w: matrices of %d parts, the scene has %d", ErrConfig, len(w), len(s.Parts))
+	}
+	for i := range w {
+		if len(w[i]) != int(modes) {
+			return nil, fmt.Errorf("%w: part %d has matrices for %d modes, want %d", ErrConfig, i, len(w[i]), modes)
+		}
+		for m, a := range w[i] {
+			if a != nil && len(a) != dim*Lifted {
+				return nil, fmt.Errorf("%w: the matrix of part %d in mode %d has %d numbers, want %d", ErrConfig, i, m, len(a), dim*Lifted)
+			}
+			for _, v := range a {
+				if v-v != 0 {
+					return nil, fmt.Errorf("%w: the matrix of part %d in mode %d is not finite", ErrConfig, i, m)
+				}
+			}
+		}
+	}
+	return &Learned{rule: NewKinematic(s), w: w, joint: s.joints()}, nil
+}
+
+// joints is the index of the first joint of each part, -1 for none.
+func (s *Scene) joints() []int {
+	at := make([]int, len(s.Parts))
+	for i := range at {
+		at[i] = -1
+	}
+	for k := len(s.Joints) - 1; k >= 0; k-- {
+		at[s.Joints[k].Male], at[s.Joints[k].Receiver] = k, k
+	}
+	return at
+}
+
+// Modes is that of the kinematic rule.
+func (l *Learned) Modes() int { return l.rule.Modes() }
+
+// PredictTo adds the increments to the kinematic rule.
+func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *Step) {
+	l.rule.PredictTo(next, mode, now, s)
+	for i := range now {
+		w := l.w[i][mode[i]]
+		if w == nil {
+			continue
+		}
+		l.rule.scene.liftTo(&l.psi, i, l.joint[i], now, s)
+		var e [dim]float64
+		for k := range e {
+			for j, v := range l.psi {
+				e[k] += w[k*Lifted+j] * v
+			}
+			limit := mostShift
+			if k >= 3 {
+				limit = mostTurn
+			}
+			e[k] = s.Steps * min(max(e[k], -limit), limit)
+		}
+		next[i] = moved(next[i], &e)
+	}
+}
+
+// liftTo writes the lifted coordinates of a part, whose joint is the scene's k-th, -1 for none.
+func (s *Scene) liftTo(psi *[Lifted]float64, i, k int, now []geom.Pose, step *Step) {
+	back := now[i].Q.Inv()
+	put := func(at int, v geom.Vec3, unit float64) {
+		for j, x := range v {
+			psi[at+j] = min(max(x/unit, -liftClip), liftClip)
+		}
+	}
+	from, to := &step.From.Hand, &step.To.Hand
+	psi[0] = 1
+	put(1, back.Rotate(step.Target.P.Sub(to.P)), unitLead)
+	put(4, back.Rotate(step.Target.Q.Mul(to.Q.Inv()).RotVec()), unitTurn)
+	put(7, back.Rotate(to.P.Sub(from.P)), unitLead)
+	put(10, back.Rotate(to.Q.Mul(from.Q.Inv()).RotVec()), unitTurn)
+	psi[13] = min(max((step.To.Width-step.From.Width)/unitWidth, -liftClip), liftClip)
+	tcp := back.Rotate(to.P.Sub(now[i].P))
+	put(14, tcp, unitGrasp)
+	axis := back.Rotate(to.Q.Rotate(geom.Vec3{0, 1, 0}))
+	put(17, axis.Scale(axis.Dot(tcp)), unitLead)
+	put(20, geom.Vec3{}, 1)
+	put(23, geom.Vec3{}, 1)
+	if k < 0 {
+		return
+	}
+	j := &s.Joints[k]
+	f := j.fit(now)
+	if f.lateral() > nearJoint || math.Abs(f.tip[1]) > nearJoint {
+		return
+	}
+	// From the hole's frame to the part's.
+	turn := f.turn.Inv()
+	if i == j.Receiver {
+		turn = back.Mul(now[j.Male].Q).Mul(turn)
+	}
+	y := f.turn.Rotate(geom.Vec3{0, 1, 0})
+	put(20, turn.Rotate(f.tip), unitTip)
+	put(23, turn.Rotate(geom.Vec3{0, 1, 0}.Cross(y)), unitTilt)
+}
