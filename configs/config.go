@@ -5,6 +5,7 @@ import (
 
 	"korr/basepolicy/acting"
 	"korr/internal/setting"
+	"korr/koopman"
 	"korr/train/imitation"
 )
 
@@ -99,36 +100,24 @@ func (b *Base) Validate() error {
 	return setting.Check("base", setting.Within("execute", b.Acting.Execute, 1, b.Training.Horizon))
 }
 
-// Koopman trains the lifted linear model z' = A z + B u.
+// Koopman is about the lifted linear model: its data, what it is and how it is trained.
 type Koopman struct {
-	// base policy whose normalisers are used: shipped weights or a checkpoint
-	Base string `yaml:"base"`
-	// reads the robot's state and the task's features, not every part's pose as well: parts that do not matter may
-	// be pushed to where no demonstration had them. A published korr needs false
-	Focus bool `yaml:"focus"`
-	// the gripper's command g switches the dynamics, linear while the hand stays open or shut: 50 steps ahead a
-	// part's error falls by a quarter. A published korr needs false
-	Bilinear       bool  `yaml:"bilinear"`
-	LatentDim      int   `yaml:"latent_dim"`      // width of the latent state z
-	Hidden         []int `yaml:"hidden"`          // widths of phi's hidden layers
-	StateInclusive bool  `yaml:"state_inclusive"` // z = [o; phi(o)] rather than phi(o)
-	// bound on the spectral radius of A, of A + N and A - N; negative = none
-	SpectralBound float64 `yaml:"spectral_bound"`
-	LatentWeight  float64 `yaml:"latent_weight"` // weight of phi's coordinates in the loss
-	FirstWeight   float64 `yaml:"first_weight"`  // weight of the first predicted step among the others
-	Steps         int     `yaml:"steps"`         // optimiser steps
-	Batch         int     `yaml:"batch"`         // windows in a mini-batch
-	Horizon       int     `yaml:"horizon"`       // predicted steps of the loss
-	LR            float64 `yaml:"lr"`            // learning rate; falls linearly to 0
-	// regularisation of the least-squares start (EDMD with control)
-	Ridge          float64 `yaml:"ridge"`
-	ConstrainEvery int     `yaml:"constrain_every"` // steps between impositions of the spectral bound
-	HeldOut        float64 `yaml:"held_out"`        // fraction of the episodes kept for the prediction table
+	Base string `yaml:"base"` // base policy whose normalisers are used: shipped weights or a checkpoint
+	// reads the robot's state and the task's features, not every part's pose as well: parts that do not matter may be pushed to
+	// where no demonstration had them. A published korr needs false
+	Focus    bool                `yaml:"focus"`
+	Model    koopman.Config      `yaml:",inline"`
+	Training koopman.TrainConfig `yaml:",inline"`
+	HeldOut  float64             `yaml:"held_out"` // share of the episodes kept for the prediction table
 	// episodes of the base policy with a residual's exploration noise to learn from too; 0 = none
 	Rollouts int `yaml:"rollouts"`
-	// share of the held-out demonstrations' steps below the innovation's limit
-	Quantile     float64 `yaml:"quantile"`
-	EvalHorizons []int   `yaml:"eval_horizons"` // control steps ahead at which the prediction table measures
+}
+
+// Validate implements the check of package configs.
+func (k *Koopman) Validate() error {
+	return errors.Join(k.Model.Validate(), k.Training.Validate(), setting.Check(
+		"koopman", setting.Given("base", k.Base, "a base policy"), setting.Within("held_out", k.HeldOut, 0, 0.9), setting.AtLeast("rollouts", k.Rollouts, 0),
+	))
 }
 
 // Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
@@ -352,25 +341,7 @@ func Defaults() *Config {
 		},
 		Base: Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
 		Koopman: Koopman{
-			Base:           "base",
-			Focus:          true,
-			Bilinear:       true,
-			LatentDim:      128,
-			Hidden:         []int{256, 256},
-			StateInclusive: true,
-			SpectralBound:  1,
-			LatentWeight:   0.3,
-			FirstWeight:    5,
-			Steps:          3000,
-			Batch:          64,
-			Horizon:        20,
-			LR:             0.001,
-			Ridge:          0.001,
-			ConstrainEvery: 100,
-			HeldOut:        0.1,
-			Rollouts:       60,
-			Quantile:       0.999,
-			EvalHorizons:   []int{1, 5, 10, 50},
+			Base: "base", Focus: true, Model: koopman.DefaultConfig(), Training: koopman.DefaultTrainConfig(), HeldOut: 0.1, Rollouts: 60,
 		},
 		Residual: Residual{
 			Algorithm:         "td3",

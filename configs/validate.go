@@ -103,21 +103,6 @@ func (c *Config) trainRules() []rule {
 	k := c.Koopman
 	return []rule{
 		{"koopman.focus", !k.Focus || c.Residual.Features, "needs residual.features: without them nothing is left of the parts"},
-		atLeast("koopman.latent_dim", k.LatentDim, 1),
-		widths("koopman.hidden", k.Hidden),
-		{"koopman.spectral_bound", k.SpectralBound != 0, "is 0: use a positive bound, or a negative number for none"},
-		positive("koopman.latent_weight", k.LatentWeight),
-		positive("koopman.first_weight", k.FirstWeight),
-		atLeast("koopman.steps", k.Steps, 1),
-		atLeast("koopman.batch", k.Batch, 1),
-		atLeast("koopman.horizon", k.Horizon, 1),
-		positive("koopman.lr", k.LR),
-		atLeast("koopman.constrain_every", k.ConstrainEvery, 1),
-		positive("koopman.ridge", k.Ridge),
-		within("koopman.held_out", k.HeldOut, 0, 0.9),
-		atLeast("koopman.rollouts", k.Rollouts, 0),
-		within("koopman.quantile", k.Quantile, 0.5, 0.99999),
-		widths("koopman.eval_horizons", k.EvalHorizons),
 	}
 }
 

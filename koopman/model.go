@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"korr/internal/nn"
+	"korr/internal/setting"
 )
 
 // ErrConfig marks a Config that describes no model.
@@ -20,33 +21,55 @@ const (
 // Config describes a Model. Its JSON form is stored with the weights.
 type Config struct {
 	// ObsDim, ActDim and LatentDim are D, U and L: the widths of o, u and z.
-	ObsDim    int `json:"obs_dim"`
-	ActDim    int `json:"act_dim"`
-	LatentDim int `json:"latent_dim"`
-	// Hidden are the widths of phi's hidden layers.
-	Hidden []int `json:"hidden"`
+	ObsDim    int   `json:"obs_dim"`
+	ActDim    int   `json:"act_dim"`
+	LatentDim int   `json:"latent_dim" yaml:"latent_dim"` // width of the latent state z
+	Hidden    []int `json:"hidden" yaml:"hidden"`         // widths of phi's hidden layers
 	// Robot, above 0, tells what o is: the first Robot coordinates of a longer observation, the robot's own state, and the task's
 	// features; 0 = all of the observation. The model carries it for those who fill o.
 	Robot int `json:"robot,omitempty"`
-	// StateInclusive lifts to [o; phi(o)] instead of phi(o); L must exceed D.
-	StateInclusive bool `json:"state_inclusive"`
-	// Bilinear lets the gripper's command g, the last coordinate of u clamped to [-1, 1], switch the dynamics:
-	// z' = (A + g N) z + B u. What a hand does to a part differs between open and shut, and is linear in either.
-	Bilinear bool `json:"bilinear,omitempty"`
-	// SpectralBound bounds the spectral radius of A, of a bilinear model that of A + N and of A - N: 0 means 1, a
-	// negative number no bound (the published behaviour).
-	SpectralBound float64 `json:"spectral_bound"`
+	// z = [o; phi(o)] rather than phi(o); latent_dim must exceed the observation's width
+	StateInclusive bool `json:"state_inclusive" yaml:"state_inclusive"`
+	// the gripper's command g, the last coordinate of u clamped to [-1, 1], switches the dynamics, z' = (A + g N) z + B u: what
+	// a hand does to a part differs between open and shut, and is linear in either. 50 steps ahead a part's error falls by a
+	// quarter. A published korr needs false
+	Bilinear bool `json:"bilinear,omitempty" yaml:"bilinear"`
+	// bound on the spectral radius of A, of A + N and A - N; negative = none, as published
+	SpectralBound float64 `json:"spectral_bound" yaml:"spectral_bound"`
 	// LatentWeight weighs phi's coordinates in the loss of the state-inclusive
 	// lift: 0 means 0.1.
 	LatentWeight float64 `json:"latent_weight"`
-	// FirstWeight weighs the first predicted step of a window among the others in
-	// the loss: 0 means 1.
-	FirstWeight float64 `json:"first_weight,omitempty"`
+	// weight of a window's first predicted step among the others in the loss
+	FirstWeight float64 `json:"first_weight,omitempty" yaml:"first_weight"`
 	// StopTarget keeps the gradient of the loss out of the lifted targets.
 	StopTarget bool `json:"stop_target"`
 	// ZeroLift starts phi's last layer at zero (the published behaviour), not
 	// at an orthogonal matrix of gain 1.
 	ZeroLift bool `json:"zero_lift"`
+}
+
+// DefaultConfig is the model of the recipe that ships; the widths of observation and action are the data's.
+func DefaultConfig() Config {
+	return Config{
+		LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true, Bilinear: true, SpectralBound: DefaultSpectralBound,
+		LatentWeight: 0.3, FirstWeight: 5,
+	}
+}
+
+// Validate reports the first setting that is out of range. Of a Config that is read from a checkpoint, 0 means for
+// SpectralBound and FirstWeight 1, which New fills in.
+func (c *Config) Validate() error {
+	return setting.Check(
+		"koopman",
+		setting.Within("latent_dim", c.LatentDim, 1, maxDim),
+		setting.Counts("hidden", c.Hidden, maxDim),
+		setting.Rule{
+			Key: "spectral_bound", OK: c.SpectralBound != 0 && c.SpectralBound*0 == 0,
+			Want: fmt.Sprintf("is %v: use a positive bound, or a negative number for none", c.SpectralBound),
+		},
+		setting.Above("first_weight", c.FirstWeight, 0),
+		setting.Above("latent_weight", c.LatentWeight, 0),
+	)
 }
 
 // maxDim bounds every width, so that a damaged file cannot ask for terabytes.

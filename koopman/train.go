@@ -7,28 +7,25 @@ import (
 
 	"korr/internal/nn"
 	"korr/internal/seed"
+	"korr/internal/setting"
 )
 
 // ErrDiverged marks a training run whose loss stopped being a number.
 var ErrDiverged = errors.New("koopman: training diverged")
 
-// TrainConfig sets a training run; zero values mean the defaults given.
+// TrainConfig sets a training run. A number that is zero takes the default.
 type TrainConfig struct {
-	// Steps is the number of optimiser steps (3000).
-	Steps int
-	// Batch is the number of windows per step (64).
-	Batch int
-	// Horizon is the number of predicted steps per window (20).
-	Horizon int
-	// LR is the first learning rate, falling linearly to zero (1e-3).
-	LR float32
-	// WeightDecay is AdamW's (0).
+	Steps   int     `yaml:"steps"`   // optimiser steps
+	Horizon int     `yaml:"horizon"` // predicted steps of a window in the loss
+	Batch   int     // windows per step
+	LR      float32 // first learning rate, falling linearly to zero
+	// WeightDecay is AdamW's.
 	WeightDecay float32
-	// Ridge regularises the least-squares start (1e-3); negative skips it and
-	// keeps the model's present A and B.
+	// Ridge regularises the least-squares start; negative skips it and keeps the
+	// model's present A and B.
 	Ridge float64
 	// ConstrainEvery is the number of steps between projections onto the
-	// spectral bound (100). The run always ends with one.
+	// spectral bound. The run always ends with one.
 	ConstrainEvery int
 	// Seed seeds the choice of windows.
 	Seed uint64
@@ -36,13 +33,25 @@ type TrainConfig struct {
 	Progress func(step int, loss float64)
 }
 
+// DefaultTrainConfig is the training of the recipe that ships. With 3000 steps the model is 11 % worse than a nonlinear
+// network 50 steps ahead, with 6000 better.
+func DefaultTrainConfig() TrainConfig {
+	return TrainConfig{Steps: 6000, Horizon: 20, Batch: 64, LR: 1e-3, Ridge: 1e-3, ConstrainEvery: 100}
+}
+
+// Validate reports the first setting that is out of range.
+func (c *TrainConfig) Validate() error {
+	return setting.Check("koopman", setting.AtLeast("steps", c.Steps, 1), setting.AtLeast("horizon", c.Horizon, 1))
+}
+
 func (c *TrainConfig) defaults() {
-	c.Steps = orDefault(c.Steps, 3000)
-	c.Batch = orDefault(c.Batch, 64)
-	c.Horizon = orDefault(c.Horizon, 20)
-	c.LR = orDefault(c.LR, 1e-3)
-	c.Ridge = orDefault(c.Ridge, 1e-3)
-	c.ConstrainEvery = orDefault(c.ConstrainEvery, 100)
+	d := DefaultTrainConfig()
+	c.Steps = orDefault(c.Steps, d.Steps)
+	c.Batch = orDefault(c.Batch, d.Batch)
+	c.Horizon = orDefault(c.Horizon, d.Horizon)
+	c.LR = orDefault(c.LR, d.LR)
+	c.Ridge = orDefault(c.Ridge, d.Ridge)
+	c.ConstrainEvery = orDefault(c.ConstrainEvery, d.ConstrainEvery)
 }
 
 func orDefault[T int | float32 | float64](x, def T) T {

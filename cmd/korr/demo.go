@@ -125,15 +125,15 @@ func (d *demo) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := d.progress("koopman", "steps", d.Config.Koopman.Steps)
+	p := d.progress("koopman", "steps", d.Config.Koopman.Training.Steps)
 	m, scores, err := fitAndScore(ctx, k, d.Config.Koopman, d.Config.Seed, func(step int, loss float64) {
-		p.set(step+1, d.Config.Koopman.Steps, fmt.Sprintf("loss %.4f", loss))
+		p.set(step+1, d.Config.Koopman.Training.Steps, fmt.Sprintf("loss %.4f", loss))
 	})
 	if err != nil {
 		return err
 	}
 	d.result.Prediction, d.result.Radius = onDemonstrations.of(scores), m.SpectralRadius()
-	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.Config.Koopman.Steps, d.result.Radius))
+	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.Config.Koopman.Training.Steps, d.result.Radius))
 	return nil
 }
 

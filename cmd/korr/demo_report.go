@@ -12,7 +12,6 @@ import (
 	"runtime"
 
 	"korr/internal/report"
-	"korr/koopman"
 	"korr/sim/mujoco/render"
 	"korr/train/eval"
 )
@@ -173,7 +172,7 @@ func (d *demo) page(successSVG, predictionSVG []byte) *report.Page {
 		Title: "The Koopman model",
 		Text: []string{fmt.Sprintf("Trained just now on %d demonstrations (%d frames) of the scripted expert: observations are lifted to z = [o; phi(o)], and "+
 			"%s predicts them open loop. The spectral radius is %.4f, bounded by %g, so predictions cannot blow up.",
-			r.Episodes, r.Frames, koopman.Config{Bilinear: d.Config.Koopman.Bilinear}.Equation(), r.Radius, d.Config.Koopman.SpectralBound)},
+			r.Episodes, r.Frames, d.Config.Koopman.Model.Equation(), r.Radius, d.Config.Koopman.Model.SpectralBound)},
 		Tables:   []report.CaptionedTable{{Table: *scoreTable(r.Prediction), Caption: "RMSE of the normalised observation on held-out demonstrations."}},
 		Pictures: []report.Picture{{Data: predictionSVG, Alt: "prediction error over the horizon"}},
 	})

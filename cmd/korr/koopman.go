@@ -87,18 +87,16 @@ func taskEncoder(p *residual.Policy, features bool) (*residual.Encoder, error) {
 }
 
 func koopmanTraining(c configs.Koopman, runSeed uint64, progress func(int, float64)) koopman.TrainConfig {
-	return koopman.TrainConfig{
-		Steps: c.Steps, Batch: c.Batch, Horizon: c.Horizon, LR: float32(c.LR), Ridge: c.Ridge,
-		ConstrainEvery: c.ConstrainEvery, Seed: runSeed, Progress: progress,
-	}
+	t := c.Training
+	t.Seed, t.Progress = runSeed, progress
+	return t
 }
 
 // fitKoopman trains a new model on the training episodes.
 func fitKoopman(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
-	m, err := koopman.New(koopman.Config{
-		ObsDim: k.obsDim, Robot: k.robot, ActDim: k.actDim, LatentDim: c.LatentDim, Hidden: c.Hidden,
-		StateInclusive: c.StateInclusive, Bilinear: c.Bilinear, SpectralBound: c.SpectralBound, LatentWeight: c.LatentWeight, FirstWeight: c.FirstWeight,
-	}, seed.Stream(runSeed, "koopman/init", 0))
+	model := c.Model
+	model.ObsDim, model.Robot, model.ActDim = k.obsDim, k.robot, k.actDim
+	m, err := koopman.New(model, seed.Stream(runSeed, "koopman/init", 0))
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +110,10 @@ type rivals struct {
 }
 
 func fitRivals(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64) (r rivals, err error) {
-	if r.dmdc, err = koopman.FitDMDc(k.train, k.obsDim, k.actDim, c.Ridge); err != nil {
+	if r.dmdc, err = koopman.FitDMDc(k.train, k.obsDim, k.actDim, c.Training.Ridge); err != nil {
 		return r, err
 	}
-	r.nonlinear, err = koopman.TrainDynamics(ctx, k.train, k.obsDim, k.actDim, c.Hidden, koopmanTraining(c, runSeed, nil))
+	r.nonlinear, err = koopman.TrainDynamics(ctx, k.train, k.obsDim, k.actDim, c.Model.Hidden, koopmanTraining(c, runSeed, nil))
 	return r, err
 }
 
@@ -127,7 +125,7 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 		if err != nil {
 			return nil, nil, err
 		}
-		return m, []koopman.Score{}, m.Calibrate(k.train, c.Quantile)
+		return m, []koopman.Score{}, m.Calibrate(k.train, calibrated)
 	}
 	type answer struct {
 		rivals rivals
@@ -151,7 +149,7 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 	if other.err != nil {
 		return nil, nil, other.err
 	}
-	if err := m.Calibrate(append(slices.Clone(k.heldOut), k.heldOutRollouts...), c.Quantile); err != nil {
+	if err := m.Calibrate(append(slices.Clone(k.heldOut), k.heldOutRollouts...), calibrated); err != nil {
 		return nil, nil, err
 	}
 	reader, err := koopman.NewReader(m, k.train)
@@ -159,14 +157,14 @@ func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed
 		return nil, nil, err
 	}
 	forecasters := []koopman.Forecaster{reader, other.rivals.nonlinear, other.rivals.dmdc, koopman.Persistence{}}
-	if c.StateInclusive {
+	if c.Model.StateInclusive {
 		following, err := followers(m)
 		if err != nil {
 			return nil, nil, err
 		}
 		forecasters = append(forecasters, following...)
 	}
-	scores, err := k.score(forecasters, c.EvalHorizons)
+	scores, err := k.score(forecasters)
 	return m, scores, err
 }
 
@@ -188,9 +186,24 @@ var (
 	}
 )
 
+// calibrated is the share of held-out steps below the innovation's limit.
+const calibrated = 0.999
+
+// horizons are the control steps ahead at which the forecasts are measured.
+var horizons = []int{1, 5, 10, 50}
+
+// within drops the horizons for which no episode is long enough.
+func within(horizons []int, episodes []koopman.Episode) []int {
+	longest := 0
+	for _, e := range episodes {
+		longest = max(longest, e.T)
+	}
+	return slices.DeleteFunc(slices.Clone(horizons), func(h int) bool { return h >= longest })
+}
+
 // score measures the forecasters on the held-out episodes there are: over the normalised observation, and with the features that a
 // residual reads.
-func (k *koopmanData) score(fs []koopman.Forecaster, horizons []int) (all []koopman.Score, err error) {
+func (k *koopmanData) score(fs []koopman.Forecaster) (all []koopman.Score, err error) {
 	for _, s := range scorings {
 		episodes, dims := k.heldOut, k.plain
 		if s.rollouts {
@@ -202,7 +215,7 @@ func (k *koopmanData) score(fs []koopman.Forecaster, horizons []int) (all []koop
 		if len(episodes) == 0 || s.features && k.obsDim == k.plain {
 			continue
 		}
-		scores, err := koopman.Evaluate(fs, episodes, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: horizons, Dims: dims})
+		scores, err := koopman.Evaluate(fs, episodes, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: within(horizons, episodes), Dims: dims})
 		if err != nil {
 			return nil, err
 		}

@@ -27,7 +27,7 @@ func ok(t *testing.T, args ...string) string {
 var tiny = []string{
 	"--set", "sim.max_steps=30", "--set", "collect.episodes=3", "--set", "collect.only_success=false",
 	"--set", "base.hidden=16", "--set", "koopman.hidden=16", "--set", "koopman.latent_dim=96", "--set", "koopman.horizon=3",
-	"--set", "koopman.eval_horizons=1,5", "--set", "koopman.rollouts=2", "--set", "residual.critic_start=64", "--set", "residual.actor_start=96", "--set", "residual.envs=4",
+	"--set", "koopman.rollouts=2", "--set", "residual.critic_start=64", "--set", "residual.actor_start=96", "--set", "residual.envs=4",
 	"--set", "residual.batch=8", "--set", "residual.critic_warm_up=4", "--set", "residual.eval_episodes=2", "--set", "residual.eval_every=100",
 }
 
@@ -47,7 +47,7 @@ func TestPipeline(t *testing.T) {
 	var k trainKoopmanResult
 	decodeOne(t, step("train", "koopman", "--json", "--data", in("demos"), "--base", base, "--out", in("koopman"), "--steps", "3"), &k)
 	for _, on := range scorings {
-		if n := len(on.of(k.Scores)); n != 12 {
+		if n := len(on.of(k.Scores)); n != 18 {
 			t.Errorf("%s: %d scores", on.caption, n)
 		}
 	}
@@ -109,7 +109,7 @@ func testDemo(t *testing.T, dir, base string, policies map[string]string) {
 	if r.Schema != "korr.eval/1" || r.Episodes != 3 || r.Frames != 90 || len(r.Results) != 6 || len(r.Comparisons) != 4 || r.LockStep.Steps != 180 || r.RealTime != nil {
 		t.Errorf("%+v", r)
 	}
-	if len(r.Prediction) != 12 || r.Prediction[0] == (koopman.Score{}) || r.Radius > 1.0001 {
+	if len(r.Prediction) != 18 || r.Prediction[0] == (koopman.Score{}) || r.Radius > 1.0001 {
 		t.Errorf("prediction %+v, radius %v", r.Prediction, r.Radius)
 	}
 	page, err := os.ReadFile(r.Report)

@@ -41,7 +41,7 @@ network.`,
 	f.String("base", "base", "base policy whose normalisers to use: a checkpoint or shipped weights")
 	cli.SetKey(f, "base", "koopman.base")
 	f.StringVar(&o.plot, "plot", "", "draw the prediction errors into this .png or .svg `file`")
-	f.Int("steps", 3000, "optimiser steps")
+	f.Int("steps", 6000, "optimiser steps")
 	cli.SetKey(f, "steps", "koopman.steps")
 	return cmd
 }
@@ -64,7 +64,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, metrics.Close()) }()
 	c := o.Config.Koopman
-	p := o.progress("train koopman", "steps", c.Steps)
+	p := o.progress("train koopman", "steps", c.Training.Steps)
 	const every = 25
 	var mean, loss float64
 	var recordErr error
@@ -73,7 +73,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 		if (step+1)%every == 0 {
 			loss, mean = mean, 0
 			recordErr = errors.Join(recordErr, metrics.Record(step+1, map[string]float64{"loss": loss}))
-			p.set(step+1, c.Steps, fmt.Sprintf("loss %.5f", loss))
+			p.set(step+1, c.Training.Steps, fmt.Sprintf("loss %.5f", loss))
 		}
 	})
 	if err = errors.Join(err, recordErr); err != nil {
@@ -83,9 +83,9 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	if err := m.Save(path); err != nil {
 		return err
 	}
-	took := p.finish(fmt.Sprintf("%d steps, loss %.5f", c.Steps, loss))
+	took := p.finish(fmt.Sprintf("%d steps, loss %.5f", c.Training.Steps, loss))
 	r := trainKoopmanResult{
-		trainResult:    trainResult{trainSchema, "koopman", folder.Dir(), path, c.Steps, loss, took.Seconds()},
+		trainResult:    trainResult{trainSchema, "koopman", folder.Dir(), path, c.Training.Steps, loss, took.Seconds()},
 		SpectralRadius: m.SpectralRadius(), Scores: scores,
 	}
 	text, err := json.MarshalIndent(r.Scores, "", "  ")

@@ -71,7 +71,7 @@ func ppoConfig(c *configs.Config, workers int) ppo.RunConfig {
 			NormalizeReward: p.NormalizeReward, ClipReward: p.ClipReward, BootstrapTimeouts: r.BootstrapTimeouts,
 		},
 		Method: r.Method, Foresight: foresight(r), Goal: r.Condition == goalCondition,
-		Nonlinear: r.Condition == nonlinearCondition, DynamicsHidden: c.Koopman.Hidden, Seed: c.Seed, Iterations: max(1, (r.Steps+perIteration-1)/perIteration), NumSteps: p.NumSteps, Envs: r.Envs, Workers: workers,
+		Nonlinear: r.Condition == nonlinearCondition, DynamicsHidden: c.Koopman.Model.Hidden, Seed: c.Seed, Iterations: max(1, (r.Steps+perIteration-1)/perIteration), NumSteps: p.NumSteps, Envs: r.Envs, Workers: workers,
 		MaxSteps: c.Sim.MaxSteps, Alpha: r.Alpha, Execute: c.Base.Acting.Execute, InitLogStd: p.InitLogStd, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden,
 		KoopmanGradient: r.KoopmanGradient, CheckpointEvery: (r.CheckpointEvery + perIteration - 1) / perIteration,
 	}
