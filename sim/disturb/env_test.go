@@ -192,8 +192,10 @@ func TestDropout(t *testing.T) {
 
 // everything disturbs all there is.
 var everything = Config{
-	Robot: Robot{Position: 0.002, Rotation: 0.01, Velocity: 0.01, Spin: 0.02, Gripper: 0.001, Delay: 1, Dropout: 0.1},
-	Parts: Parts{Position: 0.002, Rotation: 0.02, Delay: 2, Dropout: 0.2},
+	Robot: Robot{Position: 0.002, Rotation: 0.01, Velocity: 0.01, Spin: 0.02, Gripper: 0.001, Delay: 1, Jitter: 1, Dropout: 0.1},
+	Parts: Parts{
+		Position: 0.002, Rotation: 0.02, Delay: 2, Jitter: 0.5, Dropout: 0.2, Occlusion: 3, OcclusionChance: 0.3, OcclusionReach: 1,
+	},
 }
 
 func TestReplay(t *testing.T) {
@@ -234,6 +236,11 @@ func TestCheck(t *testing.T) {
 		{Parts: Parts{Delay: 1000}},
 		{Parts: Parts{Dropout: 1}},
 		{Robot: Robot{Dropout: math.Inf(1)}},
+		{Robot: Robot{Jitter: math.NaN()}},
+		{Parts: Parts{Jitter: -1}},
+		{Parts: Parts{Occlusion: 0.5}},
+		{Parts: Parts{Occlusion: 5, OcclusionChance: 2}},
+		{Parts: Parts{OcclusionReach: math.Inf(1)}},
 	} {
 		if e, err := Wrap(&drift{}, bad); err == nil {
 			t.Errorf("%+v: wrapped into %T without an error", bad, e)
