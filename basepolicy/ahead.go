@@ -69,7 +69,6 @@ type Ahead struct {
 	busy    bool      // the goroutine has spare, obs and behind
 	stale   bool      // and what it plans belongs to the past
 	next    bool      // spare is the next chunk
-	renew   bool      // the next chunk is begun as soon as it is there
 	elapsed int       // actions executed since obs
 
 	ask     chan struct{}
@@ -157,16 +156,8 @@ func (q *Ahead) Reset(seed uint64) {
 
 // Replan drops the chunk and the plan under way. The next action comes from a plan made afterwards.
 func (q *Ahead) Replan() {
-	q.have, q.next, q.stale, q.renew = false, false, q.busy, false
+	q.have, q.next, q.stale = false, false, q.busy
 	q.row, q.taken = 0, 0
-}
-
-// Renew has the next ActTo plan at its observation, and executes the present chunk until that plan is there: a Replan
-// for somebody who is moving.
-func (q *Ahead) Renew() {
-	q.next, q.stale = false, q.busy
-	q.taken = max(q.taken, q.limit-q.cfg.Lead)
-	q.renew = q.have
 }
 
 // Prepare plans a first chunk at the normalised observation obs, if none is there or under way, and reports whether
@@ -193,7 +184,7 @@ func (q *Ahead) ActTo(act, obs []float32) error {
 		return err
 	}
 	h := q.policy.Horizon()
-	if q.next && (!q.have || q.renew || q.taken >= q.limit || q.row >= h) {
+	if q.next && (!q.have || q.taken >= q.limit || q.row >= h) {
 		if q.elapsed < h {
 			q.begin()
 		} else { // it came so late that all of it is past
@@ -226,15 +217,13 @@ func (q *Ahead) rest() int {
 	return min(q.cfg.Lead, q.policy.Horizon()-q.row)
 }
 
-// request has a chunk planned at obs; rows of the present chunk are executed meanwhile. What follows them was intended,
-// unless the plan is to be renewed.
+// request has a chunk planned at obs; rows of the present chunk are executed meanwhile. What follows them was intended.
 func (q *Ahead) request(obs []float32, rows int) {
 	copy(q.obs, obs)
-	end := q.row + rows
-	if q.have && !q.renew {
-		end = q.policy.Horizon()
+	q.behind = q.behind[:0]
+	if q.have {
+		q.behind = append(q.behind, q.chunk[q.row*q.width:]...)
 	}
-	q.behind = append(q.behind[:0], q.chunk[q.row*q.width:end*q.width]...)
 	q.commit = rows
 	q.busy, q.stale, q.elapsed = true, false, 0
 	q.ask <- struct{}{} // its capacity is one, and the goroutine is idle
@@ -262,7 +251,7 @@ func (q *Ahead) collect() error {
 // begin makes the next chunk the present one.
 func (q *Ahead) begin() {
 	q.chunk, q.spare = q.spare, q.chunk
-	q.row, q.taken, q.have, q.next, q.renew = q.elapsed, 0, true, false, false
+	q.row, q.taken, q.have, q.next = q.elapsed, 0, true, false
 	q.planned.Add(1)
 	q.info = q.spareInfo
 	q.limit = q.info.limit(q.cfg.Lead, q.cfg.Execute)

@@ -184,29 +184,6 @@ func TestAheadReplan(t *testing.T) {
 	close(p.release)
 }
 
-// TestAheadRenew: the old chunk is executed until the plan of the renewal is there, and not longer.
-func TestAheadRenew(t *testing.T) {
-	q := newAhead(t, &slowPlan{horizon: 8}, AheadConfig{Execute: 5, Lead: 2})
-	prepare(t, q, 0)
-	act := make([]float32, 1)
-	var got []float32
-	for step := range 6 {
-		if step == 1 {
-			q.Renew()
-		}
-		if err := q.ActTo(act, []float32{float32(step)}); err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, act[0])
-		q.settle(t)
-	}
-	for i, want := range []float32{0, 1, 101, 102, 103, 104} {
-		if got[i] != want {
-			t.Fatalf("got %v", got)
-		}
-	}
-}
-
 // TestAheadErrors: the policy's error and its panic come out of the next call; the one after plans again.
 func TestAheadErrors(t *testing.T) {
 	broken := errors.New("broken")

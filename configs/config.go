@@ -122,9 +122,8 @@ func (k *Koopman) Validate() error {
 
 // Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
 type Residual struct {
-	// td3; sac: a stochastic policy that explores by itself, from noise_start on and without noise_end, noise_steps
-	// and target_noise; or ppo, which reads the section ppo and of this one the keys before critics,
-	// koopman_gradient, koopman_weight, bootstrap_timeouts and checkpoint_every
+	// td3, or ppo, which reads the section ppo and of this one the keys before critics, koopman_gradient,
+	// koopman_weight, bootstrap_timeouts and checkpoint_every
 	Algorithm string `yaml:"algorithm"`
 	// korr (reads Koopman predictions) or resip (reads observation and base action)
 	Method string `yaml:"method"`
@@ -139,29 +138,18 @@ type Residual struct {
 	// default: korr lookahead, resip published
 	Condition string `yaml:"condition"`
 	Foresight []int  `yaml:"foresight"` // control steps ahead that lookahead and plan read
-	// td3, sac: the critics alone read what a lookahead or plan adds, the actor what ResiP's reads: the value of a
+	// td3: the critics alone read what a lookahead or plan adds, the actor what ResiP's reads: the value of a
 	// state depends on the rest of the chunk
 	CriticOnly bool `yaml:"critic_only"`
 	// of the disturbance observer: a lookahead then reckons with the disturbance and reads it; 0 = none
 	ObserverGain float64 `yaml:"observer_gain"`
-	// action cost of an LQR that corrects the base within a chunk toward the course a lookahead predicts for it; 0 =
-	// none
-	LQRPrior float64 `yaml:"lqr_prior"`
-	// what a surprising observation does. report: nothing more; shrink the residual; hold: repeat the last action
-	// for the step; replan: drop the rest of the chunk, in training too. default: what the checkpoint says, report
-	// in training
-	InnovationAction string `yaml:"innovation_action"`
-	// what surprises: the difference to the Koopman model's prediction, or the change since the last step
-	InnovationSource string `yaml:"innovation_source"`
-	// a surprise, as a multiple of the limit calibrated on demonstrations
-	InnovationLimit float64 `yaml:"innovation_limit"`
-	// td3, sac: actor and critics read the robot's state and the features, not every part's pose as well
+	// td3: actor and critics read the robot's state and the features, not every part's pose as well
 	Focus    bool    `yaml:"focus"`
 	Features bool    `yaml:"features"` // task-relative features beside the observation
 	Alpha    float64 `yaml:"alpha"`    // largest residual, of the normalised action
 	Envs     int     `yaml:"envs"`     // simulations that collect side by side
 	Steps    int     `yaml:"steps"`    // environment steps, over all environments and members
-	// td3, sac: policies that are trained from different seeds, share the steps and are averaged
+	// td3: policies that are trained from different seeds, share the steps and are averaged
 	Members      int     `yaml:"members"`
 	ActorHidden  []int   `yaml:"actor_hidden"`  // widths of the actor's hidden layers
 	CriticHidden []int   `yaml:"critic_hidden"` // widths of each critic's hidden layers
@@ -170,7 +158,7 @@ type Residual struct {
 	Buffer       int     `yaml:"buffer"`        // frames of the replay buffer
 	Gamma        float64 `yaml:"gamma"`         // discount per control step
 	NStep        int     `yaml:"n_step"`        // control steps of reward in a target
-	// td3, sac: for the value at a target's end the look-ahead's model of korr moves the state there to where the
+	// td3: for the value at a target's end the look-ahead's model of korr moves the state there to where the
 	// present actor would have come: the steps recorded on the way followed older ones
 	ValueExpansion bool    `yaml:"value_expansion"`
 	Tau            float64 `yaml:"tau"`        // Polyak averaging of the targets
@@ -184,13 +172,8 @@ type Residual struct {
 	CriticStart  int     `yaml:"critic_start"`   // environment steps before the critics learn
 	CriticWarmUp int     `yaml:"critic_warm_up"` // critic updates made at once when they begin
 	ActorStart   int     `yaml:"actor_start"`    // environment steps before the actor acts and learns
-	// updates of behaviour cloning on the demonstrated residuals before everything; 0 = none
-	Pretrain int     `yaml:"pretrain"`
-	Penalty  float64 `yaml:"penalty"` // weight of the mean squared residual in the actor's loss
-	// sac: of the residual in [-1, 1], to which the temperature brings the policy; 0 = -1 for each action, a
-	// standard deviation of about 0.09
-	TargetEntropy float64 `yaml:"target_entropy"`
-	DemoFraction  float64 `yaml:"demo_fraction"` // of every batch, from the demonstrations if there are any
+	Penalty      float64 `yaml:"penalty"`        // weight of the mean squared residual in the actor's loss
+	DemoFraction float64 `yaml:"demo_fraction"`  // of every batch, from the demonstrations if there are any
 	// exploration: standard deviation on the residual's [-1, 1] before the actor starts
 	WarmUpNoise float64 `yaml:"warm_up_noise"`
 	NoiseStart  float64 `yaml:"noise_start"` // the same when it starts
@@ -352,10 +335,6 @@ func Defaults() *Config {
 			Foresight:         []int{1, 4, 8},
 			CriticOnly:        false,
 			ObserverGain:      0,
-			LQRPrior:          0,
-			InnovationAction:  "default",
-			InnovationSource:  "model",
-			InnovationLimit:   1,
 			Focus:             false,
 			Features:          true,
 			Alpha:             0.1,
@@ -380,9 +359,7 @@ func Defaults() *Config {
 			CriticStart:       6000,
 			CriticWarmUp:      500,
 			ActorStart:        15000,
-			Pretrain:          0,
 			Penalty:           0.2,
-			TargetEntropy:     0,
 			DemoFraction:      0.5,
 			WarmUpNoise:       0.15,
 			NoiseStart:        0.15,

@@ -100,8 +100,6 @@ func TestBadInputNamesKeyAndSource(t *testing.T) {
 	}{
 		{"unknown key in file", Options{File: write(t, "residual:\n  alhpa: 0.2\n")}, []string{"korr.yaml", "residual.alhpa", "no such key", "alpha"}},
 		{"a critic that ppo lacks", Options{Set: []string{"residual.algorithm=ppo", "residual.critic_only=true"}}, []string{"residual.critic_only", "td3"}},
-		{"an entropy that td3 lacks", Options{Set: []string{"residual.target_entropy=-3"}}, []string{"residual.target_entropy", "sac"}},
-		{"a policy of sac without a spread", Options{Set: []string{"residual.algorithm=sac", "residual.noise_start=0"}}, []string{"residual.noise_start", "sac"}},
 		{"expansion without a model", Options{Set: []string{"residual.method=resip", "residual.value_expansion=true"}}, []string{"residual.value_expansion", "korr"}},
 		{"expansion by a model that learns", Options{Set: []string{"residual.condition=published", "residual.value_expansion=true"}}, []string{"residual.value_expansion", "frozen"}},
 		{"unknown section", Options{File: write(t, "simulator:\n  task: x\n")}, []string{"simulator.task", "no such key"}},

@@ -88,9 +88,8 @@ func predict64(m *Model, z []float64, u []float32) []float64 {
 	return next
 }
 
-// loss64 is the window loss of its doc comment; fixed, if not nil, are targets
-// that do not move with the parameters.
-func loss64(m *Model, obs, us []float32, n, steps int, fixed [][]float64) (loss float64) {
+// loss64 is the window loss of its doc comment.
+func loss64(m *Model, obs, us []float32, n, steps int) (loss float64) {
 	d, u, raw := m.cfg.ObsDim, m.cfg.ActDim, m.cfg.raw()
 	for i := range n {
 		z := lift64(m, obs[i*d:(i+1)*d])
@@ -98,9 +97,6 @@ func loss64(m *Model, obs, us []float32, n, steps int, fixed [][]float64) (loss 
 			row := h*n + i
 			z = predict64(m, z, us[row*u:(row+1)*u])
 			target := lift64(m, obs[(row+n)*d:(row+n+1)*d])
-			if fixed != nil {
-				target = fixed[row]
-			}
 			for j, v := range z {
 				w := 1 / float64(len(z)-raw)
 				if j < raw {
@@ -152,27 +148,12 @@ func TestWindowLossGradients(t *testing.T) {
 		obs, us := gaussian(rng, (steps+1)*n*5), gaussian(rng, steps*n*2)
 		nn.ZeroGrad(m.Params())
 		got := m.WindowLoss(m.NewTape(n+1, steps+1), obs, us, n, steps, 1)
-		f := func() float64 { return loss64(m, obs, us, n, steps, nil) }
+		f := func() float64 { return loss64(m, obs, us, n, steps) }
 		if want := f(); math.Abs(float64(got)-want) > 1e-5*want {
 			t.Errorf("loss %g, want %g", got, want)
 		}
 		checkGradients(t, m, f, rng)
 	}
-}
-
-func TestStopTargetGradients(t *testing.T) {
-	const n, steps = 3, 2
-	rng := seed.Stream(2, "koopman", 0)
-	cfg := inclusive
-	cfg.StopTarget = true
-	m := randomModel(t, cfg, rng)
-	obs, us := gaussian(rng, (steps+1)*n*5), gaussian(rng, steps*n*2)
-	var fixed [][]float64
-	for row := range steps * n {
-		fixed = append(fixed, lift64(m, obs[(row+n)*5:(row+n+1)*5]))
-	}
-	m.WindowLoss(m.NewTape(n, steps), obs, us, n, steps, 1)
-	checkGradients(t, m, func() float64 { return loss64(m, obs, us, n, steps, fixed) }, rng)
 }
 
 func TestLatentLossIsOneWeightedStep(t *testing.T) {

@@ -36,13 +36,9 @@ func (m *Model) windowLoss(t *Tape, obs []float32, weight float32) float32 {
 	loss := m.errors(t, pred, obs, weight)
 	// The targets' share must leave t.grads before backRoll adds to it.
 	targets := t.dphi[t.n*p : (t.h+1)*t.n*p]
-	if m.cfg.StopTarget {
-		clear(targets)
-	} else {
-		for i := range rows {
-			for j, g := range t.grads[i*l+raw : (i+1)*l] {
-				targets[i*p+j] = -g
-			}
+	for i := range rows {
+		for j, g := range t.grads[i*l+raw : (i+1)*l] {
+			targets[i*p+j] = -g
 		}
 	}
 	m.backRoll(t)

@@ -41,11 +41,6 @@ type Config struct {
 	LatentWeight float64 `json:"latent_weight"`
 	// weight of a window's first predicted step among the others in the loss
 	FirstWeight float64 `json:"first_weight,omitempty" yaml:"first_weight"`
-	// StopTarget keeps the gradient of the loss out of the lifted targets.
-	StopTarget bool `json:"stop_target"`
-	// ZeroLift starts phi's last layer at zero (the published behaviour), not
-	// at an orthogonal matrix of gain 1.
-	ZeroLift bool `json:"zero_lift"`
 }
 
 // DefaultConfig is the model of the recipe that ships; the widths of observation and action are the data's.
@@ -117,9 +112,8 @@ type Model struct {
 	Phi *nn.MLP
 	// A [L, L] and B [L, U] are the dynamics; N [L, L] that of a bilinear model, nil otherwise.
 	A, B, N *nn.Param
-	// Innovation and Change are calibrated by Calibrate; nil before. Training does
-	// not move them.
-	Innovation, Change *Monitor
+	// Innovation is calibrated by Calibrate; nil before. Training does not move it.
+	Innovation *Monitor
 
 	cfg    Config
 	params []*nn.Param
@@ -144,9 +138,6 @@ func New(cfg Config, rng *rand.Rand) (*Model, error) {
 	}
 	cfg.Hidden = append([]int(nil), cfg.Hidden...)
 	phi := nn.MLPConfig{In: cfg.ObsDim, Hidden: cfg.Hidden, Out: cfg.LatentDim - cfg.raw(), LastStd: 1}
-	if cfg.ZeroLift {
-		phi.LastStd = 0
-	}
 	l := cfg.LatentDim
 	ab := nn.NewParams(nn.Param{Name: "A", Shape: []int{l, l}}, nn.Param{Name: "B", Shape: []int{l, cfg.ActDim}})
 	m := &Model{Phi: nn.NewMLP(phi, rng), A: ab[0], B: ab[1], cfg: cfg}
@@ -189,7 +180,7 @@ func (m *Model) Clone() *Model {
 		panic(err) // m.cfg made m
 	}
 	nn.CopyParams(c.params, m.params)
-	c.Innovation, c.Change = m.Innovation, m.Change
+	c.Innovation = m.Innovation
 	return c
 }
 

@@ -33,10 +33,9 @@ func (m *Monitor) raw(a, b []float32) float32 {
 	return float32(math.Sqrt(sum / float64(len(m.Scale))))
 }
 
-// Calibrate sets the model's two monitors from episodes it was not trained on:
-// Innovation compares a latent with its prediction, Change with the latent one
-// step before (what one can do without a model). quantile is the share of steps
-// that stay below a score of 1. The error wraps ErrData or ErrConfig.
+// Calibrate sets the model's monitor from episodes it was not trained on. Innovation
+// compares a latent with its prediction. quantile is the share of steps that stay
+// below a score of 1. The error wraps ErrData or ErrConfig.
 func (m *Model) Calibrate(episodes []Episode, quantile float64) error {
 	d, u, l := m.cfg.ObsDim, m.cfg.ActDim, m.cfg.LatentDim
 	if !(quantile > 0 && quantile < 1) {
@@ -46,12 +45,11 @@ func (m *Model) Calibrate(episodes []Episode, quantile float64) error {
 		return err
 	}
 	p := m.Predictor()
-	var measured, predicted, before []float32 // [n, L]
+	var measured, predicted []float32 // [n, L]
 	z, next := make([]float32, l), make([]float32, l)
 	for _, e := range episodes {
 		for t := range max(0, e.T-1) {
 			p.LiftTo(z, e.Obs[t*d:(t+1)*d])
-			before = append(before, z...)
 			p.PredictTo(next, z, e.Act[t*u:(t+1)*u])
 			predicted = append(predicted, next...)
 			p.LiftTo(z, e.Obs[(t+1)*d:(t+2)*d])
@@ -61,7 +59,7 @@ func (m *Model) Calibrate(episodes []Episode, quantile float64) error {
 	if len(measured) == 0 {
 		return fmt.Errorf("%w: no transitions to calibrate with", ErrData)
 	}
-	m.Innovation, m.Change = newMonitor(measured, predicted, l, quantile), newMonitor(measured, before, l, quantile)
+	m.Innovation = newMonitor(measured, predicted, l, quantile)
 	return nil
 }
 

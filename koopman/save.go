@@ -15,8 +15,13 @@ const (
 	phiPrefix = "phi."
 
 	innovationName = "monitor.innovation"
-	changeName     = "monitor.change"
 )
+
+// former are switches of training that models up to commit c1b008f hold. They do not change what a model predicts.
+type former struct {
+	StopTarget bool `json:"stop_target"`
+	ZeroLift   bool `json:"zero_lift"`
+}
 
 // SaveTo adds the model to f: tensors prefix+"phi.0.weight" ..., prefix+"A",
 // prefix+"B", prefix+"N" if it is bilinear, and its Config as JSON in the metadata under prefix+"config".
@@ -29,7 +34,6 @@ func (m *Model) SaveTo(f *tensorfile.File, prefix string) {
 	nn.SaveParams(f, prefix+phiPrefix, m.Phi.Params())
 	nn.SaveParams(f, prefix, m.dynamics())
 	saveMonitor(f, prefix+innovationName, m.Innovation)
-	saveMonitor(f, prefix+changeName, m.Change)
 }
 
 // LoadFrom returns the model that SaveTo stored under prefix. The error wraps
@@ -41,10 +45,14 @@ func LoadFrom(f *tensorfile.File, prefix string) (*Model, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.DisallowUnknownFields()
-	var cfg Config
-	if err := dec.Decode(&cfg); err != nil {
+	var stored struct {
+		Config
+		former
+	}
+	if err := dec.Decode(&stored); err != nil {
 		return nil, fmt.Errorf("%w: %q: %v", ErrConfig, prefix+configKey, err)
 	}
+	cfg := stored.Config
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -62,9 +70,6 @@ func LoadFrom(f *tensorfile.File, prefix string) (*Model, error) {
 		return nil, fmt.Errorf("koopman: %w", err)
 	}
 	if m.Innovation, err = loadMonitor(f, prefix+innovationName, cfg.LatentDim); err != nil {
-		return nil, fmt.Errorf("koopman: %w", err)
-	}
-	if m.Change, err = loadMonitor(f, prefix+changeName, cfg.LatentDim); err != nil {
 		return nil, fmt.Errorf("koopman: %w", err)
 	}
 	return m, nil

@@ -48,6 +48,6 @@ func (m *Model) At(g float32) *Model {
 			c.A.Data[i] += g * v
 		}
 	}
-	c.Innovation, c.Change = m.Innovation, m.Change
+	c.Innovation = m.Innovation
 	return c
 }

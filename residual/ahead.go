@@ -13,7 +13,7 @@ func (p *Policy) NewAheadController(feats Features, cfg basepolicy.AheadConfig) 
 		return nil, nil, err
 	}
 	c.cfg.Base = ahead
-	c.phase, c.replan, c.renew, c.plan, c.prepare = ahead.Phase, ahead.Replan, ahead.Renew, ahead.PlanTo, ahead.Prepare
+	c.phase, c.replan, c.plan, c.prepare = ahead.Phase, ahead.Replan, ahead.PlanTo, ahead.Prepare
 	c.chunk = ahead.ChunkInfo
 	return c, ahead, nil
 }

@@ -59,9 +59,8 @@ func TestAverage(t *testing.T) {
 func TestAverageRefusals(t *testing.T) {
 	p := withForesight(t, testPolicy(t, MethodKORR, false, true), Foresight{Condition: Lookahead, Steps: []int{1}})
 	for name, change := range map[string]func(q *Policy){
-		"alpha":   func(q *Policy) { q.Alpha = 0.2 },
-		"trigger": func(q *Policy) { q.Trigger.Threshold = 2 },
-		"base":    func(q *Policy) { q.Base = testPolicy(t, MethodBase, false, false).Base },
+		"alpha": func(q *Policy) { q.Alpha = 0.2 },
+		"base":  func(q *Policy) { q.Base = testPolicy(t, MethodBase, false, false).Base },
 		"koopman": func(q *Policy) {
 			m := *q.Koopman
 			b := *m.B

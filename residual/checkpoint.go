@@ -42,9 +42,30 @@ type stored struct {
 	Steps        []int             `json:"foresight_steps,omitempty"`
 	ObserverGain float64           `json:"observer_gain,omitempty"`
 	CriticOnly   bool              `json:"critic_only,omitempty"`
-	Prior        float64           `json:"lqr_prior,omitempty"`
-	Trigger      *Trigger          `json:"trigger,omitempty"`
 	Meta         map[string]string `json:"meta,omitempty"`
+
+	former
+}
+
+// former are settings that checkpoints up to commit c1b008f may hold. They are read, never written.
+type former struct {
+	Prior   float64 `json:"lqr_prior,omitempty"`
+	Trigger *struct {
+		Reaction  string  `json:"reaction"`
+		Source    string  `json:"source"`
+		Threshold float64 `json:"threshold"`
+	} `json:"trigger,omitempty"`
+}
+
+// check refuses what would act otherwise than it was trained to.
+func (f *former) check() error {
+	if f.Prior != 0 {
+		return fmt.Errorf("the policy corrects its base by an LQR prior (lqr_prior %g), which this version does not have: use commit c1b008f, or train it again", f.Prior)
+	}
+	if t := f.Trigger; t != nil && t.Reaction != "" && t.Reaction != "report" {
+		return fmt.Errorf("the policy reacts to surprises (%s), which this version does not: use commit c1b008f, or train it again", t.Reaction)
+	}
+	return nil
 }
 
 // storedActor is nn.MLPConfig without what only matters before training.
@@ -88,10 +109,7 @@ func (p *Policy) File() (*tensorfile.File, error) {
 		Method: p.Method, Task: p.Task, Base: print, Koopman: p.Koopman != nil, Alpha: p.Alpha,
 		Squash: tanhName, Execute: p.Execute, Features: p.Features, Meta: p.Meta,
 		Condition: p.Foresight.Condition, Steps: p.Foresight.Steps, ObserverGain: p.Foresight.ObserverGain,
-		CriticOnly: p.Foresight.CriticOnly, Prior: p.Foresight.Prior,
-	}
-	if p.Trigger != (Trigger{}) {
-		head.Trigger = &p.Trigger
+		CriticOnly: p.Foresight.CriticOnly,
 	}
 	if p.Focus != (Focus{}) {
 		head.Focus = &p.Focus
@@ -146,13 +164,13 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 	if err := d.Decode(&head); err != nil {
 		return nil, fmt.Errorf("metadata %q: %w", "policy", err)
 	}
+	if err := head.check(); err != nil {
+		return nil, err
+	}
 	p := &Policy{
 		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha,
 		Execute: head.Execute, Features: head.Features, Meta: head.Meta,
-		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain, head.CriticOnly, head.Prior},
-	}
-	if head.Trigger != nil {
-		p.Trigger = *head.Trigger
+		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain, head.CriticOnly},
 	}
 	if head.Focus != nil {
 		p.Focus = *head.Focus

@@ -63,7 +63,6 @@ type Controller struct {
 	cfg       Config
 	phase     func() float32
 	replan    func()
-	renew     func() // replan, while acting
 	plan      func([]float32)
 	prepare   func([]float32) (bool, error) // nil: always ready
 	chunk     func() basepolicy.ChunkInfo
@@ -76,7 +75,6 @@ type Controller struct {
 	ub, r []float32 // base action, residual
 	u     []float32 // executed action, normalised
 	zb    []float32 // prediction with the base action
-	acted bool      // u holds an action of this episode
 }
 
 // NewController returns a controller. It refuses a configuration that cannot work.
@@ -123,7 +121,6 @@ func NewController(cfg Config) (*Controller, error) {
 	if p, ok := cfg.Base.(interface{ Replan() }); ok {
 		c.replan = p.Replan
 	}
-	c.renew = c.replan
 	return c, nil
 }
 
@@ -135,7 +132,6 @@ func (c *Controller) Reset(seed uint64) {
 	c.seed = seed
 	c.cfg.Base.Reset(seed)
 	c.track.Reset()
-	c.acted = false
 }
 
 // Replan drops the base policy's chunk (a base without Replan is reset) and the prediction, because what
@@ -167,17 +163,13 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	enc.EncodeTo(c.xo, obsRaw)
 	var info Info
 	seen := c.track.Observe(c.xo)
-	info.Innovation, info.Innovated, info.Surprise, info.Triggered = seen.Innovation, seen.Innovated, seen.Surprise, seen.Triggered
-	if seen.Triggered && c.track.Reaction() == ReplanNow {
-		c.renew()
-	}
+	info.Innovation, info.Innovated, info.Surprise = seen.Innovation, seen.Innovated, seen.Surprise
 	if err := c.cfg.Base.ActTo(c.ub, c.xo[:enc.BaseDim()]); err != nil {
 		return Info{}, fmt.Errorf("residual: base policy: %w", err)
 	}
 	if err := shield.CheckFinite("base action", c.ub); err != nil {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
-	c.track.Correct(c.ub, c.phase())
 	info.Base, info.Residual, info.Phase, info.Chunk = c.ub, c.r, c.phase(), c.chunk()
 	if p := c.track.model; p != nil {
 		info.Latent = c.track.z
@@ -190,33 +182,15 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	if info.FellBack {
 		c.fallbacks++
 	}
-	c.react(seen)
+	for i, r := range c.r {
+		c.u[i] = c.ub[i] + c.cfg.Alpha*r
+	}
 	enc.DenormalizeActionTo(act, c.u)
 	if err := shield.CheckFinite("action", act); err != nil {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
 	c.track.Executed(act)
 	return info, nil
-}
-
-// react composes the normalised action from u_b and r, as the trigger has it.
-func (c *Controller) react(seen Seen) {
-	reaction := Report
-	if seen.Triggered {
-		reaction = c.track.Reaction()
-	}
-	if reaction == HoldLast && c.acted {
-		clear(c.r)
-		return // u still is the last action
-	}
-	scale := c.cfg.Alpha
-	if reaction == Shrink {
-		scale /= seen.Surprise
-	}
-	for i, r := range c.r {
-		c.u[i] = c.ub[i] + scale*r
-	}
-	c.acted = true
 }
 
 // correct computes r, zeros without a head. When the head's input or output is not finite (a ReLU may
@@ -233,7 +207,6 @@ func (c *Controller) correct(obsRaw []float32, phase float32) bool {
 		c.cfg.Encoder.ActorInputTo(c.x, c.xo, c.ub, obsRaw, phase)
 		if plan := c.track.Plan(); len(plan) > 0 {
 			c.plan(plan)
-			copy(plan, c.ub)
 			c.track.AheadTo(c.x[c.cfg.Encoder.ActorInputDim():], obsRaw)
 		}
 		in = c.x

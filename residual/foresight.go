@@ -33,9 +33,6 @@ type Foresight struct {
 	// Pinto et al. 2017, arXiv 1710.06542). The value of a state depends on the rest of the chunk, and actors
 	// that read it too were not better.
 	CriticOnly bool `json:"critic_only,omitempty"`
-	// Prior, above 0, lets an LQR of this action cost correct the base action toward the course a Lookahead predicts for the
-	// chunk (see prior).
-	Prior float64 `json:"lqr_prior,omitempty"`
 }
 
 const (
@@ -59,11 +56,8 @@ func (f *Foresight) acting() Foresight {
 
 // Validate compares the foresight with the method; the error wraps ErrPolicy.
 func (f *Foresight) Validate(m Method) error {
-	if !(f.Prior >= 0) || f.Prior > 0 && f.Condition != Lookahead {
-		return fmt.Errorf("%w: an LQR prior of action cost %g needs condition %q", ErrPolicy, f.Prior, Lookahead)
-	}
-	if f.CriticOnly && (f.published() || f.Prior > 0) {
-		return fmt.Errorf("%w: nothing for the critics alone to read of condition %q with LQR prior %g", ErrPolicy, f.Condition, f.Prior)
+	if f.CriticOnly && f.published() {
+		return fmt.Errorf("%w: nothing for the critics alone to read of condition %q", ErrPolicy, f.Condition)
 	}
 	switch f.Condition {
 	case Published, "":

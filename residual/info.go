@@ -16,10 +16,9 @@ type Info struct {
 	// Innovated is false, and Innovation 0, when there is no such prediction (first tick, no predictor).
 	Innovation float32
 	Innovated  bool
-	// Surprise is the calibrated score of the policy's trigger, 1 at the limit that demonstrations rarely exceed; 0
-	// without a calibrated model. Triggered says that the policy's reaction to it was taken.
-	Surprise  float32
-	Triggered bool
+	// Surprise is the innovation's calibrated score, 1 at the limit that demonstrations rarely exceed; 0 without a
+	// calibrated model.
+	Surprise float32
 	// Phase is the position inside the base policy's chunk, in (0, 1]; 0 if the base has none.
 	Phase float32
 	// Chunk is what planning the chunk that the base action is from took; zero if the base does not tell.

@@ -34,7 +34,7 @@ func TestModelOfAPart(t *testing.T) {
 	p := partPolicy(t, 40, 16)
 	ahead := func(obs []float32) []float32 {
 		enc := p.Encoder(testFeatures{})
-		track, err := NewTracker(enc, p.Koopman, p.Foresight, Trigger{})
+		track, err := NewTracker(enc, p.Koopman, p.Foresight)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,9 +99,9 @@ func TestPolicyWithModelOfAPart(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	watched := testPolicy(t, MethodBase, false, true)
-	watched.Watch(p.Koopman)
-	if err := watched.Validate(); err != nil || !watched.Features {
-		t.Errorf("a base policy that watches with it: %v, features %t", err, watched.Features)
+	watched := testPolicy(t, MethodBase, true, true)
+	watched.Koopman = p.Koopman
+	if err := watched.Validate(); err != nil {
+		t.Errorf("a base policy that watches with it: %v", err)
 	}
 }

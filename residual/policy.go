@@ -41,7 +41,6 @@ type Policy struct {
 	Features  bool              // task features are part of the observation
 	Focus     Focus             // what the actor reads of the observation
 	Foresight Foresight         // what actor, or critics alone, read of the steps ahead
-	Trigger   Trigger           // what is done about surprises
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
 
 	fold *koopman.Folded // see Fold; nil: controllers compute model and actor one after the other
@@ -59,12 +58,6 @@ func (p *Policy) Fold() error {
 	var err error
 	p.fold, err = p.Koopman.Fold(p.Actor)
 	return err
-}
-
-// Watch gives a policy that does not act on a Koopman model one for its innovation.
-func (p *Policy) Watch(m *koopman.Model) {
-	p.Koopman = m
-	p.Features = m.Config().ObsDim > plainDim(m, p.Base.About().ObsDim())
 }
 
 // Validate returns an error that wraps ErrPolicy if the parts do not fit together.
@@ -94,12 +87,6 @@ func (p *Policy) Validate() error {
 		return err
 	}
 	if err := p.validateFocus(); err != nil {
-		return err
-	}
-	if err := p.Trigger.validate(); err != nil {
-		return err
-	}
-	if _, err := newWatcher(p.Trigger, p.Koopman); err != nil {
 		return err
 	}
 	return p.validateWidths()
@@ -196,7 +183,7 @@ func (p *Policy) NewController(feats Features) *Controller {
 		Encoder: enc, Latent: p.Method == MethodKORR && p.Foresight.published(), Alpha: p.Alpha, Squash: p.Squash,
 	}
 	var err error
-	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight.acting(), p.Trigger); err != nil {
+	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight.acting()); err != nil {
 		panic(err.Error()) // Validate covers every refusal
 	}
 	if p.Actor != nil {

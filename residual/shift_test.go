@@ -39,7 +39,7 @@ func TestShiftIsWhatWouldHaveBeenSeen(t *testing.T) {
 			var track *Tracker
 			input := func(obs []float32) (x, z []float32) {
 				var err error
-				if track, err = NewTracker(enc, p.Koopman, f, Trigger{}); err != nil {
+				if track, err = NewTracker(enc, p.Koopman, f); err != nil {
 					t.Fatal(err)
 				}
 				xo := make([]float32, enc.Dim())

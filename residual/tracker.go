@@ -13,18 +13,17 @@ import (
 // predicted, estimates the disturbance and looks ahead along the base policy's plan. Controllers and the
 // rollouts of trainers use the same one. It allocates nothing after it was made and is for one goroutine.
 //
-// The order of a step is Observe, Correct, AheadTo, Executed.
+// The order of a step is Observe, AheadTo, Executed.
 type Tracker struct {
 	enc   *Encoder
 	fore  Foresight
 	model Predictor // nil for none
 	look  *koopman.Lookahead
 	obs   *koopman.Observer
-	watch *watcher  // nil without a calibrated model
-	prior *prior    // nil for none
-	from  int       // first coordinate that the observer hands on
-	robot int       // of the model (see koopman.Config)
-	part  []float32 // what a model reads that does not read all of x_o
+	watch *koopman.Monitor // nil without a calibrated model
+	from  int              // first coordinate that the observer hands on
+	robot int              // of the model (see koopman.Config)
+	part  []float32        // what a model reads that does not read all of x_o
 
 	plan    []float32 // [steps, U]
 	z, zu   []float32 // lift; prediction with the executed action
@@ -39,27 +38,23 @@ type Seen struct {
 	// Innovation is rms(z - z^); false in Innovated when nothing was predicted.
 	Innovation float32
 	Innovated  bool
-	// Surprise is the calibrated score of the trigger's source, 1 at its limit; 0 without a calibrated model.
+	// Surprise is the innovation's calibrated score, 1 at the limit that demonstrations rarely exceed; 0 without a calibrated
+	// model, or when nothing was predicted.
 	Surprise float32
-	// Triggered says that the trigger's reaction is due.
-	Triggered bool
 }
 
-// NewTracker returns a tracker of what f asks for, with the trigger. model may be nil unless one of them needs it.
-func NewTracker(enc *Encoder, model *koopman.Model, f Foresight, trigger Trigger) (*Tracker, error) {
+// NewTracker returns a tracker of what f asks for. model may be nil unless f needs it.
+func NewTracker(enc *Encoder, model *koopman.Model, f Foresight) (*Tracker, error) {
 	var p Predictor
 	if model != nil {
 		p = model.Predictor()
 	}
 	t := newTracker(enc, p)
 	if model != nil {
+		t.watch = model.Innovation
 		if t.robot = model.Config().Robot; t.robot > 0 {
 			t.part = make([]float32, enc.PartDim(t.robot))
 		}
-	}
-	var err error
-	if t.watch, err = newWatcher(trigger, model); err != nil {
-		return nil, err
 	}
 	if f.published() {
 		return t, nil
@@ -73,13 +68,9 @@ func NewTracker(enc *Encoder, model *koopman.Model, f Foresight, trigger Trigger
 		return nil, errors.New("residual: a look-ahead needs a Koopman model")
 	}
 	from, to := coordinates(model, enc.BaseDim())
+	var err error
 	if t.look, err = model.Lookahead(f.Steps, from, to); err != nil {
 		return nil, fmt.Errorf("residual: %w", err)
-	}
-	if f.Prior > 0 {
-		if t.prior, err = newPrior(model, p, from, to, f.Prior); err != nil {
-			return nil, err
-		}
 	}
 	if f.ObserverGain > 0 {
 		t.from = from
@@ -111,12 +102,6 @@ func (t *Tracker) Reset() {
 	if t.obs != nil {
 		t.obs.Reset()
 	}
-	if t.watch != nil {
-		t.watch.rest = 0
-	}
-	if t.prior != nil {
-		t.prior.known = false
-	}
 }
 
 // Observe lifts the encoded observation xo and compares it with what was predicted.
@@ -134,31 +119,16 @@ func (t *Tracker) Observe(xo []float32) Seen {
 	if t.ready {
 		s.Innovation, s.Innovated = rms(t.z, t.zu)
 	}
-	if t.watch != nil {
-		s.Surprise = t.watch.score(t.z, t.zu, t.ready)
-		s.Triggered = t.watch.fires(s.Surprise)
+	if t.watch != nil && t.ready {
+		if v := t.watch.Score(t.z, t.zu); v-v == 0 { // finite
+			s.Surprise = v
+		}
 	}
 	if s.Innovated && t.obs != nil {
 		t.obs.Update(t.z, t.zu)
 	}
 	t.ready = false
 	return s
-}
-
-// Reaction is what is due when Observe says Triggered.
-func (t *Tracker) Reaction() Reaction {
-	if t.watch == nil {
-		return Report
-	}
-	return t.watch.trigger.Reaction
-}
-
-// Correct adds the LQR prior, if there is one, to the normalised base action ub [ActDim] at the chunk's phase: once a step,
-// after Observe.
-func (t *Tracker) Correct(ub []float32, phase float32) {
-	if t.prior != nil {
-		t.prior.correct(ub, t.z, phase)
-	}
 }
 
 // AheadTo writes what the actor reads of the steps ahead to dst [Dim]: after Observe, with Plan filled.

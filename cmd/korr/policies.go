@@ -35,9 +35,6 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 			continue
 		}
 		p, err := a.loadPolicy(name)
-		if err == nil {
-			err = a.setTrigger(p)
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -94,24 +91,6 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 		return nil, cli.UsageErrorf("policy %s was trained for task %q, not %q", name, p.Task, a.Config.Sim.Task)
 	}
 	return p, nil
-}
-
-// setTrigger gives the policy the reaction of residual.innovation_action, unless that leaves it to the checkpoint. A policy
-// without a calibrated Koopman model is given that of residual.koopman to watch with.
-func (a *app) setTrigger(p *residual.Policy) error {
-	t, given := trigger(a.Config.Residual)
-	if !given {
-		return nil
-	}
-	p.Trigger = t
-	if p.Koopman == nil || p.Method != residual.MethodKORR && p.Koopman.Innovation == nil {
-		m, err := a.loadKoopman(a.Config.Residual.Koopman)
-		if err != nil {
-			return err
-		}
-		p.Watch(m)
-	}
-	return p.Validate()
 }
 
 // decodePolicy tells the two kinds of checkpoint apart by their metadata; execute is for a base policy, which does not

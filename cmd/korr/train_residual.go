@@ -23,9 +23,6 @@ type trainResidualOptions struct {
 	engine string // of ppo
 }
 
-// sacName is the setting residual.algorithm of SAC, which shares a trainer with TD3.
-const sacName = "sac"
-
 // Values of --engine.
 const (
 	engineNative   = "native"
@@ -36,10 +33,10 @@ func newCmdTrainResidual(a *app) *cobra.Command {
 	o := &trainResidualOptions{trainOptions: trainOptions{app: a}}
 	cmd := &cobra.Command{
 		Use:   "residual",
-		Short: "the residual of a frozen base policy, by TD3, SAC or PPO in the simulator",
+		Short: "the residual of a frozen base policy, by TD3 or PPO in the simulator",
 		Long: `Trains korr (the actor reads Koopman predictions) or resip (it reads observation and base action) by off-policy
 reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some. --algorithm td3
-learns a deterministic policy and explores with noise, sac a stochastic one that explores by itself. ppo is the published
+learns a deterministic policy and explores with noise. ppo is the published
 on-policy algorithm, which needs many more steps and cannot be resumed.
 
 With residual.members above 1 that many are trained side by side from different seeds, each with its share of the steps, and
@@ -53,7 +50,7 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	}
 	o.addFlags(cmd, "runs/residual")
 	f := cmd.Flags()
-	f.String("algorithm", "td3", "td3, sac or ppo")
+	f.String("algorithm", "td3", "td3 or ppo")
 	f.String("method", "korr", "korr or resip")
 	f.String("base", "base", "frozen base policy: a checkpoint or shipped weights")
 	f.String("koopman", "koopman", "where korr's model starts: a checkpoint or shipped weights")
@@ -161,7 +158,7 @@ func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
 		return in, err
 	}
 	in.Base = base.Base
-	if t, _ := trigger(o.Config.Residual); o.Config.Residual.Method == td3.KORR || t.Reaction == residual.ReplanNow {
+	if o.Config.Residual.Method == td3.KORR {
 		if in.Koopman, err = o.loadKoopman(o.Config.Residual.Koopman); err != nil {
 			return in, err
 		}
@@ -209,7 +206,7 @@ func (a *app) loadKoopman(name string) (*koopman.Model, error) {
 
 // foresight is what the actor of the settings reads of the steps ahead.
 func foresight(r configs.Residual) residual.Foresight {
-	f := residual.Foresight{Condition: residual.Condition(r.Condition), Steps: r.Foresight, ObserverGain: r.ObserverGain, CriticOnly: r.CriticOnly, Prior: r.LQRPrior}
+	f := residual.Foresight{Condition: residual.Condition(r.Condition), Steps: r.Foresight, ObserverGain: r.ObserverGain, CriticOnly: r.CriticOnly}
 	if r.Condition == "default" {
 		f.Condition = residual.Published
 		if r.Method == td3.KORR {
@@ -223,31 +220,20 @@ func foresight(r configs.Residual) residual.Foresight {
 	return f
 }
 
-// trigger is what the settings do about surprises; false leaves that to the checkpoint.
-func trigger(r configs.Residual) (residual.Trigger, bool) {
-	if r.InnovationAction == "default" {
-		return residual.Trigger{}, false
-	}
-	return residual.Trigger{
-		Reaction: residual.Reaction(r.InnovationAction), Source: residual.Source(r.InnovationSource), Threshold: r.InnovationLimit,
-	}, true
-}
-
 // td3Config is the trainer's form of the settings.
 func td3Config(c *configs.Config, workers int) td3.Config {
 	r := c.Residual
 	f := foresight(r)
-	t, _ := trigger(r)
 	focus := 0
 	if r.Focus {
 		focus = sim.StateDim
 	}
 	return td3.Config{
-		Method: r.Method, SAC: r.Algorithm == sacName, TargetEntropy: r.TargetEntropy, Focus: focus, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, CriticOnly: f.CriticOnly, LQRPrior: f.Prior, Trigger: t, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
+		Method: r.Method, Focus: focus, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, CriticOnly: f.CriticOnly, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
 		Alpha: r.Alpha, Execute: c.Base.Acting.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
 		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, ValueExpansion: r.ValueExpansion, Tau: r.Tau, TargetMax: r.TargetMax,
 		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,
-		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Pretrain: r.Pretrain, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
+		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
 		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho, NoiseFree: r.NoiseFree,
 		TargetNoise: r.TargetNoise, TargetNoiseClip: r.TargetNoiseClip,
 		KoopmanGradient: r.KoopmanGradient, KoopmanWeight: r.KoopmanWeight, KoopmanLR: r.KoopmanLR, ConstrainEvery: r.ConstrainEvery,

@@ -114,8 +114,8 @@ func TestBuiltInVariantsAreValid(t *testing.T) {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if c.SAC != strings.HasSuffix(name, "-sac") || c.ValueExpansion != (name == "korr-expand") {
-			t.Errorf("%s: sac %t, value expansion %t", name, c.SAC, c.ValueExpansion)
+		if c.ValueExpansion != (name == "korr-expand") {
+			t.Errorf("%s: value expansion %t", name, c.ValueExpansion)
 		}
 	}
 }

@@ -23,7 +23,6 @@ type Spec struct {
 	Features  func() residual.Features // makes the task's features; nil for none
 	Koopman   *koopman.Model           // frozen, for a look-ahead; else nil
 	Foresight residual.Foresight       // what is read of the steps ahead
-	Trigger   residual.Trigger         // of which training knows the reaction replan
 	Focus     int                      // coordinates of the robot's state that an actor reads instead of the whole observation; 0 = all
 }
 
@@ -41,7 +40,7 @@ func NewView(s Spec) (View, error) {
 	v := View{Queue: basepolicy.NewQueue(s.Base.NewChunker(), s.Execute), Enc: NewEncoder(s.Base, s.Features).Focused(s.Focus)}
 	v.xo, v.ub = make([]float32, v.Enc.Dim()), make([]float32, v.Enc.ActDim())
 	var err error
-	v.Track, err = residual.NewTracker(v.Enc, s.Koopman, s.Foresight, s.Trigger)
+	v.Track, err = residual.NewTracker(v.Enc, s.Koopman, s.Foresight)
 	return v, err
 }
 
@@ -60,20 +59,16 @@ func (v View) Executed(cmdRaw []float32) { v.Track.Executed(cmdRaw) }
 // ObserveTo fills x [Dim] for a raw observation; the base policy advances.
 func (v View) ObserveTo(x, obs []float32) error {
 	v.Enc.EncodeTo(v.xo, obs)
-	if v.Track.Observe(v.xo).Triggered && v.Track.Reaction() == residual.ReplanNow {
-		v.Queue.Replan()
-	}
+	v.Track.Observe(v.xo)
 	if err := v.Queue.ActTo(v.ub, v.xo[:v.Enc.BaseDim()]); err != nil {
 		return err
 	}
-	v.Track.Correct(v.ub, v.Queue.Phase())
 	v.Queue.PlanTo(v.Track.Plan())
 	v.aheadTo(x, obs, v.Queue.Phase())
 	return nil
 }
 
 func (v View) aheadTo(x, obs []float32, phase float32) {
-	copy(v.Track.Plan(), v.ub) // with the prior's correction
 	v.Enc.ActorInputTo(x, v.xo, v.ub, obs, phase)
 	v.Track.AheadTo(x[v.Enc.ActorInputDim():], obs)
 }
@@ -87,7 +82,6 @@ func (v View) PeekTo(x, obs []float32) error {
 	if err := v.Queue.PeekTo(v.ub, v.xo[:v.Enc.BaseDim()]); err != nil {
 		return err
 	}
-	v.Track.Correct(v.ub, phase)
 	v.Queue.PeekPlanTo(v.Track.Plan())
 	v.aheadTo(x, obs, phase)
 	return nil

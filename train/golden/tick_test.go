@@ -3,6 +3,7 @@ package golden
 import (
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"korr/basepolicy"
@@ -62,6 +63,17 @@ func TestTicks(t *testing.T) {
 	unfolded := *all["korr_published"]
 	unfolded.Base = basepolicy.Ensembled{Policy: unfolded.Base, Rate: 0.1}
 	check(t, "ticks", "korr_published, ensembled", ticks(t, &unfolded))
+}
+
+// TestOldPoliciesAreRefused: one that this program would not let act as it was trained to is refused, and the error says where
+// it still does.
+func TestOldPoliciesAreRefused(t *testing.T) {
+	for name, want := range map[string]string{"old_prior": "lqr_prior", "old_replan": "replan"} {
+		_, err := residual.Load("testdata/policies/"+name+".safetensors", nil)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "c1b008f") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // TestShippedTicks: so do the shipped policies.

@@ -111,14 +111,10 @@ func (l *loss) mean(nets *ppo.Networks) *G.Node {
 	if nets.StopGradient {
 		acting = g.lifting(nets.Model, false)
 	}
-	target := model
-	if model.cfg.StopTarget {
-		target = g.lifting(nets.Model, false)
-	}
 	latent := model.cfg.LatentDim
 	l.counts = g.input(n, latent)
 	l.errors = func() *G.Node {
-		return must(G.Sub(predict(model, g.lift(model, l.pairObs.node, n), l.pairU.node), g.lift(target, l.next.node, n)))
+		return must(G.Sub(predict(model, g.lift(model, l.pairObs.node, n), l.pairU.node), g.lift(model, l.next.node, n)))
 	}
 	z := predict(acting, g.lift(acting, l.obs.node, n), l.u.node)
 	if nets.Goal != nil {

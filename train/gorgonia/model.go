@@ -67,10 +67,6 @@ func NewModel(m *koopman.Model, n, steps int) (*Model, error) {
 	g := newGraph(tensor.Float64)
 	w := &Model{graph: g}
 	l := g.lifting(m, true)
-	target := l
-	if l.cfg.StopTarget {
-		target = g.lifting(m, false)
-	}
 	input := func(cols int) *variable { return g.input(n, cols) }
 	w.obs = append(w.obs, input(l.cfg.ObsDim))
 	z := g.lift(l, w.obs[0].node, n)
@@ -82,7 +78,7 @@ func NewModel(m *koopman.Model, n, steps int) (*Model, error) {
 		if h == 0 && steps > 1 {
 			c = l.cfg.FirstWeight
 		}
-		e := must(G.Sub(z, g.lift(target, w.obs[h+1].node, n)))
+		e := must(G.Sub(z, g.lift(l, w.obs[h+1].node, n)))
 		term := must(G.Sum(must(G.HadamardProd(must(G.Square(e)), g.constant(n, l.cfg.LatentDim, func(_, j int) float64 {
 			return c * scale(j) / float64(n*steps)
 		})))))

@@ -3,14 +3,12 @@ package td3
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 
 	"korr/internal/nn"
 	"korr/koopman"
 )
 
-// actor computes the residual r = tanh(head(.)), or that of SAC's gaussian, and learns it. The head reads x
-// itself, without what the critics alone read, or, a published KORR, the latent
+// actor computes the residual r = tanh(head(.)) and learns it. The head reads x itself, without what the critics alone read, or, a published KORR, the latent
 // predicted from the observation and base action at the beginning of x.
 type actor struct {
 	cfg  *Config
@@ -26,9 +24,7 @@ type actor struct {
 	x []float32 // [max, in] what the head reads when the critics read more
 
 	r    []float32 // [max, act]
-	dpre []float32 // [max, out] loss's derivatives by the head's outputs
-
-	gauss *gaussian // nil for TD3
+	dpre []float32 // [max, act] loss's derivatives before the tanh
 
 	params       []*nn.Param // that the actor's loss reaches
 	headOpt      *nn.AdamW
@@ -39,12 +35,8 @@ type actor struct {
 // newActor returns an untrained actor for batches of up to rows rows. It trains
 // model, which a head that reads the latent requires and others ignore.
 func newActor(cfg *Config, d dims, model *koopman.Model, rows int) *actor {
-	a := &actor{cfg: cfg, dims: d, r: make([]float32, rows*d.act)}
-	in, out := d.in, d.act
-	if cfg.SAC {
-		a.gauss, out = newGaussian(cfg, d.act, rows), 2*d.act
-	}
-	a.dpre = make([]float32, rows*out)
+	a := &actor{cfg: cfg, dims: d, r: make([]float32, rows*d.act), dpre: make([]float32, rows*d.act)}
+	in := d.in
 	if d.in < d.x {
 		a.x = make([]float32, rows*d.in)
 	}
@@ -53,10 +45,7 @@ func newActor(cfg *Config, d dims, model *koopman.Model, rows int) *actor {
 		a.modelTape = model.NewTape(rows, 1)
 		a.obs, a.u, a.dz = make([]float32, rows*d.obs), make([]float32, rows*d.act), make([]float32, rows*in)
 	}
-	a.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: out, OutputBias: true, LastStd: 0.01}, newStream(cfg.Seed, "actor").Rand)
-	if a.gauss != nil {
-		a.gauss.start(a.head, cfg.NoiseStart)
-	}
+	a.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: d.act, OutputBias: true, LastStd: 0.01}, newStream(cfg.Seed, "actor").Rand)
 	a.tape = a.head.NewTape(rows)
 	a.params = a.head.Params()
 	a.headOpt = nn.NewAdamW(a.params, nn.AdamWConfig{LR: float32(cfg.ActorLR)})
@@ -69,8 +58,7 @@ func newActor(cfg *Config, d dims, model *koopman.Model, rows int) *actor {
 	return a
 }
 
-// forward computes the residuals [n, act] of the inputs x [n, x], SAC's means.
-// They last until the next call; x must not change before step.
+// forward computes the residuals [n, act] of the inputs x [n, x]. They last until the next call; x must not change before step.
 func (a *actor) forward(x []float32, n int) []float32 {
 	a.n = n
 	in, d := x, a.dims
@@ -89,31 +77,10 @@ func (a *actor) forward(x []float32, n int) []float32 {
 		in = a.model.PredictBatch(a.modelTape, a.obs[:n*d.obs], a.u[:n*d.act], n)
 	}
 	r, out := a.r[:n*d.act], a.head.Forward(a.tape, in, n)
-	if a.gauss != nil {
-		a.gauss.read(r, out, n)
-		return r
-	}
 	for i, v := range out {
 		r[i] = float32(math.Tanh(float64(v)))
 	}
 	return r
-}
-
-// sample is forward for what the policy learns by: SAC draws its residuals.
-func (a *actor) sample(x []float32, n int, rng *rand.Rand) []float32 {
-	r := a.forward(x, n)
-	if a.gauss != nil {
-		a.gauss.sample(r, rng)
-	}
-	return r
-}
-
-// policy is the network that acts when training is over. TD3's goes on changing.
-func (a *actor) policy() *nn.MLP {
-	if a.gauss != nil {
-		return a.gauss.deterministic(a.head)
-	}
-	return a.head
 }
 
 // stepInfo is what a step of the actor saw.
@@ -128,14 +95,10 @@ type stepInfo struct {
 // learns. Gradients that are not finite leave everything alone.
 func (a *actor) step(dr []float32, p *pairs) (stepInfo, error) {
 	var info stepInfo
-	if a.gauss != nil {
-		a.gauss.backward(a.dpre, dr, a.r)
-	} else {
-		for i, r := range a.r[:a.n*a.dims.act] {
-			a.dpre[i] = dr[i] * (1 - r*r)
-		}
+	n := a.n * a.dims.act
+	for i, r := range a.r[:n] {
+		a.dpre[i] = dr[i] * (1 - r*r)
 	}
-	n := a.n * a.head.Out()
 	nn.ZeroGrad(a.head.Params())
 	if a.model == nil {
 		a.head.Backward(a.tape, a.dpre[:n], nil)

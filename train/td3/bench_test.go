@@ -14,10 +14,10 @@ import (
 var oneLeg = dims{obs: 83, x: 97, in: 97, act: 10}
 
 // newBenchLearner has the recipe's sizes and buffers of random transitions.
-func newBenchLearner(tb testing.TB, method string, threads int, sac bool) *learner {
+func newBenchLearner(tb testing.TB, method string, threads int) *learner {
 	tb.Helper()
 	cfg := Default()
-	cfg.Method, cfg.LearnerThreads, cfg.SAC = method, threads, sac
+	cfg.Method, cfg.LearnerThreads = method, threads
 	return benchLearner(tb, cfg, oneLeg)
 }
 
@@ -67,19 +67,17 @@ func BenchmarkUpdate(b *testing.B) {
 	for _, bb := range []struct {
 		name, method string
 		threads      int
-		actor, sac   bool
+		actor        bool
 	}{
-		{"critics/1", ResiP, 1, false, false},
-		{"critics/2", ResiP, 2, false, false},
-		{"critics/sac/1", ResiP, 1, false, true},
-		{"resip/1", ResiP, 1, true, false},
-		{"sac/1", ResiP, 1, true, true},
-		{"korr/critics/1", KORR, 1, false, false},
-		{"korr/1", KORR, 1, true, false},
-		{"korr/2", KORR, 2, true, false},
+		{"critics/1", ResiP, 1, false},
+		{"critics/2", ResiP, 2, false},
+		{"resip/1", ResiP, 1, true},
+		{"korr/critics/1", KORR, 1, false},
+		{"korr/1", KORR, 1, true},
+		{"korr/2", KORR, 2, true},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			l := newBenchLearner(b, bb.method, bb.threads, bb.sac)
+			l := newBenchLearner(b, bb.method, bb.threads)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := l.update(bb.actor); err != nil {
@@ -132,7 +130,7 @@ func BenchmarkExpansion(b *testing.B) {
 }
 
 func BenchmarkConstrain(b *testing.B) {
-	l := newBenchLearner(b, KORR, 1, false)
+	l := newBenchLearner(b, KORR, 1)
 	for b.Loop() {
 		l.actor.model.Constrain()
 	}

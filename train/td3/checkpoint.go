@@ -101,9 +101,6 @@ func (t *trainer) eachParams(visit func(prefix string, ps []*nn.Param) error) er
 		err = errors.Join(err, visit("koopman.phi.", t.actor.model.Phi.Params()),
 			visit("koopman.", []*nn.Param{t.actor.model.A, t.actor.model.B}))
 	}
-	if g := t.actor.gauss; g != nil {
-		err = errors.Join(err, visit("temperature.", g.logTemp))
-	}
 	for k, c := range t.learner.critics {
 		err = errors.Join(err, visit(fmt.Sprintf("critic.%d.", k), c.online.Params()),
 			visit(fmt.Sprintf("target.%d.", k), c.target.Params()))
@@ -115,9 +112,6 @@ func (t *trainer) eachOptimiser(visit func(prefix string, o *nn.AdamW) error) er
 	err := visit("optimiser.actor.", t.actor.headOpt)
 	if t.actor.modelOpt != nil {
 		err = errors.Join(err, visit("optimiser.koopman.", t.actor.modelOpt))
-	}
-	if g := t.actor.gauss; g != nil {
-		err = errors.Join(err, visit("optimiser.temperature.", g.opt))
 	}
 	for k, c := range t.learner.critics {
 		err = errors.Join(err, visit(fmt.Sprintf("optimiser.critic.%d.", k), c.opt))

@@ -2,7 +2,6 @@ package td3
 
 import (
 	"fmt"
-	"math"
 
 	"korr/residual"
 )
@@ -16,10 +15,6 @@ const (
 // Config holds every hyper-parameter; start from Default.
 type Config struct {
 	Method string `json:"method"` // ResiP or KORR
-	// SAC learns a stochastic policy of its own exploration instead of TD3's deterministic one with noise. Absent from the
-	// identity of TD3's runs, which are older.
-	SAC           bool    `json:"sac,omitempty"`
-	TargetEntropy float64 `json:"target_entropy,omitempty"` // of SAC's residual in [-1, 1]^act; 0 = minus the number of actions
 	// ValueExpansion moves the states that targets bootstrap from to where a look-ahead's model says that the present actor
 	// comes to (see expansion).
 	ValueExpansion bool `json:"value_expansion,omitempty"`
@@ -29,14 +24,11 @@ type Config struct {
 	Foresight    []int              `json:"foresight"`     // steps ahead, unless published
 	ObserverGain float64            `json:"observer_gain"` // of the disturbance observer of a look-ahead; 0 = none
 	CriticOnly   bool               `json:"critic_only"`   // the critics alone read the steps ahead
-	LQRPrior     float64            `json:"lqr_prior"`     // action cost of a look-ahead's LQR prior; 0 = none
 	// Focus is how many leading coordinates of the normalised observation actor and critics read beside the task's features; 0 = all.
 	// Those of the robot's state are enough: the features say where the parts that matter stand to each other and to the tool.
-	Focus int `json:"focus"`
-	// Trigger is the policy's; of its reactions the rollouts know replan. It needs a frozen model, not a published KORR's.
-	Trigger residual.Trigger `json:"trigger"`
-	Seed    uint64           `json:"seed"`
-	Steps   int              `json:"steps"` // environment steps, over all environments
+	Focus int    `json:"focus"`
+	Seed  uint64 `json:"seed"`
+	Steps int    `json:"steps"` // environment steps, over all environments
 
 	Envs           int  `json:"envs"`
 	Workers        int  `json:"workers"`         // goroutines that simulate; never changes the result
@@ -64,12 +56,10 @@ type Config struct {
 	CriticStart  int     `json:"critic_start"`   // environment steps before the critics learn
 	CriticWarmUp int     `json:"critic_warm_up"` // critic updates made at once at CriticStart
 	ActorStart   int     `json:"actor_start"`    // environment steps before the actor acts and learns
-	Pretrain     int     `json:"pretrain"`       // steps of behaviour cloning of the actor on the demonstrated residuals, before everything
 	Penalty      float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
 	DemoFraction float64 `json:"demo_fraction"`  // of every batch, if there are demonstrations
 
-	// Noise, as standard deviations of the residual's [-1, 1]. SAC begins with NoiseStart, has no NoiseEnd, NoiseSteps and TargetNoise
-	// and draws its actions along the same autocorrelated noise.
+	// Noise, as standard deviations of the residual's [-1, 1].
 	WarmUpNoise     float64 `json:"warm_up_noise"`     // around the base action before ActorStart
 	NoiseStart      float64 `json:"noise_start"`       // at ActorStart
 	NoiseEnd        float64 `json:"noise_end"`         // after NoiseSteps
@@ -125,15 +115,12 @@ func (c *Config) Validate() error {
 	if c.Method != ResiP && c.Method != KORR {
 		return fmt.Errorf("td3: method %q, want %s or %s", c.Method, ResiP, KORR)
 	}
-	if c.latent() && c.Trigger.Reaction == residual.ReplanNow {
-		return fmt.Errorf("td3: the reaction %s needs a frozen Koopman model, which a published korr trains", c.Trigger.Reaction)
-	}
 	f := c.foresight()
 	if err := f.Validate(residual.Method(c.Method)); err != nil {
 		return fmt.Errorf("td3: %w", err)
 	}
-	if c.ValueExpansion && (c.Method != KORR || c.latent() || c.NStep < 2 || c.LQRPrior > 0) {
-		return fmt.Errorf("td3: value_expansion needs method %s with condition %s, whose Koopman model is frozen, n_step of 2 or more and no lqr_prior, which would have answered to other states",
+	if c.ValueExpansion && (c.Method != KORR || c.latent() || c.NStep < 2) {
+		return fmt.Errorf("td3: value_expansion needs method %s with condition %s, whose Koopman model is frozen, and n_step of 2 or more",
 			KORR, residual.Lookahead)
 	}
 	for _, r := range []struct {
@@ -167,12 +154,9 @@ func (c *Config) Validate() error {
 		{"demo_fraction", c.DemoFraction >= 0 && c.DemoFraction <= 1, "in [0, 1]"},
 		{"noise_rho", c.NoiseRho >= 0 && c.NoiseRho < 1, "in [0, 1)"},
 		{"noise_free", c.NoiseFree >= 0 && c.NoiseFree <= 1, "in [0, 1]"},
-		{"noise_start", !c.SAC || c.NoiseStart > math.Exp(logStdMin) && c.NoiseStart <= 1, "above 0.0068 and at most 1 for sac, which begins with it"},
-		{"target_entropy", c.TargetEntropy == 0 || c.SAC && c.TargetEntropy < 0, "below 0 for sac, whose residual's entropy it is, else 0"},
 		{"noise", min(c.WarmUpNoise, c.NoiseStart, c.NoiseEnd, c.TargetNoise, c.TargetNoiseClip) >= 0, "at least 0"},
 		{"koopman_weight", c.KoopmanWeight >= 0, "at least 0"},
 		{"penalty", c.Penalty >= 0, "at least 0"},
-		{"pretrain", c.Pretrain >= 0, "at least 0"},
 		{"fail_after", c.FailAfter >= 0 && c.MaxSteps >= 0, "fail_after and max_steps of at least 0"},
 		{"eval_episodes", c.EvalEvery <= 0 || c.EvalEpisodes >= 1, "at least 1 when eval_every is set"},
 	} {
@@ -188,7 +172,7 @@ func (c *Config) foresight() residual.Foresight {
 	if c.Condition == residual.Published || c.Condition == "" {
 		return residual.Foresight{Condition: residual.Published}
 	}
-	return residual.Foresight{Condition: c.Condition, Steps: c.Foresight, ObserverGain: c.ObserverGain, CriticOnly: c.CriticOnly, Prior: c.LQRPrior}
+	return residual.Foresight{Condition: c.Condition, Steps: c.Foresight, ObserverGain: c.ObserverGain, CriticOnly: c.CriticOnly}
 }
 
 // latent reports whether the actor reads the predicted latent itself, and
@@ -214,13 +198,10 @@ func (c *Config) rate(step int) float64 {
 }
 
 // sigma is the standard deviation of the exploration noise at an environment
-// step; once SAC's policy acts, in units of its own.
+// step.
 func (c *Config) sigma(step int) float64 {
 	if step < c.ActorStart {
 		return c.WarmUpNoise
-	}
-	if c.SAC {
-		return 1
 	}
 	if c.NoiseSteps <= 0 {
 		return c.NoiseEnd

@@ -12,15 +12,7 @@
 //
 //	-mean Q(x, pi(x)) + penalty * mean pi(x)^2
 //
-// with the ensemble's mean Q, or the first of two. SAC has everything else in common with
-// TD3: its policy is r = tanh(mean(x) + std(x) eps), which learns from
-//
-//	mean (alpha_e log p(r) - Q(x, r) + penalty r^2),  r a sample,
-//
-// with the temperature alpha_e raised while the entropy is below its target, and explores
-// without other noise. Its targets take a sample for pi(x') + noise and leave the entropy
-// out, as RLPD's may: the return's bounds, to which they are clipped, hold without it. What
-// is evaluated and kept gives the mean.
+// with the ensemble's mean Q, or the first of two.
 //
 // Value expansion moves x' by what the Koopman model says of the difference between the
 // window's stored actions and the present actor's (see expansion). What x holds of the observation is
@@ -49,7 +41,7 @@
 // bit for bit, because the episodes that were under way are simulated again
 // from their seeds and actions.
 //
-// Sources: TD3, Fujimoto et al. 2018 (arXiv 1802.09477); SAC, Haarnoja et al. 2018 (1812.05905); asymmetric actor-critic, Pinto
+// Sources: TD3, Fujimoto et al. 2018 (arXiv 1802.09477); asymmetric actor-critic, Pinto
 // et al. 2017 (1710.06542); REDQ, Chen et al. 2021 (2101.05982); RLPD, Ball et al. 2023 (2302.02948);
 // model-based value expansion, Feinberg et al. 2018 (1803.00101); ResFiT, Ankile et al. 2025
 // (2509.19301); KORR (2509.12562).

@@ -102,7 +102,7 @@ func (t *trainer) features() residual.Features {
 // policy wraps the networks as they are; they may go on changing.
 func (t *trainer) policy() *residual.Policy {
 	p := &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model, Actor: t.actor.policy(), Foresight: t.cfg.foresight(), Trigger: t.cfg.Trigger,
+		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model, Actor: t.actor.head, Foresight: t.cfg.foresight(),
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil, Focus: t.rollout.slots[0].Enc.Focus(),
 	}
 	if !t.cfg.latent() {
@@ -112,11 +112,7 @@ func (t *trainer) policy() *residual.Policy {
 	if err != nil {
 		panic(err) // Validate admits finite numbers only
 	}
-	trainer := "td3"
-	if t.cfg.SAC {
-		trainer = "sac"
-	}
-	p.Meta = map[string]string{"trainer": trainer, "config": string(text), "environment_steps": strconv.Itoa(t.step)}
+	p.Meta = map[string]string{"trainer": "td3", "config": string(text), "environment_steps": strconv.Itoa(t.step)}
 	return p
 }
 

@@ -22,7 +22,7 @@ const expandLimit = 0.2
 //
 // for the window's steps after the first, whose action is Q's argument, both from the lift of the second frame. The difference alone
 // is used (see residual.Shift), so the model's own error along the window cancels. The window's rewards stay: they are zero at all
-// but two steps of an episode. SAC's actor goes by its mean.
+// but two steps of an episode.
 //
 // Windows of demonstrations are left alone: what an expert does beyond the residual's reach is no small difference.
 type expansion struct {

@@ -261,7 +261,6 @@ func TestExpansionRefusals(t *testing.T) {
 		"frozen":    func(c *Config) { c.Condition = residual.Published },
 		"lookahead": func(c *Config) { c.Method, c.Condition = ResiP, residual.Published },
 		"n_step":    func(c *Config) { c.NStep = 1 },
-		"lqr_prior": func(c *Config) { c.CriticOnly, c.LQRPrior = false, 1 },
 	} {
 		c := shortConfig(KORR)
 		variants["expand"](&c)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 
 	"korr/basepolicy"
 	"korr/koopman"
@@ -53,11 +52,10 @@ type Inputs struct {
 //	episode_steps       control steps per episode
 //	engaged             share of those episodes in which a pair engaged
 //	updates, actor_updates, buffer, sim_errors
-//	noise               its standard deviation; that of SAC's policy, by which its entropy tells, counts as 1
+//	noise               its standard deviation
 //	critic_loss, q_mean, q_demo, q_online, target_mean
 //	q_spread            mean distance of the first critic's values from the last one's
 //	actor_loss, grad_norm (before clipping), residual_rms (of the actor, in [-1, 1])
-//	entropy (of SAC's policy, by its samples), temperature
 //	expansion_shift     root mean square by which value expansion moves an observed value, before its limit
 //	koopman_loss, spectral_radius (before it was bounded)
 //	steps_per_s, update_ms, sim_share, learn_share (of the wall time; they overlap)
@@ -78,7 +76,7 @@ func (in *Inputs) log() *slog.Logger {
 func (in *Inputs) spec(cfg *Config) episodes.Spec {
 	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight(), Focus: cfg.Focus}
 	if !cfg.latent() {
-		s.Koopman, s.Trigger = in.Koopman, cfg.Trigger
+		s.Koopman = in.Koopman
 	}
 	return s
 }
@@ -107,10 +105,6 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	v, err := episodes.NewView(in.spec(cfg))
 	if err != nil {
 		return d, fmt.Errorf("td3: %w", err)
-	}
-	if h := cfg.TargetEntropy / float64(d.act); h < logStdMin+0.5+halfLogTwoPi {
-		return d, fmt.Errorf("td3: target_entropy is %g, %g for each of %d actions: the standard deviation is bounded at %.2g, whose entropy is %.3g",
-			cfg.TargetEntropy, h, d.act, math.Exp(logStdMin), logStdMin+0.5+halfLogTwoPi)
 	}
 	d.x, d.in = v.Dim(), v.Dim()
 	if cfg.CriticOnly {

@@ -80,9 +80,6 @@ func (l *learner) close() { l.workers.close() }
 // setRate scales every learning rate by f.
 func (l *learner) setRate(f float64) {
 	l.actor.headOpt.LR = float32(f * l.cfg.ActorLR)
-	if g := l.actor.gauss; g != nil {
-		g.opt.LR = float32(f * temperatureRate * l.cfg.ActorLR)
-	}
 	if l.actor.modelOpt != nil {
 		l.actor.modelOpt.LR = float32(f * l.cfg.KoopmanLR)
 	}
@@ -115,33 +112,6 @@ func (l *learner) update(withActor bool) error {
 		return nil
 	}
 	return l.updateActor()
-}
-
-// pretrain takes n steps of the actor towards the demonstrated residuals, clipped
-// to its reach, by mean squared error (behaviour cloning). It returns the last
-// loss.
-func (l *learner) pretrain(n int) (loss float64, err error) {
-	d, u, b := l.dims, l.dims.act, l.cfg.Batch
-	for range n {
-		l.demos.Sample(l.rng.Rand, l.idx)
-		l.pair.n = 0
-		for row, i := range l.idx {
-			l.gather(row, l.demos, i)
-		}
-		loss = 0
-		for i, r := range l.actor.forward(l.x, b) {
-			e := r - l.in[i/u*(d.x+u)+d.x+i%u]
-			loss += float64(e*e) / float64(b*u)
-			l.dr[i] = 2 * e / float32(b*u)
-		}
-		if !finite(loss) {
-			return loss, fmt.Errorf("%w: loss %v of behaviour cloning", ErrDiverged, loss)
-		}
-		if _, err := l.actor.step(l.dr, &l.pair); err != nil {
-			return loss, fmt.Errorf("behaviour cloning: %w", err)
-		}
-	}
-	return loss, nil
 }
 
 // sample draws the batch, demonstrations first, and gathers it.
@@ -193,9 +163,7 @@ func (l *learner) gather(row int, from *replay.Buffer, i int) {
 }
 
 // targets fills y with R + discount min_k Q'_k(x', r'), r' being the smoothed
-// residual of the current actor, or SAC's sampled one. SAC's targets leave the
-// entropy out, as RLPD's may: they are clipped to the return's bounds, and what the
-// entropy adds, some -10 temperature a step over a hundred steps, is far below them.
+// residual of the current actor.
 func (l *learner) targets() {
 	b := l.cfg.Batch
 	l.nextInputs()
@@ -215,15 +183,11 @@ func (l *learner) targets() {
 // nextInputs fills next with the bootstrap states and the residuals there.
 func (l *learner) nextInputs() {
 	d, u, b := l.dims, l.dims.act, l.cfg.Batch
-	r := l.actor.sample(l.boot, b, l.rng.Rand)
+	r := l.actor.forward(l.boot, b)
 	noise, bound := float32(l.cfg.TargetNoise), float32(l.cfg.TargetNoiseClip)
 	for i := range b {
 		row := l.next[i*(d.x+u) : (i+1)*(d.x+u)]
 		copy(row, l.boot[i*d.x:(i+1)*d.x])
-		if l.actor.gauss != nil { // a sample is smooth as it is
-			copy(row[d.x:], r[i*u:(i+1)*u])
-			continue
-		}
 		for j := range u {
 			e := max(-bound, min(bound, noise*float32(l.rng.NormFloat64())))
 			row[d.x+j] = max(-1, min(1, r[i*u+j]+e))
@@ -245,12 +209,10 @@ func (l *learner) targetPair() (first, second int) {
 	return first, second
 }
 
-// updateActor takes one step of the actor on the batch of the critics. The
-// penalty is on the residuals that they judge, SAC's samples: what it says to
-// their spread the temperature makes up for.
+// updateActor takes one step of the actor on the batch of the critics.
 func (l *learner) updateActor() error {
 	d, u, b := l.dims, l.dims.act, l.cfg.Batch
-	r := l.actor.sample(l.x, b, l.rng.Rand)
+	r := l.actor.forward(l.x, b)
 	for i := range b {
 		copy(l.in[i*(d.x+u)+d.x:(i+1)*(d.x+u)], r[i*u:(i+1)*u])
 	}
@@ -278,19 +240,12 @@ func (l *learner) updateActor() error {
 			}
 		}
 	}
-	if g := l.actor.gauss; g != nil {
-		loss -= float64(g.temperature()) * g.entropy()
-	}
 	if !finite(loss) {
 		return fmt.Errorf("%w: actor loss %v at actor update %d", ErrDiverged, loss, l.actorUpdates+1)
 	}
 	info, err := l.actor.step(l.dr, &l.pair)
 	if err != nil {
 		return fmt.Errorf("actor update %d: %w", l.actorUpdates+1, err)
-	}
-	if g := l.actor.gauss; g != nil {
-		g.tune()
-		l.stats.policy(g)
 	}
 	l.actorUpdates++
 	l.stats.actor(loss, math.Sqrt(square/float64(b*u)), info)

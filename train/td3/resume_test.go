@@ -37,19 +37,8 @@ var variants = map[string]func(*Config){
 	"critics' plan": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.CriticOnly = ResiP, residual.Plan, []int{2}, true
 	},
-	"sac":      func(c *Config) { c.Method, c.SAC = ResiP, true },
-	"sac korr": func(c *Config) { c.Method, c.SAC, c.Pretrain = KORR, true, 5 },
-	"sac critics": func(c *Config) {
-		c.Method, c.SAC, c.Condition, c.Foresight, c.CriticOnly, c.NoiseFree = KORR, true, residual.Lookahead, []int{2}, true, 0.25
-	},
 	"expand": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.CriticOnly, c.ValueExpansion = KORR, residual.Lookahead, []int{2}, true, true
-	},
-	"expanding sac": func(c *Config) {
-		c.Method, c.SAC, c.Condition, c.Foresight, c.ValueExpansion = KORR, true, residual.Lookahead, []int{1, 3}, true
-	},
-	"prior": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.LQRPrior = KORR, residual.Lookahead, []int{2}, 1
 	},
 }
 

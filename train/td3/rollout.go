@@ -32,7 +32,6 @@ type rollout struct {
 	buffer *replay.Buffer
 	slots  []slot
 	noise  *exploration
-	gauss  *gaussian // SAC's policy as of the actor's last forward pass; nil for TD3
 	rng    stream
 
 	starter *episodes.Starter
@@ -86,9 +85,7 @@ func (ro *rollout) begin() error {
 }
 
 // choose fills the actions from the residuals r [n, act], nil for none, with
-// exploration noise of standard deviation sigma. For SAC's policy that is 1, and the noise
-// is the standard normal number eps of the policy: every action is a sample of it, but
-// autocorrelated, because white noise hardly moves an arm.
+// exploration noise of standard deviation sigma.
 func (ro *rollout) choose(r []float32, sigma float64) {
 	u := ro.dims.act
 	noise := ro.noise.next(ro.rng.Rand)
@@ -101,10 +98,7 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 		}
 		for j := i * u; j < (i+1)*u; j++ {
 			v := sd * noise[j]
-			switch {
-			case r != nil && ro.gauss != nil:
-				v = ro.gauss.at(j, v)
-			case r != nil:
+			if r != nil {
 				v += r[j]
 			}
 			ro.r[j] = max(-1, min(1, v))

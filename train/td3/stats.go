@@ -25,7 +25,6 @@ func (m *mean) put(values map[string]float64, key string) {
 type learnerStats struct {
 	criticLoss, q, qDemo, qOnline, target, spread mean
 	actorLoss, residual, gradNorm, modelLoss      mean
-	entropy, temperature                          mean    // SAC's
 	expanded                                      mean    // by value expansion
 	radius                                        float64 // last one measured
 }
@@ -60,11 +59,6 @@ func (s *learnerStats) actor(loss, residual float64, info stepInfo) {
 	}
 }
 
-func (s *learnerStats) policy(g *gaussian) {
-	s.entropy.add(g.entropy())
-	s.temperature.add(float64(g.temperature()))
-}
-
 // put writes the averages and starts afresh.
 func (s *learnerStats) put(values map[string]float64, korr bool) {
 	s.criticLoss.put(values, "critic_loss")
@@ -76,9 +70,7 @@ func (s *learnerStats) put(values map[string]float64, korr bool) {
 	s.actorLoss.put(values, "actor_loss")
 	s.residual.put(values, "residual_rms")
 	s.gradNorm.put(values, "grad_norm")
-	s.entropy.put(values, "entropy")
 	s.expanded.put(values, "expansion_shift")
-	s.temperature.put(values, "temperature")
 	if korr {
 		s.modelLoss.put(values, "koopman_loss")
 		if s.radius > 0 {

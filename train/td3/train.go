@@ -128,7 +128,6 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 		rollout: acting, outside: demos.outside,
 		minimum: cfg.Batch, learned: make(chan error),
 	}
-	acting.gauss = t.actor.gauss
 	t.learner = newLearner(cfg, d, t.actor, online, demos.buffer)
 	if cfg.ValueExpansion {
 		shift, err := residual.NewShift(acting.slots[0].Enc, in.Koopman, cfg.foresight())
@@ -148,9 +147,6 @@ func (t *trainer) begin() error {
 		return err
 	}
 	if !resumed {
-		if err := t.pretrain(); err != nil {
-			return err
-		}
 		if err := t.rollout.begin(); err != nil {
 			return err
 		}
@@ -161,21 +157,6 @@ func (t *trainer) begin() error {
 	t.clock = clock{since: time.Now(), steps: t.step}
 	if t.in.Run != nil {
 		t.metrics, err = t.in.Run.Recorder(t.step)
-	}
-	return err
-}
-
-// pretrain clones the demonstrated residuals if the configuration says so.
-func (t *trainer) pretrain() error {
-	if t.cfg.Pretrain == 0 {
-		return nil
-	}
-	if t.learner.demos.Transitions() == 0 {
-		return errors.New("td3: pretrain clones demonstrations, and there are none: name some or set it to 0")
-	}
-	loss, err := t.learner.pretrain(t.cfg.Pretrain)
-	if err == nil {
-		t.in.log().Info("cloned the demonstrated residuals", "steps", t.cfg.Pretrain, "loss", loss)
 	}
 	return err
 }

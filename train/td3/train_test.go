@@ -21,12 +21,12 @@ func newRun(t *testing.T) *run.Folder {
 }
 
 // TestResidualBeatsBase trains both methods from the recipe's defaults at
-// small sizes: the base alone never succeeds. The policy that SAC keeps gives the mean.
+// small sizes: the base alone never succeeds.
 func TestResidualBeatsBase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for half a minute")
 	}
-	for _, name := range []string{"resip", "korr", "lookahead", "expand", "sac", "sac critics"} {
+	for _, name := range []string{"resip", "korr", "lookahead", "expand"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg, in := pointConfig(), pointInputs(t)
@@ -48,9 +48,6 @@ func TestResidualBeatsBase(t *testing.T) {
 				t.Fatal(err)
 			}
 			for name, q := range map[string]*residual.Policy{"returned": p, "saved": saved} {
-				if trainer := q.Meta["trainer"]; (trainer == "sac") != cfg.SAC {
-					t.Errorf("the %s policy is said to be of %s", name, trainer)
-				}
 				if rate := pointRate(t, q); rate < 0.9 {
 					t.Errorf("the %s policy succeeds in %.2f of the episodes, want 0.9 or more; %s", name, rate, q.Meta["selection"])
 				}

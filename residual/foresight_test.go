@@ -11,106 +11,31 @@ import (
 	"korr/koopman"
 )
 
-// watchedPolicy is a ResiP policy with an uncalibrated model beside it.
-func watchedPolicy(t *testing.T) *Policy {
-	t.Helper()
+// TestSurprise: a calibrated model scores the innovation, which a checkpoint keeps; nothing is done about it.
+func TestSurprise(t *testing.T) {
 	p := testPolicy(t, MethodResiP, false, true)
 	p.Koopman = testPolicy(t, MethodKORR, false, true).Koopman
-	return p
-}
-
-// calibrate makes every change of the latent by more than a little a surprise.
-func calibrate(m *koopman.Model) {
-	scale := slices.Repeat([]float32{1}, m.LatentDim())
-	m.Innovation, m.Change = &koopman.Monitor{Scale: scale, Limit: 0.02}, &koopman.Monitor{Scale: scale, Limit: 0.02}
-}
-
-// TestReactions plays calm steps, then a jump, and looks at what is done about it.
-func TestReactions(t *testing.T) {
-	for _, reaction := range []Reaction{Report, Shrink, HoldLast, ReplanNow} {
-		t.Run(string(reaction), func(t *testing.T) {
-			p := watchedPolicy(t)
-			calibrate(p.Koopman)
-			p.Trigger = Trigger{Reaction: reaction, Source: FromChange}
-			plain := watchedPolicy(t)
-			c, ref := p.NewController(nil), plain.NewController(nil)
-			obs, act, want := filled(58, 0.1), make([]float32, 10), make([]float32, 10)
-			c.Reset(1)
-			ref.Reset(1)
-			step := func() (Info, Info) {
-				t.Helper()
-				info, err := c.StepTo(act, obs)
-				if err != nil {
-					t.Fatal(err)
-				}
-				other, err := ref.StepTo(want, obs)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return info, other
-			}
-			for range 3 {
-				if info, _ := step(); info.Triggered || info.Surprise > 1 || !slices.Equal(act, want) {
-					t.Fatalf("calm: %+v", info)
-				}
-			}
-			before := slices.Clone(act)
-			for i := range obs {
-				obs[i] += 0.5
-			}
-			info, other := step()
-			if !info.Triggered || info.Surprise < 2 || other.Triggered {
-				t.Fatalf("surprise %v, triggered %t; without calibration %t", info.Surprise, info.Triggered, other.Triggered)
-			}
-			moved := 0.0
-			for i := range act {
-				moved = max(moved, float64(act[i]-want[i]), float64(want[i]-act[i]))
-			}
-			switch reaction {
-			case Report:
-				if moved != 0 {
-					t.Error("a report changes the action")
-				}
-			case HoldLast:
-				if !slices.Equal(act, before) {
-					t.Error("the last action is not repeated")
-				}
-			case Shrink:
-				scaled := make([]float32, 10)
-				for i := range scaled {
-					scaled[i] = info.Base[i] + p.Alpha/info.Surprise*info.Residual[i]
-				}
-				near(t, "the shrunk action", act, scaled, 1e-4)
-			case ReplanNow:
-				if info.Phase != 1./8 || other.Phase != 4./8 {
-					t.Errorf("phase %v, and %v without a trigger", info.Phase, other.Phase)
-				}
-			}
-			for i := range obs {
-				obs[i] -= 0.5
-			}
-			if info, _ := step(); info.Triggered || info.Surprise < 2 {
-				t.Error("it triggers again at once")
-			}
-		})
-	}
-}
-
-func TestTriggerIsStored(t *testing.T) {
-	p := watchedPolicy(t)
-	p.Trigger = Trigger{Reaction: ReplanNow, Source: FromModel, Threshold: 1.5}
-	if err := p.Validate(); !errors.Is(err, ErrPolicy) {
-		t.Errorf("without calibration: %v", err)
-	}
-	calibrate(p.Koopman)
-	q := reload(t, p)
-	if q.Trigger != p.Trigger {
-		t.Errorf("trigger %+v, stored %+v", p.Trigger, q.Trigger)
-	}
-	for _, bad := range []Trigger{{Reaction: "panic"}, {Source: "fate"}, {Threshold: -1}} {
-		p.Trigger = bad
-		if err := p.Validate(); !errors.Is(err, ErrPolicy) {
-			t.Errorf("%+v: %v", bad, err)
+	plain := *p
+	plain.Koopman = p.Koopman.Clone()
+	p.Koopman.Innovation = &koopman.Monitor{Scale: slices.Repeat([]float32{1}, p.Koopman.LatentDim()), Limit: 0.02}
+	c, ref := reload(t, p).NewController(nil), plain.NewController(nil)
+	obs, act, want := filled(58, 0.1), make([]float32, 10), make([]float32, 10)
+	c.Reset(1)
+	ref.Reset(1)
+	for step := range 3 {
+		info, err := c.StepTo(act, obs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := ref.StepTo(want, obs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(act, want) || other.Surprise != 0 {
+			t.Errorf("step %d: a surprise of %v changes the action, or an uncalibrated one is %v", step, info.Surprise, other.Surprise)
+		}
+		if score := info.Innovation / 0.02; info.Surprise < 0.999*score || info.Surprise > 1.001*score || (score > 0) != (step > 0) {
+			t.Errorf("step %d: a surprise of %v, want %v", step, info.Surprise, score)
 		}
 	}
 }
@@ -154,7 +79,6 @@ func TestForesightIsStored(t *testing.T) {
 	for name, f := range map[string]Foresight{
 		"lookahead": {Condition: Lookahead, Steps: []int{1, 4, 8}},
 		"observer":  {Condition: Lookahead, Steps: []int{2}, ObserverGain: 0.5},
-		"prior":     {Condition: Lookahead, Steps: []int{2}, Prior: 1},
 		"plan":      {Condition: Plan, Steps: []int{1, 8}},
 		"critics":   {Condition: Lookahead, Steps: []int{1, 8}, ObserverGain: 0.5, CriticOnly: true},
 		"critics'":  {Condition: Plan, Steps: []int{1, 8}, CriticOnly: true},
@@ -196,10 +120,7 @@ func TestForesightIsStored(t *testing.T) {
 		{Condition: Lookahead, Steps: []int{0}},
 		{Condition: Lookahead, Steps: []int{1000}},
 		{Condition: Lookahead, Steps: []int{1}, ObserverGain: 2},
-		{Condition: Lookahead, Steps: []int{1}, Prior: -1},
-		{Condition: "", Prior: 1},
 		{Condition: "", CriticOnly: true},
-		{Condition: Lookahead, Steps: []int{1}, Prior: 1, CriticOnly: true},
 	} {
 		p.Foresight = bad
 		if err := p.Validate(); !errors.Is(err, ErrPolicy) {
@@ -213,7 +134,7 @@ func TestLookaheadReadsThePrediction(t *testing.T) {
 	p := withForesight(t, testPolicy(t, MethodKORR, true, true), Foresight{Condition: Lookahead, Steps: []int{3}})
 	feats := sumFeatures13{}
 	enc := p.Encoder(feats)
-	track, err := NewTracker(enc, p.Koopman, p.Foresight, Trigger{})
+	track, err := NewTracker(enc, p.Koopman, p.Foresight)
 	if err != nil {
 		t.Fatal(err)
 	}
