@@ -40,15 +40,6 @@ type Options struct {
 
 const envPrefix = "KORR"
 
-// Load is Fill from the defaults of the shipped recipe.
-func Load(o Options) (*Config, error) {
-	c := Defaults()
-	if err := Fill(c, o); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
 // Fill puts the layers over the settings of c, a pointer to a struct that holds the defaults: a field that is a struct is a
 // section, often the Config of the package that reads it (see package setting). It refuses unknown keys and wrong types, and
 // what a section's own Validate refuses. The error is an *Error; c is then unusable.

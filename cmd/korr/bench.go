@@ -174,7 +174,7 @@ func runBenchROSNode(ctx context.Context, a *app, transport bool) error {
 	}
 	_, restore := opts.Process()
 	defer restore()
-	n, err := a.ROSNames("peer")
+	n, err := a.rosNames("peer")
 	if err != nil {
 		return err
 	}

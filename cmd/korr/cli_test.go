@@ -83,7 +83,7 @@ func TestHelpListsEveryVerb(t *testing.T) {
 	if o.code != cli.ExitOK {
 		t.Fatalf("code %d", o.code)
 	}
-	for _, v := range verbs(&app{new(cli.App)}) {
+	for _, v := range verbs(&app{App: new(cli.App)}) {
 		if !strings.Contains(o.out, "\n  "+v.Name()+" ") || v.Short == "" {
 			t.Errorf("the help lacks %s", v.Name())
 		}
@@ -128,7 +128,7 @@ func TestErrorsAsJSONLogs(t *testing.T) {
 func doctorWith(t *testing.T, jsonOut, robot bool, list ...check) (output, error) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	a := &app{&cli.App{Streams: &cli.Streams{Out: &out, Err: &errOut}, JSON: jsonOut}}
+	a := &app{App: &cli.App{Streams: &cli.Streams{Out: &out, Err: &errOut}, JSON: jsonOut}}
 	err := runDoctor(t.Context(), &doctorOptions{app: a, robot: robot, checks: list})
 	return output{cli.ExitCode(err), out.String(), errOut.String()}, err
 }

@@ -12,7 +12,7 @@ import (
 
 // serveEval is the evaluation node until ctx ends.
 func (o *evalOptions) serveEval(ctx context.Context) (err error) {
-	n, err := o.ROSNames(evalnode.NodeName)
+	n, err := o.rosNames(evalnode.NodeName)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"korr/configs"
+	"korr/cmd/internal/settings"
 	"korr/internal/plot"
 	"korr/internal/report"
 	"korr/internal/seed"
@@ -41,7 +41,7 @@ func (a *app) koopmanData(d *dataset.Dataset) (*koopmanData, error) {
 
 // newKoopmanData encodes observations and executed actions with the policy's encoder, and holds out a seeded choice of the
 // episodes.
-func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, c configs.Koopman, runSeed uint64) (*koopmanData, error) {
+func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, c settings.Koopman, runSeed uint64) (*koopmanData, error) {
 	if d.Info.ObsDim() != enc.RawDim() {
 		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(), enc.RawDim())
 	}
@@ -86,14 +86,14 @@ func taskEncoder(p *residual.Policy, features bool) (*residual.Encoder, error) {
 	return q.Encoder(task.NewFeatures()), nil
 }
 
-func koopmanTraining(c configs.Koopman, runSeed uint64, progress func(int, float64)) koopman.TrainConfig {
+func koopmanTraining(c settings.Koopman, runSeed uint64, progress func(int, float64)) koopman.TrainConfig {
 	t := c.Training
 	t.Seed, t.Progress = runSeed, progress
 	return t
 }
 
 // fitKoopman trains a new model on the training episodes.
-func fitKoopman(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
+func fitKoopman(ctx context.Context, k *koopmanData, c settings.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
 	model := c.Model
 	model.ObsDim, model.Robot, model.ActDim = k.obsDim, k.robot, k.actDim
 	m, err := koopman.New(model, seed.Stream(runSeed, "koopman/init", 0))
@@ -109,7 +109,7 @@ type rivals struct {
 	dmdc      *koopman.DMDc
 }
 
-func fitRivals(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64) (r rivals, err error) {
+func fitRivals(ctx context.Context, k *koopmanData, c settings.Koopman, runSeed uint64) (r rivals, err error) {
 	if r.dmdc, err = koopman.FitDMDc(k.train, k.obsDim, k.actDim, c.Training.Ridge); err != nil {
 		return r, err
 	}
@@ -119,7 +119,7 @@ func fitRivals(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed u
 
 // fitAndScore trains the model and its rivals at the same time and scores them on the held-out episodes. Without held-out
 // episodes there are no rivals and no scores.
-func fitAndScore(ctx context.Context, k *koopmanData, c configs.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
+func fitAndScore(ctx context.Context, k *koopmanData, c settings.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
 	if len(k.heldOut) == 0 {
 		m, err := fitKoopman(ctx, k, c, runSeed, progress)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 
 func TestProgressWithoutATerminal(t *testing.T) {
 	var b bytes.Buffer
-	a := &app{&cli.App{Streams: &cli.Streams{Err: &b}}}
+	a := &app{App: &cli.App{Streams: &cli.Streams{Err: &b}}}
 	p := a.progress("collect", "episodes", 50)
 	clock := p.start
 	p.now = func() time.Time { return clock }
@@ -34,7 +34,7 @@ func TestProgressWithoutATerminal(t *testing.T) {
 
 func TestProgressWhenQuiet(t *testing.T) {
 	var b bytes.Buffer
-	p := (&app{&cli.App{Streams: &cli.Streams{Err: &b}, Quiet: true}}).progress("collect", "episodes", 2)
+	p := (&app{App: &cli.App{Streams: &cli.Streams{Err: &b}, Quiet: true}}).progress("collect", "episodes", 2)
 	p.now = func() time.Time { return p.start.Add(time.Hour) }
 	p.set(1, 2, "")
 	p.finish("done")

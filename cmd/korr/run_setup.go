@@ -28,7 +28,7 @@ func (o *runOptions) enter(ctx context.Context) (*names.Names, error) {
 	if o.shadow {
 		node = "korr_shadow" // beside a node korr
 	}
-	n, err := o.ROSNames(node)
+	n, err := o.rosNames(node)
 	if err != nil || o.Config.Run.Robot != "ros1" {
 		return n, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // serve is a ROS node until ctx ends.
 func (o *simOptions) serve(ctx context.Context) (err error) {
-	n, err := o.ROSNames(msgs.SimNode)
+	n, err := o.rosNames(msgs.SimNode)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"korr/basepolicy"
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/internal/tensorfile"
 	"korr/train/dataset"
@@ -89,7 +90,7 @@ func (o *trainBaseOptions) reopen() (*run.Folder, int, error) {
 	if o.ConfigFile != "" || o.Preset != "" {
 		return nil, 0, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
 	}
-	o.Config, err = configs.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ})
+	o.Config, err = settings.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ})
 	if err != nil {
 		return nil, 0, err
 	}

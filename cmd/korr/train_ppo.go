@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"korr/configs"
+	"korr/cmd/internal/settings"
 	"korr/train/gorgonia"
 	"korr/train/ppo"
 	"korr/train/run"
@@ -59,7 +59,7 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 }
 
 // ppoConfig is the trainer's form of the settings: whole iterations, at least one.
-func ppoConfig(c *configs.Config, workers int) ppo.RunConfig {
+func ppoConfig(c *settings.Config, workers int) ppo.RunConfig {
 	r, p := c.Residual, c.PPO
 	perIteration := r.Envs * p.NumSteps
 	return ppo.RunConfig{

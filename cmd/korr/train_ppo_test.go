@@ -4,13 +4,14 @@ import (
 	"reflect"
 	"testing"
 
+	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/train/ppo"
 )
 
 // TestPPODefaultsAreTheTrainersOwn keeps the two lists of PPO's settings from drifting apart.
 func TestPPODefaultsAreTheTrainersOwn(t *testing.T) {
-	c, err := configs.Load(configs.Options{Preset: "published", Set: []string{"residual.envs=16", "residual.steps=1120000", "residual.bootstrap_timeouts=true", "residual.checkpoint_every=112000"}})
+	c, err := settings.Load(configs.Options{Preset: "published", Set: []string{"residual.envs=16", "residual.steps=1120000", "residual.bootstrap_timeouts=true", "residual.checkpoint_every=112000"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +23,7 @@ func TestPPODefaultsAreTheTrainersOwn(t *testing.T) {
 
 // TestEveryPPOSettingReachesTheTrainer sets each number of the section to a value of its own and looks for it.
 func TestEveryPPOSettingReachesTheTrainer(t *testing.T) {
-	c, err := configs.Load(configs.Options{})
+	c, err := settings.Load(configs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func TestEveryPPOSettingReachesTheTrainer(t *testing.T) {
 
 func TestIterationsCoverTheSteps(t *testing.T) {
 	for steps, want := range map[int]int{1: 1, 11200: 1, 11201: 2} {
-		c, err := configs.Load(configs.Options{})
+		c, err := settings.Load(configs.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

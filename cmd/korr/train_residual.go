@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/koopman"
 	"korr/residual"
@@ -146,7 +147,7 @@ func (o *trainResidualOptions) open() (*run.Folder, error) {
 	if o.ConfigFile != "" || o.Preset != "" {
 		return nil, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
 	}
-	o.Config, err = configs.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ})
+	o.Config, err = settings.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ})
 	return f, err
 }
 
@@ -205,7 +206,7 @@ func (a *app) loadKoopman(name string) (*koopman.Model, error) {
 }
 
 // foresight is what the actor of the settings reads of the steps ahead.
-func foresight(r configs.Residual) residual.Foresight {
+func foresight(r settings.Residual) residual.Foresight {
 	f := residual.Foresight{Condition: residual.Condition(r.Condition), Steps: r.Foresight, ObserverGain: r.ObserverGain, CriticOnly: r.CriticOnly}
 	if r.Condition == "default" {
 		f.Condition = residual.Published
@@ -221,7 +222,7 @@ func foresight(r configs.Residual) residual.Foresight {
 }
 
 // td3Config is the trainer's form of the settings.
-func td3Config(c *configs.Config, workers int) td3.Config {
+func td3Config(c *settings.Config, workers int) td3.Config {
 	r := c.Residual
 	f := foresight(r)
 	focus := 0

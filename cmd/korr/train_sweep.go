@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/internal/atomicfile"
 	"korr/residual"
@@ -194,11 +195,12 @@ func (o *sweepOptions) conditions() (out []eval.Condition) {
 func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweepCell, error) {
 	dir := filepath.Join(o.out, fmt.Sprintf("%s-%d", v.name, seed))
 	done := filepath.Join(dir, "cell.json")
-	sub := o.with(nil)
+	own := *o.App
+	sub := &app{App: &own}
 	sub.Overrides = append(slices.Clone(o.Overrides), v.settings...)
 	sub.Overrides = append(sub.Overrides, fmt.Sprintf("seed=%d", seed))
 	var err error
-	if sub.Config, err = configs.Load(configs.Options{Preset: o.Preset, File: o.ConfigFile, Set: sub.Overrides, Environ: o.Environ}); err != nil {
+	if sub.Config, err = settings.Load(configs.Options{Preset: o.Preset, File: o.ConfigFile, Set: sub.Overrides, Environ: o.Environ}); err != nil {
 		return nil, err
 	}
 	want := sweepCell{Variant: v.name, Settings: v.settings, Seed: seed, Steps: sub.Config.Residual.Steps, EvalSeed: o.evalSeed}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/train/eval"
 )
@@ -104,8 +105,8 @@ func TestSweepRowPairsSeeds(t *testing.T) {
 
 // TestBuiltInVariantsAreValid: every one of them is what the trainer takes, over the preset that they are compared with.
 func TestBuiltInVariantsAreValid(t *testing.T) {
-	for name, settings := range builtInVariants {
-		cfg, err := configs.Load(configs.Options{Preset: "one_leg", Set: append([]string{"residual.members=1"}, settings...)})
+	for name, keys := range builtInVariants {
+		cfg, err := settings.Load(configs.Options{Preset: "one_leg", Set: append([]string{"residual.members=1"}, keys...)})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/residual"
 	"korr/train/td3"
@@ -14,7 +15,7 @@ import (
 
 // TestDefaultsAreTheTrainersOwn keeps the two lists of TD3's settings from drifting apart.
 func TestDefaultsAreTheTrainersOwn(t *testing.T) {
-	c, err := configs.Load(configs.Options{})
+	c, err := settings.Load(configs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func TestDefaultsAreTheTrainersOwn(t *testing.T) {
 
 // TestEverySettingReachesTheTrainer sets each number of the section to a value of its own and looks for it.
 func TestEverySettingReachesTheTrainer(t *testing.T) {
-	c, err := configs.Load(configs.Options{})
+	c, err := settings.Load(configs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

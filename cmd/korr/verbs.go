@@ -4,24 +4,39 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/settings"
 	"korr/configs"
+	"korr/ros/names"
 )
 
 // app is what every verb is given, with what the verbs of this command share: simulators, policies, progress.
-type app struct{ *cli.App }
+type app struct {
+	*cli.App
+	Config *settings.Config
+}
 
 // with is the app under other settings.
-func (a *app) with(c *configs.Config) *app { return &app{a.App.With(c)} }
+func (a *app) with(c *settings.Config) *app { return &app{a.App, c} }
 
-func newRoot(a *cli.App) *cobra.Command {
-	return a.NewRoot("Koopman-guided online residual refinement: train, evaluate and run assembly policies",
+// rosNames is the identity of a node of the settings.
+func (a *app) rosNames(node string) (*names.Names, error) {
+	return a.ROSNames(node, a.Config.Run.Master)
+}
+
+func newRoot(c *cli.App) *cobra.Command {
+	a := &app{App: c}
+	c.Fill = func(o configs.Options) (err error) {
+		a.Config, err = settings.Load(o)
+		return err
+	}
+	return c.NewRoot("Koopman-guided online residual refinement: train, evaluate and run assembly policies",
 		`korr learns a base policy from demonstrations, a linear (Koopman) model of the task, and a small residual that
 corrects the base at every control step; it measures them in simulation and runs them over ROS.
 
 Start with:  korr demo
 Settings:    --preset and --config name files, --set residual.alpha=0.05 and KORR_RESIDUAL_ALPHA=0.05 single keys.
 Exit codes:  0 ok, 1 failure, 2 usage or configuration, 3 a gate was missed, 4 safety stop, 5 robot or ROS master
-             unreachable, 130 interrupted.`, verbs(&app{a})...)
+             unreachable, 130 interrupted.`, verbs(a)...)
 }
 
 // verbs lists the commands in the order of the help.

@@ -46,13 +46,13 @@ outside the limits, or when a recovery fails.`,
 	f.StringSliceVar(&o.masters, "masters", nil, "embedded, rosmaster; empty = both")
 	f.StringVar(&o.out, "out", "", "write the page docs/faults.md to this `file`")
 	cmd.AddCommand(newCmdFaultsPart(a, "arm", "the toy arm", func(ctx context.Context) error {
-		n, err := a.ROSNames(msgs.SimNode)
+		n, err := a.rosNames(msgs.SimNode)
 		if err != nil {
 			return err
 		}
 		return faults.ServeArm(ctx, n, a.Config.Seed, a.Log)
 	}), newCmdFaultsPart(a, "relay", "the arm's controller", func(ctx context.Context) error {
-		n, err := a.ROSNames("relay")
+		n, err := a.rosNames("relay")
 		if err != nil {
 			return err
 		}

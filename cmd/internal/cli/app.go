@@ -25,7 +25,8 @@ type Streams struct {
 	Environ []string
 }
 
-// App is what every verb is given: the streams, the global flags, and, once they are parsed, configuration and logger.
+// App is what every verb is given: the streams, the global flags, and, once they are parsed, the logger. The settings belong
+// to the command, which fills them when it is told to.
 type App struct {
 	*Streams
 	Name       string // of the command, before every message
@@ -40,16 +41,9 @@ type App struct {
 	ROSArgs    []string // name:=value
 	Overrides  []string // key=value of --set and of the verb's flags, in the order they apply
 
-	Layers configs.Options // that Config was loaded from
-	Config *configs.Config
+	Fill   func(configs.Options) error // fills the command's settings
+	Layers configs.Options             // that they were filled from
 	Log    *slog.Logger
-}
-
-// With is the app under other settings.
-func (a *App) With(c *configs.Config) *App {
-	b := *a
-	b.Config = c
-	return &b
 }
 
 // NewRoot is the command above the verbs: the global flags, and the set-up that every verb relies on.
@@ -132,14 +126,12 @@ func (a *App) setUp(cmd *cobra.Command) error {
 			a.Overrides = append(a.Overrides, key[0]+"="+f.Value.String())
 		}
 	})
-	var err error
 	preset := a.Preset
 	if f := cmd.Flags().Lookup(QuickPreset); f != nil && f.Changed && preset == "" {
 		preset = QuickPreset
 	}
 	a.Layers = configs.Options{Preset: preset, File: a.ConfigFile, Set: a.Overrides, Environ: a.Environ}
-	a.Config, err = configs.Load(a.Layers)
-	return err
+	return a.Fill(a.Layers)
 }
 
 // NoArgs refuses arguments with the usage exit code, which cobra's own checks lack.

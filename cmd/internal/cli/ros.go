@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"korr/configs"
 	"korr/ros/names"
 	"korr/ros/node"
 )
@@ -32,11 +31,12 @@ func splitROS(args []string) (ros, rest []string) {
 	return ros, rest
 }
 
-// ROSNames is the identity of a node: the ROS arguments win over the environment, and run.master over ROS_MASTER_URI.
-func (a *App) ROSNames(node string) (*names.Names, error) {
+// ROSNames is the identity of a node: the ROS arguments win over the environment, and a master that is named over
+// ROS_MASTER_URI.
+func (a *App) ROSNames(node, master string) (*names.Names, error) {
 	args := a.ROSArgs
-	if a.Config.Run.Master != "" {
-		args = append([]string{"__master:=" + a.Config.Run.Master}, args...)
+	if master != "" {
+		args = append([]string{"__master:=" + master}, args...)
 	}
 	n, _, err := names.Parse(node, args, a.getenv)
 	if err != nil {
@@ -64,11 +64,10 @@ func (a *App) ROSParams(ctx context.Context, n *names.Names, wait bool) error {
 	slices.Sort(set)
 	o := a.Layers
 	o.Set = append(set, o.Set...)
-	cfg, err := configs.Load(o)
-	if err != nil {
+	if err := a.Fill(o); err != nil {
 		return fmt.Errorf("private parameters of %s: %w", n.Node, err)
 	}
-	a.Config, a.Layers = cfg, o
+	a.Layers = o
 	return nil
 }
 

@@ -1,17 +1,19 @@
-package configs
+package settings
 
 import (
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+
+	"korr/configs"
 )
 
-// Validate checks ranges and choices and returns an *Error naming the first key that is wrong.
+// Validate checks ranges and choices and returns a *configs.Error naming the first key that is wrong.
 func (c *Config) Validate() error {
 	for _, r := range slices.Concat(c.simRules(), c.sensorRules(), c.trainRules(), c.residualRules(), c.ppoRules(), c.evalRules()) {
 		if !r.ok {
-			return &Error{Path: r.path, Problem: r.want}
+			return &configs.Error{Path: r.path, Problem: r.want}
 		}
 	}
 	return nil
