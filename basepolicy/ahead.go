@@ -24,8 +24,10 @@ type Continuer interface {
 // AheadConfig says when an Ahead plans and what it does when a chunk is late.
 type AheadConfig struct {
 	Execute int // actions executed of each chunk, 1..H-Lead
-	Lead    int // control steps between the observation that a chunk is planned at and its first action, 1..Execute
-	Bridge  int // further actions of the old chunk that may be executed while the next one is late, >= 0
+	// control steps before a chunk is needed that planning it begins, beside the loop; at most Execute. 0 = in the control step
+	Lead int `yaml:"lead"`
+	// actions of the old chunk that may be executed while the next is late; then the arm holds
+	Bridge int `yaml:"bridge"`
 }
 
 // AheadStats count what an Ahead did since it was made.

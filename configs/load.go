@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 	"gopkg.in/yaml.v3"
 
@@ -218,7 +217,7 @@ func (l *layers) set(key, text, source string) error {
 // scalar reads the text of a variable or flag as YAML; "a,b" is a list where the key takes one.
 func (l *layers) scalar(key, text string) any {
 	f, ok := l.fields[strings.ToLower(key)]
-	if !ok || f.Value.Kind() == reflect.String {
+	if !ok || f.Value.Kind() == reflect.String || isText(f.Value.Type()) {
 		return text
 	}
 	if k := f.Value.Kind(); (k == reflect.Slice || k == reflect.Array) && !strings.HasPrefix(text, "[") {
@@ -298,23 +297,6 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-func typeName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Slice:
-		return "a list, each " + typeName(t.Elem())
-	case reflect.Array:
-		return fmt.Sprintf("a list of %d, each %s", t.Len(), typeName(t.Elem()))
-	case reflect.Int, reflect.Uint64:
-		return "a whole number"
-	case reflect.Float64:
-		return "a number"
-	case reflect.Bool:
-		return "true or false"
-	default:
-		return "text"
-	}
-}
-
 // validate asks every section, and then the whole, whether its values go together.
 func (l *layers) validate(c any) error {
 	whole := reflect.ValueOf(c)
@@ -352,39 +334,4 @@ func (l *layers) refused(section string, err error) error {
 		source = l.source[strings.Split(path, "[")[0]]
 	}
 	return &Error{Source: source, Path: path, Problem: e.Problem}
-}
-
-// decode reads a value of YAML as one of type t.
-func decode(value any, t reflect.Type) (reflect.Value, error) {
-	target := reflect.New(t)
-	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{Result: target.Interface(), DecodeHook: strict})
-	if err == nil {
-		err = d.Decode(value)
-	}
-	return target.Elem(), err
-}
-
-// strict lets 1e6 be an int and refuses 1.5 (mapstructure would cut it to 1), -1 for an unsigned, and a list shorter than an
-// array.
-func strict(from, to reflect.Type, data any) (any, error) {
-	switch to.Kind() {
-	case reflect.Array:
-		if from.Kind() != reflect.Array && from.Kind() != reflect.Slice || reflect.ValueOf(data).Len() != to.Len() {
-			return nil, fmt.Errorf("%v is no list of %d", data, to.Len())
-		}
-		return data, nil
-	case reflect.Int, reflect.Uint64:
-	default:
-		return data, nil
-	}
-	if f, ok := data.(float64); ok {
-		if f != float64(int64(f)) {
-			return nil, fmt.Errorf("%v is not a whole number", f)
-		}
-		data = int(f)
-	}
-	if n, ok := data.(int); ok && n < 0 && to.Kind() == reflect.Uint64 {
-		return nil, fmt.Errorf("%d is negative", n)
-	}
-	return data, nil
 }

@@ -168,11 +168,7 @@ func runBenchROS(ctx context.Context, o *benchOptions, c bench.ROSConfig) error 
 
 // runBenchROSNode is the node, in a process that collects garbage as korr run does.
 func runBenchROSNode(ctx context.Context, a *app, transport bool) error {
-	opts, err := a.realtimeOptions()
-	if err != nil {
-		return err
-	}
-	_, restore := opts.Process()
+	_, restore := a.Config.Run.Realtime.Process()
 	defer restore()
 	n, err := a.rosNames("peer")
 	if err != nil {

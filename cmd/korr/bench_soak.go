@@ -124,7 +124,7 @@ func (o *soakOptions) config() (soak.Config, error) {
 	if len(tasks) == 1 && tasks[0] == "all" {
 		tasks = sim.TaskNames()
 	}
-	ranges := o.domainRanges()
+	ranges := o.Config.Domain
 	if !ranges.On() {
 		ranges = soakDomain
 	}

@@ -122,25 +122,22 @@ func (a *app) demonstrate(ctx context.Context, sink collect.Sink) (collect.Progr
 	if err != nil {
 		return collect.Progress{}, err
 	}
-	c := a.Config.Collect
+	c := a.Config.Collect.Recording
 	p := a.progress("collect", "episodes", c.Episodes)
+	c.Seed, c.Workers = a.Config.Seed, a.workers()
+	c.Origin = dataset.Episode{Randomness: a.Config.Sim.Randomness, Perturb: a.Config.Sim.Perturb, Simulator: print}
+	c.Progress = func(now collect.Progress) { p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts)) }
 	done, err := collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {
 		env, err := a.newEnv(a.condition())
 		if err != nil {
 			return nil, nil, err
 		}
-		e, err := expert.New(task, expert.Config{InsertNoise: c.InsertNoise})
+		e, err := expert.New(task, a.Config.Collect.Expert)
 		if err != nil {
 			return nil, nil, errors.Join(err, env.Close())
 		}
 		return env, e, nil
-	}, sink, collect.Options{
-		Episodes: c.Episodes, ExecNoise: c.ExecNoise, Seed: a.Config.Seed, Workers: a.workers(), OnlySuccess: c.OnlySuccess,
-		Origin: dataset.Episode{Randomness: a.Config.Sim.Randomness, Perturb: a.Config.Sim.Perturb, Simulator: print},
-		Progress: func(now collect.Progress) {
-			p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
-		},
-	})
+	}, sink, c)
 	if err == nil {
 		p.finish(fmt.Sprintf("%d episodes, %d frames", done.Kept, done.Frames))
 	}

@@ -137,7 +137,7 @@ func (o *collectOptions) takeEpisodes(w *dataset.Writer, task *sim.Task, rec *re
 		r.Attempts++
 		if e.Success {
 			r.Successes++
-		} else if o.Config.Collect.OnlySuccess {
+		} else if o.Config.Collect.Recording.OnlySuccess {
 			o.Log.Info("an episode without success is left out", "bag", rec.Path, "frames", e.Len())
 			continue
 		}

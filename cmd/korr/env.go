@@ -7,7 +7,6 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/sim"
 	"korr/sim/disturb"
-	"korr/sim/domain"
 	"korr/sim/mujoco"
 	"korr/train/eval"
 )
@@ -47,14 +46,6 @@ func (a *app) disturbance() disturb.Config {
 			Gripper: d.RobotGripper, Delay: d.RobotDelay, Dropout: d.RobotDropout,
 		},
 		Parts: disturb.Parts{Position: d.PartPosition, Rotation: d.PartRotation, Delay: d.PartDelay, Dropout: d.PartDropout},
-	}
-}
-
-// domainRanges is the setting of domain.*.
-func (a *app) domainRanges() domain.Ranges {
-	d := a.Config.Domain
-	return domain.Ranges{
-		Mass: [2]float64(d.Mass), Friction: [2]float64(d.Friction), Gain: [2]float64(d.Gain), Position: d.Position, Rotation: d.Rotation,
 	}
 }
 

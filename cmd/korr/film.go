@@ -88,6 +88,6 @@ func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.E
 // simulator is the engine's form of a condition.
 func (a *app) simulator(c eval.Condition) mujoco.Config {
 	return mujoco.Config{
-		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.Config.Sim.MaxSteps, Domain: a.domainRanges(),
+		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.Config.Sim.MaxSteps, Domain: a.Config.Domain,
 	}
 }

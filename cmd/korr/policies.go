@@ -30,7 +30,7 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 	for _, name := range names {
 		if name == expertName {
 			out = append(out, eval.Policy{Name: name, New: func() (sim.Policy, error) {
-				return expert.New(task, expert.Config{InsertNoise: a.Config.Collect.InsertNoise})
+				return expert.New(task, a.Config.Collect.Expert)
 			}})
 			continue
 		}

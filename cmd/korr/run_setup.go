@@ -12,7 +12,6 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/residual"
 	"korr/residual/loop"
-	"korr/residual/loop/realtime"
 	"korr/ros/names"
 	"korr/ros/robot"
 	"korr/sim"
@@ -102,7 +101,7 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 		cfg.Shield = arm.Limits.Shield()
 	}
 	if !o.passive() { // another controller's arm does not follow this one's commands
-		cfg.Tracking = loop.Tracking{MaxError: run.TrackingError, MinProgress: 0.001, Ticks: run.TrackingTicks, MaxSpeed: run.TrackingSpeed}
+		cfg.Tracking = run.Tracking
 	}
 	if o.dump == "" {
 		return cfg, t, func() error { return nil }, nil
@@ -118,10 +117,10 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 // controller makes the policy's controller, with its chunks planned beside the loop where there is a clock to keep.
 func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.Controller, func() basepolicy.AheadStats, func(), error) {
 	run := &o.Config.Run
-	if o.lockStep || run.Lead == 0 {
+	if o.lockStep || run.Ahead.Lead == 0 {
 		return p.NewController(task.NewFeatures()), nil, func() {}, nil
 	}
-	c, ahead, err := p.NewAheadController(task.NewFeatures(), basepolicy.AheadConfig{Lead: run.Lead, Bridge: run.Bridge})
+	c, ahead, err := p.NewAheadController(task.NewFeatures(), run.Ahead)
 	if err != nil {
 		return nil, nil, nil, cli.UsageErrorf("run.lead and run.bridge: %w", err)
 	}
@@ -130,10 +129,7 @@ func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.C
 
 // onItsThread runs the loop on a thread that the system was asked to favour; what it refused is logged.
 func (o *runOptions) onItsThread(f func() error) error {
-	opts, err := o.realtimeOptions()
-	if err != nil {
-		return err
-	}
+	opts := &o.Config.Run.Realtime
 	refusals, restore := opts.Process()
 	defer restore()
 	ended := make(chan error, 1)
@@ -144,20 +140,4 @@ func (o *runOptions) onItsThread(f func() error) error {
 		ended <- f()
 	}()
 	return <-ended
-}
-
-// realtimeOptions are what the settings ask of the system.
-func (a *app) realtimeOptions() (realtime.Options, error) {
-	run := &a.Config.Run
-	cpus, err := realtime.ParseCPUs(run.CPUs)
-	if err != nil {
-		return realtime.Options{}, cli.UsageErrorf("run.cpus: %w", err)
-	}
-	opts := realtime.Options{
-		CPUs: cpus, Priority: run.Priority, LockMemory: run.LockMemory, GCPercent: run.GCPercent, MemoryLimit: int64(run.MemoryLimitMB) << 20,
-	}
-	if err := opts.Validate(); err != nil {
-		return opts, cli.Usage(err)
-	}
-	return opts, nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"korr/internal/setting"
 )
 
 // Tracking says when an arm that does not do what it is told is a fault. A zero field switches its check off.
@@ -11,10 +13,26 @@ import (
 // An arm in contact stays behind its command, and one that is told to go far is behind all the way; neither is a fault.
 // A blocked arm is behind and does not come nearer.
 type Tracking struct {
-	MaxError    float64 // m; behind means: farther than this from the position commanded the tick before
+	// m behind its command at which an arm that does not come nearer is blocked; 0 = off
+	MaxError    float64 `yaml:"tracking_error"`
 	MinProgress float64 // m per tick toward the command, below which an arm that is behind is blocked
-	Ticks       int     // blocked ticks in a row that are a fault
-	MaxSpeed    float64 // m/s; a measured position that moves faster is a broken sensor, or a blow
+	Ticks       int     `yaml:"tracking_ticks"` // control steps in a row of that are a fault
+	MaxSpeed    float64 `yaml:"tracking_speed"` // m/s; a measured position that moves faster is a fault; 0 = off
+}
+
+// DefaultTracking is what a robot runs with.
+func DefaultTracking() Tracking {
+	return Tracking{MaxError: 0.05, MinProgress: 0.001, Ticks: 20, MaxSpeed: 2.5}
+}
+
+// Validate reports the first setting that is out of range.
+func (t *Tracking) Validate() error {
+	return setting.Check(
+		"loop",
+		setting.Within("tracking_error", t.MaxError, 0, 10),
+		setting.AtLeast("tracking_ticks", t.Ticks, 1),
+		setting.Within("tracking_speed", t.MaxSpeed, 0, 100),
+	)
 }
 
 // TrackingError means that the arm does not follow its commands, or that its measured position leaps. Faults.

@@ -2,11 +2,11 @@ package domain
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"math/rand/v2"
 
 	"korr/internal/seed"
+	"korr/internal/setting"
 	"korr/sim"
 )
 
@@ -24,11 +24,20 @@ const (
 
 // Ranges says what is drawn. The zero value draws nothing; so does a range of factors from 1 to 1.
 type Ranges struct {
-	Mass     [2]float64 // factor on a part's mass and inertia, one draw per part
-	Friction [2]float64 // factor on sliding friction, one draw per part and one for table and obstacle
-	Gain     [2]float64 // factor on the stiffness of the arm's servos; their damping takes its square root
-	Position float64    // m, bound of a part's displacement along x and y of the base frame, before the initial push
-	Rotation float64    // rad, bound of a part's turn about the vertical
+	Mass [2]float64 `yaml:"mass"` // factor on a part's mass and inertia, one draw per part: least, largest
+	// factor on sliding friction, one draw per part and one for table and obstacle: least, largest
+	Friction [2]float64 `yaml:"friction"`
+	// factor on the stiffness of the arm's servos (damping: its square root): least, largest
+	Gain [2]float64 `yaml:"gain"`
+	// m, bound of a part's displacement along x and y of the base frame, before the initial push
+	Position float64 `yaml:"position"`
+	Rotation float64 `yaml:"rotation"` // rad, bound of a part's turn about the vertical
+}
+
+// DefaultRanges draw nothing.
+func DefaultRanges() Ranges {
+	one := [2]float64{1, 1}
+	return Ranges{Mass: one, Friction: one, Gain: one}
 }
 
 // factors are the ranges of factors, an unset one as 1 to 1.
@@ -47,25 +56,17 @@ func (r Ranges) On() bool {
 	return r.factors() != [3][2]float64{{1, 1}, {1, 1}, {1, 1}} || r.Position != 0 || r.Rotation != 0
 }
 
-// Check returns an error that names the first range which is out of bounds.
-func (r Ranges) Check() error {
-	for i, f := range r.factors() {
-		name := [3]string{"mass", "friction", "gain"}[i]
-		low, high := leastFactor, float64(largestFactor)
-		if name == "gain" {
-			low, high = leastGain, largestGain
-		}
-		if !(f[0] >= low && f[0] <= f[1] && f[1] <= high) {
-			return fmt.Errorf("domain: %s factors from %v to %v: use a range inside %v to %v, least first", name, f[0], f[1], low, high)
-		}
-	}
-	if !(r.Position >= 0 && r.Position <= largestShift) {
-		return fmt.Errorf("domain: position %v m: use 0 to %v", r.Position, largestShift)
-	}
-	if !(r.Rotation >= 0 && r.Rotation <= math.Pi) {
-		return fmt.Errorf("domain: rotation %v rad: use 0 to pi", r.Rotation)
-	}
-	return nil
+// Validate returns an error that names the first range which is out of bounds.
+func (r Ranges) Validate() error {
+	f := r.factors()
+	return setting.Check(
+		"domain",
+		setting.Range("mass", f[0], leastFactor, largestFactor),
+		setting.Range("friction", f[1], leastFactor, largestFactor),
+		setting.Range("gain", f[2], leastGain, largestGain),
+		setting.Within("position", r.Position, 0, largestShift),
+		setting.Within("rotation", r.Rotation, 0, math.Pi),
+	)
 }
 
 // Draw is the physics of one episode against the nominal.

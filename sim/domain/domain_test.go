@@ -82,16 +82,16 @@ func TestOnAndCheck(t *testing.T) {
 		t.Error("On is wrong")
 	}
 	for _, r := range []Ranges{{}, all} {
-		if err := r.Check(); err != nil {
+		if err := r.Validate(); err != nil {
 			t.Error(err)
 		}
 	}
 	nan := math.NaN()
 	for want, r := range map[string]Ranges{
 		"mass": {Mass: [2]float64{2, 1}}, "friction": {Friction: [2]float64{0, 1}}, "gain": {Gain: [2]float64{1, 3}},
-		"position": {Position: 0.5}, "rotation": {Rotation: nan}, "mass factors": {Mass: [2]float64{nan, 1}},
+		"position": {Position: 0.5}, "rotation": {Rotation: nan}, "mass is [NaN": {Mass: [2]float64{nan, 1}},
 	} {
-		if err := r.Check(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := r.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: error %v, want one about %s", r, err, want)
 		}
 	}

@@ -9,12 +9,19 @@ import (
 
 	"korr/internal/geom"
 	"korr/internal/seed"
+	"korr/internal/setting"
 	"korr/sim"
 )
 
 // Config tunes an expert.
 type Config struct {
-	InsertNoise float64 // standard deviation of the lateral error added at every step of an insertion, m
+	// m, standard deviation of the lateral error of the expert's insertion target, drawn at every step
+	InsertNoise float64 `yaml:"insert_noise"`
+}
+
+// Validate reports the first setting that is out of range.
+func (c *Config) Validate() error {
+	return setting.Check("expert", setting.Within("insert_noise", c.InsertNoise, 0, 0.05))
 }
 
 // Expert is a scripted policy; it implements sim.Policy. Not safe for concurrent use.

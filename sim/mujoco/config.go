@@ -83,7 +83,7 @@ func (c *Config) resolve() (*sim.Task, sim.Level, error) {
 	if c.Hold < 0 {
 		return nil, sim.Level{}, fmt.Errorf("hold %d: use 0 for the task's own or a positive number of control steps", c.Hold)
 	}
-	if err := c.Domain.Check(); err != nil {
+	if err := c.Domain.Validate(); err != nil {
 		return nil, sim.Level{}, err
 	}
 	if c.Hold > 0 {

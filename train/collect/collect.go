@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"korr/internal/seed"
+	"korr/internal/setting"
 	"korr/sim"
 	"korr/sim/domain"
 	"korr/train/dataset"
@@ -22,17 +23,29 @@ type Sink interface {
 	Append(e *dataset.Episode) error
 }
 
-// Options sets a collection.
-type Options struct {
-	Episodes    int     // to keep
-	ExecNoise   float64 // standard deviation of the position noise, m; see the package comment
+// Config sets a collection.
+type Config struct {
+	Episodes int `yaml:"episodes"` // demonstrations kept
+	// m, standard deviation added to the executed position (labels stay clean)
+	ExecNoise   float64 `yaml:"exec_noise"`
+	OnlySuccess bool    `yaml:"only_success"` // drop failed demonstrations
+
 	Seed        uint64
-	Workers     int  // simulators at once, at least one
-	OnlySuccess bool // drop episodes that do not end in success
-	MaxAttempts int  // episodes to try at most; 0 means 50 + 10 Episodes
+	Workers     int // simulators at once, at least one
+	MaxAttempts int // episodes to try at most; 0 means 50 + 10 Episodes
 
 	Origin   dataset.Episode // Randomness, Perturb and Simulator, noted with every episode
 	Progress func(Progress)  // called after every decided attempt, in order; may be nil
+}
+
+// DefaultConfig is how the demonstrations of the shipped weights were made.
+func DefaultConfig() Config { return Config{Episodes: 50, ExecNoise: 0.002, OnlySuccess: true} }
+
+// Validate reports the first setting that is out of range.
+func (c *Config) Validate() error {
+	return setting.Check(
+		"collect", setting.AtLeast("episodes", c.Episodes, 1), setting.Within("exec_noise", c.ExecNoise, 0, 0.05),
+	)
 }
 
 // Progress counts what has been decided, in the order of the episodes.
@@ -52,9 +65,9 @@ type Factory func() (sim.Env, sim.Policy, error)
 // was decided together with an error of the factory, the sink or the context,
 // or one that wraps ErrTooFew. An episode in which the environment or the
 // policy fails is a failed attempt; Progress.Failure holds the last such error.
-func Collect(ctx context.Context, newWorker Factory, sink Sink, opts Options) (Progress, error) {
-	if opts.Episodes < 1 || opts.ExecNoise < 0 {
-		return Progress{}, fmt.Errorf("collect: %d episodes with execution noise %v m", opts.Episodes, opts.ExecNoise)
+func Collect(ctx context.Context, newWorker Factory, sink Sink, opts Config) (Progress, error) {
+	if err := opts.Validate(); err != nil {
+		return Progress{}, err
 	}
 	if opts.MaxAttempts == 0 {
 		opts.MaxAttempts = 50 + 10*opts.Episodes
@@ -79,7 +92,7 @@ type outcome struct {
 
 // pool is a collection in progress.
 type pool struct {
-	opts      Options
+	opts      Config
 	newWorker Factory
 	next      atomic.Int64 // index of the next attempt
 	outcomes  chan outcome

@@ -114,7 +114,7 @@ func (w *workers) new(slow bool) Factory {
 	}
 }
 
-func collect(t *testing.T, opts Options) (*dataset.Dataset, Progress) {
+func collect(t *testing.T, opts Config) (*dataset.Dataset, Progress) {
 	t.Helper()
 	var w workers
 	d := &dataset.Dataset{Info: dataset.Info{Task: "reach", FPS: 10, PartNames: pointSpec.PartNames}}
@@ -128,7 +128,7 @@ func collect(t *testing.T, opts Options) (*dataset.Dataset, Progress) {
 	return d, done
 }
 
-var options = Options{Episodes: 25, ExecNoise: 0.001, Seed: 3, Workers: 1, OnlySuccess: true}
+var options = Config{Episodes: 25, ExecNoise: 0.001, Seed: 3, Workers: 1, OnlySuccess: true}
 
 func TestResultDoesNotDependOnWorkers(t *testing.T) {
 	opts := options
@@ -280,7 +280,7 @@ func TestCollectErrors(t *testing.T) {
 	if _, err := Collect(context.Background(), none, &refusing{9}, options); !errors.Is(err, sim.ErrNoEngine) {
 		t.Errorf("no engine: %v", err)
 	}
-	if _, err := Collect(context.Background(), w.new(false), &refusing{}, Options{}); err == nil {
+	if _, err := Collect(context.Background(), w.new(false), &refusing{}, Config{}); err == nil {
 		t.Error("no episodes were asked for, and no error came")
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -3,9 +3,15 @@ package settings
 import (
 	"errors"
 
+	"korr/basepolicy"
 	"korr/basepolicy/acting"
 	"korr/internal/setting"
 	"korr/koopman"
+	"korr/residual/loop"
+	"korr/residual/loop/realtime"
+	"korr/sim/domain"
+	"korr/sim/expert"
+	"korr/train/collect"
 	"korr/train/imitation"
 )
 
@@ -20,8 +26,8 @@ type Config struct {
 	// seed
 	Disturb Disturb `yaml:"disturb"`
 	// physics drawn uniformly for every episode from its seed; [1, 1] and 0 = nominal
-	Domain  Domain  `yaml:"domain"`
-	Collect Collect `yaml:"collect"`
+	Domain  domain.Ranges `yaml:"domain"`
+	Collect Collect       `yaml:"collect"`
 	// mlp-bc: chunked behaviour cloning, L1 loss; diffusion-*: a network that undoes noise on chunks
 	Base Base `yaml:"base"`
 	// z' = A z + B u, or (A + g N) z + B u
@@ -63,27 +69,14 @@ type Disturb struct {
 	PartDropout float64 `yaml:"part_dropout"`
 }
 
-// Domain draws the simulator's physics anew for every episode; package sim/domain explains it. A range is its least and its
-// largest value.
-type Domain struct {
-	Mass []float64 `yaml:"mass"` // factor on a part's mass and inertia: least, largest
-	// factor on the sliding friction of a part, and of table and obstacle: least, largest
-	Friction []float64 `yaml:"friction"`
-	// factor on the stiffness of the arm's servos (damping: its square root): least, largest
-	Gain []float64 `yaml:"gain"`
-	// m, bound of a part's displacement along x and y, before the initial push
-	Position float64 `yaml:"position"`
-	Rotation float64 `yaml:"rotation"` // rad, bound of its turn about the vertical
-}
-
 // Collect records demonstrations of the scripted expert.
 type Collect struct {
-	Episodes int `yaml:"episodes"` // demonstrations kept
-	// m, standard deviation added to the executed position (labels stay clean)
-	ExecNoise   float64 `yaml:"exec_noise"`
-	InsertNoise float64 `yaml:"insert_noise"` // m, lateral error of the expert's insertion target
-	OnlySuccess bool    `yaml:"only_success"` // drop failed demonstrations
+	Recording collect.Config `yaml:",inline"`
+	Expert    expert.Config  `yaml:",inline"`
 }
+
+// Validate implements the check of package configs.
+func (c *Collect) Validate() error { return errors.Join(c.Recording.Validate(), c.Expert.Validate()) }
 
 // Base is about the base policy: how it is trained, and how it acts.
 type Base struct {
@@ -246,42 +239,42 @@ type Eval struct {
 	MinSuccess float64  `yaml:"min_success"` // exit 3 when a rate falls below it
 }
 
-// Run closes the loop over ROS.
+// Run closes the loop over ROS: how the robot is reached, who decides, and how time is kept.
 type Run struct {
 	Robot      string `yaml:"robot"`       // how the robot is reached: ros1, rosbridge
 	URL        string `yaml:"url"`         // of the rosbridge server
 	ROSVersion int    `yaml:"ros_version"` // of the ROS behind the rosbridge server: 1, 2
 	// YAML file that describes an arm of joint states and trajectories (docs/safety.md); empty = a Franka
-	Arm string `yaml:"arm"`
-	// base, resip or korr with the shipped weights, or the path of a checkpoint
-	Policy string  `yaml:"policy"`
+	Arm    string  `yaml:"arm"`
+	Policy string  `yaml:"policy"`  // base, resip or korr with the shipped weights, or the path of a checkpoint
 	Master string  `yaml:"master"`  // ROS master; empty = $ROS_MASTER_URI
 	RateHz float64 `yaml:"rate_hz"` // control steps per second
-	// control steps before a chunk is needed that planning it begins, beside the loop; 0 = in the control step
-	Lead int `yaml:"lead"`
-	// actions of the old chunk that may be executed while the next is late; then the arm holds
-	Bridge int `yaml:"bridge"`
 	// go on by itself after a hold for old observations or a late chunk, once that is over
-	Resume        bool `yaml:"resume"`
-	Deadman       bool `yaml:"deadman"`         // hold unless ~deadman speaks every 0.3 s
-	MaxAgePeriods int  `yaml:"max_age_periods"` // an observation older than this stops the arm
-	MaxMisses     int  `yaml:"max_misses"`      // missed deadlines in a row that stop the arm
-	// m behind its command at which an arm that does not come nearer is blocked; 0 = off
-	TrackingError float64 `yaml:"tracking_error"`
-	TrackingTicks int     `yaml:"tracking_ticks"` // control steps in a row of that are a fault
-	// m/s; a measured position that moves faster is a fault; 0 = off
-	TrackingSpeed float64 `yaml:"tracking_speed"`
-	// processor cores of the loop's thread, such as 2,3 or 2-5; empty = any
-	CPUs       string `yaml:"cpus"`
-	Priority   int    `yaml:"priority"`    // SCHED_FIFO priority of the loop's thread, 1..99; 0 = none
-	LockMemory bool   `yaml:"lock_memory"` // keep the process in memory (mlockall)
-	// growth of the heap between garbage collections (messages are garbage); negative = only at memory_limit_mb; 0 =
-	// Go's own
-	GCPercent     int    `yaml:"gc_percent"`
-	MemoryLimitMB int    `yaml:"memory_limit_mb"` // MB at which the garbage collector works harder; 0 = none
-	Metrics       string `yaml:"metrics"`         // host:port of a Prometheus server; empty = none
+	Resume        bool                   `yaml:"resume"`
+	Deadman       bool                   `yaml:"deadman"`         // hold unless ~deadman speaks every 0.3 s
+	MaxAgePeriods int                    `yaml:"max_age_periods"` // an observation older than this stops the arm
+	MaxMisses     int                    `yaml:"max_misses"`      // missed deadlines in a row that stop the arm
+	Ahead         basepolicy.AheadConfig `yaml:",inline"`
+	Tracking      loop.Tracking          `yaml:",inline"`
+	Realtime      realtime.Options       `yaml:",inline"`
+	Metrics       string                 `yaml:"metrics"` // host:port of a Prometheus server; empty = none
 	// file with the token that it asks for; required beyond the loopback interface
 	MetricsTokenFile string `yaml:"metrics_token_file"`
+}
+
+// Validate implements the check of package configs.
+func (r *Run) Validate() error {
+	return errors.Join(r.Tracking.Validate(), r.Realtime.Validate(), setting.Check(
+		"run",
+		setting.OneOf("robot", r.Robot, "ros1", "rosbridge"),
+		setting.Within("ros_version", r.ROSVersion, 1, 2),
+		setting.Given("policy", r.Policy, "a policy"),
+		setting.Within("rate_hz", r.RateHz, 1, 1000),
+		setting.AtLeast("max_age_periods", r.MaxAgePeriods, 1),
+		setting.AtLeast("max_misses", r.MaxMisses, 1),
+		setting.AtLeast("lead", r.Ahead.Lead, 0),
+		setting.AtLeast("bridge", r.Ahead.Bridge, 0),
+	))
 }
 
 // Defaults are the settings of the shipped recipe.
@@ -309,20 +302,9 @@ func Defaults() *Config {
 			PartDelay:     0,
 			PartDropout:   0,
 		},
-		Domain: Domain{
-			Mass:     []float64{1, 1},
-			Friction: []float64{1, 1},
-			Gain:     []float64{1, 1},
-			Position: 0,
-			Rotation: 0,
-		},
-		Collect: Collect{
-			Episodes:    50,
-			ExecNoise:   0.002,
-			InsertNoise: 0,
-			OnlySuccess: true,
-		},
-		Base: Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
+		Domain:  domain.DefaultRanges(),
+		Collect: Collect{Recording: collect.DefaultConfig()},
+		Base:    Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
 		Koopman: Koopman{
 			Base: "base", Focus: true, Model: koopman.DefaultConfig(), Training: koopman.DefaultTrainConfig(), HeldOut: 0.1, Rollouts: 60,
 		},
@@ -414,29 +396,9 @@ func Defaults() *Config {
 			MinSuccess: 0,
 		},
 		Run: Run{
-			Robot:            "ros1",
-			URL:              "ws://127.0.0.1:9090",
-			ROSVersion:       2,
-			Arm:              "",
-			Policy:           "korr",
-			Master:           "",
-			RateHz:           10,
-			Lead:             1,
-			Bridge:           8,
-			Resume:           true,
-			Deadman:          false,
-			MaxAgePeriods:    3,
-			MaxMisses:        3,
-			TrackingError:    0.05,
-			TrackingTicks:    20,
-			TrackingSpeed:    2.5,
-			CPUs:             "",
-			Priority:         0,
-			LockMemory:       false,
-			GCPercent:        400,
-			MemoryLimitMB:    0,
-			Metrics:          "",
-			MetricsTokenFile: "",
+			Robot: "ros1", URL: "ws://127.0.0.1:9090", ROSVersion: 2, Policy: "korr", RateHz: 10, Resume: true,
+			MaxAgePeriods: 3, MaxMisses: loop.DefaultMaxMisses,
+			Ahead: basepolicy.AheadConfig{Lead: 1, Bridge: 8}, Tracking: loop.DefaultTracking(), Realtime: realtime.DefaultOptions(),
 		},
 	}
 }

@@ -67,24 +67,16 @@ func (c *Config) simRules() []rule {
 		atLeast("sim.perturb", c.Sim.Perturb, 0.0),
 		atLeast("sim.max_steps", c.Sim.MaxSteps, 0),
 		atLeast("sim.workers", c.Sim.Workers, 0),
-		atLeast("collect.episodes", c.Collect.Episodes, 1),
-		within("collect.exec_noise", c.Collect.ExecNoise, 0, 0.05),
-		within("collect.insert_noise", c.Collect.InsertNoise, 0, 0.05),
 	}
 }
 
 func (c *Config) sensorRules() []rule {
-	d, m := c.Disturb, c.Domain
+	d := c.Disturb
 	rules := []rule{
 		within("disturb.robot_delay", float64(d.RobotDelay), 0, 100),
 		within("disturb.robot_dropout", d.RobotDropout, 0, 0.99),
 		within("disturb.part_delay", float64(d.PartDelay), 0, 100),
 		within("disturb.part_dropout", d.PartDropout, 0, 0.99),
-		factors("domain.mass", m.Mass, 0.1, 10),
-		factors("domain.friction", m.Friction, 0.1, 10),
-		factors("domain.gain", m.Gain, 0.25, 2.5),
-		within("domain.position", m.Position, 0, 0.05),
-		within("domain.rotation", m.Rotation, 0, math.Pi),
 	}
 	for path, v := range map[string]float64{
 		"robot_position": d.RobotPosition, "robot_rotation": d.RobotRotation, "robot_velocity": d.RobotVelocity,
@@ -93,12 +85,6 @@ func (c *Config) sensorRules() []rule {
 		rules = append(rules, within("disturb."+path, v, 0, math.Pi))
 	}
 	return rules
-}
-
-// factors wants a range [least, largest] of factors.
-func factors(path string, v []float64, low, high float64) rule {
-	ok := len(v) == 2 && v[0] >= low && v[0] <= v[1] && v[1] <= high
-	return rule{path, ok, fmt.Sprintf("is %v, must be [least, largest] between %v and %v", v, low, high)}
 }
 
 func (c *Config) trainRules() []rule {
@@ -197,7 +183,7 @@ func (c *Config) ppoRules() []rule {
 }
 
 func (c *Config) evalRules() []rule {
-	e, r := c.Eval, c.Run
+	e := c.Eval
 	rules := []rule{
 		{"eval.policies", len(e.Policies) > 0, "must name at least one policy"},
 		{"eval.randomness", len(e.Randomness) > 0, "must name at least one level"},
@@ -205,19 +191,6 @@ func (c *Config) evalRules() []rule {
 		positive("eval.strength", e.Strength),
 		atLeast("eval.episodes", e.Episodes, 1),
 		within("eval.min_success", e.MinSuccess, 0, 1),
-		oneOf("run.robot", r.Robot, "ros1", "rosbridge"),
-		within("run.ros_version", float64(r.ROSVersion), 1, 2),
-		atLeast("run.lead", r.Lead, 0),
-		atLeast("run.bridge", r.Bridge, 0),
-		within("run.tracking_error", r.TrackingError, 0, 10),
-		atLeast("run.tracking_ticks", r.TrackingTicks, 1),
-		within("run.tracking_speed", r.TrackingSpeed, 0, 100),
-		within("run.priority", float64(r.Priority), 0, 99),
-		atLeast("run.memory_limit_mb", r.MemoryLimitMB, 0),
-		{"run.policy", r.Policy != "", "must name a policy"},
-		within("run.rate_hz", r.RateHz, 1, 1000),
-		atLeast("run.max_age_periods", r.MaxAgePeriods, 1),
-		atLeast("run.max_misses", r.MaxMisses, 1),
 	}
 	for i, level := range e.Randomness {
 		rules = append(rules, oneOf(fmt.Sprintf("eval.randomness[%d]", i), level, Randomness()...))

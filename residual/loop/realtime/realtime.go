@@ -1,23 +1,50 @@
 package realtime
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"korr/internal/setting"
 )
 
 // Options are what to ask for; the zero value asks for nothing.
 type Options struct {
-	CPUs        []int // cores the loop's thread may run on
-	Priority    int   // SCHED_FIFO priority 1..99 of the loop's thread; 0 = leave it
-	LockMemory  bool  // mlockall
-	GCPercent   int   // as GOGC; 0 = leave it, negative = collect only at the memory limit
-	MemoryLimit int64 // bytes, as GOMEMLIMIT; 0 = leave it
+	CPUs       CPUs `yaml:"cpus"`        // processor cores of the loop's thread, such as 2,3 or 2-5; empty = any
+	Priority   int  `yaml:"priority"`    // SCHED_FIFO priority of the loop's thread, 1..99; 0 = none
+	LockMemory bool `yaml:"lock_memory"` // keep the process in memory (mlockall)
+	// growth of the heap between garbage collections (messages are garbage), as GOGC; negative = only at memory_limit_mb; 0 =
+	// Go's own
+	GCPercent     int `yaml:"gc_percent"`
+	MemoryLimitMB int `yaml:"memory_limit_mb"` // MB at which the garbage collector works harder, as GOMEMLIMIT; 0 = none
 }
+
+// DefaultOptions ask for what every process is granted.
+func DefaultOptions() Options { return Options{GCPercent: 400} }
+
+// CPUs are processor cores by number; their text is what ParseCPUs reads.
+type CPUs []int
+
+// MarshalText implements encoding.TextMarshaler.
+func (c CPUs) MarshalText() ([]byte, error) {
+	names := make([]string, len(c))
+	for i, n := range c {
+		names[i] = strconv.Itoa(n)
+	}
+	return []byte(strings.Join(names, ",")), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *CPUs) UnmarshalText(text []byte) (err error) {
+	*c, err = ParseCPUs(string(text))
+	return err
+}
+
+// largestCPU is the last core that a thread can be tied to.
+const largestCPU = 1023
 
 // Refusal is something the operating system did not grant.
 type Refusal struct {
@@ -34,21 +61,20 @@ func (r *Refusal) Unwrap() error { return r.Err }
 
 // Validate refuses options that no system grants.
 func (o *Options) Validate() error {
+	known := true
 	for _, c := range o.CPUs {
-		if c < 0 || c > 1023 {
-			return fmt.Errorf("realtime: core %d: want 0..1023", c)
-		}
+		known = known && c >= 0 && c <= largestCPU
 	}
-	if o.Priority < 0 || o.Priority > 99 {
-		return fmt.Errorf("realtime: priority %d: want 1..99, or 0 for none", o.Priority)
-	}
-	if o.MemoryLimit < 0 {
-		return fmt.Errorf("realtime: memory limit %d: want bytes above 0, or 0 for none", o.MemoryLimit)
-	}
-	if o.GCPercent < 0 && o.MemoryLimit == 0 {
-		return errors.New("realtime: a garbage collector that is off needs a memory limit")
-	}
-	return nil
+	return setting.Check(
+		"realtime",
+		setting.Rule{Key: "cpus", OK: known, Want: fmt.Sprintf("is %v, must be numbers from 0 to %d", o.CPUs, largestCPU)},
+		setting.Within("priority", o.Priority, 0, 99),
+		setting.AtLeast("memory_limit_mb", o.MemoryLimitMB, 0),
+		setting.Rule{
+			Key: "gc_percent", OK: o.GCPercent >= 0 || o.MemoryLimitMB > 0,
+			Want: "is negative: a garbage collector that is off needs memory_limit_mb",
+		},
+	)
 }
 
 // Process applies what concerns the whole process: the garbage collector and locked memory. restore undoes it.
@@ -57,8 +83,8 @@ func (o *Options) Process() (refusals []*Refusal, restore func()) {
 	if o.GCPercent != 0 {
 		gc = debug.SetGCPercent(o.GCPercent)
 	}
-	if o.MemoryLimit > 0 {
-		limit = debug.SetMemoryLimit(o.MemoryLimit)
+	if o.MemoryLimitMB > 0 {
+		limit = debug.SetMemoryLimit(int64(o.MemoryLimitMB) << 20)
 	}
 	if o.LockMemory {
 		if err := lockMemory(); err != nil {
@@ -71,7 +97,7 @@ func (o *Options) Process() (refusals []*Refusal, restore func()) {
 		if o.GCPercent != 0 {
 			debug.SetGCPercent(gc)
 		}
-		if o.MemoryLimit > 0 {
+		if o.MemoryLimitMB > 0 {
 			debug.SetMemoryLimit(limit)
 		}
 		if locked {
@@ -113,7 +139,7 @@ func ParseCPUs(list string) ([]int, error) {
 		if err == nil && ranged {
 			b, err = strconv.Atoi(last)
 		}
-		if err != nil || a < 0 || b < a || b > 1023 {
+		if err != nil || a < 0 || b < a || b > largestCPU {
 			return nil, fmt.Errorf("realtime: cores %q: want numbers like 2,3 or 2-5", list)
 		}
 		for c := a; c <= b; c++ {

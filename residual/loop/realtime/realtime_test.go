@@ -24,12 +24,12 @@ func TestParseCPUs(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	for _, o := range []Options{{CPUs: []int{-1}}, {Priority: 100}, {Priority: -1}, {MemoryLimit: -1}, {GCPercent: -1}} {
+	for _, o := range []Options{{CPUs: []int{-1}}, {Priority: 100}, {Priority: -1}, {MemoryLimitMB: -1}, {GCPercent: -1}} {
 		if o.Validate() == nil {
 			t.Errorf("accepted %+v", o)
 		}
 	}
-	o := Options{CPUs: []int{0}, Priority: 50, GCPercent: -1, MemoryLimit: 1 << 30, LockMemory: true}
+	o := Options{CPUs: []int{0}, Priority: 50, GCPercent: -1, MemoryLimitMB: 1 << 10, LockMemory: true}
 	if err := o.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 func TestProcess(t *testing.T) {
 	before := debug.SetGCPercent(77)
 	defer debug.SetGCPercent(before)
-	o := Options{GCPercent: 300, MemoryLimit: 1 << 33, LockMemory: true}
+	o := Options{GCPercent: 300, MemoryLimitMB: 1 << 13, LockMemory: true}
 	refusals, restore := o.Process()
 	if got := debug.SetGCPercent(300); got != 300 {
 		t.Errorf("GC percent %d", got)
