@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/internal/tensorfile"
 )
 
@@ -77,8 +78,8 @@ func (n *Normalizer) RawDim() int { return len(n.Min) - (pose6D-poseQuat)*n.Pose
 
 // Widths of a part pose with a quaternion and with a 6D rotation.
 const (
-	poseQuat = 7
-	pose6D   = 9
+	poseQuat = layout.Pose
+	pose6D   = layout.Pose6D
 )
 
 // FitObsNormalizer returns the normalizer of raw observations, a flat
@@ -116,7 +117,7 @@ func widen(dst, raw []float32, poses int) {
 	for i := range poses {
 		from, to := raw[head+poseQuat*i:], dst[head+pose6D*i:]
 		copy(to, from[:3])
-		geom.Rot6DTo(to[3:9], geom.QuatAt(from[3:7]))
+		geom.Rot6DTo(layout.Rotation.Of(to), geom.QuatAt(from[layout.Vector:]))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 )
 
 // pairFeatures is the number of features per pair.
@@ -39,7 +40,7 @@ func (f *Features) pairTo(dst, obs []float32, p *Pair) {
 	second := geom.PoseAt(obs[StateDim+PoseDim*p.Second:])
 	fit := p.Fit(geom.PoseAt(obs[StateDim+PoseDim*p.First:]), second)
 	r := fit.Turn.Mat()
-	tool := geom.Pose{P: geom.VecAt(obs), Q: geom.Rot6DAt(obs[3:9]).Quat()}
+	tool := layout.ToolAt(obs)
 	hand := tool.Inv().Apply(geom.TagFrame.Apply(second.P))
 	for k := range 3 {
 		dst[k] = float32(math.Tanh(fit.Offset[k] / 0.01))

@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"korr/internal/layout"
 )
 
 // Sizes of the fixed parts of observation and action.
 const (
-	StateDim = 16 // robot state, see the package comment
-	PoseDim  = 7  // one part pose: position and quaternion x y z w
-	ActDim   = 10 // position, rotation 6D, gripper
+	StateDim = layout.State  // robot state, see the package comment
+	PoseDim  = layout.Pose   // one part pose: position and quaternion x y z w
+	ActDim   = layout.Action // position, rotation 6D, gripper
 )
 
 // GripperDeadBand is the magnitude a gripper action must exceed to change what the gripper does.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"korr/configs"
+	"korr/internal/layout"
 	"korr/sim"
 	"korr/sim/mujoco"
 	"korr/sim/mujoco/render"
@@ -48,7 +49,7 @@ func checkSimulator(_ context.Context, a *app) finding {
 	if err := env.Reset(obs, a.Config.Seed); err != nil {
 		return finding{false, err.Error(), "reinstall libmujoco-dev and rebuild with `make build`"}
 	}
-	copy(act, obs[:9]) // stay where the arm is
+	copy(act, obs[:layout.Tool]) // stay where the arm is
 	const steps = 100
 	start := time.Now()
 	for range steps {

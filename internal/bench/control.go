@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"korr/internal/layout"
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/koopman"
@@ -14,8 +15,8 @@ import (
 
 // The published widths, as in peers/torch_korr.py.
 const (
-	obsDim    = 58
-	actDim    = 10
+	obsDim    = layout.State + 6*layout.Pose
+	actDim    = layout.Action
 	latentDim = 256
 )
 

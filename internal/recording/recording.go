@@ -6,13 +6,15 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+
+	"korr/internal/layout"
 )
 
 // Widths of the tracks' samples.
 const (
-	StateWidth   = 15 // position (m), rotation 6D, linear (m/s) and angular (rad/s) velocity; base frame
-	CommandWidth = 9  // position (m) and rotation 6D; base frame
-	PoseWidth    = 7  // of one part: position (m) and quaternion x y z w; tag frame
+	StateWidth   = layout.State - 1 // position (m), rotation 6D, linear (m/s) and angular (rad/s) velocity; base frame
+	CommandWidth = layout.Tool      // position (m) and rotation 6D; base frame
+	PoseWidth    = layout.Pose      // of one part: position (m) and quaternion x y z w; tag frame
 )
 
 // Track is a time series: what one topic told.

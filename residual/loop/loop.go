@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"korr/internal/layout"
 	"korr/residual"
 	"korr/residual/shield"
 )
@@ -49,7 +50,7 @@ type Stepper interface {
 
 // Defaults of Config.
 const (
-	DefaultObsDim      = 58
+	DefaultObsDim      = layout.State + 6*layout.Pose // one_leg's
 	DefaultMaxMisses   = 3
 	DefaultRecords     = 256
 	DefaultHoldTimeout = time.Second

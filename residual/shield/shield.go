@@ -7,14 +7,15 @@ import (
 	"strings"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 )
 
 const (
 	// CommandDim is the width of a command: position 3 (m, base frame), rotation 6D, gripper (-1 opens,
 	// +1 closes).
-	CommandDim = 10
+	CommandDim = layout.Action
 	// MeasuredDim is how much of a raw observation is read: end-effector position 3 and rotation 6D.
-	MeasuredDim = 9
+	MeasuredDim = layout.Tool
 
 	roundMetres  = 2e-6  // kept back from every length, so that rounding to float32 stays inside
 	roundRadians = 2e-6  // the same for angles

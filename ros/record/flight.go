@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/residual/loop"
 	"korr/ros/bag"
 	"korr/ros/msgs"
@@ -77,7 +78,7 @@ func (f *flight) write(r *loop.Record) error {
 	if r.Sent {
 		h := h
 		h.FrameId = commandFrame
-		pose := geom.Pose{P: geom.VecAt(r.Command), Q: geom.Rot6DAt(r.Command[3:9]).Quat()}
+		pose := layout.ToolAt(r.Command)
 		if err := f.command.Write(r.Start, &msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(pose)}); err != nil {
 			return err
 		}
@@ -96,7 +97,7 @@ func (f *flight) observe(r *loop.Record, h msgs.Header) error {
 		return fmt.Errorf("an observation of %d values and a command of %d: want %d and poses of %d, and %d", len(o), len(r.Command), sim.StateDim, sim.PoseDim, sim.ActDim)
 	}
 	m := &msgs.FrankaState{Header: h, RobotMode: msgs.RobotModeMove}
-	rows := geom.Rot6DAt(o[3:9])
+	rows := geom.Rot6DAt(layout.Rotation.Of(o))
 	a, b := geom.Vec3{rows[0], rows[1], rows[2]}, geom.Vec3{rows[3], rows[4], rows[5]}
 	c := a.Cross(b)
 	for k := range 3 {

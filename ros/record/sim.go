@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/internal/recording"
 	"korr/ros/bag"
 	"korr/ros/msgs"
@@ -104,7 +105,7 @@ func (s *Sim) Reset(seed uint64, arm []float64) error {
 
 // Step records the action (raw) that answered the newest observation, then its result and the observation after it.
 func (s *Sim) Step(act []float32, arm []float64, res sim.Result) error {
-	target := geom.Pose{P: geom.VecAt(act), Q: geom.Rot6DAt(act[3:9]).Quat()}
+	target := layout.ToolAt(act)
 	if err := errors.Join(s.grip(float64(act[9])), s.command.Write(s.stamp, &msgs.PoseStamped{Header: s.header(commandFrame), Pose: msgs.PoseOf(target)})); err != nil {
 		return err
 	}

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/ros/msgs"
 )
 
-const commandDim = 10
+const commandDim = layout.Action
 
 // command is what the commander publishes.
 type command struct {
@@ -82,7 +83,7 @@ func (c *commander) write(cmd []float32) error {
 			return fmt.Errorf("robot: command[%d] is %g", i, v)
 		}
 	}
-	x := &command{pose: geom.Pose{P: geom.VecAt(cmd), Q: geom.Rot6DAt(cmd[3:9]).Quat()}, grip: float64(cmd[9])}
+	x := &command{pose: layout.ToolAt(cmd), grip: float64(cmd[layout.Gripper])}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.head = c.head

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/ros/msgs"
 )
 
 const (
-	stateDim = 16 // robot state of the raw observation
-	poseDim  = 7  // of one part
+	stateDim = layout.State // of the raw observation
+	poseDim  = layout.Pose  // of one part
 )
 
 // set is one message of each kind.
@@ -149,9 +150,9 @@ func (o *observer) observeTo(obs []float32, s *set) error {
 		obs[k] = float32(v)
 	}
 	for k, v := range s.arm.twist {
-		obs[9+k] = float32(v)
+		obs[layout.Twist.From+k] = float32(v)
 	}
-	obs[15] = float32(s.fingers.width)
+	obs[layout.Width] = float32(s.fingers.width)
 	for i, at := range o.order {
 		geom.PoseTo(obs[stateDim+poseDim*i:], s.parts.Poses[at].Geom())
 	}

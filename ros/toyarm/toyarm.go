@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/internal/seed"
 	"korr/ros/panda"
 	"korr/sim"
@@ -76,7 +77,7 @@ func (e *Env) Step(obs, act []float32) (sim.Result, error) {
 		e.live = false
 		return sim.Result{}, err
 	}
-	return e.StepPose(obs, geom.VecAt(act), geom.Rot6DAt(act[3:9]).Quat(), float64(act[9]))
+	return e.StepPose(obs, geom.VecAt(act), geom.Rot6DAt(layout.Rotation.Of(act)).Quat(), float64(act[9]))
 }
 
 // StepPose is Step with a float64 target; see simnode.PoseStepper.

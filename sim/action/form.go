@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 )
 
@@ -109,7 +110,7 @@ func (f Form) DecodeTo(dst, act, state []float32) {
 		pose = geom.Pose{P: tool.P.Add(pose.P), Q: tool.Q.Mul(pose.Q)}
 	}
 	geom.VecTo(dst, pose.P)
-	geom.Rot6DTo(dst[3:9], pose.Q)
+	geom.Rot6DTo(layout.Rotation.Of(dst), pose.Q)
 	dst[9] = act[f.Dim()-1]
 }
 
@@ -120,7 +121,7 @@ func (f Form) EncodeTo(act, canonical, state []float32) {
 		copy(act, canonical[:sim.ActDim])
 		return
 	}
-	pose := geom.Pose{P: geom.VecAt(canonical), Q: geom.Rot6DAt(canonical[3:9]).Quat()}
+	pose := layout.ToolAt(canonical)
 	if f.Delta {
 		tool := toolAt(state)
 		pose = geom.Pose{P: pose.P.Sub(tool.P), Q: tool.Q.Inv().Mul(pose.Q)}
@@ -158,7 +159,7 @@ func Convert(dst, src, states []float32, from, to Form) error {
 
 // toolAt is the tool's pose in an observation or robot state.
 func toolAt(state []float32) geom.Pose {
-	return geom.Pose{P: geom.VecAt(state), Q: geom.Rot6DAt(state[3:9]).Quat()}
+	return layout.ToolAt(state)
 }
 
 func (f Form) rotationAt(s []float32) geom.Quat {

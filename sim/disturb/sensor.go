@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/internal/seed"
 	"korr/sim"
 )
@@ -169,13 +170,13 @@ func (s *Sensor) noise(dst, truth []float32) {
 	if r := s.cfg.Robot; r.noisy() {
 		rng := s.rng[robotNoise]
 		p, q, v, w := normal(rng), normal(rng), normal(rng), normal(rng)
-		add(dst[0:3], p, r.Position)
+		add(layout.Position.Of(dst), p, r.Position)
 		if r.Rotation > 0 {
-			geom.Rot6DTo(dst[3:9], geom.Rot6DAt(dst[3:9]).Quat().Mul(geom.RotVec(q.Scale(r.Rotation))))
+			geom.Rot6DTo(layout.Rotation.Of(dst), geom.Rot6DAt(layout.Rotation.Of(dst)).Quat().Mul(geom.RotVec(q.Scale(r.Rotation))))
 		}
-		add(dst[9:12], v, r.Velocity)
-		add(dst[12:15], w, r.Spin)
-		dst[15] = float32(float64(dst[15]) + r.Gripper*rng.NormFloat64())
+		add(layout.Velocity.Of(dst), v, r.Velocity)
+		add(layout.Spin.Of(dst), w, r.Spin)
+		dst[layout.Width] = float32(float64(dst[layout.Width]) + r.Gripper*rng.NormFloat64())
 	}
 	p := s.cfg.Parts
 	if !p.noisy() {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"korr/internal/layout"
 	"korr/sim"
 )
 
@@ -38,8 +39,8 @@ func reset(t *testing.T, e sim.Env, seed uint64) []float32 {
 // still is the action that keeps the tool where the observation says it is.
 func still(obs []float32) []float32 {
 	act := make([]float32, sim.ActDim)
-	copy(act, obs[:9])
-	act[9] = -1
+	copy(act, obs[:layout.Tool])
+	act[layout.Gripper] = -1
 	return act
 }
 
@@ -62,7 +63,7 @@ func checkObservation(t *testing.T, e sim.Env) {
 				t.Fatalf("step %d: observation %d is %v", i, k, v)
 			}
 		}
-		if n := norm(obs[3:6]); math.Abs(n-1) > 1e-5 {
+		if n := norm(layout.Rotation.Of(obs)[:3]); math.Abs(n-1) > 1e-5 {
 			t.Fatalf("step %d: first rotation row has length %v", i, n)
 		}
 		for p, name := range spec.PartNames {
@@ -92,7 +93,7 @@ func rollout(t *testing.T, e sim.Env, seed uint64) []float32 {
 	for i := range horizon {
 		a := float64(i) / 5
 		act[0], act[1] = x+0.03*float32(math.Sin(a)), y+0.03*float32(1-math.Cos(a))
-		act[9] = float32(1 - 2*(i/10%2))
+		act[layout.Gripper] = float32(1 - 2*(i/10%2))
 		if _, err := e.Step(obs, act); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +120,7 @@ func checkBadAction(t *testing.T, e sim.Env) {
 	bad := map[string]func([]float32) []float32{
 		"NaN":       func(a []float32) []float32 { a[4] = float32(math.NaN()); return a },
 		"infinite":  func(a []float32) []float32 { a[0] = float32(math.Inf(1)); return a },
-		"too short": func(a []float32) []float32 { return a[:9] },
+		"too short": func(a []float32) []float32 { return a[:len(a)-1] },
 		"empty":     func([]float32) []float32 { return nil },
 	}
 	for name, spoil := range bad {

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 )
 
@@ -34,7 +35,7 @@ func (a *arm) hold(n int) {
 // tool is the measured tool pose, base frame.
 func (a *arm) tool() geom.Pose {
 	o := a.e.obs
-	return geom.Pose{P: geom.VecAt(o), Q: geom.Rot6DAt(o[3:9]).Quat()}
+	return layout.ToolAt(o)
 }
 
 // part is the measured pose of part i, base frame.

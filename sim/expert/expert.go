@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/internal/seed"
 	"korr/internal/setting"
 	"korr/sim"
@@ -91,7 +92,7 @@ func (e *Expert) ActTo(act, obs []float32) error {
 		return fmt.Errorf("expert: the script of %s ended", e.task.Name)
 	}
 	geom.VecTo(act, c.pose.P)
-	geom.Rot6DTo(act[3:9], c.pose.Q)
+	geom.Rot6DTo(layout.Rotation.Of(act), c.pose.Q)
 	act[9] = c.grip
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"unsafe"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 )
 
@@ -176,7 +177,7 @@ func (e *Env) Step(obs, act []float32) (sim.Result, error) {
 		e.live = false
 		return sim.Result{}, err
 	}
-	return e.StepPose(obs, geom.VecAt(act), geom.Rot6DAt(act[3:9]).Quat(), float64(act[9]))
+	return e.StepPose(obs, geom.VecAt(act), geom.Rot6DAt(layout.Rotation.Of(act)).Quat(), float64(act[9]))
 }
 
 // StepPose is Step for a target given as a float64 pose: position (m) and rotation (quaternion x y z w), base frame;

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 )
 
@@ -64,13 +65,13 @@ func (e *Env) ArmStateTo(dst []float64) {
 func (e *Env) observe(obs []float32) {
 	a := e.arm
 	e.ArmStateTo(a)
-	for k := range 9 { // position and the first two rows of the rotation
+	for k := range layout.Tool { // position and the first two rows of the rotation
 		obs[k] = float32(a[armPos+k])
 	}
-	for k := range 6 {
-		obs[9+k] = float32(a[armTwist+k])
+	for k := range layout.Twist.Len() {
+		obs[layout.Twist.From+k] = float32(a[armTwist+k])
 	}
-	obs[15] = float32(a[armHand] + a[armHand+1])
+	obs[layout.Width] = float32(a[armHand] + a[armHand+1])
 	for k := range obs[sim.StateDim:] {
 		obs[sim.StateDim+k] = float32(a[armParts+k])
 	}

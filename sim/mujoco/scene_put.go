@@ -60,6 +60,7 @@ import (
 	"math"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 )
 
@@ -86,7 +87,7 @@ func (w *Watch) Put(obs []float32) error {
 		e.setPart(i, geom.TagFrame.Mul(geom.PoseAt(obs[sim.StateDim+sim.PoseDim*i:])))
 	}
 	obstacle := geom.TagFrame.Mul(geom.PoseAt(obs[sim.StateDim+sim.PoseDim*n:])).P
-	q := geom.Rot6DAt(obs[3:9]).Quat()
+	q := geom.Rot6DAt(layout.Rotation.Of(obs)).Quat()
 	pos := [3]C.double{C.double(obs[0]), C.double(obs[1]), C.double(obs[2])}
 	quat := [4]C.double{C.double(q[3]), C.double(q[0]), C.double(q[1]), C.double(q[2])}
 	if C.korr_scene_reach(e.s, &pos[0], &quat[0]) > reachError {
@@ -97,6 +98,6 @@ func (w *Watch) Put(obs []float32) error {
 		C.korr_scene_reach(e.s, &pos[0], &quat[0])
 	}
 	at := [3]C.double{C.double(obstacle[0]), C.double(obstacle[1]), C.double(obstacle[2])}
-	C.korr_scene_place(e.s, C.double(obs[15]), &at[0])
+	C.korr_scene_place(e.s, C.double(obs[layout.Width]), &at[0])
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/internal/seed"
 	"korr/sim"
 )
@@ -166,7 +167,7 @@ func (a *actor) actTo(act, obs []float32) {
 		a.target = a.draw(obs)
 	}
 	geom.VecTo(act, a.target.P)
-	geom.Rot6DTo(act[3:9], a.target.Q)
+	geom.Rot6DTo(layout.Rotation.Of(act), a.target.Q)
 	act[9] = a.grip
 	if a.style == wild && a.rng.IntN(100) == 0 {
 		act[a.rng.IntN(len(act))] = float32(math.Pow(10, 30*a.rng.Float64()))
@@ -184,7 +185,7 @@ func (a *actor) draw(obs []float32) geom.Pose {
 		part := geom.TagFrame.Mul(geom.PoseAt(obs[sim.StateDim+sim.PoseDim*a.rng.IntN(a.parts):]))
 		return geom.Pose{P: part.P.Add(normal(0.03)), Q: down}
 	case jitter:
-		return geom.Pose{P: geom.VecAt(obs).Add(normal(0.02)), Q: geom.Rot6DAt(obs[3:9]).Quat()}
+		return geom.Pose{P: geom.VecAt(obs).Add(normal(0.02)), Q: geom.Rot6DAt(layout.Rotation.Of(obs)).Quat()}
 	}
 	return geom.Pose{P: geom.Vec3{0.5, 0, 0.2}.Add(normal(0.4)), Q: turn}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 	"korr/sim/mujoco"
 	"korr/sim/mujoco/render"
@@ -112,7 +113,7 @@ func toolPose(act []float32) *Pose {
 		return nil
 	}
 	var p Pose
-	geom.PoseTo(p[:], geom.Pose{P: geom.VecAt(act), Q: geom.Rot6DAt(act[3:9]).Quat()})
+	geom.PoseTo(p[:], layout.ToolAt(act))
 	for _, v := range p {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 			return nil

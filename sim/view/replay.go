@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 	"korr/sim/mujoco"
 	"korr/sim/mujoco/render"
@@ -114,7 +115,7 @@ func mix(dst, a, b []float32, t float64) {
 	for i := range dst {
 		dst[i] = float32((1-t)*float64(a[i]) + t*float64(b[i]))
 	}
-	geom.Rot6DTo(dst[3:9], geom.Rot6DAt(a[3:9]).Quat().Slerp(geom.Rot6DAt(b[3:9]).Quat(), t))
+	geom.Rot6DTo(layout.Rotation.Of(dst), geom.Rot6DAt(layout.Rotation.Of(a)).Quat().Slerp(geom.Rot6DAt(layout.Rotation.Of(b)).Quat(), t))
 	for i := sim.StateDim; i+sim.PoseDim <= len(dst); i += sim.PoseDim {
 		p := geom.Pose{P: geom.VecAt(dst[i:]), Q: geom.PoseAt(a[i:]).Q.Slerp(geom.PoseAt(b[i:]).Q, t)}
 		geom.PoseTo(dst[i:], p)

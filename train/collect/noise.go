@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 )
 
@@ -22,5 +23,5 @@ func disturb(dst, act []float32, sigma float64, rng *rand.Rand) {
 		return
 	}
 	geom.VecTo(dst, geom.VecAt(act).Add(dp))
-	geom.Rot6DTo(dst[3:9], geom.RotVec(dr).Mul(geom.Rot6DAt(act[3:9]).Quat()))
+	geom.Rot6DTo(layout.Rotation.Of(dst), geom.RotVec(dr).Mul(geom.Rot6DAt(layout.Rotation.Of(act)).Quat()))
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/internal/zarr"
 	"korr/sim"
 	"korr/train/dataset"
@@ -243,7 +244,7 @@ func (d *Demonstrations) Episode(i int) (dataset.Episode, error) {
 		row := d.state[(from+t)*d.stateDim : (from+t+1)*d.stateDim]
 		if d.stateDim == sim.StateDim {
 			copy(e.State[t*sim.StateDim:], row)
-		} else if err := unitQuat(row[3:7]); err != nil {
+		} else if err := unitQuat(row[layout.Vector:][:layout.Quaternion]); err != nil {
 			return e, d.at(i, t, arrayState, err)
 		} else {
 			geom.State16To(e.State[t*sim.StateDim:], row)
