@@ -3,6 +3,9 @@ package basepolicy
 import (
 	"fmt"
 	"math"
+	"strconv"
+
+	"korr/internal/tensorfile"
 )
 
 // Ensembled is a policy whose chunks are averaged with what earlier chunks meant to do
@@ -11,13 +14,38 @@ import (
 // more holds on to older plans.
 type Ensembled struct {
 	Policy
-	Rate float64 // finite, >= 0
+	Rate float64 // from 0 to MaxRate
+}
+
+// MaxRate is the largest rate: at 100 the oldest plan is all that counts.
+const MaxRate = 100
+
+// ensembleKey is the metadata of a policy whose chunks are averaged: the rate.
+const ensembleKey = "ensemble"
+
+// SaveTo adds the policy and the rate.
+func (e Ensembled) SaveTo(f *tensorfile.File, prefix string) error {
+	f.SetMeta(prefix+ensembleKey, strconv.FormatFloat(e.Rate, 'g', -1, 64))
+	return e.Policy.SaveTo(f, prefix)
+}
+
+// ensembledAs wraps p if the file says that its chunks are averaged.
+func ensembledAs(p Policy, f *tensorfile.File, prefix string) (Policy, error) {
+	text, ok := f.Meta[prefix+ensembleKey]
+	if !ok {
+		return p, nil
+	}
+	rate, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(rate >= 0 && rate <= MaxRate) {
+		return nil, fmt.Errorf("metadata %q is %q, want a rate from 0 to %d", prefix+ensembleKey, text, MaxRate)
+	}
+	return Ensembled{Policy: p, Rate: rate}, nil
 }
 
 // NewChunker returns a chunk policy that is a Resetter, WarmStarter, Continuer and
 // Reporter; what the policy's own is of these, it passes on to.
 func (e Ensembled) NewChunker() ChunkPolicy {
-	if !(e.Rate >= 0 && e.Rate <= math.MaxFloat32) {
+	if !(e.Rate >= 0 && e.Rate <= MaxRate) {
 		panic(fmt.Sprintf("basepolicy: an ensembling rate of %v", e.Rate))
 	}
 	p := e.Policy.NewChunker()

@@ -58,14 +58,18 @@ func Register(format string, load Loader) {
 }
 
 // LoadFrom reads a policy of any registered kind that SaveTo added to f under
-// prefix.
+// prefix, Ensembled or not.
 func LoadFrom(f *tensorfile.File, prefix string) (Policy, error) {
 	got := f.Meta[prefix+"format"]
 	load, ok := loaders[got]
 	if !ok {
 		return nil, fmt.Errorf("format is %q, want one of %q: not a base policy of this program", got, slices.Sorted(maps.Keys(loaders)))
 	}
-	return load(f, prefix)
+	p, err := load(f, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return ensembledAs(p, f, prefix)
 }
 
 // Save writes a policy to a safetensors file, replacing it only when the new one

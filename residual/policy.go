@@ -202,13 +202,17 @@ func (p *Policy) NewController(feats Features) *Controller {
 	return c
 }
 
-// Fingerprint identifies a base policy by its weights and normalisers: 16 hexadecimal digits.
+// Fingerprint identifies a base policy by its weights, its normalisers and whether it averages its chunks: 16 hexadecimal
+// digits.
 func Fingerprint(base basepolicy.Policy) (string, error) {
 	var f tensorfile.File
 	if err := base.SaveTo(&f, ""); err != nil {
 		return "", err
 	}
 	h := sha256.New()
+	if e, ok := base.(basepolicy.Ensembled); ok {
+		fmt.Fprintf(h, "ensemble %g\n", e.Rate)
+	}
 	var word [4]byte
 	for _, t := range f.Tensors {
 		fmt.Fprintf(h, "%s %v\n", t.Name, t.Shape)

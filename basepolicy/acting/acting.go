@@ -4,6 +4,7 @@ package acting
 
 import (
 	"fmt"
+	"strconv"
 
 	"korr/basepolicy"
 	"korr/basepolicy/cache"
@@ -21,16 +22,38 @@ type Config struct {
 	// what saves a diffusion policy's network calls, NAME[:key=value,...] (docs/base-policies.md); none = nothing, empty = the
 	// checkpoint's own
 	Cache string `yaml:"cache"`
-	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i), of any kind of base; negative = off
-	Ensemble float64 `yaml:"ensemble"`
+	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i): a number from 0 to 100, or none; empty = the
+	// checkpoint's own, and in training 0.05 for mlp-bc, none for the others
+	Ensemble string `yaml:"ensemble"`
 }
 
 // DefaultConfig leaves everything to the checkpoint and executes 8 actions of a chunk.
-func DefaultConfig() Config { return Config{Execute: 8, Ensemble: -1} }
+func DefaultConfig() Config { return Config{Execute: 8} }
+
+// TrainedRate is the rate at which a newly trained mlp-bc averages its chunks. Several observations then have a say in every
+// action, so that one that is off by a tracker's noise counts less (docs/learning.md).
+const TrainedRate = "0.05"
+
+// none is the ensemble of a policy whose chunks are executed as they are.
+const none = "none"
 
 // Validate reports the first setting that is out of range.
 func (c *Config) Validate() error {
-	return setting.Check("acting", setting.AtLeast("execute", c.Execute, 1), setting.Within("ensemble", c.Ensemble, -1, 100))
+	_, err := c.rate()
+	return setting.Check("acting", setting.AtLeast("execute", c.Execute, 1),
+		setting.Rule{Key: "ensemble", OK: err == nil, Want: fmt.Sprintf("is %q: use a number from 0 to 100, none, or leave it empty", c.Ensemble)})
+}
+
+// rate is that of a setting that is neither empty nor none.
+func (c *Config) rate() (float64, error) {
+	if c.Ensemble == "" || c.Ensemble == none {
+		return 0, nil
+	}
+	rate, err := strconv.ParseFloat(c.Ensemble, 64)
+	if err != nil || !(rate >= 0 && rate <= basepolicy.MaxRate) {
+		return 0, fmt.Errorf("base.ensemble is %q: use a number from 0 to %d, none, or leave it empty", c.Ensemble, basepolicy.MaxRate)
+	}
+	return rate, nil
 }
 
 // Apply returns the policy with what the settings name in place of its own. It changes the sampler and the cache of base
@@ -39,6 +62,14 @@ func (c *Config) Apply(base basepolicy.Policy) (basepolicy.Policy, error) {
 	chosen, err := cache.Parse(c.Cache)
 	if err != nil {
 		return nil, err
+	}
+	rate, err := c.rate()
+	if err != nil {
+		return nil, err
+	}
+	own, averaged := base.(basepolicy.Ensembled)
+	if averaged {
+		base = own.Policy
 	}
 	if d, ok := base.(*diffusion.Policy); ok {
 		if c.Sampler != "" {
@@ -55,8 +86,11 @@ func (c *Config) Apply(base basepolicy.Policy) (basepolicy.Policy, error) {
 	} else if chosen.On() {
 		return nil, fmt.Errorf("base.cache is %s, but this base policy makes one network call a chunk: leave it out", chosen)
 	}
-	if c.Ensemble >= 0 {
-		return basepolicy.Ensembled{Policy: base, Rate: c.Ensemble}, nil
+	switch {
+	case c.Ensemble == "" && averaged:
+		return basepolicy.Ensembled{Policy: base, Rate: own.Rate}, nil
+	case c.Ensemble == "" || c.Ensemble == none:
+		return base, nil
 	}
-	return base, nil
+	return basepolicy.Ensembled{Policy: base, Rate: rate}, nil
 }

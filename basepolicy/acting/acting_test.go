@@ -35,7 +35,7 @@ func TestSettingsReplaceTheCheckpointsOwn(t *testing.T) {
 		d.Cache = cache.Config{}
 	}
 	plain := basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 2, ActDim: 2, Horizon: 1}, n, n, nil)
-	p, err := apply(plain, func(c *Config) { c.Sampler, c.Ensemble = "ddim", 0.1 })
+	p, err := apply(plain, func(c *Config) { c.Sampler, c.Ensemble = "ddim", "0.1" })
 	if err != nil {
 		t.Errorf("a sampler for a policy without one: %v", err)
 	}

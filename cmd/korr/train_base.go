@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/basepolicy"
+	"korr/basepolicy/acting"
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/settings"
@@ -135,6 +136,13 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 	}
 	if err = errors.Join(err, recordErr); err != nil {
 		return err
+	}
+	act := o.Config.Base.Acting
+	if act.Ensemble == "" && !c.Diffusion() {
+		act.Ensemble = acting.TrainedRate
+	}
+	if policy, err = act.Apply(policy); err != nil {
+		return cli.Usage(err)
 	}
 	path := folder.Checkpoint("base")
 	if err := basepolicy.Save(path, policy); err != nil {
