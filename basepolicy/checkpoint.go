@@ -59,7 +59,7 @@ func LoadMLPFrom(f *tensorfile.File, prefix string) (*MLP, error) {
 	if stored != cfg.weights() {
 		return nil, fmt.Errorf("the file holds %d weights, its configuration %+v needs %d", stored, cfg, cfg.weights())
 	}
-	obs, err := LoadNormalizer(f, prefix+"obs.", cfg.ObsDim)
+	obs, err := LoadNormalizer(f, prefix+"obs.", cfg.ObsDim-cfg.Features)
 	if err != nil {
 		return nil, err
 	}

@@ -14,10 +14,12 @@ var ErrNotFinite = errors.New("base policy planned a chunk that is not finite")
 
 // MLPConfig describes an MLP policy.
 type MLPConfig struct {
-	ObsDim  int   `json:"obs_dim"` // D, width of the normalised observation
+	ObsDim  int   `json:"obs_dim"` // D, width of what is read: the normalised observation and the features
 	ActDim  int   `json:"act_dim"` // U, width of an action
 	Horizon int   `json:"horizon"` // H, actions in a chunk
 	Hidden  []int `json:"hidden"`  // widths of the ReLU layers
+
+	Features int `json:"features,omitempty"` // of ObsDim, at its end: the task's features
 }
 
 // maxWidth bounds every size in a configuration read from a file.
@@ -29,6 +31,9 @@ func (c MLPConfig) Validate() error {
 		if w < 1 || w > maxWidth {
 			return fmt.Errorf("base policy: sizes %+v are outside 1 to %d", c, maxWidth)
 		}
+	}
+	if c.Features < 0 || c.Features >= c.ObsDim {
+		return fmt.Errorf("base policy: %d of %d read values are features", c.Features, c.ObsDim)
 	}
 	return nil
 }
@@ -74,15 +79,15 @@ func NewMLP(cfg MLPConfig, obs, act *Normalizer, rng *rand.Rand) *MLP {
 	if err := cfg.Validate(); err != nil {
 		panic(err.Error())
 	}
-	if obs.Dim() != cfg.ObsDim || act.Dim() != cfg.ActDim {
-		panic(fmt.Sprintf("basepolicy: normalizers of %d and %d dimensions for %d and %d", obs.Dim(), act.Dim(), cfg.ObsDim, cfg.ActDim))
+	if obs.Dim()+cfg.Features != cfg.ObsDim || act.Dim() != cfg.ActDim {
+		panic(fmt.Sprintf("basepolicy: normalizers of %d and %d dimensions for %d and %d, with %d features", obs.Dim(), act.Dim(), cfg.ObsDim, cfg.ActDim, cfg.Features))
 	}
 	return &MLP{Config: cfg, Net: nn.NewMLP(cfg.network(), rng), Obs: obs, Act: act}
 }
 
 // About implements Policy.
 func (m *MLP) About() About {
-	return About{Horizon: m.Config.Horizon, Obs: m.Obs, Act: m.Act, Origin: m.Origin}
+	return About{Horizon: m.Config.Horizon, Obs: m.Obs, Act: m.Act, Origin: m.Origin, Features: m.Config.Features}
 }
 
 // NewChunker returns a ChunkPolicy with scratch of its own on the shared

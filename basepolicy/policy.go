@@ -26,10 +26,15 @@ type About struct {
 	Obs     *Normalizer // of raw observations (RawDim) to Dim D
 	Act     *Normalizer // of raw actions, Dim U
 	Origin  Origin
+	// Features is how many of the task's features (sim.Features) the policy reads after the observation.
+	Features int
 }
 
 // ObsDim is D, the width of a normalised observation.
 func (a About) ObsDim() int { return a.Obs.Dim() }
+
+// InputDim is the width of what the policy reads: the normalised observation and the features.
+func (a About) InputDim() int { return a.Obs.Dim() + a.Features }
 
 // ActDim is U, the width of an action.
 func (a About) ActDim() int { return a.Act.Dim() }

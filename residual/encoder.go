@@ -41,6 +41,7 @@ type Encoder struct {
 	obs, act *basepolicy.Normalizer
 	feats    Features
 	featDim  int
+	baseFeat int // features that the base policy reads: all or none
 	focus    Focus
 }
 
@@ -83,10 +84,25 @@ func (e *Encoder) Focus() Focus { return e.focus }
 // RawDim is D0, the width of a raw observation.
 func (e *Encoder) RawDim() int { return e.obs.RawDim() }
 
-// BaseDim is the width of what the base policy reads: the beginning of an encoded observation.
-func (e *Encoder) BaseDim() int { return e.obs.Dim() }
+// Feeding returns an encoder for a base policy that reads so many features after the observation. It panics when there are
+// others.
+func (e *Encoder) Feeding(features int) *Encoder {
+	if features != 0 && features != e.featDim {
+		panic(fmt.Sprintf("residual: the base policy reads %d features, the task has %d", features, e.featDim))
+	}
+	f := *e
+	f.baseFeat = features
+	return &f
+}
 
-// Dim is D, the width of an encoded observation x_o: BaseDim and the features.
+// ObsDim is the width of a normalised observation: the beginning of an encoded one.
+func (e *Encoder) ObsDim() int { return e.obs.Dim() }
+
+// BaseDim is the width of what the base policy reads: the beginning of an encoded observation, with the features or
+// without.
+func (e *Encoder) BaseDim() int { return e.obs.Dim() + e.baseFeat }
+
+// Dim is D, the width of an encoded observation x_o: ObsDim and the features.
 func (e *Encoder) Dim() int { return e.obs.Dim() + e.featDim }
 
 // ActDim is U, the width of an action.

@@ -89,6 +89,9 @@ func (p *Policy) Validate() error {
 	if err := p.validateFocus(); err != nil {
 		return err
 	}
+	if p.Base.About().Features > 0 && p.Method != MethodBase && !p.Features {
+		return fmt.Errorf("%w: the base policy reads the task's features, the residual does not: train it with residual.features=true", ErrPolicy)
+	}
 	return p.validateWidths()
 }
 
@@ -159,12 +162,13 @@ func (p *Policy) encodedDim() (d int, known bool) {
 // features, and then must not be nil.
 func (p *Policy) Encoder(feats Features) *Encoder {
 	switch {
-	case !p.Features:
+	case !p.Features && p.Base.About().Features == 0:
 		feats = nil
 	case feats == nil:
 		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
 	}
-	return NewEncoder(p.Base.About().Obs, p.Base.About().Act, feats).Focused(p.Focus.Robot)
+	base := p.Base.About()
+	return NewEncoder(base.Obs, base.Act, feats).Feeding(base.Features).Focused(p.Focus.Robot)
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored

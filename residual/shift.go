@@ -37,7 +37,7 @@ func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 		return nil, fmt.Errorf("residual: the Koopman model reads more of the observation than the %d values that a focused input holds: fit one with koopman.focus=true", focus)
 	}
 	if f.Condition == Lookahead {
-		from, to := coordinates(model, enc.BaseDim())
+		from, to := coordinates(model, enc.ObsDim())
 		for k, g := range []float32{-1, 1} {
 			var err error
 			if s.look[k], err = model.At(g).Lookahead(f.Steps, from, to); err != nil {

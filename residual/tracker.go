@@ -59,7 +59,7 @@ func NewTracker(enc *Encoder, model *koopman.Model, f Foresight) (*Tracker, erro
 	if f.published() {
 		return t, nil
 	}
-	t.fore, t.width = f, f.dim(model, enc.BaseDim())
+	t.fore, t.width = f, f.dim(model, enc.ObsDim())
 	t.plan = make([]float32, slices.Max(f.Steps)*enc.ActDim())
 	if f.Condition != Lookahead {
 		return t, nil
@@ -67,7 +67,7 @@ func NewTracker(enc *Encoder, model *koopman.Model, f Foresight) (*Tracker, erro
 	if model == nil {
 		return nil, errors.New("residual: a look-ahead needs a Koopman model")
 	}
-	from, to := coordinates(model, enc.BaseDim())
+	from, to := coordinates(model, enc.ObsDim())
 	var err error
 	if t.look, err = model.Lookahead(f.Steps, from, to); err != nil {
 		return nil, fmt.Errorf("residual: %w", err)

@@ -88,7 +88,7 @@ func LoadFrom(f *tensorfile.File, prefix string) (*Policy, error) {
 	if p.Cache, err = cache.Parse(head.Cache); err != nil {
 		return nil, fmt.Errorf("metadata %q: %w", prefix+"config", err)
 	}
-	if p.Obs, err = basepolicy.LoadNormalizer(f, prefix+"obs.", cfg.ObsDim); err != nil {
+	if p.Obs, err = basepolicy.LoadNormalizer(f, prefix+"obs.", cfg.ObsDim-cfg.Features); err != nil {
 		return nil, err
 	}
 	if p.Act, err = basepolicy.LoadNormalizer(f, prefix+"act.", cfg.ActDim); err != nil {

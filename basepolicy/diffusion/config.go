@@ -17,7 +17,7 @@ const (
 // Config describes a network.
 type Config struct {
 	Arch    string `json:"arch"`           // unet, mlp or transformer
-	ObsDim  int    `json:"obs_dim"`        // D, width of the normalised observation
+	ObsDim  int    `json:"obs_dim"`        // D, width of what is read: the normalised observation and the features
 	ActDim  int    `json:"act_dim"`        // U, width of an action
 	Horizon int    `json:"horizon"`        // H, actions in a chunk
 	StepDim int    `json:"step_embed_dim"` // of the diffusion step; even, at least 4
@@ -28,6 +28,7 @@ type Config struct {
 	Width    int   `json:"width,omitempty" yaml:"width"`   // mlp, transformer: of the residual stream
 	Blocks   int   `json:"blocks,omitempty" yaml:"blocks"` // mlp, transformer: how many
 	Heads    int   `json:"heads,omitempty"`                // transformer
+	Features int   `json:"features,omitempty"`             // of ObsDim, at its end: the task's features
 }
 
 // Bounds on a configuration that a file may ask for.
@@ -47,6 +48,9 @@ func (c Config) Validate() error {
 	checks := []error{
 		in("obs_dim", c.ObsDim, maxWidth), in("act_dim", c.ActDim, maxWidth), in("horizon", c.Horizon, maxWidth),
 		in("horizon x act_dim", c.Horizon*c.ActDim, maxWidth), in("step_embed_dim", c.StepDim, maxWidth),
+	}
+	if c.Features < 0 || c.Features >= c.ObsDim {
+		return fmt.Errorf("diffusion: %d of %d read values are features", c.Features, c.ObsDim)
 	}
 	switch c.Arch {
 	case ArchUNet:

@@ -31,7 +31,7 @@ type Policy struct {
 // Validate reports parts that do not fit together.
 func (p *Policy) Validate() error {
 	cfg := p.Net.Config()
-	if p.Obs.Dim() != cfg.ObsDim || p.Act.Dim() != cfg.ActDim {
+	if p.Obs.Dim()+cfg.Features != cfg.ObsDim || p.Act.Dim() != cfg.ActDim {
 		return fmt.Errorf("diffusion: normalizers of %d and %d dimensions for a network of %d and %d", p.Obs.Dim(), p.Act.Dim(), cfg.ObsDim, cfg.ActDim)
 	}
 	if err := p.Process.Validate(); err != nil {
@@ -45,7 +45,8 @@ func (p *Policy) Validate() error {
 
 // About implements basepolicy.Policy.
 func (p *Policy) About() basepolicy.About {
-	return basepolicy.About{Horizon: p.Net.Config().Horizon, Obs: p.Obs, Act: p.Act, Origin: p.Origin}
+	c := p.Net.Config()
+	return basepolicy.About{Horizon: c.Horizon, Obs: p.Obs, Act: p.Act, Origin: p.Origin, Features: c.Features}
 }
 
 // NewChunker returns a chunk policy that draws one chunk at a time. It is a

@@ -45,7 +45,7 @@ func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, c settings.Koopma
 	if d.Info.ObsDim() != enc.RawDim() {
 		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(), enc.RawDim())
 	}
-	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), plain: enc.BaseDim()}
+	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), plain: enc.ObsDim()}
 	if c.Focus {
 		k.robot, k.plain = sim.StateDim, sim.StateDim
 		k.obsDim = enc.PartDim(k.robot)

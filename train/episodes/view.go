@@ -13,7 +13,7 @@ func NewEncoder(base basepolicy.Policy, features func() residual.Features) *resi
 		feats = features()
 	}
 	about := base.About()
-	return residual.NewEncoder(about.Obs, about.Act, feats)
+	return residual.NewEncoder(about.Obs, about.Act, feats).Feeding(about.Features)
 }
 
 // Spec says what the networks read in an episode.

@@ -36,6 +36,8 @@ type Observed struct {
 	// read part rotations as quaternions, as published, instead of 6D
 	Quaternions bool              `json:"quaternions" yaml:"quaternions"`
 	Floors      basepolicy.Floors `json:"floors" yaml:"floors"`
+	// read the task's features after the observation: how parts stand to each other and to the tool
+	Features bool `json:"features" yaml:"features"`
 	// m, noise on the parts' positions while training, and 10 times as many rad on their rotations
 	InputNoise float64 `json:"input_noise" yaml:"input_noise"`
 }
@@ -76,7 +78,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Arch: ArchCloning, Hidden: []int{384, 384, 384}, Horizon: 32, Steps: 4000, Batch: 256, LR: 1e-3, WeightDecay: 1e-4,
-		Observed: Observed{Floors: basepolicy.DefaultFloors()},
+		Observed: Observed{Floors: basepolicy.DefaultFloors(), Features: true},
 		Process:  diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(),
 		Network: diffusion.Config{StepDim: 128, DownDims: []int{64, 128, 256}, Kernel: 5, Groups: 8, Width: 512, Blocks: 3, Heads: 4},
 		WarmUp:  500, GradClip: 1, EMAPower: 0.75, EMAMax: 0.9999,

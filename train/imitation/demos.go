@@ -13,6 +13,7 @@ import (
 // training episodes, and the frames of both parts.
 type demos struct {
 	obs, act *basepolicy.Normalizer
+	read     reader
 	train    *samples
 	val      *samples // nil without held-out episodes
 	origin   basepolicy.Origin
@@ -40,10 +41,17 @@ func prepare(d *dataset.Dataset, cfg *Config) (*demos, error) {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
 	m.origin = basepolicy.Origin{Task: d.Info.Task, Dataset: d.Path, Simulator: simulators(d), Seed: cfg.Seed, Training: string(text)}
-	m.train = newSamples(train, m.obs, m.act, cfg.Horizon)
-	m.train.noise(train, m.obs, len(d.Info.PartNames), cfg.InputNoise)
+	if cfg.Features {
+		task, err := sim.TaskByName(d.Info.Task)
+		if err != nil {
+			return nil, fmt.Errorf("imitation: base.features: %w", err)
+		}
+		m.read.feats = task.NewFeatures()
+	}
+	m.read.norm = m.obs
+	m.train = newSamples(train, m.read, m.act, cfg.Horizon, cfg.InputNoise)
 	if len(val.Episodes) > 0 {
-		m.val = newSamples(val, m.obs, m.act, cfg.Horizon)
+		m.val = newSamples(val, m.read, m.act, cfg.Horizon, 0)
 	}
 	return m, nil
 }

@@ -44,6 +44,7 @@ func reaching(episodes, length int) *dataset.Dataset {
 
 func smallConfig() Config {
 	c := DefaultConfig()
+	c.Features = false // the point task has none
 	c.Steps, c.Batch, c.Horizon, c.Hidden, c.Seed = 400, 32, 4, []int{32, 32}, 5
 	return c
 }
@@ -168,7 +169,7 @@ func TestShardsSplitTheGradient(t *testing.T) {
 			t.Fatal(err)
 		}
 		net := nn.NewMLP(nn.MLPConfig{In: m.Dim(), Hidden: []int{16}, Out: 40, LastStd: 1, OutputBias: true}, seed.Stream(1, "x", 0))
-		l := newLearner(net, newSamples(d, m, act, 4), cfg)
+		l := newLearner(net, newSamples(d, reader{norm: m}, act, 4, 0), cfg)
 		l.step(1e-3)
 		var g []float32
 		for _, p := range net.Params() {
@@ -219,8 +220,7 @@ func TestInputNoise(t *testing.T) {
 		unit.Min[j], unit.Max[j] = -1, 1
 	}
 	act := &basepolicy.Normalizer{Min: unit.Min[:10], Max: unit.Max[:10]}
-	s := newSamples(d, unit, act, 1)
-	s.noise(d, unit, parts, sigma)
+	s := newSamples(d, reader{norm: unit}, act, 1, sigma)
 	x, y := make([]float32, len(row)), make([]float32, 10)
 	rng := seed.Stream(1, "noise", 0)
 	var moved, turned [3]float64

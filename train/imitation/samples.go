@@ -13,24 +13,61 @@ import (
 // maxObserved is a width of raw observations up to which noise needs no allocation.
 const maxObserved = 128
 
+// reader turns a raw observation into what the policy reads, as residual.Encoder does when it acts.
+type reader struct {
+	norm  *basepolicy.Normalizer
+	feats *sim.Features // nil for none
+}
+
+func (r reader) features() int {
+	if r.feats == nil {
+		return 0
+	}
+	return r.feats.Dim()
+}
+
+func (r reader) dim() int { return r.norm.Dim() + r.features() }
+
+// readTo writes what is read of raw to x [dim].
+func (r reader) readTo(x, raw []float32) {
+	n := r.norm.Dim()
+	r.norm.NormalizeObsTo(x[:n], raw)
+	if r.feats != nil {
+		r.feats.FeaturesTo(x[n:], raw)
+	}
+}
+
 // samples are normalised frames, ready to be gathered into batches.
 type samples struct {
-	obs     []float32 // [N*D], clamped
+	obs     []float32 // [N*D] as read without noise; nil with noise
 	act     []float32 // [N*U]
 	end     []int     // [N] first frame of the next episode
 	obsDim  int
 	actDim  int
 	horizon int
 
-	norm  *basepolicy.Normalizer
+	read  reader
 	raw   []float32 // [N*D0] raw observations, kept when there is noise
 	parts int       // poses that end a raw observation
 	sigma float64   // m, of the noise on their positions; 0 = none
 }
 
-func newSamples(d *dataset.Dataset, obs, act *basepolicy.Normalizer, horizon int) *samples {
-	s := &samples{obs: make([]float32, d.Frames()*obs.Dim()), act: d.ActionRows(), obsDim: obs.Dim(), actDim: act.Dim(), horizon: horizon}
-	obs.NormalizeObsTo(s.obs, d.ObsRows())
+// newSamples reads the frames of d. sigma (m) is the noise that gather draws on the positions of the parts, with NoiseTurn
+// times that (rad) on their rotations.
+func newSamples(d *dataset.Dataset, read reader, act *basepolicy.Normalizer, horizon int, sigma float64) *samples {
+	s := &samples{
+		act: d.ActionRows(), obsDim: read.dim(), actDim: act.Dim(), horizon: horizon,
+		read: read, parts: len(d.Info.PartNames), sigma: sigma,
+	}
+	raw, width := d.ObsRows(), read.norm.RawDim()
+	if sigma > 0 {
+		s.raw = raw
+	} else {
+		s.obs = make([]float32, len(raw)/width*s.obsDim)
+		for i := range len(raw) / width {
+			read.readTo(s.obs[i*s.obsDim:(i+1)*s.obsDim], raw[i*width:(i+1)*width])
+		}
+	}
 	act.NormalizeTo(s.act, s.act)
 	for i := range d.Episodes {
 		end := len(s.end) + d.Episodes[i].Len()
@@ -39,14 +76,6 @@ func newSamples(d *dataset.Dataset, obs, act *basepolicy.Normalizer, horizon int
 		}
 	}
 	return s
-}
-
-// noise makes gather draw noise of sigma (m) on the positions of the parts, and NoiseTurn times that (rad) on
-// their rotations.
-func (s *samples) noise(d *dataset.Dataset, obs *basepolicy.Normalizer, parts int, sigma float64) {
-	if sigma > 0 {
-		s.norm, s.raw, s.parts, s.sigma = obs, d.ObsRows(), parts, sigma
-	}
 }
 
 func (s *samples) len() int { return len(s.end) }
@@ -72,7 +101,7 @@ func (s *samples) observe(x []float32, t int, rng *rand.Rand) {
 		copy(x, s.obs[t*s.obsDim:(t+1)*s.obsDim])
 		return
 	}
-	width := s.norm.RawDim()
+	width := s.read.norm.RawDim()
 	var buf [maxObserved]float32
 	raw := append(buf[:0], s.raw[t*width:(t+1)*width]...)
 	normal := func(sigma float64) geom.Vec3 {
@@ -84,7 +113,7 @@ func (s *samples) observe(x []float32, t int, rng *rand.Rand) {
 		p.Q = geom.RotVec(normal(NoiseTurn * s.sigma)).Mul(p.Q).Canonical()
 		geom.PoseTo(raw[at:], p)
 	}
-	s.norm.NormalizeObsTo(x, raw)
+	s.read.readTo(x, raw)
 }
 
 // l1 returns the sum of |p - y| and writes its gradient times scale into dy

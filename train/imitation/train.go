@@ -40,7 +40,7 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err != nil {
 		return nil, err
 	}
-	net := basepolicy.MLPConfig{ObsDim: data.obs.Dim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Hidden}
+	net := basepolicy.MLPConfig{ObsDim: data.read.dim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Hidden, Features: data.read.features()}
 	if err := net.Validate(); err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}

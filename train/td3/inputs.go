@@ -85,8 +85,8 @@ func (in *Inputs) spec(cfg *Config) episodes.Spec {
 func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	base := in.Base.About()
 	enc := episodes.NewEncoder(in.Base, in.Features)
-	if cfg.Focus > enc.BaseDim() || cfg.Focus > 0 && in.Features == nil {
-		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", cfg.Focus, enc.BaseDim())
+	if cfg.Focus > enc.ObsDim() || cfg.Focus > 0 && in.Features == nil {
+		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", cfg.Focus, enc.ObsDim())
 	}
 	enc = enc.Focused(cfg.Focus)
 	d := dims{obs: enc.ActorObsDim(), act: enc.ActDim()}
