@@ -291,6 +291,8 @@ func TestTrainBaseRefuses(t *testing.T) {
 		{"fraction", func(c *Config) { c.ValFraction = 1 }, "val_fraction is 1"},
 		{"shards", func(c *Config) { c.Shards = 0 }, "shards is 0"},
 		{"width", func(c *Config) { c.Hidden = []int{0} }, "hidden is [0]"},
+		{"batch", func(c *Config) { c.Batch = 1_000_000_000 }, "batch is 1000000000"},
+		{"horizon", func(c *Config) { c.Horizon = 1 << 50 }, "horizon is"},
 	}
 	for _, tt := range tests {
 		cfg := smallConfig()

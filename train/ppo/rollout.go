@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"korr/internal/memory"
 	"korr/internal/seed"
 	"korr/residual/shield"
 	"korr/sim"
@@ -55,6 +56,9 @@ type rolloutStats struct{ ended, successes, timeouts, errors int }
 func newRollout(cfg *RunConfig, in *Inputs, d Dims, batch *sim.Batch) (*rollout, error) {
 	n, spec := batch.Len(), batch.Spec()
 	rows := n * cfg.NumSteps
+	if err := memory.Check(memory.Need{Setting: "ppo.num_steps", Value: cfg.NumSteps, Bytes: 4 * float64(n) * float64(cfg.NumSteps) * float64(d.X+2*d.Act+d.Obs+8)}); err != nil {
+		return nil, err
+	}
 	f := func(n int) []float32 { return make([]float32, n) }
 	ro := &rollout{
 		cfg: cfg, in: in, dims: d, batch: batch, slots: make([]slot, n),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"korr/basepolicy"
+	"korr/internal/memory"
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/koopman"
@@ -267,6 +268,9 @@ func (t *trainer) acting() *nn.MLP {
 }
 
 func newSims(cfg *RunConfig, in *Inputs) (*sim.Batch, error) {
+	if err := memory.Check(memory.Need{Setting: "ppo.num_envs", Value: cfg.Envs, Bytes: memory.Env * float64(cfg.Envs)}); err != nil {
+		return nil, err
+	}
 	var envs []sim.Env
 	var err error
 	for i := range cfg.Envs {
