@@ -44,7 +44,7 @@ func reaching(episodes, length int) *dataset.Dataset {
 
 func smallConfig() Config {
 	c := DefaultConfig()
-	c.Features = false // the point task has none
+	c.Features, c.InputNoise = false, 0 // the point task has neither features nor a tracker
 	c.Steps, c.Batch, c.Horizon, c.Hidden, c.Seed = 400, 32, 4, []int{32, 32}, 5
 	return c
 }
