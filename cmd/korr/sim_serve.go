@@ -98,9 +98,10 @@ func runSimServe(ctx context.Context, o *simServeOptions) error {
 // newEnvTaking makes the simulator of the settings with actions of a form. Disturbances are outermost: a delta starts from
 // where the tool is, not from where it seems to be.
 func (a *app) newEnvTaking(form action.Form) (sim.Env, error) {
-	env, err := mujoco.New(a.simulator(a.condition()))
+	c := a.condition()
+	env, err := a.engine(c)
 	if err != nil {
 		return nil, err
 	}
-	return a.sensed(action.Wrap(env, form))
+	return a.sensed(action.Wrap(env, form), c)
 }
