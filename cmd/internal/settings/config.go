@@ -407,6 +407,8 @@ func Defaults() *Config {
 			Policies:   []string{"base", "resip", "korr"},
 			Randomness: []string{"low"},
 			Perturb:    "both",
+			Sensing:    []string{},
+			Physics:    []string{},
 			Strength:   1,
 			Episodes:   20,
 			MinSuccess: 0,
