@@ -112,15 +112,14 @@ func (ro *rollout) choose(agent *Agent, row int) {
 	alpha := float32(ro.cfg.Alpha)
 	for i := range ro.slots {
 		s, k := &ro.slots[i], row+i
-		mu, r, u := mean[i*d.Act:(i+1)*d.Act], ro.r[k*d.Act:(k+1)*d.Act], ro.u[k*d.Act:(k+1)*d.Act]
+		mu, r := mean[i*d.Act:(i+1)*d.Act], ro.r[k*d.Act:(k+1)*d.Act]
 		for j, m := range mu {
 			r[j] = m + float32(math.Exp(float64(agent.LogStd[j]))*ro.rng.NormFloat64())
-			u[j] = s.x[d.Obs+j] + alpha*r[j]
 		}
 		ro.logProb[k] = float32(LogProb(r, mu, agent.LogStd))
 		ro.done[k] = s.begun
 		act := ro.act[i*d.Act : (i+1)*d.Act]
-		s.Enc.DenormalizeActionTo(act, u)
+		s.ComposeTo(act, ro.u[k*d.Act:(k+1)*d.Act], r, alpha)
 		s.Executed(act)
 	}
 }

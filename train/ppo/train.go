@@ -169,8 +169,8 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("ppo: %w", err)
 	}
-	enc := view.Enc
-	d := Dims{Obs: enc.Dim(), X: view.Dim(), Act: enc.ActDim()}
+	enc, spans := view.Encoder(), view.Layout()
+	d := Dims{Obs: spans.Observed().Len(), X: spans.Width(), Act: spans.Base.Len()}
 	t = &trainer{cfg: cfg, in: in, dims: d, rng: seed.Stream(cfg.Seed, "shuffle", 0)}
 	if cfg.Goal {
 		if t.goal, err = episodes.Goal(enc, in.Demos); err != nil {
@@ -206,7 +206,7 @@ func (t *trainer) newAgent(d Dims) error {
 		if t.in.Koopman == nil {
 			return errors.New("ppo: korr needs a Koopman model: run `korr train koopman` first")
 		}
-		if cfg.Foresight.Condition != residual.Lookahead {
+		if cfg.Foresight.Actor(residual.MethodKORR) == residual.ReadsLatent {
 			t.model = t.in.Koopman.Clone()
 		}
 	}

@@ -182,7 +182,13 @@ func (c *Config) foresight() residual.Foresight {
 
 // latent reports whether the actor reads the predicted latent itself, and
 // trains the model with it.
-func (c *Config) latent() bool { return c.Method == KORR && c.Condition != residual.Lookahead }
+func (c *Config) latent() bool { return c.reads() == residual.ReadsLatent }
+
+// reads is what the actor reads.
+func (c *Config) reads() residual.Reads {
+	f := c.foresight()
+	return f.Actor(residual.Method(c.Method))
+}
 
 func widths(w []int) bool {
 	for _, n := range w {

@@ -146,7 +146,7 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 	}
 	t.learner = newLearner(cfg, d, t.actor, online, demos.buffer)
 	if cfg.ValueExpansion {
-		shift, err := residual.NewShift(acting.slots[0].Enc, in.Koopman, cfg.foresight())
+		shift, err := residual.NewShift(acting.slots[0].Encoder(), in.Koopman, cfg.foresight())
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("td3: value_expansion: %w", err), t.close())
 		}
