@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"github.com/spf13/viper"
 	"gopkg.in/yaml.v3"
 
-	"korr/internal/regular"
 	"korr/internal/setting"
 )
 
@@ -104,7 +104,7 @@ func (l *layers) keepSections(preset map[string]any) {
 }
 
 func readFile(path string) (map[string]any, error) {
-	b, err := regular.Read(path, regular.Text)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &Error{Source: path, Problem: reason(err)}
 	}

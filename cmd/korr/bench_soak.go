@@ -124,11 +124,7 @@ func (o *soakOptions) config() (soak.Config, error) {
 	if len(tasks) == 1 && tasks[0] == "all" {
 		tasks = sim.TaskNames()
 	}
-	c := o.condition()
-	ranges, err := o.physics(c)
-	if err != nil {
-		return soak.Config{}, err
-	}
+	ranges := o.Config.Domain
 	if !ranges.On() {
 		ranges = soakDomain
 	}
@@ -137,11 +133,7 @@ func (o *soakOptions) config() (soak.Config, error) {
 		cfg.Workers = o.app.workers()
 	}
 	cfg.Open = func(task string) (sim.Env, error) {
-		env, err := mujoco.New(mujoco.Config{Task: task, Randomness: sim.High, Perturb: o.perturb, Domain: ranges})
-		if err != nil {
-			return nil, err
-		}
-		return o.sensed(env, c)
+		return mujoco.New(mujoco.Config{Task: task, Randomness: sim.High, Perturb: o.perturb, Domain: ranges})
 	}
 	if o.checkpoint == "" {
 		return cfg, nil

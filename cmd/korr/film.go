@@ -9,7 +9,9 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/pictures"
+	"korr/sim"
 	"korr/sim/disturb"
+	"korr/sim/mujoco"
 	"korr/sim/mujoco/render"
 	"korr/train/eval"
 )
@@ -24,16 +26,12 @@ func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed ui
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	env, err := a.engine(c)
+	env, err := mujoco.New(a.simulator(c))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, env.Close()) }()
-	sensors, err := a.disturbance(c)
-	if err != nil {
-		return nil, err
-	}
-	shown, err := disturb.Wrap(env, sensors)
+	shown, err := disturb.Wrap(env, a.disturbance())
 	if err != nil {
 		return nil, err
 	}
@@ -85,4 +83,11 @@ func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.E
 		return err
 	}
 	return movie.Close()
+}
+
+// simulator is the engine's form of a condition.
+func (a *app) simulator(c eval.Condition) mujoco.Config {
+	return mujoco.Config{
+		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.Config.Sim.MaxSteps, Domain: a.Config.Domain,
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/internal/regular"
 	"korr/internal/tensorfile"
 	"korr/sim"
 	"korr/train/published"
@@ -74,7 +73,7 @@ func importKindOf(path string) (importKind, error) {
 		}
 		return 0, fmt.Errorf("import %s: the folder is no zarr v2 store (it has no .zgroup)", path)
 	}
-	f, _, err := regular.Open(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return 0, fmt.Errorf("import: %w", err)
 	}

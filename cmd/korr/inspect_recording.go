@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"korr/cmd/internal/cli"
-	"korr/internal/regular"
 	"korr/internal/report"
 	"korr/residual/loop"
 	"korr/ros/bag"
@@ -40,7 +39,7 @@ func kindOf(path string) recordingKind {
 		}
 		return datasetFolder
 	}
-	f, _, err := regular.Open(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return noRecording
 	}
@@ -197,7 +196,7 @@ type flightFault struct {
 }
 
 func (o *inspectOptions) inspectFlight() error {
-	f, _, err := regular.Open(o.name)
+	f, err := os.Open(o.name)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,6 @@ import (
 	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/internal/atomicfile"
-	"korr/internal/regular"
 	"korr/residual"
 	"korr/sim"
 	"korr/train/eval"
@@ -239,7 +238,7 @@ func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweep
 
 // readCell reads a trained cell; nil when there is none. One of other settings is an error.
 func readCell(path string, want sweepCell) (*sweepCell, error) {
-	text, err := regular.Read(path, regular.Text)
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -274,7 +273,7 @@ func (o *sweepOptions) train(ctx context.Context, sub *app, dir string) error {
 
 // trainedSeconds is the wall time in the last line of a run's metrics.
 func trainedSeconds(dir string) float64 {
-	text, err := regular.Read(filepath.Join(dir, "metrics.jsonl"), regular.Records)
+	text, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
 	if err != nil {
 		return 0
 	}

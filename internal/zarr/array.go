@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"korr/internal/regular"
 )
 
 // Bounds on what a store may ask for.
@@ -71,11 +69,15 @@ func readJSON(path string, v any) error {
 
 // readFile reads a file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
-	b, err := regular.Read(path, limit)
-	switch {
-	case errors.Is(err, regular.ErrSize), errors.Is(err, regular.ErrKind):
-		return nil, malformed("%v", err)
-	case err != nil:
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("zarr: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > limit {
+		return nil, malformed("%s: %d bytes, want a file of at most %d", path, info.Size(), limit)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
 		return nil, fmt.Errorf("zarr: %w", err)
 	}
 	return b, nil

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
-
-	"korr/internal/regular"
 )
 
 const (
@@ -52,11 +51,18 @@ type Reader struct {
 // Open opens a bag and reads its index. A bag that is no bag, not closed, truncated or inconsistent is a *FormatError, an
 // unclosed one wraps ErrUnclosed; with Recover only a bag whose very beginning cannot be read is refused.
 func Open(path string, opts Options) (*Reader, error) {
-	f, size, err := regular.Open(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("bag: %w", err)
 	}
-	r, err := newReader(f, size, path, opts)
+	st, err := f.Stat()
+	if err == nil && st.IsDir() {
+		err = errors.New("it is a folder")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("bag %s: %w", path, err), f.Close())
+	}
+	r, err := newReader(f, st.Size(), path, opts)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

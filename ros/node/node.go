@@ -16,7 +16,6 @@ import (
 
 	"github.com/bluenviron/goroslib/v2"
 
-	"korr/internal/throttle"
 	"korr/ros/names"
 	"korr/ros/xmlrpc"
 )
@@ -82,7 +81,6 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	peers := throttle.Logger(cfg.Logger) // of what others cause
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 3 * time.Second
 	}
@@ -90,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		cfg.Poll = time.Second
 	}
 	n := &Node{
-		cfg: cfg, log: peers.With("node", cfg.Names.Node), master: xmlrpc.NewClient(cfg.Names.MasterURI, cfg.Timeout),
+		cfg: cfg, log: cfg.Logger.With("node", cfg.Names.Node), master: xmlrpc.NewClient(cfg.Names.MasterURI, cfg.Timeout),
 		done: make(chan struct{}), polled: make(chan struct{}), drained: make(chan struct{}), rosout: make(chan rosoutLine, rosoutQueue),
 	}
 	n.tee = slog.New(&teeHandler{Handler: cfg.Logger.Handler(), node: n})
@@ -202,14 +200,14 @@ func (n *Node) onLog(level goroslib.LogLevel, text string) {
 		return
 	}
 	n.count(text)
-	to := slog.LevelError
 	switch level {
 	case goroslib.LogLevelDebug, goroslib.LogLevelInfo:
-		to = slog.LevelDebug
+		n.log.Debug(text)
 	case goroslib.LogLevelWarn:
-		to = slog.LevelWarn
+		n.log.Warn(text)
+	default:
+		n.log.Error(text)
 	}
-	n.log.Log(context.Background(), to, "goroslib says", "text", text) // one message, so that they are bounded together
 }
 
 // count follows who is connected, of which goroslib tells in its log only.

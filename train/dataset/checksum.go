@@ -9,10 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
-
-	"korr/internal/regular"
 )
 
 const (
@@ -43,7 +42,7 @@ func (c *checksums) encode() ([]byte, error) {
 
 // sumFile computes the checksums of a file.
 func sumFile(path string) (s fileSums, err error) {
-	f, _, err := regular.Open(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return s, err
 	}
@@ -88,7 +87,7 @@ func writeChecksums(dir string) error {
 // of other software has no checksums and passes.
 func verifyChecksums(dir string) error {
 	path := filepath.Join(dir, checksumsPath)
-	b, err := regular.Read(path, maxJSON)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"korr/internal/regular"
 )
 
 // What LeRobot v3.0 prescribes.
@@ -109,7 +107,14 @@ func dataFile(template string, chunk, file int64) (string, error) {
 }
 
 func readJSON(path string, v any) error {
-	b, err := regular.Read(path, maxJSON)
+	st, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if st.Size() > maxJSON {
+		return fmt.Errorf("%d bytes, more than a dataset's description can have", st.Size())
+	}
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
