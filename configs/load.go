@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/viper"
 	"gopkg.in/yaml.v3"
 
+	"korr/internal/regular"
 	"korr/internal/setting"
 )
 
@@ -104,7 +104,7 @@ func (l *layers) keepSections(preset map[string]any) {
 }
 
 func readFile(path string) (map[string]any, error) {
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, regular.Text)
 	if err != nil {
 		return nil, &Error{Source: path, Problem: reason(err)}
 	}

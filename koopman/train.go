@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"korr/internal/memory"
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/internal/setting"
@@ -82,6 +83,12 @@ func Train(ctx context.Context, m *Model, episodes []Episode, cfg TrainConfig) e
 	win, err := newWindows(episodes, m.cfg.ObsDim, m.cfg.ActDim, cfg.Horizon)
 	if err != nil {
 		return err
+	}
+	if err := memory.Check(memory.Need{
+		Setting: "koopman.batch", Value: cfg.Batch,
+		Bytes: float64(cfg.Horizon+1) * memory.Batch(cfg.Batch, m.cfg.ObsDim+m.cfg.ActDim+3*m.cfg.LatentDim, m.cfg.Hidden),
+	}); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if cfg.Ridge > 0 {
 		if err := m.FitEpisodes(episodes, cfg.Ridge); err != nil {

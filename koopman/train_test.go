@@ -207,6 +207,9 @@ func TestTrainingErrors(t *testing.T) {
 	if err := Train(ctx, m, eps, TrainConfig{Steps: -1}); !errors.Is(err, ErrConfig) {
 		t.Errorf("negative steps: %v", err)
 	}
+	if err := Train(ctx, m, eps, TrainConfig{Batch: 1 << 40, Horizon: 2}); !errors.Is(err, ErrConfig) {
+		t.Errorf("a batch that no memory holds: %v", err)
+	}
 	still := []Episode{{Obs: make([]float32, 60), Act: make([]float32, 20), T: 20}}
 	if err := m.FitEpisodes(still, 0); !errors.Is(err, ErrSingular) {
 		t.Errorf("constant data without ridge: %v", err)

@@ -81,12 +81,7 @@ func BenchmarkTick(b *testing.B) {
 // BenchmarkResidual is the part of a KORR tick that the method adds: everything but the base's chunks.
 func BenchmarkResidual(b *testing.B) {
 	p := testPolicy(b, MethodKORR, true, false)
-	cfg := p.NewController(testFeatures{}).cfg
-	cfg.Base = &scripted{acts: [][]float32{filled(10, 0.1)}}
-	c, err := NewController(cfg)
-	if err != nil {
-		b.Fatal(err)
-	}
+	c := p.controller(testFeatures{}, &scripted{acts: [][]float32{filled(10, 0.1)}})
 	obs, act := filled(58, 0.1), make([]float32, 10)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -10,16 +10,6 @@ import (
 	"korr/residual/shield"
 )
 
-// BasePolicy plans; chunks and queues stay inside. basepolicy.Queue is one. Implementations may also have
-// Phase() float32 (the position in the chunk, in (0, 1]), Replan() (drop the rest of the chunk) and
-// PlanTo(plan []float32) (the actions it means to take, from the last one on), which a foresight needs.
-type BasePolicy interface {
-	// Reset starts an episode.
-	Reset(seed uint64)
-	// ActTo writes the next normalised action for the normalised observation obs.
-	ActTo(act, obs []float32) error
-}
-
 // Predictor is a linear model of a lifted observation. koopman's predictors are.
 type Predictor interface {
 	// LatentDim is L, the width of z.
@@ -48,36 +38,32 @@ const (
 
 // Config wires a Controller.
 type Config struct {
-	Base      BasePolicy // of normalised actions
-	Encoder   *Encoder   // of raw observations
-	Predictor Predictor  // nil: no lifting, no innovation
-	Head      Head       // nil: the base acts alone
-	Latent    bool       // Head reads z' (published KORR), else x and what Tracker adds
-	Tracker   *Tracker   // looks ahead with a model of its own, in Predictor's place; made for Encoder
-	Estimator *Estimator // nil: what is observed is what is so
-	Alpha     float32    // scale of the residual
-	Squash    Squash     // of what Head gives
+	Base      basepolicy.Planner // of normalised actions
+	Encoder   *Encoder           // of raw observations
+	Estimator Estimator          // of what to act on; nil: the observation
+	Predictor Predictor          // nil: no lifting, no innovation
+	Head      Head               // nil: the base acts alone
+	Reads     Reads              // what Head reads
+	Tracker   *Tracker           // looks ahead with a model of its own, in Predictor's place; made for Encoder
+	Alpha     float32            // scale of the residual
+	Squash    Squash             // of what Head gives
 }
 
-// Controller computes one action per control step (see the package comment).
+// Controller computes one action per control step: the Tick, with a trained network for its residual (see the package
+// comment).
 type Controller struct {
-	cfg       Config
-	phase     func() float32
-	replan    func()
-	plan      func([]float32)
-	prepare   func([]float32) (bool, error) // nil: always ready
-	chunk     func() basepolicy.ChunkInfo
-	track     *Tracker
+	*Tick
+	head      Head
+	reads     Reads
+	alpha     float32
+	squash    Squash
 	fold      *koopman.FoldedPredictor // nil: Head reads the prediction itself
 	fallbacks uint64
-	seed      uint64
 
-	xo, x []float32 // encoded observation; the head's input unless it reads z'
-	ub, r []float32 // base action, residual
-	u     []float32 // executed action, normalised
-	zb    []float32 // prediction with the base action
-	est   []float32 // the raw observation with the estimated poses; empty without an estimator
-	ages  []float32 // of the raw observation; empty: all fresh
+	x  []float32 // the head's input unless it reads z'
+	r  []float32 // residual
+	u  []float32 // executed action, normalised
+	zb []float32 // prediction with the base action
 }
 
 // NewController returns a controller. It refuses a configuration that cannot work.
@@ -87,72 +73,29 @@ func NewController(cfg Config) (*Controller, error) {
 		return nil, errors.New("residual: a controller needs a base policy and an encoder")
 	case cfg.Predictor != nil && cfg.Tracker != nil:
 		return nil, errors.New("residual: a tracker brings its own predictor")
-	case cfg.Head != nil && cfg.Latent && cfg.Predictor == nil && cfg.Tracker == nil:
+	case cfg.Head != nil && cfg.Reads == ReadsLatent && cfg.Predictor == nil && cfg.Tracker == nil:
 		return nil, errors.New("residual: a head that reads the predicted latent needs a predictor")
 	case !(cfg.Alpha >= 0 && cfg.Alpha <= math.MaxFloat32):
 		return nil, fmt.Errorf("residual: alpha = %g, want a number >= 0", cfg.Alpha)
 	case cfg.Squash != Tanh && cfg.Squash != Linear:
 		return nil, fmt.Errorf("residual: unknown squash %d", cfg.Squash)
 	}
-	u := cfg.Encoder.ActDim()
 	if cfg.Tracker == nil {
 		cfg.Tracker = newTracker(cfg.Encoder, cfg.Predictor)
 	}
+	tick, err := newTick(cfg.Encoder, cfg.Base, cfg.Tracker, cfg.Estimator)
+	if err != nil {
+		return nil, err
+	}
+	u := cfg.Encoder.ActDim()
 	c := &Controller{
-		cfg: cfg, track: cfg.Tracker,
-		xo: make([]float32, cfg.Encoder.Dim()),
-		ub: make([]float32, u), r: make([]float32, u), u: make([]float32, u),
+		Tick: tick, head: cfg.Head, reads: cfg.Reads, alpha: cfg.Alpha, squash: cfg.Squash,
+		r: make([]float32, u), u: make([]float32, u), zb: make([]float32, len(cfg.Tracker.z)),
 	}
-	if cfg.Head != nil && !cfg.Latent {
-		c.x = make([]float32, cfg.Encoder.ActorInputDim()+c.track.Dim())
-	}
-	c.zb = make([]float32, len(c.track.z))
-	if cfg.Estimator != nil {
-		c.est = make([]float32, cfg.Encoder.RawDim())
-	}
-	c.phase = func() float32 { return 0 }
-	if p, ok := cfg.Base.(interface{ Phase() float32 }); ok {
-		c.phase = p.Phase
-	}
-	if p, ok := cfg.Base.(interface{ PlanTo([]float32) }); ok {
-		c.plan = p.PlanTo
-	} else if len(c.track.Plan()) > 0 {
-		return nil, errors.New("residual: a head that looks ahead needs a base policy that tells its plan")
-	}
-	c.chunk = func() basepolicy.ChunkInfo { return basepolicy.ChunkInfo{} }
-	if p, ok := cfg.Base.(basepolicy.Reporter); ok {
-		c.chunk = p.ChunkInfo
-	}
-	c.replan = func() { cfg.Base.Reset(c.seed) }
-	if p, ok := cfg.Base.(interface{ Replan() }); ok {
-		c.replan = p.Replan
+	if cfg.Head != nil && cfg.Reads != ReadsLatent {
+		c.x = make([]float32, tick.in.Width())
 	}
 	return c, nil
-}
-
-// Encoder returns the controller's encoder.
-func (c *Controller) Encoder() *Encoder { return c.cfg.Encoder }
-
-// Reset starts an episode: the base policy is reset with seed and no prediction is left over.
-func (c *Controller) Reset(seed uint64) {
-	c.seed = seed
-	c.cfg.Base.Reset(seed)
-	c.track.Reset()
-	c.ages = c.ages[:0]
-	if c.cfg.Estimator != nil {
-		c.cfg.Estimator.Reset()
-	}
-}
-
-// ReadAges tells how old the next observation is, in control steps: the arm's state, then every part's pose. It lasts until
-// the next call or Reset; without it everything counts as fresh.
-func (c *Controller) ReadAges(ages []float32) { c.ages = append(c.ages[:0], ages...) }
-
-// Replan drops the base policy's chunk (a base without Replan is reset) and the prediction, because what
-// happens next did not follow from the last action.
-func (c *Controller) Replan() {
-	c.replan()
-	c.track.Reset()
 }
 
 // Fallbacks is how many ticks since NewController had a residual that was not finite.
@@ -168,27 +111,18 @@ func (c *Controller) ActTo(act, obsRaw []float32) error {
 // used; the error is the base policy's, or a shield.NotFiniteError for the "observation", the
 // "base action" or, where finite numbers overflow, the "action".
 func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
-	enc := c.cfg.Encoder
-	act, obsRaw = act[:enc.ActDim()], obsRaw[:enc.RawDim()]
-	if err := shield.CheckFinite("observation", obsRaw); err != nil {
-		c.track.Reset()
-		return Info{}, fmt.Errorf("residual: %w", err)
+	act = act[:c.enc.ActDim()]
+	seen, err := c.Observe(obsRaw)
+	if err != nil {
+		return Info{}, err
 	}
-	if e := c.cfg.Estimator; e != nil {
-		e.ObserveTo(c.est, obsRaw, c.ages)
-		obsRaw = c.est
+	if err := c.Base(); err != nil {
+		return Info{}, err
 	}
-	enc.EncodeTo(c.xo, obsRaw)
-	var info Info
-	seen := c.track.Observe(c.xo)
-	info.Innovation, info.Innovated, info.Surprise = seen.Innovation, seen.Innovated, seen.Surprise
-	if err := c.cfg.Base.ActTo(c.ub, c.xo[:enc.BaseDim()]); err != nil {
-		return Info{}, fmt.Errorf("residual: base policy: %w", err)
+	info := Info{
+		Base: c.ub, Residual: c.r, Phase: c.phase, Chunk: c.base.ChunkInfo(),
+		Innovation: seen.Innovation, Innovated: seen.Innovated, Surprise: seen.Surprise,
 	}
-	if err := shield.CheckFinite("base action", c.ub); err != nil {
-		return Info{}, fmt.Errorf("residual: %w", err)
-	}
-	info.Base, info.Residual, info.Phase, info.Chunk = c.ub, c.r, c.phase(), c.chunk()
 	if p := c.track.model; p != nil {
 		info.Latent = c.track.z
 		if c.fold == nil {
@@ -196,43 +130,32 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 			info.Predicted = c.zb
 		}
 	}
-	info.FellBack = !c.correct(obsRaw, info.Phase)
-	if info.FellBack {
+	if info.FellBack = !c.correct(); info.FellBack {
 		c.fallbacks++
 	}
-	for i, r := range c.r {
-		c.u[i] = c.ub[i] + c.cfg.Alpha*r
-	}
-	enc.DenormalizeActionTo(act, c.u)
+	c.ComposeTo(act, c.u, c.r, c.alpha)
 	if err := shield.CheckFinite("action", act); err != nil {
 		return Info{}, fmt.Errorf("residual: %w", err)
 	}
-	c.track.Executed(act)
-	if e := c.cfg.Estimator; e != nil {
-		e.Executed(act)
-	}
+	c.Tick.Executed(act)
 	return info, nil
 }
 
 // correct computes r, zeros without a head. When the head's input or output is not finite (a ReLU may
 // hide the former in the latter) r becomes zero and the answer is false.
-func (c *Controller) correct(obsRaw []float32, phase float32) bool {
-	if c.cfg.Head == nil {
+func (c *Controller) correct() bool {
+	switch {
+	case c.head == nil:
 		return true // r stays zero
-	}
-	if c.fold != nil {
+	case c.fold != nil:
 		return c.bound(c.fold.HeadTo(c.r, c.ub))
 	}
 	in := c.zb
-	if !c.cfg.Latent {
-		c.cfg.Encoder.ActorInputTo(c.x, c.xo, c.ub, obsRaw, phase)
-		if plan := c.track.Plan(); len(plan) > 0 {
-			c.plan(plan)
-			c.track.AheadTo(c.x[c.cfg.Encoder.ActorInputDim():], obsRaw)
-		}
+	if c.reads != ReadsLatent {
+		c.InputTo(c.x)
 		in = c.x
 	}
-	c.cfg.Head.ForwardTo(c.r, in)
+	c.head.ForwardTo(c.r, in)
 	return c.bound(shield.NotFinite(in) < 0)
 }
 
@@ -242,7 +165,7 @@ func (c *Controller) bound(finite bool) bool {
 		clear(c.r)
 		return false
 	}
-	if c.cfg.Squash == Tanh {
+	if c.squash == Tanh {
 		for i, v := range c.r {
 			c.r[i] = float32(math.Tanh(float64(v)))
 		}
@@ -254,11 +177,8 @@ func (c *Controller) bound(finite bool) bool {
 // the prediction that the next observation is compared with. Without this call the action that StepTo
 // returned counts as executed, and the next StepTo does the work.
 func (c *Controller) Executed(cmdRaw []float32) {
-	if c.track.pending {
-		c.track.Executed(cmdRaw)
-		c.track.Settle()
-	}
-	if e := c.cfg.Estimator; e != nil {
-		e.Executed(cmdRaw)
+	if c.track.pending || c.track.model == nil {
+		c.Tick.Executed(cmdRaw)
+		c.Settle()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"korr/basepolicy"
 	"korr/residual/shield"
 )
 
@@ -14,6 +15,7 @@ var errBase = errors.New("base broke")
 
 // scripted is a base policy that plays fixed actions.
 type scripted struct {
+	basepolicy.Stepwise
 	acts    [][]float32
 	err     error
 	next    int
@@ -36,9 +38,6 @@ func (s *scripted) ActTo(act, obs []float32) error {
 	s.next++
 	return nil
 }
-
-// bare hides everything of a scripted policy but the BasePolicy interface.
-type bare struct{ BasePolicy }
 
 // linear is z = [o, 1], z' = z with its first ten values moved by u.
 type linear struct{ obsDim int }
@@ -106,7 +105,7 @@ func near(t *testing.T, what string, got, want []float32, tol float64) {
 func TestLatentStep(t *testing.T) {
 	head := &pick{gain: 2}
 	base := &scripted{acts: [][]float32{filled(10, 0.25)}, phase: 0.5}
-	c := newController(t, Config{Base: base, Predictor: linear{58}, Head: head, Latent: true, Alpha: 0.1})
+	c := newController(t, Config{Base: base, Predictor: linear{58}, Head: head, Reads: ReadsLatent, Alpha: 0.1})
 	act := make([]float32, 10)
 	info, err := c.StepTo(act, filled(58, 0.5))
 	if err != nil {
@@ -232,7 +231,7 @@ func (p nanLift) LiftTo(z, obs []float32) { p.linear.LiftTo(z, obs); z[50] = flo
 
 func TestFallback(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	base := func() BasePolicy { return &scripted{acts: [][]float32{filled(10, 0.3)}} }
+	base := func() basepolicy.Planner { return &scripted{acts: [][]float32{filled(10, 0.3)}} }
 	for _, c := range []struct {
 		name string
 		cfg  Config
@@ -240,7 +239,7 @@ func TestFallback(t *testing.T) {
 	}{
 		{"NaN once", Config{Base: base(), Head: &broken{bad: nan, at: 2}, Alpha: 0.1}, []bool{false, true, false}},
 		{"infinity, which tanh would hide", Config{Base: base(), Head: &broken{bad: inf, at: 2}, Alpha: 0.1}, []bool{false, true, false}},
-		{"the lift, which a ReLU would hide", Config{Base: base(), Predictor: nanLift{linear{58}}, Head: &broken{}, Latent: true, Alpha: 0.1}, []bool{true, true, true}},
+		{"the lift, which a ReLU would hide", Config{Base: base(), Predictor: nanLift{linear{58}}, Head: &broken{}, Reads: ReadsLatent, Alpha: 0.1}, []bool{true, true, true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctl := newController(t, c.cfg)
@@ -288,13 +287,13 @@ func TestStepErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			act := identity(10)
 			act.Max[0] = 1e3
-			ctl := newController(t, Config{Base: c.base, Encoder: NewEncoder(identity(58), act, nil), Predictor: linear{58}, Head: &pick{}, Latent: true})
+			ctl := newController(t, Config{Base: c.base, Encoder: NewEncoder(identity(58), act, nil), Predictor: linear{58}, Head: &pick{}, Reads: ReadsLatent})
 			good := &scripted{acts: [][]float32{filled(10, 0)}}
-			ctl.cfg.Base = good
+			ctl.base = good
 			if _, err := ctl.StepTo(make([]float32, 10), filled(58, 0)); err != nil {
 				t.Fatal(err)
 			}
-			ctl.cfg.Base = c.base
+			ctl.base = c.base
 			_, err := ctl.StepTo(make([]float32, 10), c.obs)
 			var nf *shield.NotFiniteError
 			switch {
@@ -304,7 +303,7 @@ func TestStepErrors(t *testing.T) {
 				t.Errorf("err = %v, want %s", err, c.what)
 			}
 			// Nothing of the failed tick is left: the next one predicts nothing.
-			ctl.cfg.Base = good
+			ctl.base = good
 			info, err := ctl.StepTo(make([]float32, 10), filled(58, 0))
 			if err != nil || info.Innovated {
 				t.Errorf("after the error: %v, %+v", err, info)
@@ -321,12 +320,6 @@ func TestResetAndReplan(t *testing.T) {
 	if !slices.Equal(base.seeds, []uint64{7}) || base.replans != 1 {
 		t.Errorf("seeds %v, %d replans", base.seeds, base.replans)
 	}
-	c = newController(t, Config{Base: bare{base}})
-	c.Reset(9)
-	c.Replan() // a base that cannot re-plan starts over with its seed
-	if !slices.Equal(base.seeds, []uint64{7, 9, 9}) {
-		t.Errorf("seeds %v", base.seeds)
-	}
 }
 
 func TestControllerRefusals(t *testing.T) {
@@ -334,7 +327,7 @@ func TestControllerRefusals(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"no base":              {Encoder: enc},
 		"no encoder":           {Base: base},
-		"latent, no predictor": {Base: base, Encoder: enc, Head: &pick{}, Latent: true},
+		"latent, no predictor": {Base: base, Encoder: enc, Head: &pick{}, Reads: ReadsLatent},
 		"negative alpha":       {Base: base, Encoder: enc, Alpha: -1},
 		"NaN alpha":            {Base: base, Encoder: enc, Alpha: float32(math.NaN())},
 		"unknown squash":       {Base: base, Encoder: enc, Squash: 9},
@@ -348,7 +341,7 @@ func TestControllerRefusals(t *testing.T) {
 // TestHostileObservations: whatever the observation, a step either fails or gives finite numbers.
 func TestHostileObservations(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	c := newController(t, Config{Base: &scripted{acts: [][]float32{filled(10, 0.1)}}, Predictor: linear{58}, Head: &pick{gain: 1e30}, Latent: true, Alpha: 0.1})
+	c := newController(t, Config{Base: &scripted{acts: [][]float32{filled(10, 0.1)}}, Predictor: linear{58}, Head: &pick{gain: 1e30}, Reads: ReadsLatent, Alpha: 0.1})
 	act, obs, failed := make([]float32, 10), make([]float32, 58), 0
 	for range 20_000 {
 		for i := range obs {

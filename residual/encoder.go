@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"korr/basepolicy"
+	"korr/internal/layout"
 )
 
 const (
@@ -12,7 +13,7 @@ const (
 	// leadLimit bounds the scaled lead.
 	leadLimit = 2
 	// leadDim is the width of the lead: the position's three axes.
-	leadDim = 3
+	leadDim = layout.Vector
 )
 
 // Features turns a raw observation into task-relative numbers (distances to the target pose, say).
@@ -43,6 +44,7 @@ type Encoder struct {
 	featDim  int
 	baseFeat int // features that the base policy reads: all or none
 	focus    Focus
+	in       layout.Input // of ResiP's x
 }
 
 // NewEncoder returns an encoder of what obs and act were fitted on. feats may be nil. It panics on a normaliser that is not
@@ -60,6 +62,7 @@ func NewEncoder(obs, act *basepolicy.Normalizer, feats Features) *Encoder {
 	if feats != nil {
 		e.featDim = feats.Dim()
 	}
+	e.in = e.Layout(0)
 	return e
 }
 
@@ -75,6 +78,7 @@ func (e *Encoder) Focused(robot int) *Encoder {
 	if robot > 0 {
 		f.focus.Detail = e.feats.DetailDim()
 	}
+	f.in = f.Layout(0)
 	return &f
 }
 
@@ -108,9 +112,13 @@ func (e *Encoder) Dim() int { return e.obs.Dim() + e.featDim }
 // ActDim is U, the width of an action.
 func (e *Encoder) ActDim() int { return e.act.Dim() }
 
-// ActorObsDim is how many values of x_o an actor reads: all Dim unless the encoder is focused.
-func (e *Encoder) ActorObsDim() int {
-	return e.PartDim(e.focus.Robot)
+// Layout names the spans of a network's input, with room for so many values of what lies ahead.
+func (e *Encoder) Layout(ahead int) layout.Input {
+	plain := e.ObsDim()
+	if e.focus.Robot > 0 {
+		plain = e.focus.Robot
+	}
+	return layout.NewInput(layout.Widths{Plain: plain, Features: e.featDim, Action: e.ActDim(), Detail: e.focus.Detail, Ahead: ahead})
 }
 
 // PartDim is the width of what PartTo writes.
@@ -132,9 +140,7 @@ func (e *Encoder) PartTo(dst, xo []float32, robot int) {
 }
 
 // ActorInputDim is the width of ResiP's input [x_o, u_b, lead, phase, details], of x_o what the actor reads.
-func (e *Encoder) ActorInputDim() int {
-	return e.ActorObsDim() + e.ActDim() + leadDim + 1 + e.focus.Detail
-}
+func (e *Encoder) ActorInputDim() int { return e.in.Width() }
 
 // EncodeTo writes x_o [Dim] for the raw observation [RawDim]. Its first BaseDim values are what the
 // base policy reads.
@@ -151,14 +157,13 @@ func (e *Encoder) EncodeTo(xo, obsRaw []float32) {
 // normalised base action ub [ActDim], how far the position it commands leads the measured one (in units of 2 cm, clipped
 // at 2), the phase and the details.
 func (e *Encoder) ActorInputTo(x, xo, ub, obsRaw []float32, phase float32) {
-	x = x[:e.ActorInputDim()]
-	e.PartTo(x, xo, e.focus.Robot)
-	n := e.ActorObsDim()
-	n += copy(x[n:], ub[:e.ActDim()])
-	e.leadTo(x[n:], ub, obsRaw, leadScale)
-	x[n+leadDim] = phase
+	in := &e.in
+	e.PartTo(in.Observed().Of(x), xo, e.focus.Robot)
+	copy(in.Base.Of(x), ub)
+	e.leadTo(in.Lead.Of(x), ub, obsRaw, leadScale)
+	x[in.Phase.From] = phase
 	if e.focus.Detail > 0 {
-		e.feats.DetailTo(x[n+leadDim+1:], obsRaw)
+		e.feats.DetailTo(in.Detail.Of(x), obsRaw)
 	}
 }
 
@@ -179,8 +184,7 @@ func (e *Encoder) leadAgain(x []float32) {
 		lo := e.obs.Min[i]
 		position[i] = (x[i]+1)/2*(e.obs.Max[i]-lo) + lo
 	}
-	n := e.ActorObsDim()
-	e.leadTo(x[n+e.ActDim():], x[n:], position[:], leadScale)
+	e.leadTo(e.in.Lead.Of(x), e.in.Base.Of(x), position[:], leadScale)
 }
 
 // NormalizeActionTo maps raw actions to [-1, 1]; dst may be raw.

@@ -62,8 +62,8 @@ func TestEncoder(t *testing.T) {
 	}
 	// Focused on two coordinates: the others go, and the detail comes.
 	f := e.Focused(2)
-	if f.ActorObsDim() != 2+2 || f.ActorInputDim() != 4+4+3+1+1 || f.Dim() != 6 || f.Focus() != (Focus{2, 1}) {
-		t.Fatalf("focused: dims %d %d %d, %+v", f.ActorObsDim(), f.ActorInputDim(), f.Dim(), f.Focus())
+	if f.in.Observed().Len() != 2+2 || f.ActorInputDim() != 4+4+3+1+1 || f.Dim() != 6 || f.Focus() != (Focus{2, 1}) {
+		t.Fatalf("focused: dims %d %d %d, %+v", f.in.Observed().Len(), f.ActorInputDim(), f.Dim(), f.Focus())
 	}
 	y := make([]float32, f.ActorInputDim())
 	f.ActorInputTo(y, xo, ub, raw, 0.75)

@@ -80,7 +80,7 @@ func TestGoldenKORR(t *testing.T) {
 	copy(model.B.Data, golden(t, f, "param.actor.backbone._u_affine", l, u))
 	head := goldenNet(t, f, "param.actor.inverse_dynamics.", l, h, u).Evaluator()
 	var z, next []float32
-	goldenRun(t, f, Config{Predictor: model.Predictor(), Head: head, Latent: true}, func(_ int, info Info) {
+	goldenRun(t, f, Config{Predictor: model.Predictor(), Head: head, Reads: ReadsLatent}, func(_ int, info Info) {
 		z = append(z, info.Latent...)
 		next = append(next, info.Predicted...)
 	})

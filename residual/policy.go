@@ -9,10 +9,10 @@ import (
 	"math"
 
 	"korr/basepolicy"
+	"korr/internal/layout"
 	"korr/internal/nn"
 	"korr/internal/tensorfile"
 	"korr/koopman"
-	"korr/koopman/filter"
 )
 
 // Method names what refines the base policy.
@@ -44,10 +44,6 @@ type Policy struct {
 	Foresight Foresight         // what actor, or critics alone, read of the steps ahead
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
 
-	// What stands between the tracker and everything above; a checkpoint does not hold it.
-	Estimation Estimation
-	Filter     *filter.Fitted
-
 	fold *koopman.Folded // see Fold; nil: controllers compute model and actor one after the other
 }
 
@@ -57,7 +53,7 @@ type Policy struct {
 // already (koopman.Lookahead), and what it gives is clamped before the actor reads it.
 func (p *Policy) Fold() error {
 	p.fold = nil
-	if p.Method != MethodKORR || !p.Foresight.published() {
+	if p.Reads() != ReadsLatent {
 		return nil
 	}
 	var err error
@@ -97,15 +93,7 @@ func (p *Policy) Validate() error {
 	if p.Base.About().Features > 0 && p.Method != MethodBase && !p.Features {
 		return fmt.Errorf("%w: the base policy reads the task's features, the residual does not: train it with residual.features=true", ErrPolicy)
 	}
-	if _, err := p.estimator(); err != nil {
-		return fmt.Errorf("%w: %w", ErrPolicy, err)
-	}
 	return p.validateWidths()
-}
-
-// estimator makes the policy's estimator; nil for none.
-func (p *Policy) estimator() (*Estimator, error) {
-	return NewEstimator(p.Estimation, p.Filter, p.Base.About().Obs.RawDim(), filter.Noise{})
 }
 
 func (p *Policy) validateFocus() error {
@@ -113,18 +101,20 @@ func (p *Policy) validateFocus() error {
 	if f == (Focus{}) {
 		return nil
 	}
-	if f.Robot < 1 || f.Robot > raw || f.Detail < 0 || !p.Features || p.Method == MethodKORR && p.Foresight.published() {
+	if f.Robot < 1 || f.Robot > raw || f.Detail < 0 || !p.Features || p.Reads() == ReadsLatent {
 		return fmt.Errorf("%w: focus on %d of %d observed values and %d details, with features %t", ErrPolicy, f.Robot, raw, f.Detail, p.Features)
 	}
 	return nil
 }
 
-// narrower is by how much an actor's input is narrower for the focus.
-func (p *Policy) narrower() int {
-	if p.Focus.Robot == 0 {
-		return 0
+// layout names the spans of what the actor reads of an encoded observation of d values, unless that is the latent.
+func (p *Policy) layout(d int) layout.Input {
+	raw, acting := p.Base.About().ObsDim(), p.Foresight.acting()
+	w := layout.Widths{Plain: raw, Features: d - raw, Action: p.Base.About().ActDim(), Detail: p.Focus.Detail, Ahead: acting.dim(p.Koopman, raw)}
+	if p.Focus.Robot > 0 {
+		w.Plain = p.Focus.Robot
 	}
-	return p.Base.About().ObsDim() - p.Focus.Robot - p.Focus.Detail
+	return layout.NewInput(w)
 }
 
 // validateWidths compares the networks' widths with the base's.
@@ -138,7 +128,7 @@ func (p *Policy) validateWidths() error {
 		return fmt.Errorf("%w: the networks read %d values of an observation of %d, features %t", ErrPolicy, d, raw, p.Features)
 	}
 	if k := p.Koopman; k != nil {
-		c, latent := k.Config(), p.Method == MethodKORR && p.Foresight.published()
+		c, latent := k.Config(), p.Reads() == ReadsLatent
 		if c.ActDim != u || c.Robot > raw || c.Robot > 0 && (!p.Features || latent) || c.Bilinear && latent {
 			return fmt.Errorf("%w: a Koopman model that reads %d values, %d of them the robot's (0 = all observed), and %d actions, bilinear %t, with features %t and condition %q",
 				ErrPolicy, c.ObsDim, c.Robot, c.ActDim, c.Bilinear, p.Features, p.Foresight.Condition)
@@ -147,9 +137,8 @@ func (p *Policy) validateWidths() error {
 	if p.Actor == nil {
 		return nil
 	}
-	acting := p.Foresight.acting()
-	want := d + u + leadDim + 1 + acting.dim(p.Koopman, raw) - p.narrower()
-	if p.Method == MethodKORR && p.Foresight.published() {
+	want := p.layout(d).Width()
+	if p.Reads() == ReadsLatent {
 		want = p.Koopman.LatentDim()
 	}
 	if p.Actor.In() != want || p.Actor.Out() != u {
@@ -160,13 +149,12 @@ func (p *Policy) validateWidths() error {
 
 // encodedDim is D as the trained parts know it; false if nothing depends on it.
 func (p *Policy) encodedDim() (d int, known bool) {
+	raw := p.Base.About().ObsDim()
 	switch {
 	case p.Koopman != nil:
-		raw := p.Base.About().ObsDim()
 		return p.Koopman.Config().ObsDim + raw - plainDim(p.Koopman, raw), true
 	case p.Actor != nil:
-		acting := p.Foresight.acting()
-		return p.Actor.In() - p.Base.About().ActDim() - leadDim - 1 - acting.dim(nil, 0) + p.narrower(), true // no model, no look-ahead
+		return raw + p.Actor.In() - p.layout(raw).Width(), true // what is not accounted for is features
 	}
 	return 0, false
 }
@@ -188,6 +176,11 @@ func (p *Policy) Encoder(feats Features) *Encoder {
 // unless the policy has features. It panics on a policy that Validate refuses and on features of the
 // wrong width.
 func (p *Policy) NewController(feats Features) *Controller {
+	return p.controller(feats, basepolicy.NewQueue(p.Base.NewChunker(), p.Execute))
+}
+
+// controller is NewController with a planner of the base.
+func (p *Policy) controller(feats Features, base basepolicy.Planner) *Controller {
 	if err := p.Validate(); err != nil {
 		panic(err.Error())
 	}
@@ -195,15 +188,9 @@ func (p *Policy) NewController(feats Features) *Controller {
 	if d, known := p.encodedDim(); known && (d != enc.Dim() || p.Focus != enc.Focus()) {
 		panic(fmt.Sprintf("residual: the policy reads %d encoded values %+v, %d %+v with these features", d, p.Focus, enc.Dim(), enc.Focus()))
 	}
-	cfg := Config{
-		Base:    basepolicy.NewQueue(p.Base.NewChunker(), p.Execute),
-		Encoder: enc, Latent: p.Method == MethodKORR && p.Foresight.published(), Alpha: p.Alpha, Squash: p.Squash,
-	}
+	cfg := Config{Base: base, Encoder: enc, Reads: p.Reads(), Alpha: p.Alpha, Squash: p.Squash}
 	var err error
 	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight.acting()); err != nil {
-		panic(err.Error()) // Validate covers every refusal
-	}
-	if cfg.Estimator, err = p.estimator(); err != nil {
 		panic(err.Error()) // Validate covers every refusal
 	}
 	if p.Actor != nil {

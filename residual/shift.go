@@ -12,7 +12,6 @@ import (
 type Shift struct {
 	enc    *Encoder
 	look   [2]*koopman.Lookahead // with the gripper commanded to its least and to its most; nil when x holds no look-ahead
-	act    int                   // U
 	obsDim int                   // of the model
 	robot  int                   // of the model's coordinates, those at the beginning of x; the others are features
 	plan   []float32             // zeros
@@ -23,7 +22,7 @@ type Shift struct {
 // state-inclusively, since the latent's difference has to tell the observation's, and read no more of it than x holds.
 func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 	c := model.Config()
-	s := &Shift{enc: enc, act: enc.ActDim(), obsDim: c.ObsDim, robot: c.ObsDim}
+	s := &Shift{enc: enc, obsDim: c.ObsDim, robot: c.ObsDim}
 	if c.Robot > 0 {
 		s.robot = c.Robot
 	}
@@ -52,11 +51,14 @@ func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 // ObsTo writes what the model observes, as x holds it, to dst [D of the model].
 func (s *Shift) ObsTo(dst, x []float32) {
 	n := copy(dst, x[:s.robot])
-	copy(dst[n:], x[s.features():s.enc.ActorObsDim()])
+	copy(dst[n:], s.features(x))
 }
 
-// features is where those that the model reads beside the robot's state begin in x.
-func (s *Shift) features() int { return s.enc.ActorObsDim() - (s.obsDim - s.robot) }
+// features are those in x that the model reads beside the robot's state.
+func (s *Shift) features(x []float32) []float32 {
+	end := s.enc.in.Observed().To
+	return x[end-(s.obsDim-s.robot) : end]
+}
 
 // Apply moves x by the difference dz [L] of the latent. The observed coordinates follow the latent's, the lead of the base
 // action is computed anew, and the look-ahead moves by the linear prediction C A^k dz, since the plan stays; with a bilinear model
@@ -67,20 +69,20 @@ func (s *Shift) Apply(x, dz []float32, limit float32) {
 	for i := range s.robot {
 		x[i] += bounded(dz[i])
 	}
-	feats := x[s.features():]
+	feats := s.features(x)
 	for i, v := range dz[s.robot:s.obsDim] {
 		feats[i] += bounded(v)
 	}
 	s.enc.leadAgain(x)
 	look := s.look[0]
-	if x[s.enc.ActorObsDim()+s.act-1] > 0 { // the base action's gripper
+	if x[s.enc.in.Base.To-1] > 0 { // the base action's gripper
 		look = s.look[1]
 	}
 	if look == nil {
 		return
 	}
 	look.PredictTo(s.ahead, dz, s.plan, nil)
-	ahead := x[s.enc.ActorInputDim():]
+	ahead := x[s.enc.in.Width():]
 	for i, v := range s.ahead {
 		ahead[i] = max(-aheadLimit, min(aheadLimit, ahead[i]+bounded(v)))
 	}

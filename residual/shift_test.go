@@ -67,7 +67,7 @@ func TestShiftIsWhatWouldHaveBeenSeen(t *testing.T) {
 			before := append([]float32(nil), got...)
 			s.Apply(got, z, 10)
 			detail := enc.ActorInputDim() - enc.Focus().Detail
-			lead := enc.ActorObsDim() + enc.ActDim()
+			lead := enc.in.Observed().Len() + enc.ActDim()
 			for i, v := range got {
 				w := want[i]
 				if i >= detail && i < enc.ActorInputDim() {

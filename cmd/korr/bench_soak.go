@@ -124,7 +124,11 @@ func (o *soakOptions) config() (soak.Config, error) {
 	if len(tasks) == 1 && tasks[0] == "all" {
 		tasks = sim.TaskNames()
 	}
-	ranges := o.Config.Domain
+	c := o.condition()
+	ranges, err := o.physics(c)
+	if err != nil {
+		return soak.Config{}, err
+	}
 	if !ranges.On() {
 		ranges = soakDomain
 	}
@@ -133,7 +137,11 @@ func (o *soakOptions) config() (soak.Config, error) {
 		cfg.Workers = o.app.workers()
 	}
 	cfg.Open = func(task string) (sim.Env, error) {
-		return mujoco.New(mujoco.Config{Task: task, Randomness: sim.High, Perturb: o.perturb, Domain: ranges})
+		env, err := mujoco.New(mujoco.Config{Task: task, Randomness: sim.High, Perturb: o.perturb, Domain: ranges})
+		if err != nil {
+			return nil, err
+		}
+		return o.sensed(env, c)
 	}
 	if o.checkpoint == "" {
 		return cfg, nil

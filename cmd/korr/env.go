@@ -4,54 +4,89 @@ import (
 	"errors"
 	"runtime"
 
-	"korr/cmd/internal/cli"
 	"korr/sim"
 	"korr/sim/disturb"
+	"korr/sim/domain"
 	"korr/sim/mujoco"
 	"korr/train/eval"
 )
 
 // newEnv makes the simulator of an evaluation's condition.
 func (a *app) newEnv(c eval.Condition) (sim.Env, error) {
-	env, err := mujoco.New(a.simulator(c))
+	env, err := a.engine(c)
 	if err != nil {
 		return nil, err // not env: a nil *mujoco.Env in the interface would not be nil
 	}
-	return a.sensed(env)
+	return a.sensed(env, c)
 }
 
-// sensed shows the environment, which it owns from then on, through the sensors of disturb.*.
-func (a *app) sensed(env sim.Env) (sim.Env, error) {
-	shown, err := disturb.Wrap(env, a.disturbance())
+// engine makes the simulator of a condition without its sensors.
+func (a *app) engine(c eval.Condition) (*mujoco.Env, error) {
+	cfg, err := a.simulator(c)
+	if err != nil {
+		return nil, err
+	}
+	return mujoco.New(cfg)
+}
+
+// simulator is the engine's form of a condition.
+func (a *app) simulator(c eval.Condition) (mujoco.Config, error) {
+	physics, err := a.physics(c)
+	return mujoco.Config{
+		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.Config.Sim.MaxSteps, Domain: physics,
+	}, err
+}
+
+// sensed shows the environment, which it owns from then on, through the sensors of a condition.
+func (a *app) sensed(env sim.Env, c eval.Condition) (sim.Env, error) {
+	sensors, err := a.disturbance(c)
+	if err != nil {
+		return nil, errors.Join(err, env.Close())
+	}
+	shown, err := disturb.Wrap(env, sensors)
 	if err != nil {
 		return nil, errors.Join(err, env.Close())
 	}
 	return shown, nil
 }
 
-// newArm makes the simulator that a ROS node serves as an arm: what it publishes is the engine's own state.
-func (a *app) newArm(c eval.Condition) (sim.Env, error) {
-	if a.disturbance().On() {
-		return nil, cli.UsageErrorf("disturb.* is not applied over ROS, where the simulator publishes its own state: leave it out, or leave ROS out")
+// disturbance is the sensors of a condition: those of a named profile, or of disturb.*.
+func (a *app) disturbance(c eval.Condition) (disturb.Config, error) {
+	if c.Sensing != "" {
+		return disturb.Profile(c.Sensing)
 	}
-	return a.newEnv(c)
-}
-
-// disturbance is the setting of disturb.*.
-func (a *app) disturbance() disturb.Config {
 	d := a.Config.Disturb
 	return disturb.Config{
 		Robot: disturb.Robot{
 			Position: d.RobotPosition, Rotation: d.RobotRotation, Velocity: d.RobotVelocity, Spin: d.RobotSpin,
-			Gripper: d.RobotGripper, Delay: d.RobotDelay, Dropout: d.RobotDropout,
+			Gripper: d.RobotGripper, Delay: d.RobotDelay, Jitter: d.RobotJitter, Dropout: d.RobotDropout,
 		},
-		Parts: disturb.Parts{Position: d.PartPosition, Rotation: d.PartRotation, Delay: d.PartDelay, Dropout: d.PartDropout},
-	}
+		Parts: disturb.Parts{
+			Position: d.PartPosition, Rotation: d.PartRotation, Delay: d.PartDelay, Jitter: d.PartJitter, Dropout: d.PartDropout,
+			Occlusion: d.PartOcclusion, OcclusionChance: d.PartOcclusionChance, OcclusionReach: d.PartOcclusionReach,
+		},
+	}, nil
 }
 
-// condition is the setting of sim.* alone.
+// physics is what the episodes of a condition draw: a named profile, or domain.*.
+func (a *app) physics(c eval.Condition) (domain.Ranges, error) {
+	if c.Physics != "" {
+		return domain.Profile(c.Physics)
+	}
+	return a.Config.Domain, nil
+}
+
+// condition is the setting of sim.* alone. Sensors and physics that change nothing go by the names of their profiles.
 func (a *app) condition() eval.Condition {
-	return eval.Condition{Task: a.Config.Sim.Task, Randomness: a.Config.Sim.Randomness, Perturb: a.Config.Sim.Perturb}
+	s := a.Config.Sim
+	c := eval.Condition{Task: s.Task, Randomness: s.Randomness, Perturb: s.Perturb, Sensing: s.Sensing, Physics: s.Physics}
+	if sensors, err := a.disturbance(c); err == nil && !sensors.On() {
+		c.Sensing = disturb.Clean
+	}
+	if ranges, err := a.physics(c); err == nil && !ranges.On() {
+		c.Physics = domain.Nominal
+	}
+	return c
 }
 
 // workers is the number of simulations at once.

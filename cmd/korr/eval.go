@@ -34,6 +34,7 @@ A policy is expert, base, resip or korr (the shipped weights), or the path of a 
 With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) that plays what its goals ask for.`,
 		Example: `  korr eval --policy base,korr --episodes 50
   korr eval --policy korr --randomness low,med --perturb on --json --min-success 0.8
+  korr eval --policy base,resip,korr --sensing clean,T1,T2,T3 --physics nominal,D1
   korr eval --policy runs/korr-1/policy.safetensors --csv episodes.csv --plot success.png
   korr eval --serve`,
 		Args:        cli.NoArgs,
@@ -44,12 +45,14 @@ With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) th
 	f.String("task", "one_leg", "furniture task")
 	f.StringSlice("randomness", []string{"low"}, "initial randomness: low, med, high, or several")
 	f.String("perturb", "both", "pushes during the episode: off, on or both")
+	f.StringSlice("sensing", nil, "part trackers: clean, T1, T2, T3, or several (default as set by sim.sensing)")
+	f.StringSlice("physics", nil, "physics of the episodes: nominal, D1, or both (default as set by sim.physics)")
 	f.StringSlice("policy", []string{"base", "resip", "korr"}, "policies to compare; may be repeated")
 	f.Int("episodes", 20, "episodes for each policy and condition")
 	f.String("cache", "", cacheUsage)
 	f.Float64("min-success", 0, "exit with 3 when a success rate falls below this fraction")
 	for flag, key := range map[string]string{
-		"task": "sim.task", "randomness": "eval.randomness", "perturb": "eval.perturb",
+		"task": "sim.task", "randomness": "eval.randomness", "perturb": "eval.perturb", "sensing": "eval.sensing", "physics": "eval.physics",
 		"policy": "eval.policies", "episodes": "eval.episodes", "min-success": "eval.min_success", "cache": "base.cache",
 	} {
 		cli.SetKey(f, flag, key)
@@ -106,17 +109,27 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	return nil
 }
 
-// conditions are the settings to measure: every randomness, without and with perturbation as asked.
+// conditions are the settings to measure: every randomness, tracker and physics, without and with pushes as asked.
 func (a *app) conditions() []eval.Condition {
 	var out []eval.Condition
-	for _, level := range a.Config.Eval.Randomness {
-		c := eval.Condition{Task: a.Config.Sim.Task, Randomness: level}
-		if a.Config.Eval.Perturb != "on" {
-			out = append(out, c)
+	e, c := a.Config.Eval, a.condition()
+	orPlain := func(names []string, plain string) []string {
+		if len(names) == 0 {
+			return []string{plain}
 		}
-		if a.Config.Eval.Perturb != "off" {
-			c.Perturb = a.Config.Eval.Strength
-			out = append(out, c)
+		return names
+	}
+	sensings, physics := orPlain(e.Sensing, c.Sensing), orPlain(e.Physics, c.Physics)
+	for _, c.Randomness = range e.Randomness {
+		for _, c.Sensing = range sensings {
+			for _, c.Physics = range physics {
+				if c.Perturb = 0; e.Perturb != "on" {
+					out = append(out, c)
+				}
+				if c.Perturb = e.Strength; e.Perturb != "off" {
+					out = append(out, c)
+				}
+			}
 		}
 	}
 	return out

@@ -9,9 +9,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/pictures"
-	"korr/sim"
 	"korr/sim/disturb"
-	"korr/sim/mujoco"
 	"korr/sim/mujoco/render"
 	"korr/train/eval"
 )
@@ -26,12 +24,16 @@ func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed ui
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	env, err := mujoco.New(a.simulator(c))
+	env, err := a.engine(c)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, env.Close()) }()
-	shown, err := disturb.Wrap(env, a.disturbance())
+	sensors, err := a.disturbance(c)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := disturb.Wrap(env, sensors)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +85,4 @@ func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.E
 		return err
 	}
 	return movie.Close()
-}
-
-// simulator is the engine's form of a condition.
-func (a *app) simulator(c eval.Condition) mujoco.Config {
-	return mujoco.Config{
-		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.Config.Sim.MaxSteps, Domain: a.Config.Domain,
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/internal/regular"
 	"korr/internal/tensorfile"
 	"korr/sim"
 	"korr/train/published"
@@ -73,7 +74,7 @@ func importKindOf(path string) (importKind, error) {
 		}
 		return 0, fmt.Errorf("import %s: the folder is no zarr v2 store (it has no .zgroup)", path)
 	}
-	f, err := os.Open(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return 0, fmt.Errorf("import: %w", err)
 	}

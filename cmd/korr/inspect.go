@@ -65,6 +65,7 @@ type inspectResult struct {
 	Parameters int               `json:"parameters"`
 	Tensors    []tensorInfo      `json:"tensors"`
 	Koopman    []koopmanInfo     `json:"koopman"`
+	Digest     string            `json:"sha256"` // verified; "" of a file that has none
 	Metadata   map[string]string `json:"metadata"`
 }
 
@@ -115,7 +116,7 @@ func (a *app) openWeights(name string) (*tensorfile.File, error) {
 }
 
 func inspect(name string, f *tensorfile.File) (inspectResult, error) {
-	r := inspectResult{Schema: inspectSchema, Name: name, Metadata: f.Meta, Koopman: []koopmanInfo{}}
+	r := inspectResult{Schema: inspectSchema, Name: name, Digest: f.Digest, Metadata: f.Meta, Koopman: []koopmanInfo{}}
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
 		if _, err := f.Get(t.Name); err != nil { // finite?
@@ -155,7 +156,14 @@ func (o *inspectOptions) printInspect(r inspectResult) error {
 	if st, err := os.Stat(r.Name); err == nil {
 		size = fmt.Sprintf(", %.1f MB", float64(st.Size())/1e6)
 	}
-	if err := o.Printf("%s: %d tensors, %d numbers%s\n\n", r.Name, len(r.Tensors), r.Parameters, size); err != nil {
+	if err := o.Printf("%s: %d tensors, %d numbers%s\n", r.Name, len(r.Tensors), r.Parameters, size); err != nil {
+		return err
+	}
+	digest := "none: the file is from before korr wrote digests, or from another program; damage to its numbers would go unnoticed"
+	if r.Digest != "" {
+		digest = r.Digest + ", verified"
+	}
+	if err := o.Printf("SHA-256: %s\n\n", digest); err != nil {
 		return err
 	}
 	t := &report.Table{Columns: []report.Column{{Name: "tensor"}, {Name: "shape", Right: true}, {Name: "min", Right: true}, {Name: "max", Right: true}, {Name: "rms", Right: true}}}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"korr/cmd/internal/cli"
+	"korr/internal/regular"
 	"korr/internal/report"
 	"korr/residual/loop"
 	"korr/ros/bag"
@@ -39,7 +40,7 @@ func kindOf(path string) recordingKind {
 		}
 		return datasetFolder
 	}
-	f, err := os.Open(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return noRecording
 	}
@@ -196,7 +197,7 @@ type flightFault struct {
 }
 
 func (o *inspectOptions) inspectFlight() error {
-	f, err := os.Open(o.name)
+	f, _, err := regular.Open(o.name)
 	if err != nil {
 		return err
 	}

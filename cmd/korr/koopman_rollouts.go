@@ -80,10 +80,14 @@ func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task
 		return koopman.Episode{}, err
 	}
 	r := a.Config.Residual
+	tick, err := residual.NewTick(enc, basepolicy.NewQueue(p.Base.NewChunker(), p.Execute), nil, residual.Foresight{}, nil)
+	if err != nil {
+		return koopman.Episode{}, err
+	}
 	x := &explorer{
-		enc: enc, queue: basepolicy.NewQueue(p.Base.NewChunker(), p.Execute), engaged: task.Engaged, failAfter: r.FailAfter,
+		Tick: tick, engaged: task.Engaged, failAfter: r.FailAfter,
 		rng: seed.Stream(a.Config.Seed, "koopman/noise", uint64(i)), sigma: r.Alpha * r.WarmUpNoise, rho: r.NoiseRho,
-		robot: robot, xo: make([]float32, enc.Dim()), part: make([]float32, enc.PartDim(robot)), u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
+		robot: robot, part: make([]float32, enc.PartDim(robot)), r: make([]float32, enc.ActDim()), u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
 	}
 	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(a.Config.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
 	if err == nil && ep.Fault != nil && !errors.Is(ep.Fault, errHopeless) {
@@ -97,8 +101,7 @@ var errHopeless = errors.New("no progress")
 
 // explorer is the base policy with exploration noise, and remembers what it saw and did.
 type explorer struct {
-	enc       *residual.Encoder
-	queue     *basepolicy.Queue
+	*residual.Tick
 	engaged   func(obsRaw []float32) bool
 	failAfter int
 	rng       *rand.Rand
@@ -107,14 +110,11 @@ type explorer struct {
 
 	done    bool // engaged
 	robot   int
-	xo, u   []float32
-	part    []float32 // of xo
+	r, u    []float32
+	part    []float32 // of the encoded observation
 	noise   []float64
 	episode koopman.Episode
 }
-
-// Reset implements sim.Policy.
-func (x *explorer) Reset(episodeSeed uint64) { x.queue.Reset(episodeSeed) }
 
 // ActTo implements sim.Policy.
 func (x *explorer) ActTo(act, obs []float32) error {
@@ -122,16 +122,18 @@ func (x *explorer) ActTo(act, obs []float32) error {
 	if x.failAfter > 0 && x.episode.T >= x.failAfter && !x.done {
 		return errHopeless
 	}
-	x.enc.EncodeTo(x.xo, obs)
-	if err := x.queue.ActTo(x.u, x.xo[:x.enc.BaseDim()]); err != nil {
+	if _, err := x.Observe(obs); err != nil {
+		return err
+	}
+	if err := x.Base(); err != nil {
 		return err
 	}
 	for j, e := range x.noise {
 		x.noise[j] = x.rho*e + math.Sqrt(1-x.rho*x.rho)*x.rng.NormFloat64()
-		x.u[j] += float32(x.sigma * x.noise[j])
+		x.r[j] = float32(x.sigma * x.noise[j])
 	}
-	x.enc.DenormalizeActionTo(act, x.u)
-	x.enc.PartTo(x.part, x.xo, x.robot)
+	x.ComposeTo(act, x.u, x.r, 1)
+	x.PartTo(x.part, x.robot)
 	x.episode.Obs, x.episode.Act = append(x.episode.Obs, x.part...), append(x.episode.Act, x.u...)
 	x.episode.T++
 	return nil

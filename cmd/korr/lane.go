@@ -14,6 +14,7 @@ import (
 	"korr/ros/robot"
 	"korr/ros/simnode"
 	"korr/sim"
+	"korr/sim/disturb"
 	"korr/train/eval"
 )
 
@@ -23,15 +24,16 @@ const resetTimeout = 20 * time.Second
 // lane is a whole robot over ROS on the loopback interface: an embedded master, a simulator node and a control node. It plays
 // episodes for package eval.
 type lane struct {
-	master *master.Master
-	server *simnode.Server
-	robot  *robot.Robot
-	env    sim.Env
-	cfg    loop.Config
-	stop   context.CancelFunc
-	served chan error // what the simulator's Run returned
-	ticks  ticks
-	stages eval.Progress // of the present episode
+	master  *master.Master
+	server  *simnode.Server
+	robot   *robot.Robot
+	env     sim.Env
+	sensing disturb.Config
+	cfg     loop.Config
+	stop    context.CancelFunc
+	served  chan error // what the simulator's Run returned
+	ticks   ticks
+	stages  eval.Progress // of the present episode
 }
 
 var _ eval.Player = (*lane)(nil)
@@ -48,11 +50,15 @@ func (a *app) lanes(ctx context.Context, c eval.Condition) (eval.Player, error) 
 // openLane starts master, simulator and control node. In lock step an episode takes as long as it needs; otherwise both
 // sides keep the period of sim.Spec.ControlHz.
 func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool) (*lane, error) {
-	env, err := a.newArm(c)
+	sensing, err := a.disturbance(c)
 	if err != nil {
 		return nil, err
 	}
-	l := &lane{env: env, served: make(chan error, 1), stop: func() {}}
+	env, err := a.engine(c)
+	if err != nil {
+		return nil, err
+	}
+	l := &lane{env: env, sensing: sensing, served: make(chan error, 1), stop: func() {}}
 	if err := l.connect(ctx, lockStep, a.Log); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -73,7 +79,9 @@ func (l *lane) connect(ctx context.Context, lockStep bool, log *slog.Logger) (er
 	if err != nil {
 		return err
 	}
-	if l.server, err = simnode.New(ctx, simnode.Config{Names: simNames, Env: l.env, LockStep: lockStep, Logger: log}); err != nil {
+	if l.server, err = simnode.New(ctx, simnode.Config{
+		Names: simNames, Env: l.env, LockStep: lockStep, Sensing: l.sensing, Logger: log,
+	}); err != nil {
 		return err
 	}
 	var serving context.Context

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/plot"
+	"korr/internal/regular"
 	"korr/koopman"
 	"korr/train/eval"
 	"korr/train/run"
@@ -72,7 +72,7 @@ func runPlot(o *plotOptions, args []string) error {
 
 // fileFigure draws a JSON file of results: an evaluation, or scores of predictions.
 func fileFigure(path string) (*plot.Figure, error) {
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, regular.Records)
 	if err != nil {
 		return nil, err
 	}

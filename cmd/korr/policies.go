@@ -8,7 +8,6 @@ import (
 	"korr/basepolicy"
 	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
-	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
 	"korr/sim/expert"
@@ -91,28 +90,7 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 	if p.Task != a.Config.Sim.Task {
 		return nil, cli.UsageErrorf("policy %s was trained for task %q, not %q", name, p.Task, a.Config.Sim.Task)
 	}
-	return p, a.setFilter(p)
-}
-
-// setFilter gives the policy the filter of residual.filter.
-func (a *app) setFilter(p *residual.Policy) error {
-	r := a.Config.Residual
-	if p.Estimation = residual.Estimation(r.Filter); p.Estimation == residual.AsSeen {
-		return nil
-	}
-	f, err := a.openWeights(r.FilterModel)
-	if err != nil {
-		return fmt.Errorf("filter %s: %w", r.FilterModel, err)
-	}
-	fitted, task, err := filter.LoadFrom(f)
-	if err != nil {
-		return fmt.Errorf("filter %s: %w", r.FilterModel, err)
-	}
-	if task != p.Task {
-		return cli.UsageErrorf("filter %s was fitted for task %q, not %q", r.FilterModel, task, p.Task)
-	}
-	p.Filter = fitted
-	return p.Validate()
+	return p, nil
 }
 
 // decodePolicy tells the two kinds of checkpoint apart by their metadata; execute is for a base policy, which does not

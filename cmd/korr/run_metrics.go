@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"korr/basepolicy"
 	"korr/cmd/internal/cli"
 	"korr/internal/metrics"
+	"korr/internal/regular"
 	"korr/residual/loop"
 	"korr/ros/robot"
 )
@@ -22,7 +22,7 @@ func (o *runOptions) serveMetrics(r *robot.Robot, planned func() basepolicy.Ahea
 	}
 	var token string
 	if run.MetricsTokenFile != "" {
-		data, err := os.ReadFile(run.MetricsTokenFile)
+		data, err := regular.Read(run.MetricsTokenFile, regular.Text)
 		if err != nil {
 			return nil, fmt.Errorf("run.metrics_token_file: %w", err)
 		}

@@ -19,7 +19,7 @@ type simOptions struct {
 	episodes                  int
 	ros, lockStep, startsRoot bool
 	wait                      bool
-	hz                        float64
+	hz, partsHz               float64
 	record                    recordOptions
 	view                      viewOptions
 }
@@ -51,6 +51,7 @@ live in browsers, or recorded episodes (docs/viewer.md).`,
 	f.BoolVar(&o.lockStep, "lock-step", false, "with --ros: advance only when commanded")
 	f.BoolVar(&o.wait, "wait", false, "with --ros: wait for a ROS master instead of giving up")
 	f.Float64Var(&o.hz, "hz", 50, "with --ros: messages per second in real time: 100, 50, 25, 20 or 10")
+	f.Float64Var(&o.partsHz, "parts-hz", 0, "with --ros: frames per second of the part tracker in real time, at most 100; 0 = as --hz")
 	o.record.flags(f)
 	o.view.flags(f)
 	cmd.AddCommand(newCmdSimServe(o.app))
@@ -62,6 +63,10 @@ func conditionFlags(f *pflag.FlagSet) {
 	f.String("task", "one_leg", "furniture task")
 	f.String("randomness", "low", "initial randomness: low, med, high or mixed")
 	f.Float64("perturb", 0, "strength of the pushes; 0 = none, 1 = as published")
+	f.String("sensing", "", "part tracker: clean, T1, T2 or T3 (default as set by disturb.*)")
+	f.String("physics", "", "physics of the episodes: nominal or D1 (default as set by domain.*)")
+	cli.SetKey(f, "sensing", "sim.sensing")
+	cli.SetKey(f, "physics", "sim.physics")
 	cli.SetKey(f, "task", "sim.task")
 	cli.SetKey(f, "randomness", "sim.randomness")
 	cli.SetKey(f, "perturb", "sim.perturb")

@@ -27,13 +27,18 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 	if err := o.ROSParams(ctx, n, o.wait); err != nil {
 		return err
 	}
-	env, err := o.newArm(o.condition())
+	c := o.condition()
+	sensing, err := o.disturbance(c)
+	if err != nil {
+		return err
+	}
+	env, err := o.engine(c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, env.Close()) }()
 	s, err := simnode.New(ctx, simnode.Config{
-		Names: n, Env: env, LockStep: o.lockStep, Hz: o.hz, Seed: o.Config.Seed, Wait: o.wait, Logger: o.Log,
+		Names: n, Env: env, LockStep: o.lockStep, Hz: o.hz, PartsHz: o.partsHz, Sensing: sensing, Seed: o.Config.Seed, Wait: o.wait, Logger: o.Log,
 	})
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ trust. The settings of sim.*, domain.* and disturb.* apply.`,
 	f.StringVar(&o.listen, "listen", "tcp:127.0.0.1:5555", "`address`: unix:/path/of/socket or tcp:host:port; port 0 takes a free one")
 	f.StringVar(&o.form, "action-form", action.Canonical.String(), "how actions are written: "+strings.Join(action.Names(), ", "))
 	f.IntVar(&o.envs, "envs", 1, "environments of a connection that does not ask for a number")
-	f.IntVar(&o.maxEnvs, "max-envs", serve.DefaultMaxEnvs, "most environments of one connection")
+	f.IntVar(&o.maxEnvs, "max-envs", serve.DefaultMaxEnvs, "most environments of one connection; all together have as many, and at least 256")
 	f.IntVar(&o.clients, "max-clients", serve.DefaultMaxConns, "most connections at once")
 	return cmd
 }
@@ -98,9 +98,10 @@ func runSimServe(ctx context.Context, o *simServeOptions) error {
 // newEnvTaking makes the simulator of the settings with actions of a form. Disturbances are outermost: a delta starts from
 // where the tool is, not from where it seems to be.
 func (a *app) newEnvTaking(form action.Form) (sim.Env, error) {
-	env, err := mujoco.New(a.simulator(a.condition()))
+	c := a.condition()
+	env, err := a.engine(c)
 	if err != nil {
 		return nil, err
 	}
-	return a.sensed(action.Wrap(env, form))
+	return a.sensed(action.Wrap(env, form), c)
 }

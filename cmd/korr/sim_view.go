@@ -86,12 +86,25 @@ func (o *simOptions) livePlayer() (view.Player, error) {
 	if c, ok := p.(*residual.Controller); ok {
 		a.controller, a.base = c, make([]float32, sim.ActDim)
 	}
-	player, err := view.NewLive(o.simulator(o.condition()), a, found[0].Name)
+	player, err := o.newLive(a, found[0].Name)
 	if err != nil {
 		a.Close()
 		return nil, err
 	}
 	return player, nil
+}
+
+func (o *simOptions) newLive(p view.Policy, name string) (view.Player, error) {
+	c := o.condition()
+	cfg, err := o.simulator(c)
+	if err != nil {
+		return nil, err
+	}
+	sensors, err := o.disturbance(c)
+	if err != nil {
+		return nil, err
+	}
+	return view.NewLive(cfg, sensors, p, name)
 }
 
 // advisor is a policy that tells the viewer what it thinks.

@@ -19,6 +19,7 @@ import (
 	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/internal/atomicfile"
+	"korr/internal/regular"
 	"korr/residual"
 	"korr/sim"
 	"korr/train/eval"
@@ -238,7 +239,7 @@ func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweep
 
 // readCell reads a trained cell; nil when there is none. One of other settings is an error.
 func readCell(path string, want sweepCell) (*sweepCell, error) {
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, regular.Text)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -273,7 +274,7 @@ func (o *sweepOptions) train(ctx context.Context, sub *app, dir string) error {
 
 // trainedSeconds is the wall time in the last line of a run's metrics.
 func trainedSeconds(dir string) float64 {
-	text, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
+	text, err := regular.Read(filepath.Join(dir, "metrics.jsonl"), regular.Records)
 	if err != nil {
 		return 0
 	}

@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"sort"
+
+	"korr/internal/regular"
 )
 
 // entry is one tensor's description in the header.
@@ -22,15 +23,11 @@ type entry struct {
 
 // Read reads the file at path. The error wraps ErrMalformed for bad content.
 func Read(path string) (*File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("tensorfile: read: %w", err)
-	}
-	if info.Size() > MaxFileBytes {
-		return nil, fmt.Errorf("%w: %s: %d bytes, at most %d", ErrMalformed, path, info.Size(), int64(MaxFileBytes))
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
+	b, err := regular.Read(path, MaxFileBytes)
+	switch {
+	case errors.Is(err, regular.ErrSize):
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	case err != nil:
 		return nil, fmt.Errorf("tensorfile: read: %w", err)
 	}
 	f, err := Decode(b)
@@ -54,8 +51,15 @@ func Decode(b []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	digest, err := verify(b, meta)
+	if err != nil {
+		return nil, err
+	}
+	if len(meta) == 0 {
+		meta = nil
+	}
 	data := b[8+n:]
-	f := &File{Meta: meta, Tensors: make([]Tensor, 0, len(entries))}
+	f := &File{Meta: meta, Digest: digest, Tensors: make([]Tensor, 0, len(entries))}
 	end := int64(0)
 	for _, e := range entries {
 		if e.Offsets[0] != end {

@@ -10,19 +10,17 @@ import (
 	"korr/internal/atomicfile"
 )
 
-// Encode returns the bytes of f as a safetensors file of F32 tensors. Equal
+// Encode returns the bytes of f as a safetensors file of F32 tensors with a digest. Equal
 // content gives equal bytes. It fails on duplicate or reserved names, on
 // shapes that do not fit their data, and on values that are not finite.
 func (f *File) Encode() ([]byte, error) {
 	var head bytes.Buffer
 	head.WriteByte('{')
-	if f.Meta != nil {
-		m, err := json.Marshal(f.Meta) // sorts the keys
-		if err != nil {
-			return nil, fmt.Errorf("tensorfile: encode metadata: %w", err)
-		}
-		fmt.Fprintf(&head, "%q:%s", "__metadata__", m)
+	m, err := json.Marshal(withDigest(f.Meta)) // sorts the keys
+	if err != nil {
+		return nil, fmt.Errorf("tensorfile: encode metadata: %w", err)
 	}
+	fmt.Fprintf(&head, "%q:%s", "__metadata__", m)
 	offset := 0
 	seen := map[string]bool{"__metadata__": true}
 	for i := range f.Tensors {
@@ -60,7 +58,7 @@ func (f *File) Encode() ([]byte, error) {
 			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
 		}
 	}
-	return out, nil
+	return out, stamp(out)
 }
 
 // check validates one tensor for writing and records its name.

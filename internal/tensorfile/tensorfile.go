@@ -20,6 +20,8 @@ const (
 var (
 	// ErrMalformed marks bytes that are not a valid safetensors file.
 	ErrMalformed = errors.New("tensorfile: malformed file")
+	// ErrDamaged marks a file whose digest is not that of its content; it is malformed too.
+	ErrDamaged = fmt.Errorf("%w: damaged", ErrMalformed)
 	// ErrMissing marks a tensor that the file does not hold.
 	ErrMissing = errors.New("tensorfile: tensor missing")
 	// ErrShape marks a tensor of another shape than asked for.
@@ -42,8 +44,10 @@ type Tensor struct {
 
 // File is the content of a safetensors file.
 type File struct {
-	// Meta is the file's string-to-string metadata; nil when absent.
+	// Meta is the file's string-to-string metadata; nil when absent. The digest is not in it.
 	Meta map[string]string
+	// Digest is the SHA-256 that was read and verified, in hexadecimal digits; "" when the file has none. Writers compute their own.
+	Digest string
 	// Tensors are in the order of their data.
 	Tensors []Tensor
 }

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
 	"path"
 	"strings"
+
+	"korr/internal/regular"
 )
 
 // MaxFileBytes bounds the size of a file (4 GiB).
@@ -22,15 +23,11 @@ const viewed = 8
 
 // Read reads the object that torch.save wrote to path. The error wraps ErrMalformed or ErrGlobal for bad content.
 func Read(path string) (any, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("torchfile: read: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > MaxFileBytes {
-		return nil, fmt.Errorf("%w: %s: %d bytes, want a file of at most %d", ErrMalformed, path, info.Size(), int64(MaxFileBytes))
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
+	b, err := regular.Read(path, MaxFileBytes)
+	switch {
+	case errors.Is(err, regular.ErrSize), errors.Is(err, regular.ErrKind):
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	case err != nil:
 		return nil, fmt.Errorf("torchfile: read: %w", err)
 	}
 	v, err := Decode(b)

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"korr/internal/regular"
 )
 
 // Bounds on what a store may ask for.
@@ -69,15 +71,11 @@ func readJSON(path string, v any) error {
 
 // readFile reads a file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("zarr: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > limit {
-		return nil, malformed("%s: %d bytes, want a file of at most %d", path, info.Size(), limit)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
+	b, err := regular.Read(path, limit)
+	switch {
+	case errors.Is(err, regular.ErrSize), errors.Is(err, regular.ErrKind):
+		return nil, malformed("%v", err)
+	case err != nil:
 		return nil, fmt.Errorf("zarr: %w", err)
 	}
 	return b, nil

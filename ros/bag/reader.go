@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
+
+	"korr/internal/regular"
 )
 
 const (
@@ -51,18 +52,11 @@ type Reader struct {
 // Open opens a bag and reads its index. A bag that is no bag, not closed, truncated or inconsistent is a *FormatError, an
 // unclosed one wraps ErrUnclosed; with Recover only a bag whose very beginning cannot be read is refused.
 func Open(path string, opts Options) (*Reader, error) {
-	f, err := os.Open(path)
+	f, size, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("bag: %w", err)
 	}
-	st, err := f.Stat()
-	if err == nil && st.IsDir() {
-		err = errors.New("it is a folder")
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("bag %s: %w", path, err), f.Close())
-	}
-	r, err := newReader(f, st.Size(), path, opts)
+	r, err := newReader(f, size, path, opts)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

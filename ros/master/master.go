@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"korr/internal/throttle"
 	"korr/ros/xmlrpc"
 )
 
@@ -46,6 +47,7 @@ func Start(cfg Config) (*Master, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.Logger = throttle.Logger(cfg.Logger)
 	ln, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("start the ROS master: %w (is another master running? use its ROS_MASTER_URI, or another port)", err)

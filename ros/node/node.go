@@ -16,6 +16,7 @@ import (
 
 	"github.com/bluenviron/goroslib/v2"
 
+	"korr/internal/throttle"
 	"korr/ros/names"
 	"korr/ros/xmlrpc"
 )
@@ -81,6 +82,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	peers := throttle.Logger(cfg.Logger) // of what others cause
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 3 * time.Second
 	}
@@ -88,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		cfg.Poll = time.Second
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Logger.With("node", cfg.Names.Node), master: xmlrpc.NewClient(cfg.Names.MasterURI, cfg.Timeout),
+		cfg: cfg, log: peers.With("node", cfg.Names.Node), master: xmlrpc.NewClient(cfg.Names.MasterURI, cfg.Timeout),
 		done: make(chan struct{}), polled: make(chan struct{}), drained: make(chan struct{}), rosout: make(chan rosoutLine, rosoutQueue),
 	}
 	n.tee = slog.New(&teeHandler{Handler: cfg.Logger.Handler(), node: n})
@@ -200,14 +202,14 @@ func (n *Node) onLog(level goroslib.LogLevel, text string) {
 		return
 	}
 	n.count(text)
+	to := slog.LevelError
 	switch level {
 	case goroslib.LogLevelDebug, goroslib.LogLevelInfo:
-		n.log.Debug(text)
+		to = slog.LevelDebug
 	case goroslib.LogLevelWarn:
-		n.log.Warn(text)
-	default:
-		n.log.Error(text)
+		to = slog.LevelWarn
 	}
+	n.log.Log(context.Background(), to, "goroslib says", "text", text) // one message, so that they are bounded together
 }
 
 // count follows who is connected, of which goroslib tells in its log only.

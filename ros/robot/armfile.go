@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"gopkg.in/yaml.v3"
 
+	"korr/internal/regular"
 	"korr/residual/shield"
 	"korr/ros/msgs"
 	"korr/ros/robot/chain"
@@ -60,7 +60,7 @@ func (l *LimitsFile) Shield() *shield.Limits {
 
 // LoadArm reads an arm's description, a YAML file. Keys that are not known are errors.
 func LoadArm(path string) (*ArmFile, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, regular.Text)
 	if err != nil {
 		return nil, fmt.Errorf("arm: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"korr/internal/throttle"
 	"korr/ros/names"
 )
 
@@ -146,7 +147,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 
 func newClient(cfg Config) *Client {
 	return &Client{
-		cfg: cfg, log: cfg.Logger.With("rosbridge", cfg.URL), done: make(chan struct{}), ended: make(chan struct{}), busy: make(chan struct{}, 4),
+		cfg: cfg, log: throttle.Logger(cfg.Logger).With("rosbridge", cfg.URL), done: make(chan struct{}), ended: make(chan struct{}), busy: make(chan struct{}, 4),
 		handlers: map[string]func(json.RawMessage) error{}, services: map[string]func(json.RawMessage) (json.RawMessage, bool){},
 		pending: map[string]chan answer{},
 	}

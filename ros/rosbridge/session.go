@@ -145,7 +145,7 @@ func (c *Client) handle(data []byte) error {
 			return fmt.Errorf("%w: a response to call %q, which was not made", ErrMalformed, e.ID)
 		}
 		ch <- answer{e.Values, e.Result == nil || *e.Result} // capacity one
-	case "status":
+	case "status": // the log bounds how many
 		c.log.Log(context.Background(), statusLevel(e.Level), "the rosbridge server says", "level", e.Level, "message", string(e.Msg))
 	default:
 		return fmt.Errorf("%w: operation %q", ErrMalformed, e.Op)

@@ -9,6 +9,7 @@ import (
 
 	"korr/ros/names"
 	"korr/sim"
+	"korr/sim/disturb"
 )
 
 // Config describes a served simulator.
@@ -16,13 +17,20 @@ type Config struct {
 	Names    *names.Names
 	Env      sim.Env // must implement ArmState; the caller closes it after the server
 	LockStep bool
-	Seed     uint64        // of the episode that runs before the first ~reset
-	Hz       float64       // real time: rate of the robot's messages, a divisor of SliceHz; 0 = 50
-	Resend   time.Duration // lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
-	Wait     bool          // New waits for a master instead of failing
-	OpenAt   float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
-	Logger   *slog.Logger  // nil = silent
+	Seed     uint64  // of the episode that runs before the first ~reset
+	Hz       float64 // real time: rate of the robot's messages, a divisor of SliceHz; 0 = 50
+	// Sensing is how parts and robot are seen. In lock step it does to the messages what sim/disturb does in process, bit for bit.
+	// In real time it is for the parts alone, and a tracker that is late without a jitter gets one of half a control step.
+	Sensing disturb.Config
+	PartsHz float64       // real time: frames of the part tracker per second, at most SliceHz; 0 = Hz
+	Resend  time.Duration // lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
+	Wait    bool          // New waits for a master instead of failing
+	OpenAt  float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
+	Logger  *slog.Logger  // nil = silent
 }
+
+// trackerJitter is by how much a late tracker's messages come earlier or later in real time (control steps).
+const trackerJitter = 0.5
 
 // SliceHz is the rate of physics slices and of /clock in real time.
 const SliceHz = 100
@@ -43,6 +51,20 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if every := SliceHz / c.Hz; !(c.Hz >= 1) || every < 1 || every != math.Trunc(every) {
 		return c, fmt.Errorf("simnode: messages at %g Hz: take a divisor of %d, such as 100, 50, 25, 20 or 10", c.Hz, SliceHz)
+	}
+	if !(c.PartsHz >= 0 && c.PartsHz <= SliceHz) {
+		return c, fmt.Errorf("simnode: parts at %g Hz: take 0 (as often as the arm) to %d", c.PartsHz, SliceHz)
+	}
+	if err := c.Sensing.Check(); err != nil {
+		return c, err
+	}
+	if !c.LockStep {
+		if c.Sensing.Robot != (disturb.Robot{}) {
+			return c, errors.New("simnode: in real time the arm tells its true state: leave disturb.robot_* out, or use lock step or ~perturb")
+		}
+		if c.Sensing.Parts.Delay > 0 && c.Sensing.Parts.Jitter == 0 {
+			c.Sensing.Parts.Jitter = trackerJitter
+		}
 	}
 	if hz := c.Env.Spec().ControlHz; !(hz > 0) {
 		return c, fmt.Errorf("simnode: the environment's control rate is %g Hz", hz)

@@ -152,6 +152,7 @@ func (s *Server) kick(f *fault) error {
 		return nil // seen with the next observation: the present one is published already, and never changes
 	}
 	s.observe()
+	s.senses.follow(s.arm)
 	return nil
 }
 

@@ -155,18 +155,46 @@ func (p *publishers) flush(now time.Time) {
 // publish sends the newest observation with the time.
 func (s *Server) publish() {
 	s.out.clock.emit(&msgs.Clock{Clock: s.stamp}, &s.faults)
+	if s.senses.camera != nil {
+		s.publishParts(s.stamp)
+	}
 	s.publishArm()
 }
 
-// publishArm sends the newest observation: the same stamp on every topic, the arm's state last.
+// frame is the newest observation as messages show it.
+func (s *Server) frame() Frame {
+	return Frame{Seq: s.seq, Stamp: s.stamp, Arm: s.senses.told, Target: s.target}
+}
+
+// publishParts sends what the camera shows: the array with the stamp of its newest frame, and the frame of every part that it
+// saw, each with its own.
+func (s *Server) publishParts(stamp time.Time) {
+	f := s.frame()
+	f.Stamp = stamp
+	s.out.parts.emit(f.Parts(), &s.faults)
+	s.out.tf.Write(s.senses.transforms(&f, s.spec.PartNames, s.faults.jump()))
+}
+
+// publishArm sends the newest observation: the same stamp on every topic, the arm's state last. A camera's parts go their own way.
 func (s *Server) publishArm() {
-	f := Frame{Seq: s.seq, Stamp: s.stamp, Arm: s.arm, Target: s.target}
+	f := s.frame()
 	state := s.episode // a copy: messages are serialised later
 	state.Header = f.Header("")
 	s.out.fingers.emit(f.Fingers(), &s.faults)
 	s.out.joints.emit(f.Joints(), &s.faults)
-	s.out.tf.Write(f.Transforms(s.spec.PartNames))
-	s.out.parts.emit(f.Parts(), &s.faults)
+	switch {
+	case s.senses.camera != nil:
+		s.out.tf.Write(f.Transforms(nil))
+	case s.senses.sensor != nil:
+		s.out.tf.Write(f.Transforms(nil))
+		if m := s.senses.transforms(&f, s.spec.PartNames, 0); len(m.Transforms) > 0 {
+			s.out.tf.Write(m)
+		}
+		s.out.parts.emit(f.Parts(), &s.faults)
+	default:
+		s.out.tf.Write(f.Transforms(s.spec.PartNames))
+		s.out.parts.emit(f.Parts(), &s.faults)
+	}
 	s.out.state.Write(&state)
 	arm := f.Franka()
 	s.faults.report(arm)

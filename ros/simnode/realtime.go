@@ -85,6 +85,9 @@ func (s *Server) beat() {
 		s.move()
 	}
 	s.out.clock.emit(&msgs.Clock{Clock: s.stamp}, &s.faults)
+	if c := s.senses.camera; c != nil {
+		c.see(s.senses.told, s.arm, s.at, func(stamp time.Time) { s.publishParts(stamp.Add(s.faults.jump())) })
+	}
 	if r.count++; r.count >= r.every {
 		r.count = 0
 		s.publishArm()
@@ -107,5 +110,6 @@ func (s *Server) move() (ended bool) {
 		return true
 	}
 	s.observe()
+	s.senses.follow(s.arm)
 	return false
 }

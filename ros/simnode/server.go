@@ -25,7 +25,8 @@ type Server struct {
 	hand *gripper
 	fix  *recovery
 
-	parts Disturber // nil: the environment's parts cannot be pushed
+	parts  Disturber // nil: the environment's parts cannot be pushed
+	senses senses
 
 	commands chan *msgs.PoseStamped // newest only
 	requests chan request
@@ -75,12 +76,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.arm = make([]float64, ArmDim(len(s.spec.PartNames)))
 	s.parts, _ = sim.As[Disturber](s.env)
 	s.real = newRealTime(s.env, s.spec.ControlHz, cfg.Hz)
+	if s.senses, err = newSenses(&cfg); err != nil {
+		return nil, err
+	}
 	if s.node, err = node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait}); err != nil {
 		return nil, err
 	}
 	s.log = s.node.Logger()
 	if _, wrapped := s.env.(sim.Wrapper); wrapped {
-		s.log.Warn("over ROS the arm tells its true state: what wraps the simulator (disturb.*) is not seen; use ~perturb")
+		s.log.Warn("over ROS the arm tells its true state: what wraps the simulator is not seen; use Config.Sensing or ~perturb")
 	}
 	if err := s.register(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -236,6 +240,7 @@ func (s *Server) stepped(res sim.Result, err error) {
 		return // the arm state stays that of the last good observation
 	}
 	s.observe()
+	s.senses.observe(s.arm, s.obs)
 	s.hand.moved(s.arm[ArmFingers] + s.arm[ArmFingers+1])
 }
 
@@ -273,6 +278,7 @@ func (s *Server) reset(seed uint64) error {
 		return err
 	}
 	s.observe()
+	s.senses.reset(s.arm, s.obs, seed, s.at)
 	s.stay()
 	s.publish()
 	return nil

@@ -139,6 +139,10 @@ func (s *Sensor) travel(delay int, jitter float64, stream int) int {
 	return max(0, int(math.Ceil(float64(delay)+jitter*(2*s.rng[stream].Float64()-1))))
 }
 
+// Spread draws how much earlier or later than its delay a measurement of the parts arrives, from -1 to 1 times the jitter:
+// for whoever keeps the time itself.
+func (s *Sensor) Spread() float64 { return 2*s.rng[partJitter].Float64() - 1 }
+
 func (s *Sensor) chance(stream int, p float64) bool { return p > 0 && s.rng[stream].Float64() < p }
 
 // cover reports whether the hand hides a part. While the tool point is near the part's origin a burst may begin at every

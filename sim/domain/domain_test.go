@@ -118,3 +118,18 @@ func TestOfLooksBelowWrappers(t *testing.T) {
 		t.Errorf("found %v below nothing", got)
 	}
 }
+
+// TestProfiles compares the named physics with the ranges that they stand for.
+func TestProfiles(t *testing.T) {
+	d1, err := Profile("D1")
+	want := Ranges{Mass: [2]float64{0.7, 1.3}, Friction: [2]float64{0.6, 1.4}, Gain: [2]float64{0.7, 1.1}}
+	if err != nil || d1 != want || d1.Validate() != nil || !d1.On() {
+		t.Errorf("D1 is %+v, %v", d1, err)
+	}
+	if nominal, err := Profile(Nominal); err != nil || nominal.On() {
+		t.Errorf("nominal is %+v, %v", nominal, err)
+	}
+	if _, err := Profile("D2"); err == nil {
+		t.Error("physics D2 is known")
+	}
+}

@@ -13,6 +13,8 @@ type Scene struct {
 type SceneBody struct {
 	Name string `json:"name"`
 	Part bool   `json:"part"` // a part of the furniture or the obstacle
+	// Ghost marks what is not there: a part where a tracker shows it.
+	Ghost bool `json:"ghost,omitempty"`
 }
 
 // SceneGeom is a visible primitive, fixed to a body or to the world.

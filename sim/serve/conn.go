@@ -27,6 +27,8 @@ type conn struct {
 	begun func()
 	log   *slog.Logger
 
+	reserved int // environments, of the server's budget
+
 	batch  *sim.Batch
 	active []bool
 	seeds  []uint64
@@ -72,6 +74,7 @@ func (k *conn) run() {
 			k.log.Warn("close environments", "error", err)
 		}
 	}
+	k.s.release(k.reserved)
 }
 
 // excuse answers a request that was refused, after which the connection goes on; any other error it returns.
@@ -128,6 +131,10 @@ func (k *conn) greet() error {
 	if n > k.s.cfg.MaxEnvs {
 		return &protocolError{codeFull, fmt.Sprintf("%d environments: this server gives a connection at most %d", n, k.s.cfg.MaxEnvs)}
 	}
+	if err := k.s.reserve(n); err != nil {
+		return err
+	}
+	k.reserved = n
 	if err := k.open(n); err != nil {
 		k.log.Error("make environments", "count", n, "error", err)
 		return &protocolError{codeInternal, err.Error()}

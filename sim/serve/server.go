@@ -3,11 +3,13 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
 
+	"korr/internal/throttle"
 	"korr/sim"
 )
 
@@ -27,6 +29,7 @@ type Config struct {
 	Fingerprint string                  // of the physics
 	Envs        int                     // environments of a connection that does not ask for a number; 0 means 1
 	MaxEnvs     int                     // most environments of one connection; 0 means DefaultMaxEnvs
+	MaxTotal    int                     // most environments of all connections together; 0 means DefaultMaxEnvs, or MaxEnvs if that is more
 	MaxConns    int                     // most connections at once; 0 means DefaultMaxConns
 	Workers     int                     // environments of one connection stepped at once; 0 means 1
 	Idle        time.Duration           // a connection that asks nothing for so long is closed; 0 means DefaultIdle
@@ -48,6 +51,7 @@ func (c *Config) resolve() error {
 	set(&c.Envs, 1)
 	set(&c.Workers, 1)
 	c.MaxEnvs = min(max(c.MaxEnvs, c.Envs), 1<<16-1)
+	set(&c.MaxTotal, max(c.MaxEnvs, DefaultMaxEnvs))
 	if c.Idle <= 0 {
 		c.Idle = DefaultIdle
 	}
@@ -57,6 +61,7 @@ func (c *Config) resolve() error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.Log = throttle.Logger(c.Log)
 	return nil
 }
 
@@ -65,6 +70,7 @@ type Server struct {
 	cfg   Config
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
+	envs  int // of all connections
 	down  bool
 	done  sync.WaitGroup
 }
@@ -162,4 +168,22 @@ func (s *Server) await(c net.Conn, d time.Duration) {
 	if !s.down {
 		_ = c.SetReadDeadline(time.Now().Add(d))
 	}
+}
+
+// reserve takes n environments out of the budget of all connections, or says why not.
+func (s *Server) reserve(n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if left := s.cfg.MaxTotal - s.envs; n > left {
+		return &protocolError{codeFull, fmt.Sprintf("%d environments: of the %d that this server gives all connections together, %d are left", n, s.cfg.MaxTotal, left)}
+	}
+	s.envs += n
+	return nil
+}
+
+// release gives environments back to the budget.
+func (s *Server) release(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.envs -= n
 }

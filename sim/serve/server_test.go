@@ -363,3 +363,41 @@ func FuzzConnection(f *testing.F) {
 		}
 	})
 }
+
+// TestEnvironmentsHaveABudget: all connections together get no more environments than the server has, whoever asks, and what a
+// connection had is free again when it ends.
+func TestEnvironmentsHaveABudget(t *testing.T) {
+	r := serveToys(t, "", func(c *Config) { c.MaxEnvs, c.MaxTotal = 4, 6 })
+	greet := func(n int) (byte, []byte, func()) {
+		t.Helper()
+		conn := r.raw(t)
+		send(t, conn, hello{version: Version, envs: n}.append(nil))
+		kind, p := receive(t, conn)
+		return kind, p, func() { _ = conn.Close() }
+	}
+	kind, _, end := greet(4)
+	if kind != kindHello|reply {
+		t.Fatalf("kind %#x", kind)
+	}
+	for range 20 {
+		kind, p, _ := greet(4)
+		if kind != kindError || p[0] != codeFull {
+			t.Fatalf("beyond the budget: kind %#x, %q", kind, p)
+		}
+	}
+	if n := r.open.Load(); n != 4 {
+		t.Errorf("%d environments are open", n)
+	}
+	if kind, _, _ := greet(2); kind != kindHello|reply {
+		t.Errorf("the rest of the budget: kind %#x", kind)
+	}
+	end()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if kind, _, _ := greet(4); kind == kindHello|reply {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("an ended connection's environments never came back")
+		}
+	}
+}

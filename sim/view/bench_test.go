@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"korr/sim"
+	"korr/sim/disturb"
 	"korr/sim/expert"
 	"korr/sim/mujoco"
 )
@@ -29,7 +30,7 @@ func livePlayer(tb testing.TB) Player {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p, err := NewLive(mujoco.Config{Task: "one_leg"}, silent{e}, "expert")
+	p, err := NewLive(mujoco.Config{Task: "one_leg"}, disturb.Config{}, silent{e}, "expert")
 	if err != nil {
 		tb.Fatal(err)
 	}

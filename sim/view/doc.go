@@ -1,7 +1,7 @@
 // Package view shows a running simulation, or a recorded episode, in browsers: a page with a 3D scene, strip charts and
 // controls, served from the binary, with poses over a websocket.
 //
-//	player, err := view.NewLive(mujoco.Config{Task: "one_leg"}, policy, "korr")
+//	player, err := view.NewLive(mujoco.Config{Task: "one_leg"}, disturb.Config{}, policy, "korr")
 //	session := view.NewSession(view.Config{Live: player, Seed: 1})
 //	server, err := view.Listen("127.0.0.1:8080", session, logger)
 //	err = server.Run(ctx)

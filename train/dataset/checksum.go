@@ -9,9 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
+
+	"korr/internal/regular"
 )
 
 const (
@@ -42,7 +43,7 @@ func (c *checksums) encode() ([]byte, error) {
 
 // sumFile computes the checksums of a file.
 func sumFile(path string) (s fileSums, err error) {
-	f, err := os.Open(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return s, err
 	}
@@ -87,7 +88,7 @@ func writeChecksums(dir string) error {
 // of other software has no checksums and passes.
 func verifyChecksums(dir string) error {
 	path := filepath.Join(dir, checksumsPath)
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, maxJSON)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"korr/internal/regular"
 )
 
 // What LeRobot v3.0 prescribes.
@@ -107,14 +109,7 @@ func dataFile(template string, chunk, file int64) (string, error) {
 }
 
 func readJSON(path string, v any) error {
-	st, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if st.Size() > maxJSON {
-		return fmt.Errorf("%d bytes, more than a dataset's description can have", st.Size())
-	}
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, maxJSON)
 	if err != nil {
 		return err
 	}

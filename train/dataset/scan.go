@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"korr/internal/regular"
 )
 
 // table is an open Parquet file whose columns are read one at a time, found by
@@ -24,15 +25,11 @@ type table struct {
 
 // openTable opens a file; path is how errors name it.
 func openTable(file, path string) (*table, error) {
-	f, err := os.Open(file)
+	f, size, err := regular.Open(file)
 	if err != nil {
 		return nil, &FormatError{path, err}
 	}
-	st, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(&FormatError{path, err}, f.Close())
-	}
-	t, err := newTable(f, st.Size(), path)
+	t, err := newTable(f, size, path)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -22,8 +22,9 @@ const pandasTaskIndex = `{"index_columns": ["task"], ` +
 // Writer writes a dataset folder, episode by episode. Until Close it lives in a
 // temporary folder beside its destination. It belongs to one goroutine.
 type Writer struct {
-	dir  string // destination
-	tmp  string // where it is written
+	dir  string   // destination
+	tmp  string   // where it is written
+	held *os.File // the folder tmp, so that nobody takes it for a killed process's
 	info Info
 
 	data     *tableWriter
@@ -64,18 +65,14 @@ func Create(dir string, info Info) (*Writer, error) {
 	case exists(dir):
 		return nil, fmt.Errorf("dataset %s: %w: choose another path or remove it", dir, fs.ErrExist)
 	}
-	parent, base := filepath.Split(filepath.Clean(dir))
-	if parent == "" {
-		parent = "."
-	}
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", dir, err)
 	}
-	tmp, err := os.MkdirTemp(parent, "."+base+".partial-")
+	tmp, held, err := atomicfile.TempDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", dir, err)
 	}
-	return &Writer{dir: dir, tmp: tmp, info: info, maxBytes: dataFileMB << 20}, nil
+	return &Writer{dir: dir, tmp: tmp, held: held, info: info, maxBytes: dataFileMB << 20}, nil
 }
 
 // Append writes an episode. A bad episode is refused and leaves the dataset as
@@ -168,7 +165,9 @@ func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	if err := w.finish(); err != nil {
+	err := w.finish()
+	_ = w.held.Close()
+	if err != nil {
 		w.err = fmt.Errorf("dataset %s: %w", w.dir, err)
 		return w.err
 	}
@@ -225,6 +224,7 @@ func (w *Writer) Abort() error {
 	if w.err == nil {
 		w.err = fmt.Errorf("dataset %s: %w", w.dir, fs.ErrClosed)
 	}
+	_ = w.held.Close()
 	return errors.Join(err, os.RemoveAll(w.tmp))
 }
 

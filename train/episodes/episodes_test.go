@@ -109,8 +109,8 @@ func TestViewSeesWhatAControllerSees(t *testing.T) {
 	}
 	v.Reset(1)
 	rng := seed.Stream(2, "test", 0)
-	d := v.Enc.Dim()
-	x, last, obs := make([]float32, v.Dim()), make([]float32, v.Dim()), make([]float32, sim.StateDim)
+	d := v.Encoder().Dim()
+	x, last, obs := make([]float32, v.Layout().Width()), make([]float32, v.Layout().Width()), make([]float32, sim.StateDim)
 	chunk, chunks := make([]float32, horizon*sim.ActDim), base.NewChunker()
 	for step := range 3 * execute {
 		for i := range obs {

@@ -26,63 +26,34 @@ type Spec struct {
 	Focus     int                      // coordinates of the robot's state that an actor reads instead of the whole observation; 0 = all
 }
 
-// View follows one episode with the frozen base policy. Reset begins an episode.
+// View follows one episode with the frozen base policy: the control step of package residual, and what a trainer's networks
+// read of it.
 type View struct {
-	Queue *basepolicy.Queue
-	Enc   *residual.Encoder
-	Track *residual.Tracker
-
-	xo, ub []float32 // encoded observation, normalised base action
+	*residual.Tick
+	queue *basepolicy.Queue
 }
 
 // NewView returns a view with scratch of its own.
 func NewView(s Spec) (View, error) {
-	v := View{Queue: basepolicy.NewQueue(s.Base.NewChunker(), s.Execute), Enc: NewEncoder(s.Base, s.Features).Focused(s.Focus)}
-	v.xo, v.ub = make([]float32, v.Enc.Dim()), make([]float32, v.Enc.ActDim())
-	var err error
-	v.Track, err = residual.NewTracker(v.Enc, s.Koopman, s.Foresight)
-	return v, err
+	queue := basepolicy.NewQueue(s.Base.NewChunker(), s.Execute)
+	tick, err := residual.NewTick(NewEncoder(s.Base, s.Features).Focused(s.Focus), queue, s.Koopman, s.Foresight, nil)
+	return View{tick, queue}, err
 }
 
-// Dim is the width of a network input.
-func (v View) Dim() int { return v.Enc.ActorInputDim() + v.Track.Dim() }
+// ObserveTo fills a network input x [Layout.Width] for a raw observation; the base policy advances.
+func (v View) ObserveTo(x, obs []float32) error { return v.readTo(x, obs, v.queue) }
 
-// Reset begins an episode.
-func (v View) Reset(seed uint64) {
-	v.Queue.Reset(seed)
-	v.Track.Reset()
-}
+// PeekTo fills x for the last observation of an episode with the base action that would have come next. The base policy does
+// not advance.
+func (v View) PeekTo(x, obs []float32) error { return v.readTo(x, obs, v.queue.Peeking()) }
 
-// Executed tells which raw command followed the last observation.
-func (v View) Executed(cmdRaw []float32) { v.Track.Executed(cmdRaw) }
-
-// ObserveTo fills x [Dim] for a raw observation; the base policy advances.
-func (v View) ObserveTo(x, obs []float32) error {
-	v.Enc.EncodeTo(v.xo, obs)
-	v.Track.Observe(v.xo)
-	if err := v.Queue.ActTo(v.ub, v.xo[:v.Enc.BaseDim()]); err != nil {
+func (v View) readTo(x, obs []float32, base basepolicy.Planner) error {
+	if _, err := v.Observe(obs); err != nil {
 		return err
 	}
-	v.Queue.PlanTo(v.Track.Plan())
-	v.aheadTo(x, obs, v.Queue.Phase())
-	return nil
-}
-
-func (v View) aheadTo(x, obs []float32, phase float32) {
-	v.Enc.ActorInputTo(x, v.xo, v.ub, obs, phase)
-	v.Track.AheadTo(x[v.Enc.ActorInputDim():], obs)
-}
-
-// PeekTo fills x [Dim] for the last observation of an episode with the base action that would have come next. The base
-// policy does not advance.
-func (v View) PeekTo(x, obs []float32) error {
-	v.Enc.EncodeTo(v.xo, obs)
-	v.Track.Observe(v.xo)
-	phase := v.Queue.NextPhase()
-	if err := v.Queue.PeekTo(v.ub, v.xo[:v.Enc.BaseDim()]); err != nil {
+	if err := v.BaseOf(base); err != nil {
 		return err
 	}
-	v.Queue.PeekPlanTo(v.Track.Plan())
-	v.aheadTo(x, obs, phase)
+	v.InputTo(x)
 	return nil
 }

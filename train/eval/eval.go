@@ -17,6 +17,8 @@ type Condition struct {
 	Task       string
 	Randomness string  // low, med, high
 	Perturb    float64 // strength of the pushes after control steps; 0 = none, 1 = as published
+	Sensing    string  // what the tracker is like, a name of disturb.Profiles; empty: as the simulator is set up
+	Physics    string  // what physics episodes draw, a name of domain.Profiles; empty: as the simulator is set up
 }
 
 // Policy names a policy and makes independent instances of it, one for each worker.

@@ -123,9 +123,9 @@ func TestEvaluatePairsSeedsWhateverTheWorkers(t *testing.T) {
 
 func TestReportSumsUp(t *testing.T) {
 	cells := []Cell{
-		{Condition{"one_leg", "low", 0}, "base", []Episode{{Success: true, Steps: 100, Stage: sim.Done}, {Steps: 300, Stage: sim.Insert}, {Success: true, Steps: 200}, {Steps: 400, Stage: sim.Grasp}}},
-		{Condition{"one_leg", "low", 0.5}, "base", []Episode{{Steps: 1}}},
-		{Condition{"one_leg", "low", 0}, "korr", []Episode{{Success: true}, {Success: true}, {Success: true}, {}}},
+		{Condition{Task: "one_leg", Randomness: "low"}, "base", []Episode{{Success: true, Steps: 100, Stage: sim.Done}, {Steps: 300, Stage: sim.Insert}, {Success: true, Steps: 200}, {Steps: 400, Stage: sim.Grasp}}},
+		{Condition{Task: "one_leg", Randomness: "low", Perturb: 0.5}, "base", []Episode{{Steps: 1}}},
+		{Condition{Task: "one_leg", Randomness: "low"}, "korr", []Episode{{Success: true}, {Success: true}, {Success: true}, {}}},
 	}
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(NewReport(cells[:1])); err != nil {
@@ -200,5 +200,74 @@ func TestRunEpisodeShowsEveryStep(t *testing.T) {
 	})
 	if err != nil || !ep.Success || ep.Steps != 5 || steps != 5 {
 		t.Errorf("%+v, %d steps seen, %v", ep, steps, err)
+	}
+}
+
+// TestConditionsInTables: sensing and physics have a column, a group of bars and a pairing of their own where they differ from
+// the plain ones, and none where they do not.
+func TestConditionsInTables(t *testing.T) {
+	plain := Condition{Task: "one_leg", Randomness: "low", Sensing: "clean", Physics: "nominal"}
+	late, drawn := plain, plain
+	late.Sensing, drawn.Physics = "T2", "D1"
+	cell := func(c Condition, policy string, solved bool) Cell {
+		return Cell{Condition: c, Policy: policy, Episodes: []Episode{{Success: solved}}}
+	}
+	text := func(cells []Cell) (success, difference string) {
+		var a, b bytes.Buffer
+		if err := errors.Join(SuccessTable(NewReport(cells).Results).WriteText(&a), DifferenceTable(Compare(cells, "base")).WriteText(&b)); err != nil {
+			t.Fatal(err)
+		}
+		return a.String(), b.String()
+	}
+	success, difference := text([]Cell{cell(plain, "base", true), cell(plain, "korr", true)})
+	for _, word := range []string{"sensing", "physics", "clean", "nominal"} {
+		if strings.Contains(success+difference, word) {
+			t.Errorf("a plain table says %q", word)
+		}
+	}
+	cells := []Cell{
+		cell(plain, "base", true), cell(plain, "korr", true), cell(late, "base", true), cell(late, "korr", false),
+		cell(drawn, "base", false), cell(drawn, "korr", true),
+	}
+	success, difference = text(cells)
+	for _, word := range []string{"sensing", "physics", "clean", "nominal", "T2", "D1"} {
+		if !strings.Contains(success, word) || !strings.Contains(difference, word) {
+			t.Errorf("the tables lack %q:\n%s%s", word, success, difference)
+		}
+	}
+	if cmp := Compare(cells, "base"); len(cmp) != 3 || cmp[1].Worse != 1 || cmp[2].Better != 1 || cmp[1].Sensing != "T2" {
+		t.Errorf("compare %+v", cmp)
+	}
+	if _, err := SuccessFigure(NewReport(cells).Results); err != nil {
+		t.Error(err)
+	}
+}
+
+// agedEnv is hillEnv with ages that tell the step.
+type agedEnv struct{ hillEnv }
+
+func (e *agedEnv) Spec() sim.Spec {
+	s := e.hillEnv.Spec()
+	s.PartNames = []string{"top"}
+	return s
+}
+
+func (e *agedEnv) AgesTo(dst []float32) { dst[0], dst[1] = 0, float32(e.steps) }
+
+// aged is a policy that reads ages.
+type aged struct {
+	constant
+	read []float32
+}
+
+func (a *aged) ReadAges(ages []float32) { a.read = append(a.read, ages[1]) }
+
+// TestPolicyIsToldAges: whoever wants the ages of its observation gets them before every action.
+func TestPolicyIsToldAges(t *testing.T) {
+	var open atomic.Int32
+	a := &aged{constant: constant{act: 1}}
+	ep, err := RunEpisode(t.Context(), &agedEnv{hillEnv{open: &open}}, a, 4, nil)
+	if err != nil || !reflect.DeepEqual(a.read, []float32{0, 1, 2, 3, 4}) {
+		t.Errorf("%+v: read %v, %v", ep, a.read, err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"korr/internal/plot"
 	"korr/internal/report"
 	"korr/sim"
+	"korr/sim/disturb"
+	"korr/sim/domain"
 )
 
 // Reference is the policy that others are compared with.
@@ -25,24 +27,60 @@ func onOff(perturbed bool) string {
 	return "off"
 }
 
-// SuccessTable lists rates with their Wilson intervals.
+// SuccessTable lists rates with their Wilson intervals. Sensing and physics have a column where they are not the plain ones
+// everywhere.
 func SuccessTable(results []Result) *report.Table {
-	t := &report.Table{Columns: []report.Column{
+	extra := newSpecials(results, func(r Result) (string, string) { return r.Sensing, r.Physics })
+	t := &report.Table{Columns: append(extra.columns([]report.Column{
 		{Name: "task"},
 		{Name: "randomness"},
 		{Name: "perturbation"},
+	}), []report.Column{
 		{Name: "policy"},
 		{Name: "solved", Right: true},
 		{Name: "success", Right: true},
 		{Name: "95 % interval", Right: true},
 		{Name: "mean steps", Right: true},
 		{Name: "failed to"},
-	}}
+	}...)}
 	for _, r := range results {
-		t.Add(r.Task, r.Randomness, onOff(r.Perturbed), r.Policy,
-			fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), Interval(r.CI95), fmt.Sprintf("%.0f", r.MeanSteps), stages(r.FailedAt))
+		row := extra.cells([]string{r.Task, r.Randomness, onOff(r.Perturbed)}, r.Sensing, r.Physics)
+		t.Add(append(row, r.Policy, fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), Interval(r.CI95),
+			fmt.Sprintf("%.0f", r.MeanSteps), stages(r.FailedAt))...)
 	}
 	return t
+}
+
+// specials says which of sensing and physics are worth a column.
+type specials struct{ sensing, physics bool }
+
+func newSpecials[T any](rows []T, of func(T) (sensing, physics string)) (s specials) {
+	for _, r := range rows {
+		sensing, physics := of(r)
+		s.sensing = s.sensing || sensing != "" && sensing != disturb.Clean
+		s.physics = s.physics || physics != "" && physics != domain.Nominal
+	}
+	return s
+}
+
+func (s specials) columns(c []report.Column) []report.Column {
+	if s.sensing {
+		c = append(c, report.Column{Name: "sensing"})
+	}
+	if s.physics {
+		c = append(c, report.Column{Name: "physics"})
+	}
+	return c
+}
+
+func (s specials) cells(row []string, sensing, physics string) []string {
+	if s.sensing {
+		row = append(row, sensing)
+	}
+	if s.physics {
+		row = append(row, physics)
+	}
+	return row
 }
 
 // stages lists what failed episodes did not come to, in the order of the task.
@@ -58,18 +96,21 @@ func stages(failed map[sim.Stage]int) string {
 
 // DifferenceTable lists paired differences with Newcombe's intervals, in percentage points.
 func DifferenceTable(cmp []Comparison) *report.Table {
-	t := &report.Table{Columns: []report.Column{
+	extra := newSpecials(cmp, func(c Comparison) (string, string) { return c.Sensing, c.Physics })
+	t := &report.Table{Columns: append(extra.columns([]report.Column{
 		{Name: "randomness"},
 		{Name: "perturbation"},
+	}), []report.Column{
 		{Name: "comparison"},
 		{Name: "difference", Right: true},
 		{Name: "95 % interval", Right: true},
 		{Name: "only it", Right: true},
 		{Name: "only " + Reference, Right: true},
-	}}
+	}...)}
 	for _, c := range cmp {
-		t.Add(c.Randomness, onOff(c.Perturbed), c.Policy+" – "+c.Reference,
-			fmt.Sprintf("%+.1f", 100*c.Rate), fmt.Sprintf("%+.1f … %+.1f", 100*c.CI95[0], 100*c.CI95[1]), fmt.Sprint(c.Better), fmt.Sprint(c.Worse))
+		row := extra.cells([]string{c.Randomness, onOff(c.Perturbed)}, c.Sensing, c.Physics)
+		t.Add(append(row, c.Policy+" – "+c.Reference, fmt.Sprintf("%+.1f", 100*c.Rate),
+			fmt.Sprintf("%+.1f … %+.1f", 100*c.CI95[0], 100*c.CI95[1]), fmt.Sprint(c.Better), fmt.Sprint(c.Worse))...)
 	}
 	return t
 }
@@ -78,6 +119,7 @@ func DifferenceTable(cmp []Comparison) *report.Table {
 func SuccessFigure(results []Result) (*plot.Figure, error) {
 	var groups, policies []string
 	at := map[[2]string]plot.Bar{}
+	extra := newSpecials(results, func(r Result) (string, string) { return r.Sensing, r.Physics })
 	add := func(list []string, s string) []string {
 		for _, have := range list {
 			if have == s {
@@ -88,6 +130,9 @@ func SuccessFigure(results []Result) (*plot.Figure, error) {
 	}
 	for _, r := range results {
 		group := r.Task + ", " + r.Randomness + "\n" + map[bool]string{false: "no perturbation", true: "perturbed"}[r.Perturbed]
+		for _, word := range extra.cells(nil, r.Sensing, r.Physics) {
+			group += ", " + word
+		}
 		groups, policies = add(groups, group), add(policies, r.Policy)
 		at[[2]string{group, r.Policy}] = plot.Bar{Rate: r.Rate, Lo: r.CI95[0], Hi: r.CI95[1]}
 	}

@@ -22,6 +22,8 @@ type Result struct {
 	Task       string     `json:"task"`
 	Randomness string     `json:"randomness"`
 	Perturbed  bool       `json:"perturbed"`
+	Sensing    string     `json:"sensing,omitempty"` // see Condition
+	Physics    string     `json:"physics,omitempty"` // see Condition
 	Policy     string     `json:"policy"`
 	Episodes   int        `json:"episodes"`
 	Successes  int        `json:"successes"`
@@ -43,7 +45,10 @@ func NewReport(cells []Cell) Report {
 
 // Result sums the cell up.
 func (c *Cell) Result() Result {
-	r := Result{Task: c.Task, Randomness: c.Randomness, Perturbed: c.Perturb > 0, Policy: c.Policy, Episodes: len(c.Episodes)}
+	r := Result{
+		Task: c.Task, Randomness: c.Randomness, Perturbed: c.Perturb > 0, Sensing: c.Sensing, Physics: c.Physics,
+		Policy: c.Policy, Episodes: len(c.Episodes),
+	}
 	steps := 0
 	for _, e := range c.Episodes {
 		steps += e.Steps
@@ -70,6 +75,8 @@ type Comparison struct {
 	Task       string `json:"task"`
 	Randomness string `json:"randomness"`
 	Perturbed  bool   `json:"perturbed"`
+	Sensing    string `json:"sensing,omitempty"`
+	Physics    string `json:"physics,omitempty"`
 	Policy     string `json:"policy"`
 	Reference  string `json:"reference"`
 	Difference
@@ -92,7 +99,8 @@ func Compare(cells []Cell, reference string) []Comparison {
 			continue
 		}
 		out = append(out, Comparison{
-			Task: c.Task, Randomness: c.Randomness, Perturbed: c.Perturb > 0, Policy: c.Policy, Reference: reference,
+			Task: c.Task, Randomness: c.Randomness, Perturbed: c.Perturb > 0, Sensing: c.Sensing, Physics: c.Physics,
+			Policy: c.Policy, Reference: reference,
 			Difference: PairedDifference(c.Outcomes(), r.Outcomes()),
 		})
 	}
@@ -102,7 +110,7 @@ func Compare(cells []Cell, reference string) []Comparison {
 // WriteCSV writes one line per episode, so that any other statistic can be computed from it.
 func WriteCSV(w io.Writer, cells []Cell) error {
 	cw := csv.NewWriter(w)
-	_ = cw.Write([]string{"task", "randomness", "perturb", "policy", "episode", "seed", "success", "steps", "stage", "fault", "domain"})
+	_ = cw.Write([]string{"task", "randomness", "perturb", "policy", "episode", "seed", "success", "steps", "stage", "fault", "domain", "sensing", "physics"})
 	for i := range cells {
 		c := &cells[i]
 		for n, e := range c.Episodes {
@@ -113,6 +121,7 @@ func WriteCSV(w io.Writer, cells []Cell) error {
 			_ = cw.Write([]string{
 				c.Task, c.Randomness, strconv.FormatFloat(c.Perturb, 'g', -1, 64), c.Policy, strconv.Itoa(n),
 				strconv.FormatUint(e.Seed, 10), strconv.FormatBool(e.Success), strconv.Itoa(e.Steps), string(e.Stage), fault, e.Domain.String(),
+				c.Sensing, c.Physics,
 			})
 		}
 	}

@@ -16,7 +16,7 @@ func reads(t *testing.T, spec episodes.Spec) string {
 		t.Fatal(err)
 	}
 	s, w := newSum(), &world{}
-	x, obs, act := make([]float32, v.Dim()), make([]float32, worldObs), make([]float32, sim.ActDim)
+	x, obs, act := make([]float32, v.Layout().Width()), make([]float32, worldObs), make([]float32, sim.ActDim)
 	for episode := range uint64(4) {
 		if err := w.Reset(obs, episode); err != nil {
 			t.Fatal(err)
@@ -37,7 +37,7 @@ func reads(t *testing.T, spec episodes.Spec) string {
 				t.Fatal(err)
 			}
 			s.add(x)
-			v.Enc.DenormalizeActionTo(act, x[v.Enc.ActorObsDim():][:sim.ActDim])
+			v.Encoder().DenormalizeActionTo(act, v.Layout().Base.Of(x))
 			act[k%3] += 0.02
 			v.Executed(act)
 			if _, err := w.Step(obs, act); err != nil {

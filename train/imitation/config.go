@@ -78,7 +78,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Arch: ArchCloning, Hidden: []int{384, 384, 384}, Horizon: 32, Steps: 4000, Batch: 256, LR: 1e-3, WeightDecay: 1e-4,
-		Observed: Observed{Floors: basepolicy.DefaultFloors(), Features: true},
+		Observed: Observed{Floors: basepolicy.DefaultFloors(), Features: true, InputNoise: 0.0005},
 		Process:  diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(),
 		Network: diffusion.Config{StepDim: 128, DownDims: []int{64, 128, 256}, Kernel: 5, Groups: 8, Width: 512, Blocks: 3, Heads: 4},
 		WarmUp:  500, GradClip: 1, EMAPower: 0.75, EMAMax: 0.9999,

@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 
 	"korr/basepolicy/diffusion"
+	"korr/internal/memory"
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/sim"
@@ -30,6 +31,11 @@ func TrainDiffusion(ctx context.Context, d *dataset.Dataset, cfg Config) (*diffu
 		return nil, err
 	}
 	cfg.Network = cfg.network()
+	n := cfg.Network // a unet halves the chunk as it widens; a transformer and an mlp keep their width
+	wide := cfg.Horizon * (sim.ActDim + 4*(max(1, n.Blocks)*n.Width+sum(n.DownDims)))
+	if err := memory.Check(memory.Need{Setting: "base.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch, wide)}); err != nil {
+		return nil, err
+	}
 	data, err := prepare(d, &cfg)
 	if err != nil {
 		return nil, err
@@ -251,4 +257,11 @@ func (t *denoising) policy() *diffusion.Policy {
 		Net: net, Process: t.cfg.Process, Sampler: t.cfg.Sampler,
 		Obs: t.data.obs, Act: t.data.act, Origin: t.data.origin,
 	}
+}
+
+func sum(widths []int) (n int) {
+	for _, w := range widths {
+		n += w
+	}
+	return n
 }

@@ -44,7 +44,7 @@ func reaching(episodes, length int) *dataset.Dataset {
 
 func smallConfig() Config {
 	c := DefaultConfig()
-	c.Features = false // the point task has none
+	c.Features, c.InputNoise = false, 0 // the point task has neither features nor a tracker
 	c.Steps, c.Batch, c.Horizon, c.Hidden, c.Seed = 400, 32, 4, []int{32, 32}, 5
 	return c
 }
@@ -291,6 +291,8 @@ func TestTrainBaseRefuses(t *testing.T) {
 		{"fraction", func(c *Config) { c.ValFraction = 1 }, "val_fraction is 1"},
 		{"shards", func(c *Config) { c.Shards = 0 }, "shards is 0"},
 		{"width", func(c *Config) { c.Hidden = []int{0} }, "hidden is [0]"},
+		{"batch", func(c *Config) { c.Batch = 1_000_000_000 }, "batch is 1000000000"},
+		{"horizon", func(c *Config) { c.Horizon = 1 << 50 }, "horizon is"},
 	}
 	for _, tt := range tests {
 		cfg := smallConfig()

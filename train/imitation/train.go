@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"korr/basepolicy"
+	"korr/internal/memory"
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/sim"
@@ -34,6 +35,12 @@ func Train(ctx context.Context, d *dataset.Dataset, cfg Config) (basepolicy.Poli
 // ErrDiverged when the loss does.
 func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy.MLP, error) {
 	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := memory.Check(
+		memory.Need{Setting: "base.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch, d.Info.ObsDim(), cfg.Hidden)},
+		memory.Need{Setting: "base.horizon", Value: cfg.Horizon, Bytes: memory.Batch(cfg.Batch, sim.ActDim) * float64(cfg.Horizon)},
+	); err != nil {
 		return nil, err
 	}
 	data, err := prepare(d, &cfg)

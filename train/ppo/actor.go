@@ -3,6 +3,7 @@ package ppo
 import (
 	"fmt"
 
+	"korr/internal/layout"
 	"korr/internal/nn"
 	"korr/koopman"
 )
@@ -12,8 +13,14 @@ import (
 // and, beyond the published form, whatever else ResiP and the critic read.
 type Dims struct{ Obs, X, Act int }
 
+// Base is the base action's span in a row.
+func (d Dims) Base() layout.Span { return layout.Span{From: d.Obs, To: d.Obs + d.Act} }
+
+// Pair is the span of what a model reads of a row: observation and base action.
+func (d Dims) Pair() layout.Span { return layout.Span{To: d.Obs + d.Act} }
+
 func (d Dims) check() error {
-	if d.Obs < 1 || d.Act < 1 || d.X < d.Obs+d.Act {
+	if d.Obs < 1 || d.Act < 1 || d.X < d.Pair().To {
 		return fmt.Errorf("ppo: rows of %d values with %d observed and %d base action values", d.X, d.Obs, d.Act)
 	}
 	return nil
@@ -114,7 +121,7 @@ type Dynamics struct {
 // NewDynamics returns the actor for batches of up to rows rows. The model maps
 // Obs+Act to Obs values, the head Obs to Act.
 func NewDynamics(model, head *nn.MLP, d Dims, rows int) (*Dynamics, error) {
-	if err := fits(d, model, d.Obs+d.Act, d.Obs); err != nil {
+	if err := fits(d, model, d.Pair().Len(), d.Obs); err != nil {
 		return nil, err
 	}
 	if err := fits(d, head, d.Obs, d.Act); err != nil {
@@ -123,7 +130,7 @@ func NewDynamics(model, head *nn.MLP, d Dims, rows int) (*Dynamics, error) {
 	return &Dynamics{
 		head: head, model: model, dims: d, tape: head.NewTape(rows), modelTape: model.NewTape(rows),
 		params: append(append([]*nn.Param(nil), head.Params()...), model.Params()...),
-		in:     make([]float32, rows*(d.Obs+d.Act)), dPred: make([]float32, rows*d.Obs),
+		in:     make([]float32, rows*d.Pair().Len()), dPred: make([]float32, rows*d.Obs),
 	}, nil
 }
 
@@ -137,9 +144,9 @@ func (a *Dynamics) Params() []*nn.Param { return a.params }
 
 // Forward implements Actor.
 func (a *Dynamics) Forward(x []float32, n int) []float32 {
-	w := a.dims.Obs + a.dims.Act
-	columnsTo(a.in, x, n, a.dims.X, 0, w)
-	return a.head.Forward(a.tape, a.model.Forward(a.modelTape, a.in[:n*w], n), n)
+	pair := a.dims.Pair()
+	columnsTo(a.in, x, n, a.dims.X, pair)
+	return a.head.Forward(a.tape, a.model.Forward(a.modelTape, a.in[:n*pair.Len()], n), n)
 }
 
 // Backward implements Actor.
@@ -151,11 +158,11 @@ func (a *Dynamics) Backward(dMean []float32) {
 // ModelLoss is mean (f(o, u) - o')^2.
 func (a *Dynamics) ModelLoss(p Pairs, weight float32) float64 {
 	d := a.dims
-	w, n := d.Obs+d.Act, p.N*d.Obs
+	w, n := d.Pair().Len(), p.N*d.Obs
 	for i := range p.N {
 		row := a.in[i*w : (i+1)*w]
 		copy(row, p.Obs[i*d.Obs:(i+1)*d.Obs])
-		copy(row[d.Obs:], p.U[i*d.Act:(i+1)*d.Act])
+		copy(d.Base().Of(row), p.U[i*d.Act:(i+1)*d.Act])
 	}
 	pred := a.model.Forward(a.modelTape, a.in[:p.N*w], p.N)
 	sum, c := 0.0, 2*weight/float32(n)
@@ -179,10 +186,11 @@ func fits(d Dims, m *nn.MLP, in, out int) error {
 	return nil
 }
 
-// columnsTo copies the columns [lo, hi) of x [n, width] into dst [n, hi-lo].
-func columnsTo(dst, x []float32, n, width, lo, hi int) {
+// columnsTo copies a span of the rows of x [n, width] into dst [n, span].
+func columnsTo(dst, x []float32, n, width int, span layout.Span) {
+	w := span.Len()
 	for i := range n {
-		copy(dst[i*(hi-lo):(i+1)*(hi-lo)], x[i*width+lo:i*width+hi])
+		copy(dst[i*w:(i+1)*w], span.Of(x[i*width:]))
 	}
 }
 
@@ -261,8 +269,8 @@ func (a *KORR) Params() []*nn.Param { return a.params }
 func (a *KORR) Forward(x []float32, n int) []float32 {
 	a.n = n
 	d, l := a.dims, a.model.LatentDim()
-	columnsTo(a.obs, x, n, d.X, 0, d.Obs)
-	columnsTo(a.u, x, n, d.X, d.Obs, d.Obs+d.Act)
+	columnsTo(a.obs, x, n, d.X, layout.Span{To: d.Obs})
+	columnsTo(a.u, x, n, d.X, d.Base())
 	z := a.model.PredictBatch(a.modelTape, a.obs[:n*d.Obs], a.u[:n*d.Act], n)
 	if a.opts.Goal == nil {
 		return a.head.Forward(a.tape, z, n)
@@ -296,7 +304,7 @@ func (a *KORR) Backward(dMean []float32) {
 func (a *KORR) backwardGoal(dMean []float32) {
 	l := a.model.LatentDim()
 	a.head.Backward(a.tape, dMean, a.dIn)
-	columnsTo(a.dz, a.dIn, a.n, 2*l, 0, l)
+	columnsTo(a.dz, a.dIn, a.n, 2*l, layout.Span{To: l})
 	a.model.BackwardPredict(a.modelTape, a.dz)
 	clear(a.dGoal)
 	for i := range a.n {

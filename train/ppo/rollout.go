@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"korr/internal/memory"
 	"korr/internal/seed"
 	"korr/residual/shield"
 	"korr/sim"
@@ -55,6 +56,9 @@ type rolloutStats struct{ ended, successes, timeouts, errors int }
 func newRollout(cfg *RunConfig, in *Inputs, d Dims, batch *sim.Batch) (*rollout, error) {
 	n, spec := batch.Len(), batch.Spec()
 	rows := n * cfg.NumSteps
+	if err := memory.Check(memory.Need{Setting: "ppo.num_steps", Value: cfg.NumSteps, Bytes: 4 * float64(n) * float64(cfg.NumSteps) * float64(d.X+2*d.Act+d.Obs+8)}); err != nil {
+		return nil, err
+	}
 	f := func(n int) []float32 { return make([]float32, n) }
 	ro := &rollout{
 		cfg: cfg, in: in, dims: d, batch: batch, slots: make([]slot, n),
@@ -108,15 +112,14 @@ func (ro *rollout) choose(agent *Agent, row int) {
 	alpha := float32(ro.cfg.Alpha)
 	for i := range ro.slots {
 		s, k := &ro.slots[i], row+i
-		mu, r, u := mean[i*d.Act:(i+1)*d.Act], ro.r[k*d.Act:(k+1)*d.Act], ro.u[k*d.Act:(k+1)*d.Act]
+		mu, r := mean[i*d.Act:(i+1)*d.Act], ro.r[k*d.Act:(k+1)*d.Act]
 		for j, m := range mu {
 			r[j] = m + float32(math.Exp(float64(agent.LogStd[j]))*ro.rng.NormFloat64())
-			u[j] = s.x[d.Obs+j] + alpha*r[j]
 		}
 		ro.logProb[k] = float32(LogProb(r, mu, agent.LogStd))
 		ro.done[k] = s.begun
 		act := ro.act[i*d.Act : (i+1)*d.Act]
-		s.Enc.DenormalizeActionTo(act, u)
+		s.ComposeTo(act, ro.u[k*d.Act:(k+1)*d.Act], r, alpha)
 		s.Executed(act)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"korr/basepolicy"
+	"korr/internal/memory"
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/koopman"
@@ -168,8 +169,8 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("ppo: %w", err)
 	}
-	enc := view.Enc
-	d := Dims{Obs: enc.Dim(), X: view.Dim(), Act: enc.ActDim()}
+	enc, spans := view.Encoder(), view.Layout()
+	d := Dims{Obs: spans.Observed().Len(), X: spans.Width(), Act: spans.Base.Len()}
 	t = &trainer{cfg: cfg, in: in, dims: d, rng: seed.Stream(cfg.Seed, "shuffle", 0)}
 	if cfg.Goal {
 		if t.goal, err = episodes.Goal(enc, in.Demos); err != nil {
@@ -205,7 +206,7 @@ func (t *trainer) newAgent(d Dims) error {
 		if t.in.Koopman == nil {
 			return errors.New("ppo: korr needs a Koopman model: run `korr train koopman` first")
 		}
-		if cfg.Foresight.Condition != residual.Lookahead {
+		if cfg.Foresight.Actor(residual.MethodKORR) == residual.ReadsLatent {
 			t.model = t.in.Koopman.Clone()
 		}
 	}
@@ -267,6 +268,9 @@ func (t *trainer) acting() *nn.MLP {
 }
 
 func newSims(cfg *RunConfig, in *Inputs) (*sim.Batch, error) {
+	if err := memory.Check(memory.Need{Setting: "ppo.num_envs", Value: cfg.Envs, Bytes: memory.Env * float64(cfg.Envs)}); err != nil {
+		return nil, err
+	}
 	var envs []sim.Env
 	var err error
 	for i := range cfg.Envs {

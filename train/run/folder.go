@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"korr/internal/atomicfile"
+	"korr/internal/regular"
 )
 
 // Names inside a run folder.
@@ -17,8 +19,15 @@ const (
 	CheckpointsDir = "checkpoints"
 )
 
-// Folder is an open run folder.
-type Folder struct{ dir string }
+// ErrBusy means that another process trains in the folder.
+var ErrBusy = errors.New("another process trains there")
+
+// Folder is an open run folder. It belongs to one goroutine.
+type Folder struct {
+	dir  string
+	lock *os.File // nil while this Folder does not hold the run
+	held int      // how often it does
+}
 
 // Create starts a run at dir with its resolved configuration (YAML). The folder
 // may exist but hold no run; the error otherwise wraps fs.ErrExist.
@@ -30,7 +39,10 @@ func Create(dir string, config []byte) (*Folder, error) {
 	if err := os.MkdirAll(f.Path(CheckpointsDir), 0o755); err != nil {
 		return nil, fmt.Errorf("run folder %s: %w", dir, err)
 	}
-	return f, f.WriteFile(ConfigName, config)
+	if err := atomicfile.Create(f.Path(ConfigName), config); err != nil {
+		return nil, fmt.Errorf("run folder %s: %w", dir, err)
+	}
+	return f, nil
 }
 
 // Open opens an existing run, to resume or read it.
@@ -40,6 +52,35 @@ func Open(dir string) (*Folder, error) {
 		return nil, fmt.Errorf("run folder %s: %w: no run was started there", dir, err)
 	}
 	return f, nil
+}
+
+// Lock makes this the only Folder, of all processes of this machine, that trains in the folder; the error otherwise wraps ErrBusy. It
+// removes what a killed process left there half written. The lock ends with the process. It counts: each Lock needs its Unlock. On a
+// file system that keeps no locks it succeeds.
+func (f *Folder) Lock() error {
+	if f.held++; f.held > 1 {
+		return nil
+	}
+	d, err := os.Open(f.dir)
+	if err == nil {
+		if err = atomicfile.Hold(d); !errors.Is(err, atomicfile.ErrHeld) {
+			f.lock = d
+			atomicfile.Sweep(f.dir, "")
+			atomicfile.Sweep(f.Path(CheckpointsDir), "")
+			return nil
+		}
+		err = errors.Join(ErrBusy, d.Close())
+	}
+	f.held--
+	return fmt.Errorf("run folder %s: %w: wait for it, or choose another folder", f.dir, err)
+}
+
+// Unlock lets others train in the folder.
+func (f *Folder) Unlock() {
+	if f.held--; f.held == 0 {
+		_ = f.lock.Close()
+		f.lock = nil
+	}
 }
 
 // Dir is the folder's path.
@@ -73,7 +114,7 @@ func (f *Folder) Checkpoints() ([]string, error) {
 
 // Config returns the configuration the run was started with (YAML).
 func (f *Folder) Config() ([]byte, error) {
-	b, err := os.ReadFile(f.Path(ConfigName))
+	b, err := regular.Read(f.Path(ConfigName), regular.Text)
 	if err != nil {
 		return nil, fmt.Errorf("run folder %s: %w", f.dir, err)
 	}

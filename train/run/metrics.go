@@ -9,6 +9,8 @@ import (
 	"math"
 	"os"
 	"time"
+
+	"korr/internal/regular"
 )
 
 // Record is one line of metrics.jsonl.
@@ -65,10 +67,10 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Metrics reads the recorded lines. A torn last line is ignored; any other
-// line that is not a record is an error naming it.
+// Metrics reads the recorded lines. A torn end is ignored: a last line without its end, and what a file holds behind its last record when
+// the power failed before the data was on the disk (zeros). Any other line that is not a record is an error naming it.
 func (f *Folder) Metrics() ([]Record, error) {
-	b, err := os.ReadFile(f.Path(MetricsName))
+	b, err := regular.Read(f.Path(MetricsName), regular.Records)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -83,6 +85,9 @@ func (f *Folder) Metrics() ([]Record, error) {
 		}
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
+			if torn(b) {
+				return out, nil
+			}
 			return nil, fmt.Errorf("%s line %d: %w", f.Path(MetricsName), n, err)
 		}
 		out = append(out, r)
@@ -90,16 +95,40 @@ func (f *Folder) Metrics() ([]Record, error) {
 	}
 }
 
-// Recorder appends to metrics.jsonl. It belongs to one goroutine.
+// torn reports whether the end of a file, from a line that is no record, is what a failure of the power leaves: zeros are in it and no
+// whole record.
+func torn(end []byte) bool {
+	if bytes.IndexByte(end, 0) < 0 {
+		return false
+	}
+	for line := range bytes.Lines(end) {
+		var r Record
+		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &r) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Recorder appends to metrics.jsonl and holds the run folder's lock. It belongs to one goroutine.
 type Recorder struct {
-	file  *os.File
-	start time.Time
-	err   error // sticky: a half-written line must stay the last
+	folder *Folder
+	file   *os.File
+	start  time.Time
+	err    error // sticky: a half-written line must stay the last
 }
 
 // Recorder opens metrics.jsonl to go on after a step (0 for a new run): lines
 // of later steps and a torn last line are removed first.
-func (f *Folder) Recorder(afterStep int) (*Recorder, error) {
+func (f *Folder) Recorder(afterStep int) (r *Recorder, err error) {
+	if err := f.Lock(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Unlock()
+		}
+	}()
 	records, err := f.Metrics()
 	if err != nil {
 		return nil, err
@@ -124,7 +153,7 @@ func (f *Folder) Recorder(afterStep int) (*Recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run folder %s: %w", f.dir, err)
 	}
-	return &Recorder{file: file, start: time.Now().Add(-time.Duration(wall * float64(time.Second)))}, nil
+	return &Recorder{folder: f, file: file, start: time.Now().Add(-time.Duration(wall * float64(time.Second)))}, nil
 }
 
 // Record appends one line with the metrics of a step.
@@ -143,7 +172,12 @@ func (r *Recorder) Record(step int, values map[string]float64) error {
 	return r.err
 }
 
-// Close syncs the file to disk and closes it.
+// Close syncs the file to disk, closes it and lets the lock go. Closing again is harmless.
 func (r *Recorder) Close() error {
+	if r.folder == nil {
+		return nil
+	}
+	defer r.folder.Unlock() // evaluated here
+	r.folder = nil
 	return errors.Join(r.file.Sync(), r.file.Close())
 }

@@ -5,10 +5,14 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
+
+	"korr/internal/regular"
 )
 
 func create(t *testing.T) *Folder {
@@ -210,4 +214,119 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%s became %s: %v", b, out, err)
 		}
 	})
+}
+
+// TestOneTrainerAtATime: a second Recorder of the folder is refused until the first is closed, also one of another process.
+func TestOneTrainerAtATime(t *testing.T) {
+	const key = "KORR_RUN_TEST_FOLDER"
+	if dir := os.Getenv(key); dir != "" { // the other process
+		f, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Recorder(0); !errors.Is(err, ErrBusy) {
+			t.Fatalf("a second process: %v", err)
+		}
+		return
+	}
+	f := create(t)
+	first, err := f.Recorder(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Record(1, nil); err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command(os.Args[0], "-test.run=^TestOneTrainerAtATime$")
+	child.Env = append(os.Environ(), key+"="+f.Dir())
+	if out, err := child.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	again, err := Open(f.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Recorder(0); !errors.Is(err, ErrBusy) {
+		t.Errorf("a second Folder: %v", err)
+	}
+	if s := steps(t, again); !reflect.DeepEqual(s, []int{1}) {
+		t.Errorf("reading is free, got steps %v", s)
+	}
+	if err := errors.Join(first.Close(), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	record(t, again, 1, 2)
+	record(t, f, 2, 3) // the first Folder too, later
+}
+
+// TestLeftoversGo: what a killed process left half written is gone once somebody trains in the folder again.
+func TestLeftoversGo(t *testing.T) {
+	f := create(t)
+	for _, name := range []string{f.Path(".config.yaml.tmp-1"), f.Path(CheckpointsDir, ".state.safetensors.tmp-77"), f.Path(CheckpointsDir, ".step-5.safetensors.tmp-2")} {
+		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record(t, f, 0, 1)
+	for _, dir := range []string{f.Dir(), f.Path(CheckpointsDir)} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), ".") {
+				t.Errorf("%s stayed in %s", e.Name(), dir)
+			}
+		}
+	}
+}
+
+// TestZerosAtTheEnd: a file system may lengthen a file before the data is there; zeros in the middle are damage.
+func TestZerosAtTheEnd(t *testing.T) {
+	zeros := strings.Repeat("\x00", 100)
+	for _, end := range []string{zeros, zeros + "\n", `{"step":2,"wa` + zeros, `{"step":2,"wa` + zeros + "\n" + zeros, zeros + "\n" + `{"step":3`} {
+		f := create(t)
+		record(t, f, 0, 1)
+		b, err := os.ReadFile(f.Path(MetricsName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(f.Path(MetricsName), append(b, end...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := steps(t, f); !reflect.DeepEqual(got, []int{1}) {
+			t.Errorf("%q: steps %v", end, got)
+		}
+		record(t, f, 1, 2)
+		if got := steps(t, f); !reflect.DeepEqual(got, []int{1, 2}) {
+			t.Errorf("%q: steps %v after going on", end, got)
+		}
+	}
+	f := create(t)
+	if err := f.WriteFile(MetricsName, []byte(`{"step":1}`+"\n"+zeros+"\n"+`{"step":2}`+"\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Metrics(); err == nil || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("zeros between records: %v", err)
+	}
+}
+
+// TestSpecialFilesAreRefused: a pipe or a device in the folder neither hangs nor fills the memory.
+func TestSpecialFilesAreRefused(t *testing.T) {
+	f := create(t)
+	if err := syscall.Mkfifo(f.Path(MetricsName), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Metrics(); !errors.Is(err, regular.ErrKind) {
+		t.Errorf("a pipe: %v", err)
+	}
+	if err := os.Remove(f.Path(ConfigName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/zero", f.Path(ConfigName)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Config(); !errors.Is(err, regular.ErrKind) {
+		t.Errorf("a device: %v", err)
+	}
 }

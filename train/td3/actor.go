@@ -72,7 +72,7 @@ func (a *actor) forward(x []float32, n int) []float32 {
 		for i := range n {
 			row := x[i*d.x : (i+1)*d.x]
 			copy(a.obs[i*d.obs:(i+1)*d.obs], row)
-			copy(a.u[i*d.act:(i+1)*d.act], row[d.obs:])
+			copy(a.u[i*d.act:(i+1)*d.act], d.base().Of(row))
 		}
 		in = a.model.PredictBatch(a.modelTape, a.obs[:n*d.obs], a.u[:n*d.act], n)
 	}

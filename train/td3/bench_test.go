@@ -115,7 +115,7 @@ func BenchmarkExpansion(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			l := benchLearner(b, cfg, dims{obs: enc.ActorObsDim(), in: enc.ActorInputDim(), x: enc.ActorInputDim() + 3*13, act: 10})
+			l := benchLearner(b, cfg, newDims(enc.Layout(3*13), true))
 			if expand {
 				l.expand = newExpansion(l.cfg, l.dims, model, shift)
 			}

@@ -226,7 +226,7 @@ func (s *slot) load(f *tensorfile.File, i int, st *storedSlot, frames int) error
 	if err != nil {
 		return err
 	}
-	if st.Frame < 0 || st.Frame >= frames || len(actions) > cap(s.actions) || len(actions)%s.Enc.ActDim() != 0 {
+	if st.Frame < 0 || st.Frame >= frames || len(actions) > cap(s.actions) || len(actions)%s.Encoder().ActDim() != 0 {
 		return fmt.Errorf("environment %d: frame %d of %d, %d action values", i, st.Frame, frames, len(actions))
 	}
 	copy(s.x, x)

@@ -3,7 +3,9 @@ package td3
 import (
 	"fmt"
 
+	"korr/internal/setting"
 	"korr/residual"
+	"korr/train/replay"
 )
 
 // Methods of the residual.
@@ -132,12 +134,15 @@ func (c *Config) Validate() error {
 		{"envs", c.Envs >= 1, "at least 1"},
 		{"alpha", c.Alpha > 0 && c.Alpha <= 1, "in (0, 1]"},
 		{"execute", c.Execute >= 1, "at least 1"},
-		{"actor_hidden", widths(c.ActorHidden), "positive widths"},
-		{"critic_hidden", widths(c.CriticHidden), "positive widths"},
+		{"actor_hidden", widths(c.ActorHidden), "widths of 1 to 16384"},
+		{"critic_hidden", widths(c.CriticHidden), "widths of 1 to 16384"},
 		{"critics", c.Critics >= 1, "at least 1"},
 		{"batch", c.Batch >= 2, "at least 2"},
 		{"n_step", c.NStep >= 1, "at least 1"},
+		{"envs", c.Envs <= 1<<16, "at most 65536"},
+		{"critics", c.Critics <= 1<<10, "at most 1024"},
 		{"buffer", c.Buffer >= max(c.Batch, 4*c.Envs*(c.NStep+2)), "room for a batch and for 4 (n_step+2) frames of every environment"},
+		{"buffer", c.Buffer <= replay.MaxCapacity, "at most 16777216 frames"},
 		{"gamma", c.Gamma > 0 && c.Gamma <= 1, "in (0, 1]"},
 		{"tau", c.Tau > 0 && c.Tau <= 1, "in (0, 1]"},
 		{"target_max", c.TargetMax >= 0, "at least 0"},
@@ -177,11 +182,17 @@ func (c *Config) foresight() residual.Foresight {
 
 // latent reports whether the actor reads the predicted latent itself, and
 // trains the model with it.
-func (c *Config) latent() bool { return c.Method == KORR && c.Condition != residual.Lookahead }
+func (c *Config) latent() bool { return c.reads() == residual.ReadsLatent }
+
+// reads is what the actor reads.
+func (c *Config) reads() residual.Reads {
+	f := c.foresight()
+	return f.Actor(residual.Method(c.Method))
+}
 
 func widths(w []int) bool {
 	for _, n := range w {
-		if n < 1 {
+		if n < 1 || n > setting.MaxWidth {
 			return false
 		}
 	}

@@ -40,6 +40,23 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// TestSizesAreRefused: what this machine has no memory for is an error that names the setting, before anything is made.
+func TestSizesAreRefused(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"buffer":        func(c *Config) { c.Buffer = 1_000_000_000 },
+		"batch":         func(c *Config) { c.Batch, c.Buffer = 1_000_000_000, 1<<24 },
+		"envs":          func(c *Config) { c.Envs, c.Buffer = 1_000_000, 1<<24 },
+		"critics":       func(c *Config) { c.Critics = 1_000_000_000 },
+		"critic_hidden": func(c *Config) { c.CriticHidden = []int{1 << 40} },
+	} {
+		cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+		change(&cfg)
+		if _, err := Train(t.Context(), cfg, in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
 // TestInputsMustFit: parts that do not fit are named before anything starts.
 func TestInputsMustFit(t *testing.T) {
 	model := func(c koopman.Config) *koopman.Model {

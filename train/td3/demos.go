@@ -31,7 +31,7 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 		return nil, fmt.Errorf("td3: %w", err)
 	}
 	s := slot{View: view, x: make([]float32, d.x)}
-	obs, act := make([]float32, s.Enc.RawDim()), make([]float32, d.act)
+	obs, act := make([]float32, s.Encoder().RawDim()), make([]float32, d.act)
 	outside := 0
 	for i := range recorded {
 		e := &recorded[i]
@@ -51,10 +51,10 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 				return nil, fmt.Errorf("demonstration %d, frame %d: %w", i, t, err)
 			}
 			frame := buffer.AddFrame(s.x)
-			s.Enc.NormalizeActionTo(act, e.ExecutedAt(t))
+			s.Encoder().NormalizeActionTo(act, e.ExecutedAt(t))
 			s.Executed(e.ExecutedAt(t))
 			buffer.SetAction(frame, act)
-			if !reachable(act, s.x[d.obs:], float32(cfg.Alpha)) {
+			if !reachable(act, d.base().Of(s.x), float32(cfg.Alpha)) {
 				outside++
 			}
 			s.link(e, t, frame, cfg.Milestone)

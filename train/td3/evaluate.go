@@ -103,7 +103,7 @@ func (t *trainer) features() residual.Features {
 func (t *trainer) policy() *residual.Policy {
 	p := &residual.Policy{
 		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model, Actor: t.actor.head, Foresight: t.cfg.foresight(),
-		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil, Focus: t.rollout.slots[0].Enc.Focus(),
+		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil, Focus: t.rollout.slots[0].Encoder().Focus(),
 	}
 	if !t.cfg.latent() {
 		p.Koopman = t.in.Koopman

@@ -141,7 +141,7 @@ func (e *expansion) act(a *actor, buffer *replay.Buffer, n int) {
 	r := a.forward(e.x, n)
 	for k := range n {
 		copy(e.us[k*u:(k+1)*u], buffer.Action(e.at[k]))
-		base := e.x[k*e.dims.x+e.dims.obs:]
+		base := e.dims.base().Of(e.x[k*e.dims.x:])
 		for j := range u {
 			e.us[(n+k)*u+j] = base[j] + alpha*r[k*u+j]
 		}

@@ -89,7 +89,7 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", cfg.Focus, enc.ObsDim())
 	}
 	enc = enc.Focused(cfg.Focus)
-	d := dims{obs: enc.ActorObsDim(), act: enc.ActDim()}
+	var d dims
 	if raw := base.Obs.RawDim(); spec.ObsDim != raw || spec.ActDim != base.ActDim() {
 		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
 			raw, base.ActDim(), spec.Task, spec.ObsDim, spec.ActDim)
@@ -106,11 +106,7 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	if err != nil {
 		return d, fmt.Errorf("td3: %w", err)
 	}
-	d.x, d.in = v.Dim(), v.Dim()
-	if cfg.CriticOnly {
-		d.in = enc.ActorInputDim()
-	}
-	return d, nil
+	return newDims(v.Layout(), cfg.reads() == residual.ReadsPlain), nil
 }
 
 func (in *Inputs) checkKoopman(cfg *Config, enc *residual.Encoder) error {

@@ -12,14 +12,6 @@ import (
 // its last checkpoint is from before.
 var ErrDiverged = errors.New("training diverged: a loss or gradient is not finite")
 
-// dims are the widths of what the networks read and write.
-type dims struct {
-	obs int // x_o: normalised observation and features
-	x   int // the critic's input without the residual, which starts with [x_o, u_b]
-	in  int // the actor's input, the beginning of x, unless it reads the latent
-	act int
-}
-
 // learner updates the networks from the buffers.
 type learner struct {
 	cfg     *Config
@@ -61,14 +53,14 @@ func newLearner(cfg *Config, d dims, a *actor, online, demos *replay.Buffer) *le
 		cfg: cfg, dims: d, actor: a, online: online, demos: demos,
 		rng: newStream(cfg.Seed, "learner"), workers: newWorkers(cfg.LearnerThreads),
 		idx: make([]int, b), x: make([]float32, b*d.x), boot: make([]float32, b*d.x), act: make([]float32, b*u),
-		in: make([]float32, b*(d.x+u)), next: make([]float32, b*(d.x+u)),
+		in: make([]float32, b*d.judged()), next: make([]float32, b*d.judged()),
 		ret: make([]float32, b), disc: make([]float32, b), y: make([]float32, b),
-		dq: make([]float32, b), din: make([]float32, b*(d.x+u)), dr: make([]float32, b*u),
+		dq: make([]float32, b), din: make([]float32, b*d.judged()), dr: make([]float32, b*u),
 		pair: pairs{obs: make([]float32, b*d.obs), u: make([]float32, b*u), next: make([]float32, b*d.obs)},
 	}
 	init := newStream(cfg.Seed, "critics")
 	for range cfg.Critics {
-		l.critics = append(l.critics, newCritic(cfg, d.x+u, init.Rand))
+		l.critics = append(l.critics, newCritic(cfg, d.judged(), init.Rand))
 	}
 	l.evaluateTargets = func(k int) { l.critics[k].evaluateTarget(l.next, b) }
 	l.regress = func(k int) { l.critics[k].regress(l.in, l.y, b, float32(cfg.Tau)) }
@@ -147,11 +139,12 @@ func (l *learner) gather(row int, from *replay.Buffer, i int) {
 	copy(l.boot[row*d.x:], from.X(from.Boot(i)))
 	l.ret[row], l.disc[row] = from.Return(i), from.Discount(i)
 
-	in := l.in[row*(d.x+u) : (row+1)*(d.x+u)]
+	w := d.judged()
+	in := l.in[row*w : (row+1)*w]
 	copy(in, x)
-	base, alpha := x[d.obs:d.obs+u], float32(l.cfg.Alpha)
-	for j := range u { // a demonstration may lie outside the residual's reach
-		in[d.x+j] = max(-1, min(1, (act[j]-base[j])/alpha))
+	base, r, alpha := d.base().Of(x), d.residual().Of(in), float32(l.cfg.Alpha)
+	for j := range r { // a demonstration may lie outside the residual's reach
+		r[j] = max(-1, min(1, (act[j]-base[j])/alpha))
 	}
 	if j := from.Next(i); j != replay.None {
 		p := &l.pair
@@ -185,12 +178,14 @@ func (l *learner) nextInputs() {
 	d, u, b := l.dims, l.dims.act, l.cfg.Batch
 	r := l.actor.forward(l.boot, b)
 	noise, bound := float32(l.cfg.TargetNoise), float32(l.cfg.TargetNoiseClip)
+	w := d.judged()
 	for i := range b {
-		row := l.next[i*(d.x+u) : (i+1)*(d.x+u)]
+		row := l.next[i*w : (i+1)*w]
 		copy(row, l.boot[i*d.x:(i+1)*d.x])
-		for j := range u {
+		smooth := d.residual().Of(row)
+		for j := range smooth {
 			e := max(-bound, min(bound, noise*float32(l.rng.NormFloat64())))
-			row[d.x+j] = max(-1, min(1, r[i*u+j]+e))
+			smooth[j] = max(-1, min(1, r[i*u+j]+e))
 		}
 	}
 }
@@ -213,8 +208,9 @@ func (l *learner) targetPair() (first, second int) {
 func (l *learner) updateActor() error {
 	d, u, b := l.dims, l.dims.act, l.cfg.Batch
 	r := l.actor.forward(l.x, b)
+	w := d.judged()
 	for i := range b {
-		copy(l.in[i*(d.x+u)+d.x:(i+1)*(d.x+u)], r[i*u:(i+1)*u])
+		copy(d.residual().Of(l.in[i*w:]), r[i*u:(i+1)*u])
 	}
 	judges := l.critics[:1]
 	if len(l.critics) > 2 {
@@ -235,8 +231,8 @@ func (l *learner) updateActor() error {
 		c.online.BackwardInput(c.onlineTape, l.dq, l.din)
 		for i := range b {
 			loss += float64(l.dq[i] * c.q[i])
-			for j := range u {
-				l.dr[i*u+j] += l.din[i*(d.x+u)+d.x+j]
+			for j, g := range d.residual().Of(l.din[i*w:]) {
+				l.dr[i*u+j] += g
 			}
 		}
 	}

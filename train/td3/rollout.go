@@ -103,12 +103,8 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 			}
 			ro.r[j] = max(-1, min(1, v))
 		}
-		base := s.x[ro.dims.obs : ro.dims.obs+u]
-		for j, ub := range base {
-			ro.u[i*u+j] = ub + alpha*ro.r[i*u+j]
-		}
 		act := ro.act[i*u : (i+1)*u]
-		s.Enc.DenormalizeActionTo(act, ro.u[i*u:(i+1)*u])
+		s.ComposeTo(act, ro.u[i*u:(i+1)*u], ro.r[i*u:(i+1)*u], alpha)
 		s.Executed(act)
 		s.actions = append(s.actions, act...)
 	}

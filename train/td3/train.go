@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"korr/internal/memory"
 	"korr/koopman"
 	"korr/residual"
 	"korr/sim"
@@ -34,6 +35,12 @@ func Train(ctx context.Context, cfg Config, in Inputs) (policy *residual.Policy,
 	if in.Base == nil || in.NewEnv == nil {
 		return nil, errors.New("td3: a run needs a base policy and environments")
 	}
+	if in.Run != nil { // nobody else trains there, from before the state is read
+		if err := in.Run.Lock(); err != nil {
+			return nil, err
+		}
+		defer in.Run.Unlock()
+	}
 	batch, err := newBatch(&cfg, &in)
 	if err != nil {
 		return nil, err
@@ -54,6 +61,9 @@ func Train(ctx context.Context, cfg Config, in Inputs) (policy *residual.Policy,
 }
 
 func newBatch(cfg *Config, in *Inputs) (*sim.Batch, error) {
+	if err := memory.Check(memory.Need{Setting: "residual.envs", Value: cfg.Envs, Bytes: memory.Env * float64(cfg.Envs)}); err != nil {
+		return nil, err
+	}
 	var envs []sim.Env
 	closeAll := func() {
 		for _, e := range envs {
@@ -110,6 +120,12 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := memory.Check(
+		memory.Need{Setting: "residual.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch, 2*d.x, cfg.ActorHidden) + float64(cfg.Critics)*memory.Batch(cfg.Batch, d.x, cfg.CriticHidden)},
+		memory.Need{Setting: "residual.buffer", Value: cfg.Buffer, Bytes: 4 * float64(cfg.Buffer) * float64(d.x+d.act+5)},
+	); err != nil {
+		return nil, err
+	}
 	var model *koopman.Model
 	if cfg.latent() {
 		model = in.Koopman.Clone()
@@ -130,7 +146,7 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 	}
 	t.learner = newLearner(cfg, d, t.actor, online, demos.buffer)
 	if cfg.ValueExpansion {
-		shift, err := residual.NewShift(acting.slots[0].Enc, in.Koopman, cfg.foresight())
+		shift, err := residual.NewShift(acting.slots[0].Encoder(), in.Koopman, cfg.foresight())
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("td3: value_expansion: %w", err), t.close())
 		}

@@ -175,9 +175,8 @@ func scaledBy(mean []float32, n, u int) ([]float32, error) {
 }
 
 // still is a base policy that does not move.
-type still struct{}
+type still struct{ basepolicy.Stepwise }
 
-func (still) Reset(uint64)                 {}
 func (still) ActTo(act, _ []float32) error { clear(act); return nil }
 
 // replay is a head that answers with the next of its rows.

@@ -50,6 +50,10 @@ type Sim struct {
 	// control steps at 10 Hz before a time-out; 0 = the task's own limit
 	MaxSteps int `yaml:"max_steps"`
 	Workers  int `yaml:"workers"` // simulations at once; 0 = one per core
+	// the part tracker: clean, T1, T2, T3 (docs/simulator.md); empty = as disturb.* say
+	Sensing string `yaml:"sensing"`
+	// the episodes' physics: nominal, or D1, drawn (docs/simulator.md); empty = as domain.* say
+	Physics string `yaml:"physics"`
 }
 
 // Disturb makes the simulator's sensors imperfect; package sim/disturb explains it. Noise is a standard deviation.
@@ -67,6 +71,14 @@ type Disturb struct {
 	PartDelay    int     `yaml:"part_delay"`    // control steps before the part poses arrive
 	// probability, per part, that a control step shows the pose of the one before
 	PartDropout float64 `yaml:"part_dropout"`
+	// control steps, bound of what a measurement of the robot comes earlier or later
+	RobotJitter float64 `yaml:"robot_jitter"`
+	PartJitter  float64 `yaml:"part_jitter"` // control steps, the same of the part poses
+	// control steps for which the hand covers a part from the tracker, on average; 0 = never
+	PartOcclusion float64 `yaml:"part_occlusion"`
+	// probability, per part and control step with the hand near, that it begins to
+	PartOcclusionChance float64 `yaml:"part_occlusion_chance"`
+	PartOcclusionReach  float64 `yaml:"part_occlusion_reach"` // m from tool point to the part's origin that is near
 }
 
 // Collect records demonstrations of the scripted expert.
@@ -123,10 +135,6 @@ type Residual struct {
 	Base   string `yaml:"base"` // frozen base policy: shipped weights or a checkpoint
 	// Koopman model that korr starts from: shipped weights or a checkpoint
 	Koopman string `yaml:"koopman"`
-	// what stands between the part tracker and base and residual. none: nothing. aligned: the newest pose, moved as the
-	// hand that holds the part has moved since. kinematic, koopman: a Kalman filter with that model of the parts
-	Filter      string `yaml:"filter"`
-	FilterModel string `yaml:"filter_model"` // fitted by korr train filter: shipped weights or a file
 	// what the actor reads. published: korr the predicted latent z' alone, which the gradient refines; resip the
 	// observation, the base action, its lead over the arm and the phase. lookahead (korr): that and what a frozen
 	// Koopman model predicts the rest of the chunk to lead to. plan (resip): that and the commanded positions of the
@@ -237,7 +245,11 @@ type Eval struct {
 	Policies []string `yaml:"policies"`
 	// levels of initial displacement, each measured: low, med, high
 	Randomness []string `yaml:"randomness"`
-	Perturb    string   `yaml:"perturb"`     // pushes during the episode: off, on, both
+	Perturb    string   `yaml:"perturb"` // pushes during the episode: off, on, both
+	// part trackers, each measured: clean, T1, T2, T3; empty = sim.sensing
+	Sensing []string `yaml:"sensing"`
+	// physics of the episodes, each measured: nominal, D1; empty = sim.physics
+	Physics    []string `yaml:"physics"`
 	Strength   float64  `yaml:"strength"`    // of the perturbation when it is on; 1 = as published
 	Episodes   int      `yaml:"episodes"`    // for each policy and condition
 	MinSuccess float64  `yaml:"min_success"` // exit 3 when a rate falls below it
@@ -317,8 +329,6 @@ func Defaults() *Config {
 			Method:            "korr",
 			Base:              "base",
 			Koopman:           "koopman",
-			Filter:            "none",
-			FilterModel:       "filter",
 			Condition:         "default",
 			Foresight:         []int{1, 4, 8},
 			CriticOnly:        false,
@@ -397,6 +407,8 @@ func Defaults() *Config {
 			Policies:   []string{"base", "resip", "korr"},
 			Randomness: []string{"low"},
 			Perturb:    "both",
+			Sensing:    []string{},
+			Physics:    []string{},
 			Strength:   1,
 			Episodes:   20,
 			MinSuccess: 0,

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"korr/configs"
+
+	"korr/sim/disturb"
+	"korr/sim/domain"
 )
 
 // Validate checks ranges and choices and returns a *configs.Error naming the first key that is wrong.
@@ -67,6 +70,8 @@ func (c *Config) simRules() []rule {
 		atLeast("sim.perturb", c.Sim.Perturb, 0.0),
 		atLeast("sim.max_steps", c.Sim.MaxSteps, 0),
 		atLeast("sim.workers", c.Sim.Workers, 0),
+		oneOf("sim.sensing", c.Sim.Sensing, append(disturb.Profiles(), "")...),
+		oneOf("sim.physics", c.Sim.Physics, append(domain.Profiles(), "")...),
 	}
 }
 
@@ -77,6 +82,11 @@ func (c *Config) sensorRules() []rule {
 		within("disturb.robot_dropout", d.RobotDropout, 0, 0.99),
 		within("disturb.part_delay", float64(d.PartDelay), 0, 100),
 		within("disturb.part_dropout", d.PartDropout, 0, 0.99),
+		within("disturb.robot_jitter", d.RobotJitter, 0, 100),
+		within("disturb.part_jitter", d.PartJitter, 0, 100),
+		within("disturb.part_occlusion", d.PartOcclusion, 0, 1000),
+		within("disturb.part_occlusion_chance", d.PartOcclusionChance, 0, 1),
+		within("disturb.part_occlusion_reach", d.PartOcclusionReach, 0, 10),
 	}
 	for path, v := range map[string]float64{
 		"robot_position": d.RobotPosition, "robot_rotation": d.RobotRotation, "robot_velocity": d.RobotVelocity,
@@ -99,7 +109,6 @@ func (c *Config) residualRules() []rule {
 	return []rule{
 		oneOf("residual.algorithm", r.Algorithm, "td3", "ppo"),
 		oneOf("residual.method", r.Method, "korr", "resip"),
-		oneOf("residual.filter", r.Filter, "none", "aligned", "kinematic", "koopman"),
 		oneOf("residual.condition", r.Condition, "default", "published", "goal", "nonlinear", "lookahead", "plan"),
 		{"residual.condition", r.Algorithm == "ppo" || r.Condition != "goal" && r.Condition != "nonlinear", r.Condition + " needs residual.algorithm ppo"},
 		{"residual.condition", r.Method == "resip" || r.Condition != "nonlinear", "nonlinear needs residual.method resip"},
@@ -195,6 +204,12 @@ func (c *Config) evalRules() []rule {
 	}
 	for i, level := range e.Randomness {
 		rules = append(rules, oneOf(fmt.Sprintf("eval.randomness[%d]", i), level, Randomness()...))
+	}
+	for i, name := range e.Sensing {
+		rules = append(rules, oneOf(fmt.Sprintf("eval.sensing[%d]", i), name, disturb.Profiles()...))
+	}
+	for i, name := range e.Physics {
+		rules = append(rules, oneOf(fmt.Sprintf("eval.physics[%d]", i), name, domain.Profiles()...))
 	}
 	return rules
 }

@@ -32,6 +32,7 @@ func (b *borders) add(o *borders) {
 // watched is a base policy whose chunks and borders are counted. With a lead each chunk is planned that many control
 // steps before its first action, as on a robot's clock, but in lock step: nothing depends on how fast the planning is.
 type watched struct {
+	basepolicy.Stepwise
 	policy        basepolicy.ChunkPolicy
 	execute, lead int
 	sum, own      *borders
@@ -52,7 +53,7 @@ func newWatched(p *residual.Policy, lead int, sum *borders) *watched {
 	}
 }
 
-// Reset implements residual.BasePolicy.
+// Reset implements basepolicy.Planner.
 func (w *watched) Reset(seed uint64) {
 	w.have, w.ahead, w.phase = false, false, 0
 	if r, ok := w.policy.(basepolicy.Resetter); ok {
@@ -63,7 +64,7 @@ func (w *watched) Reset(seed uint64) {
 // Phase is how far the chunk was executed.
 func (w *watched) Phase() float32 { return w.phase }
 
-// ActTo implements residual.BasePolicy.
+// ActTo implements basepolicy.Planner.
 func (w *watched) ActTo(act, obs []float32) error {
 	u := w.policy.ActDim()
 	if w.have && !w.ahead && w.row == w.end-w.lead {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"korr/internal/geom"
+	"korr/internal/regular"
 )
 
 // Spec describes a chain in a configuration file: either DH or URDF.
@@ -143,7 +143,7 @@ func (s *Spec) fromURDF(dir string) (*Chain, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, regular.Text)
 	if err != nil {
 		return nil, fmt.Errorf("chain: %w", err)
 	}

@@ -13,6 +13,7 @@ const slow = software();
 const sides = slow ? 18 : 36; // of round things
 const trail = 25; // control steps of targets that are kept in sight
 const maxContacts = 256;
+const seeThrough = { transparent: true, opacity: 0.35, depthWrite: false }; // of ghosts: parts where the tracker shows them
 const sun = new THREE.Vector3(0.5, -0.9, 1.9); // where the light comes from
 const onDesk = flat(sun, 0.0006);
 
@@ -130,12 +131,16 @@ export class Stage {
     this.names.replaceChildren();
     this.bodies = scene.bodies.map((b, i) => {
       const mesh = new THREE.Mesh(merge(scene.geoms.filter((g) => g.body === i)), new THREE.MeshStandardMaterial({ vertexColors: true, roughness: 0.62, metalness: 0 }));
-      mesh.castShadow = mesh.receiveShadow = true;
+      mesh.castShadow = mesh.receiveShadow = !b.ghost;
+      if (b.ghost) {
+        Object.assign(mesh.material, seeThrough);
+        mesh.userData.plain = new THREE.MeshBasicMaterial({ vertexColors: true, ...seeThrough });
+      }
       this.world.add(mesh);
       const shadow = new THREE.Mesh(mesh.geometry, this.shadowMaterial);
       shadow.matrixAutoUpdate = false;
       shadow.frustumCulled = false;
-      this.shadows.add(shadow);
+      if (!b.ghost) this.shadows.add(shadow);
       return { mesh, shadow, label: b.part ? this.label(b.name) : null };
     });
     for (const g of scene.geoms.filter((g) => g.body < 0)) this.addFixed(g);

@@ -1,0 +1,171 @@
+package residual
+
+import (
+	"errors"
+	"fmt"
+
+	"korr/basepolicy"
+	"korr/internal/layout"
+	"korr/koopman"
+	"korr/residual/shield"
+)
+
+// Estimator turns what was observed into what a policy acts on: a filter of late or noisy poses, say.
+type Estimator interface {
+	// Reset starts an episode.
+	Reset()
+	// EstimateTo writes the raw observation to act on to dst [RawDim], after obs was observed [RawDim]. cmd [ActDim] is the raw
+	// command executed since the observation before, nil at an episode's first.
+	EstimateTo(dst, obs, cmd []float32) error
+}
+
+// Tick is one control step of a policy, the same for acting, training and playing:
+//
+//	observe -> estimate -> base action -> predict -> residual -> compose
+//
+// Observe does the first two and Base the third. InputTo predicts and writes what a residual network reads. The residual
+// comes from a trained network (Controller) or from a trainer that explores. ComposeTo adds it to the base action, and
+// Executed tells what was sent. Nothing allocates after NewTick. A Tick is for one goroutine.
+type Tick struct {
+	enc   *Encoder
+	base  basepolicy.Planner
+	est   Estimator // nil: the observation is acted on as it is
+	track *Tracker
+	in    layout.Input
+
+	obs   []float32 // [RawDim] raw observation acted on
+	xo    []float32 // [Dim] encoded
+	ub    []float32 // [ActDim] normalised base action
+	phase float32   // of the chunk
+	cmd   []float32 // [ActDim] raw command since obs
+	sent  bool      // cmd holds one of this episode
+}
+
+// NewTick returns the tick of a base policy, for networks that read what f asks for. model may be nil unless f needs it; so
+// may est.
+func NewTick(enc *Encoder, base basepolicy.Planner, model *koopman.Model, f Foresight, est Estimator) (*Tick, error) {
+	track, err := NewTracker(enc, model, f)
+	if err != nil {
+		return nil, err
+	}
+	return newTick(enc, base, track, est)
+}
+
+func newTick(enc *Encoder, base basepolicy.Planner, track *Tracker, est Estimator) (*Tick, error) {
+	if base == nil || enc == nil {
+		return nil, errors.New("residual: a control step needs a base policy and an encoder")
+	}
+	return &Tick{
+		enc: enc, base: base, est: est, track: track, in: enc.Layout(track.Dim()),
+		obs: make([]float32, enc.RawDim()), xo: make([]float32, enc.Dim()),
+		ub: make([]float32, enc.ActDim()), cmd: make([]float32, enc.ActDim()),
+	}, nil
+}
+
+// Encoder returns the encoder.
+func (t *Tick) Encoder() *Encoder { return t.enc }
+
+// Layout names the spans of what InputTo writes.
+func (t *Tick) Layout() layout.Input { return t.in }
+
+// Reset starts an episode: the base policy is reset with seed, and no estimate, prediction or disturbance is left over.
+func (t *Tick) Reset(seed uint64) {
+	t.base.Reset(seed)
+	t.track.Reset()
+	if t.est != nil {
+		t.est.Reset()
+	}
+	t.sent = false
+}
+
+// Replan drops the base policy's chunk and the prediction, because what happens next did not follow from the last action.
+func (t *Tick) Replan() {
+	t.base.Replan()
+	t.track.Reset()
+}
+
+// Prepare lets a base policy that plans beside the control loop begin at the raw observation, and reports whether Base has an
+// action. It never waits. The estimate begins with the first step.
+func (t *Tick) Prepare(obsRaw []float32) (ready bool, err error) {
+	t.enc.EncodeTo(t.xo, obsRaw[:t.enc.RawDim()])
+	return t.base.Prepare(t.xo[:t.enc.BaseDim()])
+}
+
+// Observe takes in a raw observation [RawDim], estimates what to act on, encodes that and compares it with what was
+// predicted. The error is the estimator's or a shield.NotFiniteError for the "observation"; nothing is then predicted for
+// the next.
+func (t *Tick) Observe(obsRaw []float32) (Seen, error) {
+	obsRaw = obsRaw[:t.enc.RawDim()]
+	err := shield.CheckFinite("observation", obsRaw)
+	if err == nil {
+		err = t.estimate(obsRaw)
+	}
+	if err != nil {
+		t.track.Reset()
+		return Seen{}, fmt.Errorf("residual: %w", err)
+	}
+	t.enc.EncodeTo(t.xo, t.obs)
+	return t.track.Observe(t.xo), nil
+}
+
+// estimate fills obs with what the policy acts on.
+func (t *Tick) estimate(obsRaw []float32) error {
+	if t.est == nil {
+		copy(t.obs, obsRaw)
+		return nil
+	}
+	var cmd []float32
+	if t.sent {
+		cmd = t.cmd
+	}
+	if err := t.est.EstimateTo(t.obs, obsRaw, cmd); err != nil {
+		return fmt.Errorf("estimate: %w", err)
+	}
+	return shield.CheckFinite("estimated observation", t.obs)
+}
+
+// Base asks the base policy for its action and plan: after Observe. The error is the policy's, or a shield.NotFiniteError for
+// the "base action".
+func (t *Tick) Base() error { return t.BaseOf(t.base) }
+
+// BaseOf is Base with another planner, such as one that looks without advancing (basepolicy.Queue.Peeking).
+func (t *Tick) BaseOf(base basepolicy.Planner) error {
+	if err := base.ActTo(t.ub, t.xo[:t.enc.BaseDim()]); err != nil {
+		return fmt.Errorf("residual: base policy: %w", err)
+	}
+	if err := shield.CheckFinite("base action", t.ub); err != nil {
+		return fmt.Errorf("residual: %w", err)
+	}
+	t.phase = base.Phase()
+	if plan := t.track.Plan(); len(plan) > 0 {
+		base.PlanTo(plan)
+	}
+	return nil
+}
+
+// InputTo writes a network's input x [Layout.Width]: after Base. What lies ahead is predicted here.
+func (t *Tick) InputTo(x []float32) {
+	t.enc.ActorInputTo(x, t.xo, t.ub, t.obs, t.phase)
+	t.track.AheadTo(t.in.Ahead.Of(x), t.obs)
+}
+
+// PartTo writes the first state coordinates and the features of the encoded observation to dst (Encoder.PartTo).
+func (t *Tick) PartTo(dst []float32, state int) { t.enc.PartTo(dst, t.xo, state) }
+
+// ComposeTo writes the normalised action u = u_b + alpha r [ActDim] and the same in raw units, act: after Base.
+func (t *Tick) ComposeTo(act, u, r []float32, alpha float32) {
+	for i, b := range t.ub {
+		u[i] = b + alpha*r[i]
+	}
+	t.enc.DenormalizeActionTo(act, u[:len(t.ub)])
+}
+
+// Executed tells which raw command [ActDim] followed the last Observe.
+func (t *Tick) Executed(cmdRaw []float32) {
+	copy(t.cmd, cmdRaw)
+	t.sent = true
+	t.track.Executed(cmdRaw)
+}
+
+// Settle computes, off the critical path, the prediction that the next Observe compares with.
+func (t *Tick) Settle() { t.track.Settle() }
