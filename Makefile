@@ -8,7 +8,7 @@ SHELL := /bin/bash
 TAGS  := mujoco openblas
 DEMO  ?=
 # Tests that keep the wall clock, a browser's included, run one package at a time, so that they have the machine to themselves.
-CLOCK := ./ros/... ./residual/loop/... ./sim/view/... ./cmd/korr/...
+CLOCK := ./ros/... ./residual/loop/... ./sim/view/... ./cmd/...
 # What a control tick runs through, where a data race would reach the arm.
 RACE  := ./residual/... ./basepolicy/... ./koopman/... ./ros/...
 
@@ -18,7 +18,7 @@ build: deps
 	go build -tags "$(TAGS)" -o bin/korr ./cmd/korr
 
 test: deps lint robot
-	go test -tags "$(TAGS)" $$(go list ./... | grep -v -E '^korr/(ros|residual/loop|sim/view|cmd/korr)')
+	go test -tags "$(TAGS)" $$(go list ./... | grep -v -E '^korr/(ros|residual/loop|sim/view|cmd)')
 	go test -tags "$(TAGS)" -p 1 $(CLOCK)
 	$(MAKE) race
 
@@ -33,10 +33,11 @@ lint:
 	go vet -tags "$(TAGS)" ./...
 	go tool staticcheck -tags "$(TAGS)" ./...
 
-# The binary a robot runs: no C compiler, no simulator.
+# The binary that the arm's computer runs, and nothing else needs to be there: no C compiler, no simulator, no training. The whole
+# korr must build without a C compiler too.
 robot:
-	CGO_ENABLED=0 go build -o bin/korr-robot ./cmd/korr
-	CGO_ENABLED=0 go vet ./cmd/korr
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/korr-robot ./cmd/korr-robot
+	CGO_ENABLED=0 go vet ./cmd/korr-robot ./cmd/korr
 
 race:
 	go test -race -short -p 1 $(RACE)

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/configs"
 )
 
@@ -124,59 +124,15 @@ func TestErrorsAsJSONLogs(t *testing.T) {
 	}
 }
 
-// doctorWith runs doctor on given checks.
-func doctorWith(t *testing.T, jsonOut, robot bool, list ...check) (output, error) {
-	t.Helper()
-	var out, errOut bytes.Buffer
-	a := &app{App: &cli.App{Streams: &cli.Streams{Out: &out, Err: &errOut}, JSON: jsonOut}}
-	err := runDoctor(t.Context(), &doctorOptions{app: a, robot: robot, checks: list})
-	return output{cli.ExitCode(err), out.String(), errOut.String()}, err
-}
-
-func found(ok bool, detail, fix string) func(context.Context, *app) finding {
-	return func(context.Context, *app) finding { return finding{ok, detail, fix} }
-}
-
-func TestDoctorTellsWhatToDo(t *testing.T) {
-	good := check{"simulator", true, false, found(true, "runs", "not shown")}
-	slow := check{"linear algebra", false, true, found(false, "slow", "install something")}
-	gone := check{"network", true, true, found(false, "no socket", "open one")}
-
-	o, err := doctorWith(t, false, false, good, slow, gone)
-	want := "" +
-		"check           state    found\n" +
-		"──────────────────────────────────\n" +
-		"simulator       ok       runs\n" +
-		"linear algebra  advice   slow\n" +
-		"network         MISSING  no socket\n" +
-		"\nlinear algebra: install something\n" +
-		"\nnetwork: open one\n"
-	if o.out != want || o.code != cli.ExitGate || !strings.Contains(err.Error(), "network") {
-		t.Errorf("code %d, %v, got\n%s\nwant\n%s", o.code, err, o.out, want)
-	}
-	if o, _ := doctorWith(t, false, false, good, slow); o.code != cli.ExitOK {
-		t.Errorf("advice alone: code %d", o.code)
-	}
-	if o, _ := doctorWith(t, false, true, good, slow); strings.Contains(o.out, "simulator") {
-		t.Errorf("--robot shows the simulator:\n%s", o.out)
-	}
-	o, _ = doctorWith(t, true, false, good, gone)
-	var r doctorResult
-	decodeOne(t, o.out, &r)
-	if want := (doctorResult{"korr.doctor/1", false, []doctorCheck{{"simulator", true, true, "runs", ""}, {"network", true, false, "no socket", "open one"}}}); !reflect.DeepEqual(r, want) {
-		t.Errorf("got %+v", r)
-	}
-}
-
 func TestDoctorChecksThisMachine(t *testing.T) {
 	o := korr(t, "doctor", "--json")
-	var r doctorResult
+	var r robotcmd.DoctorResult
 	decodeOne(t, o.out, &r)
 	if (o.code == cli.ExitOK) != r.OK || (o.code != cli.ExitOK && o.code != cli.ExitGate) {
 		t.Errorf("code %d, ok %v", o.code, r.OK)
 	}
-	if len(r.Checks) != len(checks()) {
-		t.Errorf("%d checks, want %d", len(r.Checks), len(checks()))
+	if len(r.Checks) != 8 {
+		t.Errorf("%d checks, want 8", len(r.Checks))
 	}
 	for _, c := range r.Checks {
 		if c.Detail == "" || (!c.OK && c.Fix == "") {

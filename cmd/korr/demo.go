@@ -70,7 +70,7 @@ type demoRealTime struct {
 	Policy  string `json:"policy"`
 	Outcome string `json:"outcome"`
 	Steps   int    `json:"steps"`
-	tickResult
+	loop.TallyResult
 }
 
 // demo is a demonstration under way.
@@ -198,7 +198,7 @@ func (d *demo) keepTime(ctx context.Context) (err error) {
 	case ep.Success:
 		outcome = "assembled"
 	}
-	d.result.RealTime = &demoRealTime{chosen.Name, outcome, l.ticks.sent, l.ticks.result()}
+	d.result.RealTime = &demoRealTime{chosen.Name, outcome, l.ticks.Result().Ticks, l.ticks.Result()}
 	p.finish(fmt.Sprintf("%s, %s, jitter p50/p99/max %v", chosen.Name, outcome, *d.result.RealTime.Jitter))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"runtime"
 
 	"korr/internal/report"
+	"korr/residual/loop"
 	"korr/sim/mujoco/render"
 	"korr/train/eval"
 )
@@ -189,7 +190,7 @@ func realTimeSection(r *demoRealTime) report.Section {
 	t := report.Table{Columns: []report.Column{{Name: "what"}, {Name: "median", Right: true}, {Name: "99 %", Right: true}, {Name: "largest", Right: true}}}
 	for _, row := range []struct {
 		name string
-		s    spread
+		s    loop.Millis
 	}{{"jitter of the period", *r.Jitter}, {"from waking up to the command sent", r.Latency}} {
 		t.Add(row.name, fmt.Sprintf("%.2f ms", row.s.P50), fmt.Sprintf("%.2f ms", row.s.P99), fmt.Sprintf("%.2f ms", row.s.Max))
 	}

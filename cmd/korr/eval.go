@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/internal/report"
 	"korr/train/eval"
 )
@@ -49,7 +50,7 @@ With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) th
 	f.StringSlice("physics", nil, "physics of the episodes: nominal, D1, or both (default as set by sim.physics)")
 	f.StringSlice("policy", []string{"base", "resip", "korr"}, "policies to compare; may be repeated")
 	f.Int("episodes", 20, "episodes for each policy and condition")
-	f.String("cache", "", cacheUsage)
+	f.String("cache", "", robotcmd.CacheUsage)
 	f.Float64("min-success", 0, "exit with 3 when a success rate falls below this fraction")
 	for flag, key := range map[string]string{
 		"task": "sim.task", "randomness": "eval.randomness", "perturb": "eval.perturb", "sensing": "eval.sensing", "physics": "eval.physics",

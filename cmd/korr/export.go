@@ -9,6 +9,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
+	"korr/residual"
 	"korr/train/published"
 )
 
@@ -54,7 +55,7 @@ func runExport(o *exportOptions) error {
 	if err != nil {
 		return err
 	}
-	p, err := decodePolicy(f, o.Config.Base.Acting.Execute)
+	p, err := residual.LoadEither(f, o.Config.Base.Acting.Execute)
 	if err != nil {
 		return fmt.Errorf("policy %s: %w", o.name, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/residual"
 	"korr/residual/loop"
 	"korr/train/dataset"
@@ -73,11 +74,11 @@ func TestInspectFlight(t *testing.T) {
 	}
 	asBag := filepath.Join(t.TempDir(), "fault.bag")
 	o = korr(t, "inspect", path, "--json", "--bag", asBag)
-	var r flightResult
+	var r robotcmd.FlightResult
 	if decodeOne(t, o.out, &r); len(r.Flights) != 1 || r.Flights[0].Sent != 20 || r.Flights[0].Ticks != 21 || r.Schema != "korr.inspect.flight/1" {
 		t.Errorf("%+v", o)
 	}
-	var b bagResult
+	var b robotcmd.BagResult
 	o = korr(t, "inspect", asBag, "--json")
 	if decodeOne(t, o.out, &b); b.Messages == 0 || len(b.Topics) != 6 || b.Damage != "" {
 		t.Errorf("%+v", o)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/internal/seed"
 	"korr/internal/tensorfile"
 	"korr/koopman"
@@ -43,7 +44,7 @@ func TestInspectShowsShapesAndSpectralRadius(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, o.out)
 		}
 	}
-	var r inspectResult
+	var r robotcmd.InspectResult
 	o = korr(t, "inspect", "--json", path)
 	decodeOne(t, o.out, &r)
 	if r.Schema != "korr.inspect/1" || len(r.Koopman) != 1 || r.Koopman[0].SpectralRadius != 1 || r.Koopman[0].Config.LatentDim != 5 {

@@ -18,9 +18,6 @@ import (
 	"korr/train/eval"
 )
 
-// resetTimeout bounds the start of an episode over ROS, the connection of the nodes included.
-const resetTimeout = 20 * time.Second
-
 // lane is a whole robot over ROS on the loopback interface: an embedded master, a simulator node and a control node. It plays
 // episodes for package eval.
 type lane struct {
@@ -32,7 +29,7 @@ type lane struct {
 	cfg     loop.Config
 	stop    context.CancelFunc
 	served  chan error // what the simulator's Run returned
-	ticks   ticks
+	ticks   loop.Tally
 	stages  eval.Progress // of the present episode
 }
 
@@ -67,10 +64,10 @@ func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool) (*l
 
 func (l *lane) connect(ctx context.Context, lockStep bool, log *slog.Logger) (err error) {
 	spec := l.env.Spec()
-	l.cfg = loop.Config{LockStep: lockStep, ObsDim: spec.ObsDim, Patience: resetTimeout, OnTick: l.onTick}
+	l.cfg = loop.Config{LockStep: lockStep, ObsDim: spec.ObsDim, Patience: robot.ResetTimeout, OnTick: l.onTick}
 	if !lockStep {
 		l.cfg.Period = time.Duration(float64(time.Second) / spec.ControlHz)
-		l.ticks.period = l.cfg.Period
+		l.ticks.Period = l.cfg.Period
 	}
 	if l.master, err = master.Start(master.Config{Addr: "127.0.0.1:0", Logger: log}); err != nil {
 		return err
@@ -108,7 +105,7 @@ func (l *lane) names(node string) (*names.Names, error) {
 
 // onTick is called in the loop's goroutine.
 func (l *lane) onTick(r *loop.Record) {
-	l.ticks.add(r)
+	l.ticks.Add(r)
 	l.stages.Observe(r.Observation)
 }
 

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 	"strings"
 
-	"korr/basepolicy"
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/internal/tensorfile"
 	"korr/residual"
 	"korr/sim"
@@ -76,32 +75,10 @@ func label(name string, among []string) string {
 
 // loadPolicy reads a residual policy for the task of the settings, or wraps a base policy into one that acts alone.
 func (a *app) loadPolicy(name string) (*residual.Policy, error) {
-	f, err := a.openWeights(name)
-	if err != nil {
-		return nil, fmt.Errorf("policy %s: %w", name, err)
-	}
-	p, err := decodePolicy(f, a.Config.Base.Acting.Execute)
-	if err != nil {
-		return nil, fmt.Errorf("policy %s: %w", name, err)
-	}
-	if p.Base, err = a.Config.Base.Acting.Apply(p.Base); err != nil {
-		return nil, cli.Usage(err)
-	}
-	if p.Task != a.Config.Sim.Task {
-		return nil, cli.UsageErrorf("policy %s was trained for task %q, not %q", name, p.Task, a.Config.Sim.Task)
-	}
-	return p, nil
+	return robotcmd.LoadPolicy(name, a.Config.Sim.Task, &a.Config.Base.Acting)
 }
 
-// decodePolicy tells the two kinds of checkpoint apart by their metadata; execute is for a base policy, which does not
-// hold it.
-func decodePolicy(f *tensorfile.File, execute int) (*residual.Policy, error) {
-	if _, ok := f.Meta["policy"]; ok {
-		return residual.LoadFrom(f, nil)
-	}
-	base, err := basepolicy.LoadFrom(f, "")
-	if err != nil {
-		return nil, err
-	}
-	return &residual.Policy{Method: residual.MethodBase, Task: base.About().Origin.Task, Base: base, Execute: min(execute, base.About().Horizon)}, nil
+// openWeights reads a checkpoint, or shipped weights of the task of the settings.
+func (a *app) openWeights(name string) (*tensorfile.File, error) {
+	return robotcmd.OpenWeights(name, a.Config.Sim.Task)
 }

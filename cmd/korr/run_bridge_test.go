@@ -19,6 +19,7 @@ import (
 	"korr/ros/msgs"
 	"korr/ros/names"
 	"korr/ros/panda"
+	"korr/ros/robot"
 	"korr/ros/rosbridge"
 	"korr/ros/rosbridge/standin"
 )
@@ -101,7 +102,7 @@ func TestRunOverRosbridge(t *testing.T) {
 		t.Errorf("without --yes: %+v", o)
 	}
 	for _, flag := range []string{"--shadow", "--dry-run"} {
-		var r runResult
+		var r robot.Report
 		o := b.runFor(t, 1200*time.Millisecond, flag)
 		if o.code != cli.ExitInterrupted || b.commands.Load() != 0 {
 			t.Fatalf("%s: %d commands, %+v", flag, b.commands.Load(), o)
@@ -111,7 +112,7 @@ func TestRunOverRosbridge(t *testing.T) {
 			t.Errorf("%s: %+v", flag, r)
 		}
 	}
-	var r runResult
+	var r robot.Report
 	o := b.runFor(t, 1500*time.Millisecond, "--yes")
 	if o.code != cli.ExitInterrupted {
 		t.Fatalf("%+v", o)

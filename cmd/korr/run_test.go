@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"korr/cmd/internal/cli"
+	"korr/ros/robot"
 )
 
 // testRun drives `korr sim --ros` with `korr run`, both in this process, over a master of their own.
@@ -31,7 +32,7 @@ func testRun(t *testing.T, base string) {
 
 	t.Run("lock step", func(t *testing.T) {
 		stop := serveSim(t, environ, "--lock-step")
-		var r runResult
+		var r robot.Report
 		o := korrIn(t.Context(), environ, "run", "--policy", base, "--lock-step", "--episodes", "2", "--json", "--quiet")
 		if o.code != cli.ExitOK {
 			t.Fatalf("%+v", o)
@@ -46,7 +47,7 @@ func testRun(t *testing.T, base string) {
 		stop := serveSim(t, environ)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(2*time.Second, func() { cancel(cli.ErrInterrupted) })
-		var r runResult
+		var r robot.Report
 		o := korrIn(ctx, environ, "run", "--policy", base, "--yes", "--json", "--quiet")
 		if o.code != cli.ExitInterrupted {
 			t.Fatalf("%+v", o)

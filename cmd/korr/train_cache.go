@@ -13,9 +13,6 @@ import (
 	"korr/residual"
 )
 
-// cacheUsage explains a flag that several verbs have.
-const cacheUsage = "how a diffusion base saves network calls, `NAME[:key=value,...]`; none = not at all (default: the checkpoint's own)"
-
 type trainCacheOptions struct {
 	*trainOptions
 	policy, out string

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/koopman"
@@ -59,7 +60,7 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	for _, name := range []string{"algorithm", "method", "base", "koopman", "steps"} {
 		cli.SetKey(f, name, "residual."+name)
 	}
-	f.String("cache", "", cacheUsage)
+	f.String("cache", "", robotcmd.CacheUsage)
 	cli.SetKey(f, "cache", "base.cache")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out")
 	f.StringVar(&o.engine, "engine", engineNative, "what differentiates ppo's losses: native (gradients by hand) or gorgonia (slower; holds every intermediate result of a batch)")

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/ros/names"
@@ -17,6 +18,17 @@ type app struct {
 
 // with is the app under other settings.
 func (a *app) with(c *settings.Config) *app { return &app{a.App, c} }
+
+// robot is the app of the verbs that the robot's command has too.
+func (a *app) robot() *robotcmd.App {
+	return &robotcmd.App{
+		App: a.App, OtherSimulator: a.warnOtherSimulator, Dataset: a.inspectDataset,
+		Sections: func() robotcmd.Sections {
+			c := a.Config
+			return robotcmd.Sections{Seed: c.Seed, Task: c.Sim.Task, Acting: &c.Base.Acting, Run: &c.Run}
+		},
+	}
+}
 
 // rosNames is the identity of a node of the settings.
 func (a *app) rosNames(node string) (*names.Names, error) {
@@ -41,8 +53,9 @@ Exit codes:  0 ok, 1 failure, 2 usage or configuration, 3 a gate was missed, 4 s
 
 // verbs lists the commands in the order of the help.
 func verbs(a *app) []*cobra.Command {
+	r := a.robot()
 	return []*cobra.Command{
-		newCmdDemo(a), newCmdCollect(a), newCmdTrain(a), newCmdEval(a), newCmdSim(a), newCmdRun(a), newCmdPlot(a),
-		newCmdBench(a), newCmdVerify(a), newCmdImport(a), newCmdExport(a), newCmdInspect(a), newCmdDoctor(a),
+		newCmdDemo(a), newCmdCollect(a), newCmdTrain(a), newCmdEval(a), newCmdSim(a), robotcmd.NewRun(r), newCmdPlot(a),
+		newCmdBench(a), newCmdVerify(a), newCmdImport(a), newCmdExport(a), robotcmd.NewInspect(r), robotcmd.NewDoctor(r, a.checks()...),
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/residual/loop"
+	"korr/ros/robot"
 )
 
 // loopOptions are the flags of verify loop.
@@ -55,20 +57,20 @@ number of goroutines grew by more than --growth (the least of the last third ove
 
 // loopResult is what the verb prints.
 type loopResult struct {
-	Schema   string      `json:"schema"` // korr.loop/1
-	Seconds  float64     `json:"seconds"`
-	Commands int         `json:"commands"`
-	Expected int         `json:"expected"` // commands, at the rate
-	Missed   int         `json:"missed_deadlines"`
-	InARow   int         `json:"missed_in_a_row"` // of those, at most
-	Chunks   *runChunks  `json:"chunks,omitempty"`
-	Jitter   *spread     `json:"jitter,omitempty"`
-	Latency  spread      `json:"latency"`
-	Memory   []residency `json:"memory"`
-	Growth   float64     `json:"memory_growth"`    // resident, last third over second
-	Heap     float64     `json:"heap_growth"`      // the same of the Go heap
-	Routines float64     `json:"goroutine_growth"` // and of goroutines
-	Passed   bool        `json:"passed"`
+	Schema   string        `json:"schema"` // korr.loop/1
+	Seconds  float64       `json:"seconds"`
+	Commands int           `json:"commands"`
+	Expected int           `json:"expected"` // commands, at the rate
+	Missed   int           `json:"missed_deadlines"`
+	InARow   int           `json:"missed_in_a_row"` // of those, at most
+	Chunks   *robot.Chunks `json:"chunks,omitempty"`
+	Jitter   *loop.Millis  `json:"jitter,omitempty"`
+	Latency  loop.Millis   `json:"latency"`
+	Memory   []residency   `json:"memory"`
+	Growth   float64       `json:"memory_growth"`    // resident, last third over second
+	Heap     float64       `json:"heap_growth"`      // the same of the Go heap
+	Routines float64       `json:"goroutine_growth"` // and of goroutines
+	Passed   bool          `json:"passed"`
 }
 
 // residency is what the control node holds at one time, by its own metrics.
@@ -123,7 +125,7 @@ func runVerifyLoop(ctx context.Context, o *loopOptions) error {
 	}
 	r := loopResult{Schema: "korr.loop/1"}
 	err = o.watchLoop(ctx, control, addrs[1], &r)
-	var parsed runResult
+	var parsed robot.Report
 	if e := json.Unmarshal(out.Bytes(), &parsed); e != nil {
 		return errors.Join(err, fmt.Errorf("the control node gave no result: %w: %s", e, strings.TrimSpace(complaint.String())))
 	}
@@ -273,7 +275,7 @@ func (o *loopOptions) printLoop(r *loopResult) error {
 			return err
 		}
 	}
-	if err := o.printChunks(r.Chunks); err != nil {
+	if err := r.Chunks.WriteText(o.Out); err != nil {
 		return err
 	}
 	var most residency

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +81,7 @@ func TestHeavyLibrariesHaveOneRoom(t *testing.T) {
 	}{
 		{"github.com/bluenviron/goroslib", []string{"ros/node"}},
 		{"gorgonia.org", []string{"train/gorgonia"}},
-		{"github.com/spf13/viper", []string{"configs"}},
+		{"github.com/go-viper/mapstructure", []string{"configs"}},
 		{"github.com/spf13/cobra", []string{"cmd"}},
 		{"gonum.org/v1/netlib", []string{"internal/nn/openblas"}},
 		{"github.com/parquet-go/parquet-go", []string{"train/dataset"}},
@@ -102,10 +104,10 @@ func TestHeavyLibrariesHaveOneRoom(t *testing.T) {
 	}
 }
 
-// TestRobotSideStaysLight: nothing that the robot's side reaches, however indirectly, is cgo, ROS, viper or gorgonia.
+// TestRobotSideStaysLight: nothing that the robot's side reaches, however indirectly, is cgo, ROS, cobra or gorgonia.
 func TestRobotSideStaysLight(t *testing.T) {
 	pkgs := list(t)
-	heavy := []string{"github.com/bluenviron/goroslib", "github.com/spf13/viper", "gorgonia.org", "gonum.org/v1/netlib"}
+	heavy := []string{"github.com/bluenviron/goroslib", "github.com/spf13/cobra", "gorgonia.org", "gonum.org/v1/netlib"}
 	seen := 0
 	for _, p := range pkgs {
 		if !p.ours() || !under(p.folder(), robotSide...) || under(p.folder(), cgoRooms...) || under(p.folder(), harness...) {
@@ -138,7 +140,7 @@ func TestImportsPointDown(t *testing.T) {
 		"configs":    {"internal"},
 		"train":      {"sim", "residual", "basepolicy", "koopman", "internal"},
 		"ros":        {"sim", "residual", "basepolicy", "koopman", "internal"},
-		"harness":    {"train", "ros", "sim", "residual", "basepolicy", "koopman", "internal"},
+		"harness":    {"configs", "train", "ros", "sim", "residual", "basepolicy", "koopman", "internal"},
 		"cmd":        {"harness", "configs", "train", "ros", "sim", "residual", "basepolicy", "koopman", "internal"},
 	}
 	for _, p := range list(t) {
@@ -157,6 +159,53 @@ func TestImportsPointDown(t *testing.T) {
 				t.Errorf("%s imports %s: %s may import only %v", p.ImportPath, imp, layer, allowed)
 			}
 		}
+	}
+}
+
+// What the arm's computer is given.
+const (
+	robotCommand = "cmd/korr-robot"
+	mostPackages = 320
+	mostBytes    = 25_000_000 // of the static binary
+)
+
+// TestRobotCommandStaysSmall: the robot's command links no training, no simulator, no plotting and nothing that measures the
+// house, few packages in all, and is a small static file.
+func TestRobotCommandStaysSmall(t *testing.T) {
+	pkgs := list(t)
+	p, ok := pkgs[module+"/"+robotCommand]
+	if !ok {
+		t.Fatal("there is no " + robotCommand)
+	}
+	if n := len(p.Deps) + 1; n > mostPackages {
+		t.Errorf("%s links %d packages, at most %d: go list -deps ./%s", robotCommand, n, mostPackages, robotCommand)
+	}
+	heavy := []string{
+		"gorgonia.org", "github.com/parquet-go", "gonum.org/v1/plot", "gonum.org/v1/netlib", "github.com/prometheus",
+		"github.com/spf13/viper",
+	}
+	rooms := append([]string{"train", "internal/plot", "internal/pictures", "cmd/internal/settings"}, harness...)
+	for _, dep := range p.Deps {
+		d := pkgs[dep]
+		if slices.ContainsFunc(heavy, func(h string) bool { return strings.HasPrefix(dep, h) }) {
+			t.Errorf("%s links %s", robotCommand, dep)
+		}
+		if d.ours() && (under(d.folder(), rooms...) || strings.HasPrefix(d.folder(), "sim/")) {
+			t.Errorf("%s links %s, which belongs to the laboratory", robotCommand, dep)
+		}
+	}
+	if testing.Short() {
+		return
+	}
+	binary := filepath.Join(t.TempDir(), "korr-robot")
+	build := exec.Command("go", "build", "-o", binary, "./"+robotCommand)
+	build.Dir = "../.."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if info, err := os.Stat(binary); err != nil || info.Size() > mostBytes {
+		t.Errorf("the binary: %v, %v; at most %d bytes", info, err, mostBytes)
 	}
 }
 

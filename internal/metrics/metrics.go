@@ -5,46 +5,77 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	process "github.com/VictoriaMetrics/metrics"
 )
 
 // ErrToken means that an address other than the loopback interface's was given without a token.
 var ErrToken = errors.New("metrics: an address that other machines reach needs a token")
 
-// Set is a private registry of numbers that are read when they are asked for. Its functions must not block.
-type Set struct{ registry *prometheus.Registry }
+// Set is numbers of the program, read when they are asked for. Its functions must not block.
+type Set struct{ families []*family }
 
-// New returns a set with the numbers of the Go runtime and the process.
-func New() *Set {
-	s := &Set{prometheus.NewRegistry()}
-	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return s
+// family is the numbers of one name.
+type family struct {
+	name, help, kind string
+	labels           []string // of every number, as {name="value"}; empty for none
+	values           []func() float64
 }
+
+// New returns an empty set. What serves it adds the numbers of the Go runtime and the process.
+func New() *Set { return &Set{} }
 
 // Counter adds a number that only grows. labels are pairs of name and value.
 func (s *Set) Counter(name, help string, f func() float64, labels ...string) {
-	s.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: pairs(labels)}, f))
+	s.add("counter", name, help, f, labels)
 }
 
 // Gauge adds a number that goes up and down. labels are pairs of name and value.
 func (s *Set) Gauge(name, help string, f func() float64, labels ...string) {
-	s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: pairs(labels)}, f))
+	s.add("gauge", name, help, f, labels)
 }
 
-func pairs(labels []string) prometheus.Labels {
-	l := prometheus.Labels{}
-	for i := 0; i+1 < len(labels); i += 2 {
-		l[labels[i]] = labels[i+1]
+func (s *Set) add(kind, name, help string, f func() float64, labels []string) {
+	i := slices.IndexFunc(s.families, func(x *family) bool { return x.name == name })
+	if i < 0 {
+		i = len(s.families)
+		s.families = append(s.families, &family{name: name, help: help, kind: kind})
 	}
-	return l
+	var pairs []string
+	for k := 0; k+1 < len(labels); k += 2 {
+		pairs = append(pairs, fmt.Sprintf("%s=%q", labels[k], labels[k+1]))
+	}
+	text := ""
+	if len(pairs) > 0 {
+		text = "{" + strings.Join(pairs, ",") + "}"
+	}
+	x := s.families[i]
+	x.labels, x.values = append(x.labels, text), append(x.values, f)
+}
+
+// write prints the set, and the numbers of the Go runtime and the process, in Prometheus' text format 0.0.4.
+func (s *Set) write(w io.Writer) {
+	for _, x := range s.families {
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", x.name, x.help, x.name, x.kind)
+		for i, f := range x.values {
+			fmt.Fprintf(w, "%s%s %s\n", x.name, x.labels[i], strconv.FormatFloat(f(), 'g', -1, 64))
+		}
+	}
+	process.WriteProcessMetrics(w)
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Set) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	s.write(w)
 }
 
 // Config describes a server.
@@ -76,7 +107,7 @@ func Start(s *Set, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", protect(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 5 * time.Second}), cfg.Token))
+	mux.Handle("GET /metrics", protect(http.TimeoutHandler(s, 5*time.Second, "too slow"), cfg.Token))
 	server := &Server{
 		http: &http.Server{
 			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -1,4 +1,4 @@
-package main
+package robotcmd
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 
 // serveMetrics serves the loop's numbers, if that is asked for; planned may be nil.
 func (o *runOptions) serveMetrics(r *robot.Robot, planned func() basepolicy.AheadStats) (func() error, error) {
-	run := &o.Config.Run
+	run := o.run()
 	if run.Metrics == "" {
 		return func() error { return nil }, nil
 	}

@@ -1,4 +1,4 @@
-package main
+package robotcmd
 
 import (
 	"encoding/json"
@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/configs"
 	"korr/internal/report"
 	"korr/internal/tensorfile"
 	"korr/koopman"
@@ -20,14 +19,15 @@ import (
 
 // inspectOptions are the verb's argument and flags.
 type inspectOptions struct {
-	*app
+	*App
 	name    string
 	recover bool
 	bag     string
 }
 
-func newCmdInspect(a *app) *cobra.Command {
-	o := &inspectOptions{app: a}
+// NewInspect is the verb inspect.
+func NewInspect(a *App) *cobra.Command {
+	o := &inspectOptions{App: a}
 	cmd := &cobra.Command{
 		Use:   "inspect CHECKPOINT|RECORDING",
 		Short: "what is in a checkpoint, a bag, a flight record or a dataset",
@@ -36,9 +36,9 @@ sizes and the spectral radius. CHECKPOINT is a path or the name of shipped weigh
 
 RECORDING is a ROS bag (topics, rates), a flight record of korr run --dump (the fault and the ticks before it) or the
 folder of a dataset. It is read and checked as a whole; damage is an error that tells where.`,
-		Example: `  korr inspect korr
-  korr inspect lab.bag.active --recover
-  korr inspect fault.jsonl --bag fault.bag`,
+		Example: a.examples(`  $korr inspect korr
+  $korr inspect lab.bag.active --recover
+  $korr inspect fault.jsonl --bag fault.bag`),
 		Args: cli.OneArg("a checkpoint or a recording"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.name = args[0]
@@ -59,17 +59,19 @@ folder of a dataset. It is read and checked as a whole; damage is an error that 
 // inspectSchema names the JSON form of the result.
 const inspectSchema = "korr.inspect/1"
 
-type inspectResult struct {
+// InspectResult is what the verb prints of a checkpoint.
+type InspectResult struct {
 	Schema     string            `json:"schema"`
 	Name       string            `json:"name"`
 	Parameters int               `json:"parameters"`
-	Tensors    []tensorInfo      `json:"tensors"`
-	Koopman    []koopmanInfo     `json:"koopman"`
+	Tensors    []TensorInfo      `json:"tensors"`
+	Koopman    []KoopmanInfo     `json:"koopman"`
 	Digest     string            `json:"sha256"` // verified; "" of a file that has none
 	Metadata   map[string]string `json:"metadata"`
 }
 
-type tensorInfo struct {
+// TensorInfo sums up a tensor.
+type TensorInfo struct {
 	Name  string  `json:"name"`
 	Shape []int   `json:"shape"`
 	Min   float64 `json:"min"`
@@ -77,14 +79,15 @@ type tensorInfo struct {
 	RMS   float64 `json:"rms"`
 }
 
-type koopmanInfo struct {
+// KoopmanInfo sums up a Koopman model.
+type KoopmanInfo struct {
 	Prefix         string         `json:"prefix"`
 	Config         koopman.Config `json:"config"`
 	SpectralRadius float64        `json:"spectral_radius"`
 }
 
 func runInspect(o *inspectOptions) error {
-	f, err := o.openWeights(o.name)
+	f, err := o.OpenWeights(o.name)
 	if err != nil {
 		return err
 	}
@@ -98,25 +101,8 @@ func runInspect(o *inspectOptions) error {
 	return o.printInspect(r)
 }
 
-// openWeights reads a checkpoint: a path that ends in .safetensors, else the name of shipped weights with or without the task
-// before it.
-func (a *app) openWeights(name string) (*tensorfile.File, error) {
-	if strings.HasSuffix(name, ".safetensors") {
-		return tensorfile.Read(name)
-	}
-	task, policy, ok := strings.Cut(name, "/")
-	if !ok {
-		task, policy = a.Config.Sim.Task, name
-	}
-	b, err := configs.Weights(task, policy)
-	if err != nil {
-		return nil, fmt.Errorf("%w; a checkpoint's path ends in .safetensors", err)
-	}
-	return tensorfile.Decode(b)
-}
-
-func inspect(name string, f *tensorfile.File) (inspectResult, error) {
-	r := inspectResult{Schema: inspectSchema, Name: name, Digest: f.Digest, Metadata: f.Meta, Koopman: []koopmanInfo{}}
+func inspect(name string, f *tensorfile.File) (InspectResult, error) {
+	r := InspectResult{Schema: inspectSchema, Name: name, Digest: f.Digest, Metadata: f.Meta, Koopman: []KoopmanInfo{}}
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
 		if _, err := f.Get(t.Name); err != nil { // finite?
@@ -132,13 +118,13 @@ func inspect(name string, f *tensorfile.File) (inspectResult, error) {
 		if err != nil {
 			return r, err
 		}
-		r.Koopman = append(r.Koopman, koopmanInfo{prefix, m.Config(), m.SpectralRadius()})
+		r.Koopman = append(r.Koopman, KoopmanInfo{prefix, m.Config(), m.SpectralRadius()})
 	}
 	return r, nil
 }
 
-func summarise(t *tensorfile.Tensor) tensorInfo {
-	info := tensorInfo{Name: t.Name, Shape: t.Shape}
+func summarise(t *tensorfile.Tensor) TensorInfo {
+	info := TensorInfo{Name: t.Name, Shape: t.Shape}
 	if len(t.F32) == 0 {
 		return info
 	}
@@ -151,7 +137,7 @@ func summarise(t *tensorfile.Tensor) tensorInfo {
 	return info
 }
 
-func (o *inspectOptions) printInspect(r inspectResult) error {
+func (o *inspectOptions) printInspect(r InspectResult) error {
 	size := ""
 	if st, err := os.Stat(r.Name); err == nil {
 		size = fmt.Sprintf(", %.1f MB", float64(st.Size())/1e6)

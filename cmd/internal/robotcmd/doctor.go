@@ -1,4 +1,4 @@
-package main
+package robotcmd
 
 import (
 	"context"
@@ -12,28 +12,35 @@ import (
 
 // doctorOptions are the verb's flags.
 type doctorOptions struct {
-	*app
+	*App
 	robot  bool
-	checks []check
+	checks []Check
 }
 
-// check looks at one thing that korr needs or profits from.
-type check struct {
-	name   string
-	needed bool // its absence makes the verb exit with 3
-	robot  bool // matters where only the control loop runs
-	run    func(context.Context, *app) finding
+// Check looks at one thing that a command needs or profits from.
+type Check struct {
+	Name   string
+	Needed bool // its absence makes the verb exit with 3
+	Robot  bool // matters where only the control loop runs
+	Run    func(context.Context) Finding
 }
 
-// finding is what a check saw.
-type finding struct {
-	ok     bool
-	detail string
-	fix    string // what to do about it when not ok
+// Finding is what a check saw.
+type Finding struct {
+	OK     bool
+	Detail string
+	Fix    string // what to do about it when not OK
 }
 
-func newCmdDoctor(a *app) *cobra.Command {
-	o := &doctorOptions{app: a, checks: checks()}
+// Found is the finding that all is well.
+func Found(detail string) Finding { return Finding{OK: true, Detail: detail} }
+
+// Missing is the finding that something lacks, and what to do about it.
+func Missing(detail, fix string) Finding { return Finding{Detail: detail, Fix: fix} }
+
+// NewDoctor is the verb doctor, with more checks than those of the control loop before them.
+func NewDoctor(a *App, more ...Check) *cobra.Command {
+	o := &doctorOptions{App: a, checks: append(more, a.checks()...)}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "what is missing on this machine and how to fix it",
@@ -49,7 +56,8 @@ the permissions korr needs; says how to fix what is missing. Exits with 3 when s
 // doctorSchema names the JSON form of the result.
 const doctorSchema = "korr.doctor/1"
 
-type doctorCheck struct {
+// CheckResult is one check of a DoctorResult.
+type CheckResult struct {
 	Name   string `json:"name"`
 	Needed bool   `json:"needed"`
 	OK     bool   `json:"ok"`
@@ -57,30 +65,31 @@ type doctorCheck struct {
 	Fix    string `json:"fix,omitempty"`
 }
 
-type doctorResult struct {
+// DoctorResult is what the verb prints.
+type DoctorResult struct {
 	Schema string        `json:"schema"`
 	OK     bool          `json:"ok"`
-	Checks []doctorCheck `json:"checks"`
+	Checks []CheckResult `json:"checks"`
 }
 
 func runDoctor(ctx context.Context, o *doctorOptions) error {
-	r := doctorResult{Schema: doctorSchema, OK: true}
+	r := DoctorResult{Schema: doctorSchema, OK: true}
 	var missing []string
 	for _, c := range o.checks {
-		if o.robot && !c.robot {
+		if o.robot && !c.Robot {
 			continue
 		}
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		f := c.run(ctx, o.app)
-		if f.ok {
-			f.fix = ""
-		} else if c.needed {
+		f := c.Run(ctx)
+		if f.OK {
+			f.Fix = ""
+		} else if c.Needed {
 			r.OK = false
-			missing = append(missing, c.name)
+			missing = append(missing, c.Name)
 		}
-		r.Checks = append(r.Checks, doctorCheck{c.name, c.needed, f.ok, f.detail, f.fix})
+		r.Checks = append(r.Checks, CheckResult{c.Name, c.Needed, f.OK, f.Detail, f.Fix})
 	}
 	if err := o.printDoctor(r); err != nil {
 		return err
@@ -91,7 +100,7 @@ func runDoctor(ctx context.Context, o *doctorOptions) error {
 	return nil
 }
 
-func (o *doctorOptions) printDoctor(r doctorResult) error {
+func (o *doctorOptions) printDoctor(r DoctorResult) error {
 	if o.JSON {
 		return o.PrintJSON(r)
 	}

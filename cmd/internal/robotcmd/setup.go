@@ -1,4 +1,4 @@
-package main
+package robotcmd
 
 import (
 	"bufio"
@@ -27,8 +27,8 @@ func (o *runOptions) enter(ctx context.Context) (*names.Names, error) {
 	if o.shadow {
 		node = "korr_shadow" // beside a node korr
 	}
-	n, err := o.rosNames(node)
-	if err != nil || o.Config.Run.Robot != "ros1" {
+	n, err := o.ROSNames(node, o.run().Master)
+	if err != nil || o.run().Robot != "ros1" {
 		return n, err
 	}
 	return n, o.ROSParams(ctx, n, o.wait)
@@ -45,10 +45,10 @@ func (o *runOptions) confirm(n *names.Names) error {
 		return nil
 	}
 	where := "the ROS master " + n.MasterURI
-	if o.Config.Run.Robot != "ros1" {
-		where = "the rosbridge server " + o.Config.Run.URL
+	if o.run().Robot != "ros1" {
+		where = "the rosbridge server " + o.run().URL
 	}
-	fmt.Fprintf(o.Err, "Policy %s will move the arm behind %s. Go on? [y/N] ", o.Config.Run.Policy, where)
+	fmt.Fprintf(o.Err, "Policy %s will move the arm behind %s. Go on? [y/N] ", o.run().Policy, where)
 	answer, err := bufio.NewReader(o.In).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); err == nil && (a == "y" || a == "yes") {
 		return nil
@@ -58,7 +58,7 @@ func (o *runOptions) confirm(n *names.Names) error {
 
 // robotConfig describes the robot.
 func (o *runOptions) robotConfig(n *names.Names, task *sim.Task) (robot.Config, error) {
-	run := &o.Config.Run
+	run := o.run()
 	rc := robot.Config{
 		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, Deadman: run.Deadman, Passive: o.passive(),
 		Policy: run.Policy, Wait: o.wait, Logger: o.Log,
@@ -79,16 +79,16 @@ func (o *runOptions) robotConfig(n *names.Names, task *sim.Task) (robot.Config, 
 }
 
 // loopConfig describes the loop; the arm may bring limits of its own.
-func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config, *ticks, func() error, error) {
-	run := &o.Config.Run
+func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config, *loop.Tally, func() error, error) {
+	run := o.run()
 	period := time.Duration(float64(time.Second) / run.RateHz)
-	t := &ticks{period: period}
+	t := &loop.Tally{Period: period}
 	if o.lockStep {
-		t.period = 0
+		t.Period = 0
 	}
 	cfg := loop.Config{ // the hold is out when the observation is MaxAgePeriods old: waking up and publishing take a while
 		Period: period, LockStep: o.lockStep, ObsDim: task.ObsDim(), MaxMisses: run.MaxMisses,
-		MaxAge: time.Duration(run.MaxAgePeriods)*period - period/10, Patience: resetTimeout, Resume: run.Resume, OnTick: t.add,
+		MaxAge: time.Duration(run.MaxAgePeriods)*period - period/10, Patience: robot.ResetTimeout, Resume: run.Resume, OnTick: t.Add,
 		OnState: func(c loop.Change) {
 			if c.Cause != nil {
 				o.Log.Warn("control loop", "from", c.From, "to", c.To, "cause", c.Cause)
@@ -116,7 +116,7 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 
 // controller makes the policy's controller, with its chunks planned beside the loop where there is a clock to keep.
 func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.Controller, func() basepolicy.AheadStats, func(), error) {
-	run := &o.Config.Run
+	run := o.run()
 	if o.lockStep || run.Ahead.Lead == 0 {
 		return p.NewController(task.NewFeatures()), nil, func() {}, nil
 	}
@@ -129,7 +129,7 @@ func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.C
 
 // onItsThread runs the loop on a thread that the system was asked to favour; what it refused is logged.
 func (o *runOptions) onItsThread(f func() error) error {
-	opts := &o.Config.Run.Realtime
+	opts := &o.run().Realtime
 	refusals, restore := opts.Process()
 	defer restore()
 	ended := make(chan error, 1)

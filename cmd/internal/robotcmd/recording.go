@@ -1,4 +1,4 @@
-package main
+package robotcmd
 
 import (
 	"errors"
@@ -15,7 +15,6 @@ import (
 	"korr/residual/loop"
 	"korr/ros/bag"
 	"korr/ros/record"
-	"korr/train/dataset"
 )
 
 // recordingKind is what inspect finds at a path that is no checkpoint.
@@ -48,7 +47,7 @@ func kindOf(path string) recordingKind {
 	var head [14]byte
 	n, _ := f.Read(head[:])
 	switch start := string(head[:n]); {
-	case strings.HasPrefix(start, "#ROS"), strings.HasSuffix(path, bagSuffix), strings.HasSuffix(path, bagSuffix+".active"):
+	case strings.HasPrefix(start, "#ROS"), strings.HasSuffix(path, ".bag"), strings.HasSuffix(path, ".bag.active"):
 		return bagFile
 	case strings.HasPrefix(start, `{"korr_flight"`), strings.HasSuffix(path, ".jsonl"):
 		return flightFile
@@ -70,10 +69,14 @@ func (o *inspectOptions) inspectRecording(kind recordingKind) error {
 	if o.recover {
 		return cli.UsageErrorf("--recover reads bags and flight records: %s is a folder", o.name)
 	}
-	return o.inspectDataset()
+	if o.Dataset == nil {
+		return cli.UsageErrorf("%s is a dataset, which %s does not read: use korr inspect, on the machine that trains", o.name, o.Name)
+	}
+	return o.Dataset(o.name)
 }
 
-type bagResult struct {
+// BagResult is what the verb prints of a bag.
+type BagResult struct {
 	Schema       string         `json:"schema"` // korr.inspect.bag/1
 	Name         string         `json:"name"`
 	Bytes        int64          `json:"bytes"`
@@ -83,10 +86,11 @@ type bagResult struct {
 	Chunks       int            `json:"chunks"`
 	Compressions map[string]int `json:"compressions"`
 	Damage       string         `json:"damage,omitempty"`
-	Topics       []bagTopic     `json:"topics"`
+	Topics       []BagTopic     `json:"topics"`
 }
 
-type bagTopic struct {
+// BagTopic sums up a topic of a bag.
+type BagTopic struct {
 	Topic    string  `json:"topic"`
 	Type     string  `json:"type"`
 	MD5      string  `json:"md5"`
@@ -130,7 +134,7 @@ func (o *inspectOptions) inspectBag() (err error) {
 		}
 	}
 	st := b.Stats()
-	r := bagResult{Schema: "korr.inspect.bag/1", Name: o.name, Bytes: st.Size, Duration: all.last.Sub(all.first).Seconds(), Messages: all.n, Chunks: st.Chunks, Compressions: st.Compressions}
+	r := BagResult{Schema: "korr.inspect.bag/1", Name: o.name, Bytes: st.Size, Duration: all.last.Sub(all.first).Seconds(), Messages: all.n, Chunks: st.Chunks, Compressions: st.Compressions}
 	if all.n > 0 {
 		r.Start = float64(all.first.UnixNano()) / 1e9
 	}
@@ -138,7 +142,7 @@ func (o *inspectOptions) inspectBag() (err error) {
 		r.Damage = d.Error()
 	}
 	for _, c := range b.Connections() {
-		t := bagTopic{Topic: c.Topic, Type: c.Type, MD5: c.MD5, Latched: c.Latching}
+		t := BagTopic{Topic: c.Topic, Type: c.Type, MD5: c.MD5, Latched: c.Latching}
 		if s := spans[c.ID]; s != nil {
 			t.Messages = s.n
 			if d := s.last.Sub(s.first).Seconds(); d > 0 {
@@ -153,7 +157,7 @@ func (o *inspectOptions) inspectBag() (err error) {
 	return o.printBag(r)
 }
 
-func (o *inspectOptions) printBag(r bagResult) error {
+func (o *inspectOptions) printBag(r BagResult) error {
 	if err := o.Printf("%s: ROS bag 2.0, %.1f MB, %d messages in %d chunks %v, %.3f s from %.3f\n\n", r.Name, float64(r.Bytes)/1e6, r.Messages, r.Chunks, r.Compressions, r.Duration, r.Start); err != nil {
 		return err
 	}
@@ -175,14 +179,16 @@ func (o *inspectOptions) printDamage(damage string) error {
 	return o.Printf("\ndamaged; this is what came before: %s\n", damage)
 }
 
-type flightResult struct {
+// FlightResult is what the verb prints of flight records.
+type FlightResult struct {
 	Schema  string        `json:"schema"` // korr.inspect.flight/1
 	Name    string        `json:"name"`
 	Damage  string        `json:"damage,omitempty"`
-	Flights []flightFault `json:"flights"`
+	Flights []FlightFault `json:"flights"`
 }
 
-type flightFault struct {
+// FlightFault sums up a flight record.
+type FlightFault struct {
 	Fault      string  `json:"fault"`
 	State      string  `json:"state"`
 	Tick       uint64  `json:"tick"`
@@ -203,7 +209,7 @@ func (o *inspectOptions) inspectFlight() error {
 	}
 	defer f.Close()
 	flights, err := loop.ReadFlights(f)
-	r := flightResult{Schema: "korr.inspect.flight/1", Name: o.name, Flights: []flightFault{}}
+	r := FlightResult{Schema: "korr.inspect.flight/1", Name: o.name, Flights: []FlightFault{}}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", o.name, err)
 		if !o.recover {
@@ -231,14 +237,14 @@ func (o *inspectOptions) inspectFlight() error {
 	return o.printDamage(r.Damage)
 }
 
-func summariseFlight(f *loop.Flight) flightFault {
-	s := flightFault{Fault: f.Error, State: f.State.String(), Tick: f.Tick, Ticks: len(f.Records), Span: f.Span().Seconds(), records: f.Records}
+func summariseFlight(f *loop.Flight) FlightFault {
+	s := FlightFault{Fault: f.Error, State: f.State.String(), Tick: f.Tick, Ticks: len(f.Records), Span: f.Span().Seconds(), records: f.Records}
 	for i := range f.Records {
 		r := &f.Records[i]
 		if r.Sent {
 			s.Sent++
 		}
-		if r.Clamps&^cosmetic != 0 {
+		if r.Limited() {
 			s.Limited++
 		}
 		if r.FellBack {
@@ -252,7 +258,7 @@ func summariseFlight(f *loop.Flight) flightFault {
 // lastTicks is how many ticks before a fault are printed.
 const lastTicks = 12
 
-func (o *inspectOptions) printFlight(s *flightFault) error {
+func (o *inspectOptions) printFlight(s *FlightFault) error {
 	if err := o.Printf("fault in %s at tick %d: %s\n%d ticks over %.1f s: %d commands, %d limited by the shield, %d without the residual; oldest observation %.0f ms, slowest tick %.2f ms\n\n",
 		s.State, s.Tick, s.Fault, s.Ticks, s.Span, s.Sent, s.Limited, s.Fallbacks, 1e3*s.MaxAge, 1e3*s.MaxLatency); err != nil {
 		return err
@@ -287,41 +293,4 @@ func norm(v []float32) float64 {
 		s += float64(x) * float64(x)
 	}
 	return math.Sqrt(s)
-}
-
-type datasetResult struct {
-	Schema    string   `json:"schema"` // korr.inspect.dataset/1
-	Name      string   `json:"name"`
-	Task      string   `json:"task"`
-	Robot     string   `json:"robot"`
-	FPS       float64  `json:"fps"`
-	Parts     []string `json:"parts"`
-	Episodes  int      `json:"episodes"`
-	Successes int      `json:"successes"`
-	Frames    int      `json:"frames"`
-	Shortest  int      `json:"shortest"`
-	Longest   int      `json:"longest"`
-}
-
-func (o *inspectOptions) inspectDataset() error {
-	d, err := dataset.Read(filepath.Clean(o.name))
-	if err != nil {
-		return err
-	}
-	r := datasetResult{
-		Schema: "korr.inspect.dataset/1", Name: o.name, Task: d.Info.Task, Robot: d.Info.Robot, FPS: d.Info.FPS, Parts: d.Info.PartNames,
-		Episodes: len(d.Episodes), Frames: d.Frames(), Shortest: math.MaxInt,
-	}
-	for i := range d.Episodes {
-		n := d.Episodes[i].Len()
-		r.Shortest, r.Longest = min(r.Shortest, n), max(r.Longest, n)
-		if d.Episodes[i].Success {
-			r.Successes++
-		}
-	}
-	if o.JSON {
-		return o.PrintJSON(r)
-	}
-	return o.Printf("%s: LeRobot v3.0 dataset of %s on %s at %g Hz: %d episodes of %d to %d frames, %d in all; %d succeeded\nparts: %s\n",
-		r.Name, r.Task, r.Robot, r.FPS, r.Episodes, r.Shortest, r.Longest, r.Frames, r.Successes, strings.Join(r.Parts, ", "))
 }

@@ -1,4 +1,4 @@
-package main
+package robotcmd
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 // runOptions are the verb's flags that are no settings.
 type runOptions struct {
-	*app
+	*App
 	dryRun, shadow, lockStep, yes, wait, once bool
 	episodes                                  int
 	dump                                      string
@@ -25,8 +25,9 @@ type runOptions struct {
 // passive reports whether nothing may be commanded.
 func (o *runOptions) passive() bool { return o.dryRun || o.shadow }
 
-func newCmdRun(a *app) *cobra.Command {
-	o := &runOptions{app: a}
+// NewRun is the verb run.
+func NewRun(a *App) *cobra.Command {
+	o := &runOptions{App: a}
 	cmd := &cobra.Command{
 		Use:   "run [name:=value ...]",
 		Short: "the control loop over ROS, against the simulator or an arm",
@@ -37,14 +38,14 @@ Interrupting it holds the arm where it is measured to be.
 After a fault the node stays, silent and reporting, until ~reset_fault and then ~enable are called, or it is interrupted (exit code 4);
 --exit-on-fault ends it at once. What else stops the arm, and what an operator does then: docs/safety.md.
 
-The settings run.* (korr run --set run.cpus=3, or a private ROS parameter _run/cpus:=3) choose how the loop keeps time, when the arm
+The settings run.* (--set run.cpus=3, or a private ROS parameter _run/cpus:=3) choose how the loop keeps time, when the arm
 counts as blocked, and how an arm other than a Franka is described.
 
 ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follow anywhere.`,
-		Example: `  korr sim --ros --master &
-  korr run --yes --episodes 3
-  korr run --policy runs/korr/policy.safetensors --dry-run __ns:=/arm
-  korr run --robot rosbridge --url ws://robot:9090 --arm ur5e.yaml --metrics 127.0.0.1:9464`,
+		Example: a.examples(`  korr sim --ros --master &
+  $korr run --yes --episodes 3
+  $korr run --policy runs/korr/policy.safetensors --dry-run __ns:=/arm
+  $korr run --robot rosbridge --url ws://robot:9090 --arm ur5e.yaml --metrics 127.0.0.1:9464`),
 		Args:        cli.NoArgs,
 		Annotations: cli.ROSAnnotation,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runRun(cmd.Context(), o) },
@@ -54,7 +55,7 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 	f.String("url", "ws://127.0.0.1:9090", "of the rosbridge server")
 	f.String("arm", "", "YAML `file` that describes an arm other than a Franka")
 	f.String("policy", "korr", "policy: shipped weights or the path of a checkpoint")
-	f.String("cache", "", cacheUsage)
+	f.String("cache", "", CacheUsage)
 	f.Float64("rate", 10, "control steps per second")
 	f.Bool("deadman", false, "hold unless ~deadman speaks every 0.3 s")
 	f.String("metrics", "", "serve Prometheus metrics at this `host:port`")
@@ -75,33 +76,10 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 	return cmd
 }
 
-// runResult is what the verb prints.
-type runResult struct {
-	Schema   string       `json:"schema"` // korr.run/1
-	Policy   string       `json:"policy"`
-	Episodes []runEpisode `json:"episodes"`
-	Chunks   *runChunks   `json:"chunks,omitempty"` // when they are planned beside the loop
-	tickResult
-}
+// run is the section of the settings, as it stands once the node's private parameters are read.
+func (a *App) run() *Settings { return a.Sections().Run }
 
-// runChunks says how the planning beside the loop went.
-type runChunks struct {
-	Planned uint64  `json:"planned"`
-	Bridged uint64  `json:"bridged"` // actions of an old chunk, because the next was late
-	Late    uint64  `json:"late"`    // control steps without an action
-	Longest float64 `json:"longest_ms"`
-
-	Calls     float64 `json:"calls"`     // of a diffusion policy's network, for the chunks planned
-	Accepted  uint64  `json:"accepted"`  // its steps without a call
-	Rejected  uint64  `json:"rejected"`  // forecasts that a cache refused
-	Shortened uint64  `json:"shortened"` // chunks cut short because their forecasts were off
-}
-
-type runEpisode struct {
-	Seed    uint64 `json:"seed"`
-	Steps   uint32 `json:"steps"`
-	Success bool   `json:"success"`
-}
+func (a *App) seed() uint64 { return a.Sections().Seed }
 
 func runRun(ctx context.Context, o *runOptions) (err error) {
 	if o.passive() && o.episodes > 0 {
@@ -111,12 +89,12 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := o.loadPolicy(o.Config.Run.Policy)
+	p, err := o.LoadPolicy(o.run().Policy)
 	if err != nil {
 		return err
 	}
 	if o.lockStep || o.episodes > 0 { // a simulator, not an arm
-		o.warnOtherSimulator(o.Config.Run.Policy, p)
+		o.OtherSimulator(o.run().Policy, p)
 	}
 	task, err := sim.TaskByName(p.Task)
 	if err != nil {
@@ -152,33 +130,32 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeMetrics()) }()
-	result := runResult{Schema: "korr.run/1", Policy: o.Config.Run.Policy, Episodes: []runEpisode{}}
+	result := robot.Report{Schema: robot.ReportSchema, Policy: o.run().Policy, Episodes: []robot.EpisodeReport{}}
 	err = o.onItsThread(func() error { return o.drive(ctx, r, ctl, cfg, &result) })
-	result.tickResult = t.result()
+	result.TallyResult = t.Result()
 	if planned != nil {
-		s := planned()
-		result.Chunks = &runChunks{s.Planned, s.Bridged, s.Late, float64(s.Longest.Microseconds()) / 1e3, s.Calls, s.Accepted, s.Rejected, s.Shortened}
+		result.Chunks = robot.NewChunks(planned())
 	}
 	return errors.Join(err, o.printRun(result))
 }
 
 // drive runs the loop until ctx ends, or for the episodes of a simulator.
-func (o *runOptions) drive(ctx context.Context, r *robot.Robot, ctl *residual.Controller, cfg loop.Config, result *runResult) error {
+func (o *runOptions) drive(ctx context.Context, r *robot.Robot, ctl *residual.Controller, cfg loop.Config, result *robot.Report) error {
 	if o.episodes == 0 {
-		ctl.Reset(o.Config.Seed)
+		ctl.Reset(o.seed())
 		return r.Serve(ctx, ctl, cfg, o.once, nil)
 	}
-	if err := findSimulator(ctx, r, o.Config.Seed); err != nil {
+	if err := findSimulator(ctx, r, o.seed()); err != nil {
 		return err
 	}
 	for i := range o.episodes {
-		seed := o.Config.Seed + uint64(i)
+		seed := o.seed() + uint64(i)
 		ctl.Reset(seed)
 		res, err := r.Run(ctx, ctl, cfg, seed)
 		if err != nil {
 			return err
 		}
-		result.Episodes = append(result.Episodes, runEpisode{seed, res.Step, res.Success})
+		result.Episodes = append(result.Episodes, robot.EpisodeReport{Seed: seed, Steps: res.Step, Success: res.Success})
 		o.Log.Info("episode", "seed", seed, "steps", res.Step, "success", res.Success)
 	}
 	return nil
@@ -186,7 +163,7 @@ func (o *runOptions) drive(ctx context.Context, r *robot.Robot, ctl *residual.Co
 
 // findSimulator resets the simulator once with a deadline: without one, resetting waits for it.
 func findSimulator(ctx context.Context, r *robot.Robot, seed uint64) error {
-	bounded, cancel := context.WithTimeout(ctx, resetTimeout)
+	bounded, cancel := context.WithTimeout(ctx, robot.ResetTimeout)
 	defer cancel()
 	err := r.Reset(bounded, seed)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -195,7 +172,7 @@ func findSimulator(ctx context.Context, r *robot.Robot, seed uint64) error {
 	return err
 }
 
-func (o *runOptions) printRun(r runResult) error {
+func (o *runOptions) printRun(r robot.Report) error {
 	if o.JSON {
 		return o.PrintJSON(r)
 	}
@@ -209,19 +186,8 @@ func (o *runOptions) printRun(r runResult) error {
 			return err
 		}
 	}
-	if err := o.printChunks(r.Chunks); err != nil {
+	if err := r.Chunks.WriteText(o.Out); err != nil {
 		return err
 	}
 	return o.Printf("latency  p50/p99/max  %v\n%d commands, %d limited by the shield, %d without the residual\n", r.Latency, r.Ticks, r.Limited, r.Fallbacks)
-}
-
-// printChunks prints how the planning beside the loop went; c may be nil.
-func (a *app) printChunks(c *runChunks) error {
-	if c == nil {
-		return nil
-	}
-	if err := a.Printf("chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps without one\n", c.Planned, c.Longest, c.Bridged, c.Late); err != nil || c.Calls == 0 {
-		return err
-	}
-	return a.Printf("network  %.1f calls a chunk; %d forecasts taken, %d refused, %d chunks cut short\n", c.Calls/float64(max(1, c.Planned)), c.Accepted, c.Rejected, c.Shortened)
 }

@@ -1,0 +1,45 @@
+// Package robotcmd is the verbs that the arm's computer needs, run, inspect and doctor, for the commands korr and korr-robot.
+// It links no training, no simulator and no plotting.
+package robotcmd
+
+import (
+	"strings"
+
+	"korr/basepolicy/acting"
+	"korr/cmd/internal/cli"
+	"korr/internal/tensorfile"
+	"korr/residual"
+)
+
+// App is what these verbs are given.
+type App struct {
+	*cli.App
+	// Sections are the settings as they stand; a node's private parameters may change them after the flags did.
+	Sections func() Sections
+	// OtherSimulator is told the name of a policy that is about to act in a simulator.
+	OtherSimulator func(name string, p *residual.Policy)
+	// Dataset prints what is in a dataset's folder; nil in a command that reads none.
+	Dataset func(path string) error
+}
+
+// Sections are the settings that these verbs read.
+type Sections struct {
+	Seed   uint64
+	Task   string
+	Acting *acting.Config
+	Run    *Settings
+}
+
+// LoadPolicy reads a policy of the settings' task.
+func (a *App) LoadPolicy(name string) (*residual.Policy, error) {
+	s := a.Sections()
+	return LoadPolicy(name, s.Task, s.Acting)
+}
+
+// OpenWeights reads a checkpoint, or shipped weights of the settings' task.
+func (a *App) OpenWeights(name string) (*tensorfile.File, error) {
+	return OpenWeights(name, a.Sections().Task)
+}
+
+// examples names the command in its examples.
+func (a *App) examples(text string) string { return strings.ReplaceAll(text, "$korr", a.Name) }
