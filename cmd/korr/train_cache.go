@@ -11,6 +11,7 @@ import (
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
 	"korr/residual"
+	"korr/sim"
 )
 
 type trainCacheOptions struct {
@@ -62,7 +63,7 @@ func runTrainCache(o *trainCacheOptions) error {
 		}
 		if c.Calibrated() {
 			if obs == nil {
-				if obs, err = o.demonstrated(d, o.runs); err != nil {
+				if obs, err = o.demonstrated(p, o.runs); err != nil {
 					return err
 				}
 			}
@@ -97,24 +98,31 @@ func (o *trainCacheOptions) printCalibration(k cache.Calibration) error {
 	return o.Printf("%s: mean relative error of what the parts keep %.3f\n", k.Cache, k.Error)
 }
 
-// demonstrated returns n normalised observations, evenly over the demonstrations.
-func (o *trainOptions) demonstrated(d *diffusion.Policy, n int) ([]float32, error) {
+// demonstrated returns what the base policy reads at n observations, evenly over the demonstrations.
+func (o *trainOptions) demonstrated(p *residual.Policy, n int) ([]float32, error) {
 	data, err := o.demonstrations()
 	if err != nil {
 		return nil, err
 	}
-	if data.Info.ObsDim() != d.Obs.RawDim() {
-		return nil, cli.UsageErrorf("the demonstrations in %s have observations of %d values, the policy reads %d", o.Config.Demos, data.Info.ObsDim(), d.Obs.RawDim())
+	task, err := sim.TaskByName(p.Task)
+	if err != nil {
+		return nil, err
 	}
-	rows, raw := data.ObsRows(), d.Obs.RawDim()
+	enc := p.Encoder(task.NewFeatures())
+	if data.Info.ObsDim() != enc.RawDim() {
+		return nil, cli.UsageErrorf("the demonstrations in %s have observations of %d values, the policy reads %d",
+			o.Config.Demos, data.Info.ObsDim(), enc.RawDim())
+	}
+	rows, raw := data.ObsRows(), enc.RawDim()
 	frames := len(rows) / raw
 	if n < 1 || frames == 0 {
 		return nil, fmt.Errorf("%d of %d demonstrated observations are nothing to look at", n, frames)
 	}
-	out := make([]float32, n*d.Obs.Dim())
+	x, out := make([]float32, enc.Dim()), make([]float32, 0, n*enc.BaseDim())
 	for i := range n {
 		at := (2*i + 1) * frames / (2 * n)
-		d.Obs.NormalizeObsTo(out[i*d.Obs.Dim():(i+1)*d.Obs.Dim()], rows[at*raw:(at+1)*raw])
+		enc.EncodeTo(x, rows[at*raw:(at+1)*raw])
+		out = append(out, x[:enc.BaseDim()]...)
 	}
 	return out, nil
 }

@@ -33,8 +33,8 @@ type Config struct {
 
 	// Load reads a checkpoint: a new policy with every call.
 	Load func(file string) (*residual.Policy, error)
-	// Observations returns n normalised observations of demonstrations, a policy's input, one after the other.
-	Observations func(d *diffusion.Policy, n int) ([]float32, error)
+	// Observations returns what the base policy reads at n observations of demonstrations, one after the other.
+	Observations func(p *residual.Policy, n int) ([]float32, error)
 
 	Condition eval.Condition // of the episodes
 	Workers   int
@@ -128,7 +128,7 @@ func (c *Config) settings(file string) ([]*setting, error) {
 		d.Sampler, d.Cache = s.sampler, cache.Config{}
 		if s.cache.Calibrated() {
 			if obs == nil {
-				if obs, err = c.Observations(d, c.Chunks); err != nil {
+				if obs, err = c.Observations(p, c.Chunks); err != nil {
 					return err
 				}
 			}
@@ -215,11 +215,11 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 // draw lets every setting draw a chunk at each observation, in turn, so that a busy machine slows all of them.
 func (c *Config) draw(ctx context.Context, settings []*setting) error {
 	d := settings[0].policy.Base.(*diffusion.Policy) // the reference is not ensembled
-	obs, err := c.Observations(d, c.Chunks)
+	obs, err := c.Observations(settings[0].policy, c.Chunks)
 	if err != nil {
 		return err
 	}
-	dim, width := d.Obs.Dim(), d.Net.Config().Horizon*d.Net.Config().ActDim
+	dim, width := d.About().InputDim(), d.Net.Config().Horizon*d.Net.Config().ActDim
 	rngs := make([]*rand.Rand, 1)
 	for i := range c.Chunks {
 		for _, s := range settings {
