@@ -6,6 +6,7 @@ import (
 
 	"korr/basepolicy"
 	"korr/residual"
+	"korr/sim"
 )
 
 // borders sums up what the chunks of one setting took and how its commands changed, in normalised units.
@@ -162,8 +163,12 @@ type watchedController struct {
 }
 
 func newWatchedController(p *residual.Policy, lead int, sum *borders) (*watchedController, error) {
+	task, err := sim.TaskByName(p.Task)
+	if err != nil {
+		return nil, err
+	}
 	w := newWatched(p, lead, sum)
-	c, err := residual.NewController(residual.Config{Base: w, Encoder: p.Encoder(nil)})
+	c, err := residual.NewController(residual.Config{Base: w, Encoder: p.Encoder(task.NewFeatures())})
 	if err != nil {
 		return nil, err
 	}
