@@ -12,15 +12,6 @@ import (
 // executed any further. Nothing is broken; a later call may succeed.
 var ErrLate = errors.New("basepolicy: the next chunk is late")
 
-// Continuer is implemented by chunk policies that can plan a chunk which goes on from actions that will be executed
-// while they plan (in-painting, real-time chunking). Ahead then calls ContinueTo in place of ChunkTo.
-type Continuer interface {
-	// ContinueTo is ChunkTo, given the plan [rows*U] (normalised) that is being executed, from the chunk's first step on:
-	// its first committed rows will be executed whatever the policy writes there, the others were intended. There may be
-	// none.
-	ContinueTo(chunk, obs, plan []float32, committed int) error
-}
-
 // AheadConfig says when an Ahead plans and what it does when a chunk is late.
 type AheadConfig struct {
 	Execute int // actions executed of each chunk, 1..H-Lead
@@ -121,7 +112,7 @@ func (q *Ahead) run() {
 		}
 		begin := time.Now()
 		err := q.plan()
-		q.spareInfo = chunkInfo(q.policy)
+		q.spareInfo = q.policy.ChunkInfo()
 		if took := int64(time.Since(begin)); took > q.longest.Load() {
 			q.longest.Store(took)
 		}
@@ -136,10 +127,7 @@ func (q *Ahead) plan() (err error) {
 			err = fmt.Errorf("basepolicy: planning panicked: %v", v)
 		}
 	}()
-	if c, ok := q.policy.(Continuer); ok {
-		return c.ContinueTo(q.spare, q.obs, q.behind, q.commit)
-	}
-	return q.policy.ChunkTo(q.spare, q.obs)
+	return q.policy.ChunkTo(q.spare, q.obs, Rest{Actions: q.behind, Committed: q.commit})
 }
 
 // Reset starts an episode: nothing of the previous one survives. It waits for a chunk that is being planned, so it is
@@ -151,9 +139,7 @@ func (q *Ahead) Reset(seed uint64) {
 	}
 	q.Replan()
 	q.phase = 0
-	if r, ok := q.policy.(Resetter); ok {
-		r.Reset(seed)
-	}
+	q.policy.Reset(seed)
 }
 
 // Replan drops the chunk and the plan under way. The next action comes from a plan made afterwards.

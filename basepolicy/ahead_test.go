@@ -13,6 +13,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // slowPlan plans rows obs[0]*100 + row when it is released; U is 1.
 type slowPlan struct {
+	Stateless
 	horizon  int
 	release  chan error // nil: at once
 	begun    chan struct{}
@@ -24,7 +25,7 @@ func (p *slowPlan) Horizon() int      { return p.horizon }
 func (p *slowPlan) ActDim() int       { return 1 }
 func (p *slowPlan) Reset(seed uint64) { p.resets = append(p.resets, seed) }
 
-func (p *slowPlan) ChunkTo(chunk, obs []float32) error {
+func (p *slowPlan) ChunkTo(chunk, obs []float32, _ Rest) error {
 	if p.begun != nil {
 		p.begun <- struct{}{}
 	}
@@ -48,10 +49,10 @@ type continued struct {
 	committed, plans [][]float32
 }
 
-func (p *continued) ContinueTo(chunk, obs, plan []float32, committed int) error {
-	p.committed = append(p.committed, append([]float32(nil), plan[:committed]...))
-	p.plans = append(p.plans, append([]float32(nil), plan...))
-	return p.ChunkTo(chunk, obs)
+func (p *continued) ChunkTo(chunk, obs []float32, rest Rest) error {
+	p.committed = append(p.committed, append([]float32(nil), rest.Actions[:rest.Committed]...))
+	p.plans = append(p.plans, append([]float32(nil), rest.Actions...))
+	return p.slowPlan.ChunkTo(chunk, obs, rest)
 }
 
 func newAhead(t *testing.T, p ChunkPolicy, cfg AheadConfig) *Ahead {

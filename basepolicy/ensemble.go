@@ -42,8 +42,7 @@ func ensembledAs(p Policy, f *tensorfile.File, prefix string) (Policy, error) {
 	return Ensembled{Policy: p, Rate: rate}, nil
 }
 
-// NewChunker returns a chunk policy that is a Resetter, WarmStarter, Continuer and
-// Reporter; what the policy's own is of these, it passes on to.
+// NewChunker returns a chunk policy around the policy's own.
 func (e Ensembled) NewChunker() ChunkPolicy {
 	if !(e.Rate >= 0 && e.Rate <= MaxRate) {
 		panic(fmt.Sprintf("basepolicy: an ensembling rate of %v", e.Rate))
@@ -63,12 +62,10 @@ type ensembler struct {
 	next   []float64 // and the weight of its next prediction
 }
 
-// Reset implements Resetter.
+// Reset implements ChunkPolicy.
 func (c *ensembler) Reset(seed uint64) {
 	c.rows = 0
-	if r, ok := c.ChunkPolicy.(Resetter); ok {
-		r.Reset(seed)
-	}
+	c.ChunkPolicy.Reset(seed)
 }
 
 // remember takes over the rest of the last chunk.
@@ -79,36 +76,13 @@ func (c *ensembler) remember(rest []float32) {
 	copy(c.next, c.next[past:])
 }
 
-// WarmStart implements WarmStarter.
-func (c *ensembler) WarmStart(rest []float32) {
-	c.remember(rest)
-	if w, ok := c.ChunkPolicy.(WarmStarter); ok {
-		w.WarmStart(rest)
-	}
-}
-
-// ChunkTo implements ChunkPolicy.
-func (c *ensembler) ChunkTo(chunk, obs []float32) error {
-	if err := c.ChunkPolicy.ChunkTo(chunk, obs); err != nil {
+// ChunkTo implements ChunkPolicy. Committed rows are the rest's.
+func (c *ensembler) ChunkTo(chunk, obs []float32, rest Rest) error {
+	c.remember(rest.Actions)
+	if err := c.ChunkPolicy.ChunkTo(chunk, obs, rest); err != nil {
 		return err
 	}
-	c.average(chunk, 0)
-	return nil
-}
-
-// ContinueTo implements Continuer. The committed rows are the plan's.
-func (c *ensembler) ContinueTo(chunk, obs, plan []float32, committed int) error {
-	c.remember(plan)
-	var err error
-	if p, ok := c.ChunkPolicy.(Continuer); ok {
-		err = p.ContinueTo(chunk, obs, plan, committed)
-	} else {
-		err = c.ChunkPolicy.ChunkTo(chunk, obs)
-	}
-	if err != nil {
-		return err
-	}
-	c.average(chunk, committed)
+	c.average(chunk, rest.Committed)
 	return nil
 }
 
@@ -132,6 +106,3 @@ func (c *ensembler) average(chunk []float32, committed int) {
 	}
 	c.rows = 0
 }
-
-// ChunkInfo implements Reporter.
-func (c *ensembler) ChunkInfo() ChunkInfo { return chunkInfo(c.ChunkPolicy) }

@@ -8,6 +8,7 @@ import (
 // steadyPlan plans the number of the chunk, at every row.
 type steadyPlan struct {
 	Policy
+	Stateless
 	horizon, chunks int
 }
 
@@ -15,7 +16,7 @@ func (p *steadyPlan) NewChunker() ChunkPolicy { return p }
 func (p *steadyPlan) Horizon() int            { return p.horizon }
 func (p *steadyPlan) ActDim() int             { return 2 }
 
-func (p *steadyPlan) ChunkTo(chunk, _ []float32) error {
+func (p *steadyPlan) ChunkTo(chunk, _ []float32, _ Rest) error {
 	p.chunks++
 	for i := range chunk {
 		chunk[i] = float32(p.chunks)
@@ -57,10 +58,10 @@ func TestEnsembling(t *testing.T) {
 func TestEnsembleKeepsWhatIsCommitted(t *testing.T) {
 	c := Ensembled{&steadyPlan{horizon: 4}, 0}.NewChunker()
 	chunk := make([]float32, 8)
-	if err := c.ChunkTo(chunk, nil); err != nil {
+	if err := c.ChunkTo(chunk, nil, Rest{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.(Continuer).ContinueTo(chunk, nil, []float32{5, 5, 7, 7, 7, 7}, 1); err != nil {
+	if err := c.ChunkTo(chunk, nil, Rest{[]float32{5, 5, 7, 7, 7, 7}, 1}); err != nil {
 		t.Fatal(err)
 	}
 	for r, want := range []float32{5, 4.5, 4.5, 2} { // committed, mean of 7 and 2, twice, new

@@ -97,6 +97,7 @@ func (m *MLP) NewChunker() ChunkPolicy {
 }
 
 type mlpChunker struct {
+	Stateless
 	cfg  MLPConfig
 	eval *nn.Evaluator
 }
@@ -104,7 +105,7 @@ type mlpChunker struct {
 func (c *mlpChunker) Horizon() int { return c.cfg.Horizon }
 func (c *mlpChunker) ActDim() int  { return c.cfg.ActDim }
 
-func (c *mlpChunker) ChunkTo(chunk, obs []float32) error {
+func (c *mlpChunker) ChunkTo(chunk, obs []float32, _ Rest) error {
 	if len(obs) != c.cfg.ObsDim || len(chunk) != c.cfg.Horizon*c.cfg.ActDim {
 		return fmt.Errorf("base policy: %d observation values into a chunk of %d, want %d and %d",
 			len(obs), len(chunk), c.cfg.ObsDim, c.cfg.Horizon*c.cfg.ActDim)

@@ -42,7 +42,7 @@ func testObs(i int) []float32 {
 func chunkOf(t testing.TB, p ChunkPolicy, obs []float32) []float32 {
 	t.Helper()
 	c := make([]float32, p.Horizon()*p.ActDim())
-	if err := p.ChunkTo(c, obs); err != nil {
+	if err := p.ChunkTo(c, obs, Rest{}); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -155,14 +155,14 @@ func TestChunkToErrors(t *testing.T) {
 	c := testMLP(t).NewChunker()
 	chunk := make([]float32, 320)
 	obs := testObs(0)
-	if err := c.ChunkTo(chunk, obs[:57]); err == nil {
+	if err := c.ChunkTo(chunk, obs[:57], Rest{}); err == nil {
 		t.Error("a short observation was accepted")
 	}
-	if err := c.ChunkTo(chunk[:10], obs); err == nil {
+	if err := c.ChunkTo(chunk[:10], obs, Rest{}); err == nil {
 		t.Error("a short chunk was accepted")
 	}
 	obs[7] = float32(math.NaN())
-	if err := c.ChunkTo(chunk, obs); !errors.Is(err, ErrNotFinite) {
+	if err := c.ChunkTo(chunk, obs, Rest{}); !errors.Is(err, ErrNotFinite) {
 		t.Errorf("NaN observation: %v", err)
 	}
 }
@@ -229,7 +229,7 @@ func BenchmarkPlan(b *testing.B) {
 	c := NewMLP(cfg, m.Obs, m.Act, seed.Stream(1, "init", 0)).NewChunker()
 	chunk, obs := make([]float32, 320), testObs(0)
 	for b.Loop() {
-		if err := c.ChunkTo(chunk, obs); err != nil {
+		if err := c.ChunkTo(chunk, obs, Rest{}); err != nil {
 			b.Fatal(err)
 		}
 	}

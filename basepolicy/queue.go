@@ -5,33 +5,6 @@ import (
 	"slices"
 )
 
-// ChunkPolicy plans a whole chunk of actions from one observation. A value is
-// used by one goroutine at a time.
-type ChunkPolicy interface {
-	// Horizon is H, the number of actions in a chunk.
-	Horizon() int
-	// ActDim is U, the width of one action.
-	ActDim() int
-	// ChunkTo fills chunk (normalised, row-major [H*U]) from the normalised
-	// observation obs.
-	ChunkTo(chunk, obs []float32) error
-}
-
-// Resetter is implemented by chunk policies that keep state between chunks or
-// draw random numbers; Queue.Reset passes the episode's seed on to them.
-type Resetter interface {
-	Reset(seed uint64)
-}
-
-// WarmStarter is implemented by chunk policies that begin a plan with what is left
-// of the last one.
-type WarmStarter interface {
-	// WarmStart hands over, before ChunkTo, the actions of the last chunk that were not
-	// executed (normalised, row-major; the first was meant for the present step), or
-	// none after a Reset or Replan. It must not keep the slice.
-	WarmStart(rest []float32)
-}
-
 // Queue executes the first actions of each planned chunk, one per control
 // step, and plans again when they are used up. It belongs to one goroutine.
 type Queue struct {
@@ -63,9 +36,7 @@ func NewQueue(p ChunkPolicy, execute int) *Queue {
 func (q *Queue) Reset(seed uint64) {
 	q.Replan()
 	q.phase = 0
-	if r, ok := q.policy.(Resetter); ok {
-		r.Reset(seed)
-	}
+	q.policy.Reset(seed)
 }
 
 // Replan drops the rest of the chunk, so that the next ActTo plans at its
@@ -85,7 +56,7 @@ func (q *Queue) ActTo(act, obs []float32) error {
 			return err
 		}
 		q.next, q.peeked, q.begun = 0, false, true
-		q.info = chunkInfo(q.policy)
+		q.info = q.policy.ChunkInfo()
 		q.end = q.info.limit(1, q.execute)
 	}
 	copy(act, q.row(q.next))
@@ -146,14 +117,11 @@ func (q *Queue) plan(obs []float32) error {
 		return nil
 	}
 	q.peeked = false
-	if w, ok := q.policy.(WarmStarter); ok {
-		if q.begun {
-			q.rest = append(q.rest[:0], q.chunk[q.next*q.policy.ActDim():]...)
-			q.begun = false
-		}
-		w.WarmStart(q.rest)
+	if q.begun {
+		q.rest = append(q.rest[:0], q.chunk[q.next*q.policy.ActDim():]...)
+		q.begun = false
 	}
-	if err := q.policy.ChunkTo(q.chunk, obs); err != nil {
+	if err := q.policy.ChunkTo(q.chunk, obs, Rest{Actions: q.rest}); err != nil {
 		return err
 	}
 	q.peeked = true

@@ -8,6 +8,7 @@ import (
 
 // counting plans chunks whose action k is 100*plan + 10*obs[0] + k.
 type counting struct {
+	Stateless
 	plans int
 	seed  uint64
 	err   error
@@ -16,7 +17,7 @@ type counting struct {
 func (c *counting) Horizon() int { return 6 }
 func (c *counting) ActDim() int  { return 1 }
 
-func (c *counting) ChunkTo(chunk, obs []float32) error {
+func (c *counting) ChunkTo(chunk, obs []float32, _ Rest) error {
 	c.plans++
 	for k := range chunk {
 		chunk[k] = float32(100*c.plans) + 10*obs[0] + float32(k)

@@ -58,7 +58,7 @@ func TestEveryCacheOnEveryNetwork(t *testing.T) {
 				t.Errorf("%s, %s: the chunk is off by %.2f", arch, text, off)
 			}
 			if a := testing.AllocsPerRun(3, func() {
-				if err := c.ChunkTo(got, obs); err != nil {
+				if err := c.ChunkTo(got, obs, basepolicy.Rest{}); err != nil {
 					t.Fatal(err)
 				}
 			}); a != 0 {

@@ -3,6 +3,8 @@ package diffusion
 import (
 	"fmt"
 	"math"
+
+	"korr/basepolicy"
 )
 
 // How a chunk goes on from actions that will be executed while it is drawn
@@ -54,17 +56,18 @@ func overlapWeights(dst []float32, u int) {
 	}
 }
 
-// ContinueTo implements basepolicy.Continuer, as the sampler's Inpaint has it. Unless
-// that ignores the plan, a warm start begins from it.
-func (c *Chunker) ContinueTo(chunk, obs, plan []float32, committed int) error {
-	b := c.batch
+// continueTo draws a chunk that goes on from what is committed of the rest, as the sampler's Inpaint has it. Unless that
+// ignores the plan, a warm start begins from it.
+func (c *Chunker) continueTo(chunk, obs []float32, rest basepolicy.Rest) error {
+	b, plan, committed := c.batch, rest.Actions, rest.Committed
 	u := b.cfg.ActDim
 	if len(plan) > b.width || len(plan)%u != 0 || committed < 0 || committed*u > len(plan) || !finite(plan) {
-		return fmt.Errorf("diffusion: a plan of %d values with %d committed actions for a chunk of %d values, or one that is not finite", len(plan), committed, b.width)
+		return fmt.Errorf("diffusion: a plan of %d values with %d committed actions for a chunk of %d values, or one that is not finite",
+			len(plan), committed, b.width)
 	}
-	if c.inpaint == InpaintNone || len(plan) == 0 {
-		c.WarmStart(nil)
-		return c.ChunkTo(chunk, obs)
+	if c.inpaint == InpaintNone {
+		c.warmStart(nil)
+		return c.chunkTo(chunk, obs, nil)
 	}
 	known := c.known[:committed*u]
 	for i := range known {
@@ -77,9 +80,9 @@ func (c *Chunker) ContinueTo(chunk, obs, plan []float32, committed int) error {
 	c.fixed.Weights = c.lean[:len(c.fixed.Values)-len(known)]
 	overlapWeights(c.fixed.Weights, u)
 	if len(plan) > len(known) { // more than what is committed is there to begin from
-		c.WarmStart(plan)
+		c.warmStart(plan)
 	} else {
-		c.WarmStart(nil)
+		c.warmStart(nil)
 	}
 	return c.chunkTo(chunk, obs, &c.fixed)
 }

@@ -3,6 +3,8 @@ package diffusion
 import (
 	"math"
 	"testing"
+
+	"korr/basepolicy"
 )
 
 // TestOverlapWeights: the source's equation 5, falling from below 1 to above 0.
@@ -30,7 +32,7 @@ func TestSoftInpainting(t *testing.T) {
 		p := testPolicy(t, ArchUNet, "ddim:steps=6,warm=none,inpaint="+how)
 		c, chunk := p.NewChunker().(*Chunker), make([]float32, 24)
 		c.Reset(3)
-		if err := c.ContinueTo(chunk, obs, plan, 2); err != nil {
+		if err := c.ChunkTo(chunk, obs, basepolicy.Rest{Actions: plan, Committed: 2}); err != nil {
 			t.Fatal(err)
 		}
 		if how != InpaintNone {
@@ -58,11 +60,11 @@ func TestContinueRefuses(t *testing.T) {
 		"negative":           {make([]float32, 3), -1},
 		"not finite":         {[]float32{0, 0, float32(math.NaN())}, 1},
 	} {
-		if c.ContinueTo(chunk, obs, try.plan, try.committed) == nil {
+		if c.ChunkTo(chunk, obs, basepolicy.Rest{Actions: try.plan, Committed: try.committed}) == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if err := c.ContinueTo(chunk, obs, nil, 0); err != nil {
+	if err := c.ChunkTo(chunk, obs, basepolicy.Rest{Actions: nil, Committed: 0}); err != nil {
 		t.Error(err)
 	}
 }

@@ -49,8 +49,7 @@ func (p *Policy) About() basepolicy.About {
 	return basepolicy.About{Horizon: c.Horizon, Obs: p.Obs, Act: p.Act, Origin: p.Origin, Features: c.Features}
 }
 
-// NewChunker returns a chunk policy that draws one chunk at a time. It is a
-// basepolicy.Resetter, WarmStarter, Continuer and Reporter.
+// NewChunker returns a chunk policy that draws one chunk at a time.
 func (p *Policy) NewChunker() basepolicy.ChunkPolicy {
 	c := &Chunker{batch: p.NewBatch(1), rngs: make([]*rand.Rand, 1), inpaint: p.Sampler.Inpaint}
 	for _, p := range []*[]float32{&c.rest, &c.known, &c.lean} {
@@ -154,7 +153,7 @@ type Chunker struct {
 	fixed Fixed
 }
 
-// ChunkInfo implements basepolicy.Reporter.
+// ChunkInfo implements basepolicy.ChunkPolicy.
 func (c *Chunker) ChunkInfo() basepolicy.ChunkInfo { return c.batch.Info() }
 
 // Horizon is H.
@@ -166,18 +165,24 @@ func (c *Chunker) ActDim() int { return c.batch.cfg.ActDim }
 // Reset starts the episode's random numbers and forgets the last chunk.
 func (c *Chunker) Reset(s uint64) {
 	c.rngs[0] = seed.Stream(s, "diffusion/noise", 0)
-	c.WarmStart(nil)
+	c.warmStart(nil)
 }
 
-// WarmStart implements basepolicy.WarmStarter.
-func (c *Chunker) WarmStart(rest []float32) {
+// warmStart begins the next chunk from what is left of the last.
+func (c *Chunker) warmStart(rest []float32) {
 	c.batch.RestTo(c.rest, rest)
 	// The published policies take a last chunk of zeros at an episode's start.
 	c.warm = len(rest) > 0 || c.batch.warm == WarmPublished
 }
 
 // ChunkTo implements basepolicy.ChunkPolicy.
-func (c *Chunker) ChunkTo(chunk, obs []float32) error { return c.chunkTo(chunk, obs, nil) }
+func (c *Chunker) ChunkTo(chunk, obs []float32, rest basepolicy.Rest) error {
+	if rest.Committed != 0 {
+		return c.continueTo(chunk, obs, rest)
+	}
+	c.warmStart(rest.Actions)
+	return c.chunkTo(chunk, obs, nil)
+}
 
 func (c *Chunker) chunkTo(chunk, obs []float32, fixed *Fixed) error {
 	var rests []float32

@@ -37,7 +37,7 @@ func testPolicy(t *testing.T, arch, sampler string) *Policy {
 func chunkOf(t *testing.T, c basepolicy.ChunkPolicy, obs []float32) []float32 {
 	t.Helper()
 	chunk := make([]float32, c.Horizon()*c.ActDim())
-	if err := c.ChunkTo(chunk, obs); err != nil {
+	if err := c.ChunkTo(chunk, obs, basepolicy.Rest{}); err != nil {
 		t.Fatal(err)
 	}
 	return chunk
@@ -47,15 +47,15 @@ func TestChunksFollowTheSeed(t *testing.T) {
 	for arch := range small() {
 		p, obs := testPolicy(t, arch, "ddim:steps=4,eta=0.5"), noise("obs", 5)
 		a, b := p.NewChunker(), p.NewChunker()
-		a.(basepolicy.Resetter).Reset(7)
-		b.(basepolicy.Resetter).Reset(7)
+		a.Reset(7)
+		b.Reset(7)
 		first := chunkOf(t, a, obs)
 		agree(t, arch+": equal seeds", chunkOf(t, b, obs), first, 0)
-		b.(basepolicy.Resetter).Reset(8)
+		b.Reset(8)
 		if bytes.Equal(raw(chunkOf(t, b, obs)), raw(first)) {
 			t.Errorf("%s: another seed drew the same chunk", arch)
 		}
-		a.(basepolicy.Resetter).Reset(7)
+		a.Reset(7)
 		agree(t, arch+": after a reset", chunkOf(t, a, obs), first, 0)
 	}
 }
@@ -104,11 +104,10 @@ func TestChunksAllocateNothing(t *testing.T) {
 		c := p.NewChunker().(*Chunker)
 		chunk, rest := make([]float32, 24), noise("rest", 6)
 		if a := testing.AllocsPerRun(5, func() {
-			c.WarmStart(rest)
-			if err := c.ChunkTo(chunk, obs); err != nil {
+			if err := c.ChunkTo(chunk, obs, basepolicy.Rest{Actions: rest}); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.ContinueTo(chunk, obs, rest, 1); err != nil {
+			if err := c.ChunkTo(chunk, obs, basepolicy.Rest{Actions: rest, Committed: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}); a != 0 {
@@ -126,7 +125,7 @@ func TestCommittedActionsStay(t *testing.T) {
 	for k, v := range []float32{0.5, -0.5} {
 		c.Reset(1)
 		committed, chunk := []float32{v, v, v, v, v, v}, make([]float32, 24)
-		if err := c.ContinueTo(chunk, obs, committed, 2); err != nil {
+		if err := c.ChunkTo(chunk, obs, basepolicy.Rest{Actions: committed, Committed: 2}); err != nil {
 			t.Fatal(err)
 		}
 		agree(t, "committed actions", chunk[:6], committed, 1e-6)
@@ -173,10 +172,10 @@ func TestRefusesWhatIsNotFinite(t *testing.T) {
 	p := testPolicy(t, ArchMLP, "ddim:steps=2")
 	c, chunk, obs := p.NewChunker(), make([]float32, 24), noise("obs", 5)
 	obs[2] = float32(math.NaN())
-	if err := c.ChunkTo(chunk, obs); !errors.Is(err, basepolicy.ErrNotFinite) {
+	if err := c.ChunkTo(chunk, obs, basepolicy.Rest{}); !errors.Is(err, basepolicy.ErrNotFinite) {
 		t.Errorf("a NaN observed: %v", err)
 	}
-	if err := c.ChunkTo(chunk, obs[:3]); err == nil {
+	if err := c.ChunkTo(chunk, obs[:3], basepolicy.Rest{}); err == nil {
 		t.Error("a short observation was accepted")
 	}
 }

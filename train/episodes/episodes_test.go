@@ -127,7 +127,7 @@ func TestViewSeesWhatAControllerSees(t *testing.T) {
 		}
 		k := step % execute
 		if k == 0 {
-			if err := chunks.ChunkTo(chunk, x[:d]); err != nil {
+			if err := chunks.ChunkTo(chunk, x[:d], basepolicy.Rest{}); err != nil {
 				t.Fatal(err)
 			}
 		}

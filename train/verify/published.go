@@ -176,6 +176,7 @@ func (a *acted) step(p *residual.Policy, base *diffusion.Policy, noise, obs []fl
 
 // given is a base policy that starts to sample from given noise, which is all that PyTorch's random numbers decide.
 type given struct {
+	basepolicy.Stateless
 	*diffusion.Policy
 	noise, chunk []float32
 }
@@ -190,7 +191,7 @@ func (g *given) Horizon() int { return g.Net.Config().Horizon }
 func (g *given) ActDim() int { return g.Net.Config().ActDim }
 
 // ChunkTo implements basepolicy.ChunkPolicy: the chunk of an episode's start, whose last chunk counts as zeros.
-func (g *given) ChunkTo(chunk, obs []float32) error {
+func (g *given) ChunkTo(chunk, obs []float32, _ basepolicy.Rest) error {
 	b := g.NewBatch(1)
 	s := b.Sampler()
 	rest := make([]float32, len(chunk))

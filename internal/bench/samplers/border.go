@@ -57,9 +57,7 @@ func newWatched(p *residual.Policy, lead int, sum *borders) *watched {
 // Reset implements basepolicy.Planner.
 func (w *watched) Reset(seed uint64) {
 	w.have, w.ahead, w.phase = false, false, 0
-	if r, ok := w.policy.(basepolicy.Resetter); ok {
-		r.Reset(seed)
-	}
+	w.policy.Reset(seed)
 }
 
 // Phase is how far the chunk was executed.
@@ -76,10 +74,7 @@ func (w *watched) ActTo(act, obs []float32) error {
 	}
 	switch {
 	case !w.have:
-		if s, ok := w.policy.(basepolicy.WarmStarter); ok {
-			s.WarmStart(nil)
-		}
-		if err := w.policy.ChunkTo(w.next, obs); err != nil {
+		if err := w.policy.ChunkTo(w.next, obs, basepolicy.Rest{}); err != nil {
 			return err
 		}
 		w.begin(0)
@@ -101,24 +96,14 @@ func (w *watched) ActTo(act, obs []float32) error {
 // plan fills next at obs.
 func (w *watched) plan(obs []float32) error {
 	rest := w.chunk[w.row*w.policy.ActDim():]
-	if c, ok := w.policy.(basepolicy.Continuer); ok && w.lead > 0 {
-		return c.ContinueTo(w.next, obs, rest, w.lead)
-	}
-	if s, ok := w.policy.(basepolicy.WarmStarter); ok {
-		s.WarmStart(rest)
-	}
-	return w.policy.ChunkTo(w.next, obs)
+	return w.policy.ChunkTo(w.next, obs, basepolicy.Rest{Actions: rest, Committed: w.lead})
 }
 
 // begin makes next the present chunk, from the given row on.
 func (w *watched) begin(row int) {
 	w.chunk, w.next = w.next, w.chunk
 	w.row, w.end, w.have, w.ahead = row, row+w.execute, true, false
-	var info basepolicy.ChunkInfo
-	if r, ok := w.policy.(basepolicy.Reporter); ok {
-		info = r.ChunkInfo()
-	}
-	o := w.own
+	info, o := w.policy.ChunkInfo(), w.own
 	o.chunks++
 	o.calls += float64(info.Calls)
 	o.forecast += float64(info.ForecastError)
