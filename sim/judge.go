@@ -17,21 +17,31 @@ func (t *Task) Assembled(p *Pair, first, second geom.Pose) bool {
 			ok = ok && math.Abs(rel.P[k]-target[k]) <= t.PosTolerance
 		}
 		if ok {
-			return p.AnyRotation || t.rotationMatches(p, i, rel.Q)
+			return p.AnyRotation || t.rotationMatches(p, i, rel.Q, t.Yaw)
 		}
 	}
 	return false
 }
 
-func (t *Task) rotationMatches(p *Pair, target int, rel geom.Quat) bool {
+// AtPublishedYaw reports whether the second part of pair p, which is assembled, stands at the one published yaw, too.
+func (t *Task) AtPublishedYaw(p *Pair, first, second geom.Pose) bool {
+	strict := *t
+	strict.Yaw = Published
+	return strict.Assembled(p, first, second)
+}
+
+func (t *Task) rotationMatches(p *Pair, target int, rel geom.Quat, yaw Yaw) bool {
 	if p.MaleFirst {
 		rel = rel.Inv()
 	}
 	r := p.Hole(target).Q.Inv().Mul(rel).Mul(p.Peg().Q).Mat()
-	if p.Symmetry == Round {
+	n := max(1, p.Symmetry)
+	switch {
+	case yaw == Published:
+		n = 1
+	case p.Symmetry == Round:
 		return r[4] >= t.RotTolerance
 	}
-	n := max(1, p.Symmetry)
 	for s := range n {
 		want := geom.RotY(2 * math.Pi * float64(s) / float64(n))
 		ok := true
@@ -47,17 +57,21 @@ func (t *Task) rotationMatches(p *Pair, target int, rel geom.Quat) bool {
 
 // Judge keeps which pairs of an episode have been assembled. Pairs count once, in any order that physics allows.
 type Judge struct {
-	task *Task
-	done []bool
-	held int
+	task   *Task
+	done   []bool
+	oneYaw []bool // of each pair that is done: it stood at the published yaw then
+	held   int
 }
 
 // NewJudge returns a judge for the task, with nothing assembled yet.
-func NewJudge(t *Task) *Judge { return &Judge{task: t, done: make([]bool, len(t.Pairs))} }
+func NewJudge(t *Task) *Judge {
+	return &Judge{task: t, done: make([]bool, len(t.Pairs)), oneYaw: make([]bool, len(t.Pairs))}
+}
 
 // Reset starts a new episode.
 func (j *Judge) Reset() {
 	clear(j.done)
+	clear(j.oneYaw)
 	j.held = 0
 }
 
@@ -72,6 +86,7 @@ func (j *Judge) Score(poses []geom.Pose) (reward float32, success bool) {
 		now := (!j.done[i] || j.task.Hold > 1) && j.task.Assembled(p, poses[p.First], poses[p.Second])
 		if now && !j.done[i] {
 			j.done[i] = true
+			j.oneYaw[i] = j.task.AtPublishedYaw(p, poses[p.First], poses[p.Second])
 			reward++
 		}
 		success = success && j.done[i]
@@ -88,6 +103,9 @@ func (j *Judge) Score(poses []geom.Pose) (reward float32, success bool) {
 
 // Done returns which pairs are assembled; the slice is the judge's own.
 func (j *Judge) Done() []bool { return j.done }
+
+// OneYaw returns which pairs stood at the published yaw when they were assembled first; the slice is the judge's own.
+func (j *Judge) OneYaw() []bool { return j.oneYaw }
 
 // Held is for how many calls in a row all pairs have stood assembled; it is counted only for a Hold above one.
 func (j *Judge) Held() int { return j.held }

@@ -37,6 +37,7 @@ type Spec struct {
 	MaxSteps  int      // control steps until an episode is truncated
 	ControlHz float64  // control steps per second of simulated time
 	PartNames []string // parts in observation order, the obstacle last
+	Yaw       Yaw      // of the task's success; empty: Symmetric
 }
 
 // Result is what one control step led to.

@@ -83,6 +83,18 @@ type Part struct {
 	PushForce, PushTorque float64
 }
 
+// Yaw says which turns of a part about its joint's axis count as assembled.
+type Yaw string
+
+// The choices of yaw.
+const (
+	Symmetric Yaw = "symmetric" // every turn that looks the same
+	Published Yaw = "published" // the target's alone, within RotTolerance: 20 degrees
+)
+
+// Yaws lists the choices, the default first.
+func Yaws() []string { return []string{string(Symmetric), string(Published)} }
+
 // Task is a furniture task as data; engines generate their model from it.
 type Task struct {
 	Name         string
@@ -93,6 +105,7 @@ type Task struct {
 	PosTolerance float64 // m per axis of the first part's frame
 	RotTolerance float64 // least cosine between corresponding rotation rows
 	Hold         int     // control steps all pairs must stand assembled together for success; 0 or 1: each once is enough
+	Yaw          Yaw     // which turns about a joint's axis count as assembled; empty: Symmetric
 }
 
 // rotation is the quaternion of Rz(yaw) Ry(pitch) Rx(roll), the Euler angles of FurnitureBench's poses.

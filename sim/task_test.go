@@ -172,3 +172,54 @@ func TestInertia(t *testing.T) {
 		t.Errorf("balls: inertia %v", p.Inertia)
 	}
 }
+
+// TestPublishedYaw: a square leg counts at any of four turns, and at the published yaw alone within 20 degrees of one; so does a
+// round part; a hood counts by its position.
+func TestPublishedYaw(t *testing.T) {
+	deg := math.Pi / 180
+	for _, c := range []struct {
+		task                 string
+		pair                 int
+		turn                 float64 // about the joint's axis, degrees
+		symmetric, published bool
+	}{
+		{"one_leg", 0, 0, true, true},
+		{"one_leg", 0, 18, true, true},
+		{"one_leg", 0, 25, false, false},
+		{"one_leg", 0, 90, true, false},
+		{"lamp", 0, 90, true, false},
+		{"lamp", 0, -18, true, true},
+		{"lamp", 1, 120, true, true},
+		{"round_table", 0, 45, true, false},
+		{"round_table", 1, 0, true, true},
+		{"round_table", 1, 180, true, false},
+	} {
+		task, err := TaskByName(c.task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &task.Pairs[c.pair]
+		first := geom.Pose{P: geom.Vec3{0.4, 0.1, 0.2}, Q: geom.RotZ(0.7).Quat()}
+		axis := geom.Vec3{0, 1, 0} // of the peg, in the frame of the male part
+		joint := geom.Pose{Q: geom.AxisAngle(axis, c.turn*deg)}
+		peg, hole := p.Peg(), p.Hole(0)
+		if s := p.Thread; s != nil {
+			joint.P = geom.Vec3{0, -s.Seat, 0}
+		}
+		rel := hole.Mul(joint).Mul(peg.Inv()) // of the male part in the receiver's frame
+		if p.MaleFirst {
+			rel = rel.Inv()
+		}
+		second := first.Mul(rel)
+		if got := task.Assembled(p, first, second); got != c.symmetric {
+			t.Errorf("%s, pair %d, turned by %g: assembled %v", c.task, c.pair, c.turn, got)
+		}
+		if got := task.AtPublishedYaw(p, first, second); got != c.published {
+			t.Errorf("%s, pair %d, turned by %g: at the published yaw %v", c.task, c.pair, c.turn, got)
+		}
+		task.Yaw = Published
+		if got := task.Assembled(p, first, second); got != c.published {
+			t.Errorf("%s, pair %d, turned by %g: assembled %v when one yaw counts", c.task, c.pair, c.turn, got)
+		}
+	}
+}

@@ -34,6 +34,7 @@ func (a *app) simulator(c eval.Condition) (mujoco.Config, error) {
 	physics, err := a.physics(c)
 	return mujoco.Config{
 		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.Config.Sim.MaxSteps, Domain: physics,
+		Yaw: sim.Yaw(a.Config.Sim.Yaw), Unsettled: !a.Config.Sim.Settle,
 	}, err
 }
 

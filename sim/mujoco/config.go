@@ -9,6 +9,8 @@ package mujoco
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"korr/internal/geom"
 	"korr/sim"
@@ -22,6 +24,8 @@ type Config struct {
 	Perturb    float64        // strength of the random pushes during the episode; 0 is off, 1 the published strength
 	MaxSteps   int            // control steps until truncation; 0 means the task's limit
 	Hold       int            // control steps that success must last; 0 means the task's own (as published: one)
+	Yaw        sim.Yaw        // which turns count as assembled; "" means sim.Symmetric
+	Unsettled  bool           // the first observation shows the nominal poses: the initial push comes with the first control step
 	ModelXML   string         // replaces the generated model; empty for the task's own
 	Domain     domain.Ranges  // physics drawn anew for every episode; the zero value for the nominal ones
 }
@@ -86,6 +90,10 @@ func (c *Config) resolve() (*sim.Task, sim.Level, error) {
 	if err := c.Domain.Validate(); err != nil {
 		return nil, sim.Level{}, err
 	}
+	if c.Yaw != "" && !slices.Contains(sim.Yaws(), string(c.Yaw)) {
+		return nil, sim.Level{}, fmt.Errorf("yaw %q: use %s", c.Yaw, strings.Join(sim.Yaws(), " or "))
+	}
+	task.Yaw = c.Yaw
 	if c.Hold > 0 {
 		task.Hold = c.Hold
 	}

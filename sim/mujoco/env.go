@@ -71,7 +71,7 @@ func New(cfg Config) (*Env, error) {
 	for i := range task.Parts {
 		e.scale = append(e.scale, torqueScale(&task.Parts[i]))
 	}
-	e.spec = sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, MaxSteps: cfg.MaxSteps, ControlHz: controlHz, PartNames: task.PartNames()}
+	e.spec = sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, MaxSteps: cfg.MaxSteps, ControlHz: controlHz, PartNames: task.PartNames(), Yaw: cfg.Yaw}
 	e.openPhysics()
 	e.open = true
 	return e, nil

@@ -9,6 +9,7 @@ import "C"
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"korr/internal/geom"
@@ -76,6 +77,9 @@ func (e *Env) observe(obs []float32) {
 		obs[sim.StateDim+k] = float32(a[armParts+k])
 	}
 }
+
+// OneYaw reports whether every pair stood at its published yaw when it was assembled first; see sim.Judge.
+func (e *Env) OneYaw() bool { return !slices.Contains(e.judge.OneYaw(), false) }
 
 // PegState describes threaded peg i against the nearest hole: depth below the mouth (m), lateral distance (m), angle
 // between the axes (rad), yaw about the hole's axis (rad), and the lateral offset in x and z of the receiver (m).

@@ -17,7 +17,8 @@ import (
 )
 
 // Reset starts the episode of the seed: nominal poses, displaced arm and obstacle, one random push of every part,
-// and a pause until the parts rest. obs has Spec().ObsDim values.
+// and a pause until the parts rest, unless Config.Unsettled leaves the push to the first control step. obs has
+// Spec().ObsDim values.
 func (e *Env) Reset(obs []float32, episode uint64) error {
 	if !e.open {
 		return sim.ErrNotReset
@@ -45,7 +46,11 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 	for i := range e.task.Parts {
 		e.push(i, sim.DrawPush(rng), 1)
 	}
-	for range settleSteps {
+	pause := settleSteps
+	if e.cfg.Unsettled {
+		pause = 0
+	}
+	for range pause {
 		if code := C.korr_step(e.s); code != 0 {
 			e.live = false
 			return fmt.Errorf("%w while the parts settled: %s", sim.ErrUnstable, e.reason(code))
@@ -118,8 +123,10 @@ func (e *Env) push(i int, u sim.Push, strength float64) {
 // perturb hits each part with probability sim.PerturbProbability. Every part draws, so that pushes do not depend on
 // which part was hit.
 func (e *Env) perturb() {
-	for k := range e.s.push {
-		e.s.push[k] = 0
+	if e.s.has_push == 0 { // else the initial push is still to come
+		for k := range e.s.push {
+			e.s.push[k] = 0
+		}
 	}
 	for i := range e.task.Parts {
 		hit := e.rng.Float64() < sim.PerturbProbability

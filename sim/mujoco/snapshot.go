@@ -21,6 +21,8 @@ type Snapshot struct {
 	task   string
 	state  []float64
 	done   []bool
+	oneYaw []bool
+	push   []float64 // that the next control step begins with; nil: none
 	steps  int
 	held   int
 	closed bool
@@ -40,7 +42,12 @@ func (e *Env) Snapshot() (*Snapshot, error) {
 		return nil, err
 	}
 	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, held: e.judge.Held(), closed: e.closed, live: e.live, level: e.level, pcg: pcg, draw: e.physics.draw}
-	s.done = slices.Clone(e.judge.Done())
+	s.done, s.oneYaw = slices.Clone(e.judge.Done()), slices.Clone(e.judge.OneYaw())
+	if e.s.has_push != 0 {
+		for _, v := range e.s.push {
+			s.push = append(s.push, float64(v))
+		}
+	}
 	C.korr_get_state(e.s, (*C.double)(&s.state[0]))
 	return s, nil
 }
@@ -64,6 +71,11 @@ func (e *Env) Restore(obs []float32, s *Snapshot) error {
 	}
 	C.korr_set_state(e.s, (*C.double)(&s.state[0]))
 	copy(e.judge.Done(), s.done)
+	copy(e.judge.OneYaw(), s.oneYaw)
+	e.s.has_push = 0
+	for k, v := range s.push {
+		e.s.push[k], e.s.has_push = C.double(v), 1
+	}
 	e.judge.SetHeld(s.held)
 	e.steps, e.closed, e.live, e.level = s.steps, s.closed, s.live, s.level
 	e.observe(obs)

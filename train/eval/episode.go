@@ -82,6 +82,10 @@ func (ep *Episode) run(ctx context.Context, env sim.Env, pol sim.Policy, obs []f
 		obs, next = next, obs
 		if res.Terminated || res.Truncated || res.Success {
 			ep.Success = res.Success
+			if y, ok := sim.As[interface{ OneYaw() bool }](env); ok {
+				one := res.Success && y.OneYaw()
+				ep.OneYaw = &one
+			}
 			return nil
 		}
 	}
@@ -93,6 +97,9 @@ type Progress struct{ task *sim.Progress }
 // NewProgress returns the progress of an episode in an environment.
 func NewProgress(spec sim.Spec) Progress {
 	task, err := sim.TaskByName(spec.Task)
+	if err == nil {
+		task.Yaw = spec.Yaw
+	}
 	if err != nil || task.ObsDim() != spec.ObsDim {
 		return Progress{}
 	}

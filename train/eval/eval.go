@@ -52,6 +52,7 @@ type Episode struct {
 	Seed    uint64
 	Steps   int // control steps taken
 	Success bool
+	OneYaw  *bool        // solved, and every pair stood at its published yaw when it was assembled; nil: unknown, as over ROS
 	Stage   sim.Stage    // what was still to be done, as far as the observations that the policy acted on show; Done after a success
 	Fault   error        // the policy or the simulator failed, which counts as no success; nil otherwise
 	Domain  *domain.Draw // of the episode's physics; nil for the nominal ones and over ROS

@@ -122,8 +122,9 @@ func TestEvaluatePairsSeedsWhateverTheWorkers(t *testing.T) {
 }
 
 func TestReportSumsUp(t *testing.T) {
+	yes := true
 	cells := []Cell{
-		{Condition{Task: "one_leg", Randomness: "low"}, "base", []Episode{{Success: true, Steps: 100, Stage: sim.Done}, {Steps: 300, Stage: sim.Insert}, {Success: true, Steps: 200}, {Steps: 400, Stage: sim.Grasp}}},
+		{Condition{Task: "one_leg", Randomness: "low"}, "base", []Episode{{Success: true, OneYaw: &yes, Steps: 100, Stage: sim.Done}, {Steps: 300, Stage: sim.Insert}, {Success: true, Steps: 200}, {Steps: 400, Stage: sim.Grasp}}},
 		{Condition{Task: "one_leg", Randomness: "low", Perturb: 0.5}, "base", []Episode{{Steps: 1}}},
 		{Condition{Task: "one_leg", Randomness: "low"}, "korr", []Episode{{Success: true}, {Success: true}, {Success: true}, {}}},
 	}
@@ -132,7 +133,7 @@ func TestReportSumsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"schema":"korr.eval/1","results":[{"task":"one_leg","randomness":"low","perturbed":false,"policy":"base",` +
-		`"episodes":4,"successes":2,"rate":0.5,"ci95":[0.15003898915214947,0.8499610108478506],"mean_steps":250,"failed_at":{"grasp":1,"insert":1}}]}` + "\n"
+		`"episodes":4,"successes":2,"successes_one_yaw":1,"rate":0.5,"ci95":[0.15003898915214947,0.8499610108478506],"mean_steps":250,"failed_at":{"grasp":1,"insert":1}}]}` + "\n"
 	if b.String() != want {
 		t.Errorf("got  %s\nwant %s", b.String(), want)
 	}

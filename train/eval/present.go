@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"korr/internal/plot"
@@ -28,9 +29,10 @@ func onOff(perturbed bool) string {
 }
 
 // SuccessTable lists rates with their Wilson intervals. Sensing and physics have a column where they are not the plain ones
-// everywhere.
+// everywhere. Of the solved episodes, at one yaw counts those that a judge of the published yaw alone would have called solved.
 func SuccessTable(results []Result) *report.Table {
 	extra := newSpecials(results, func(r Result) (string, string) { return r.Sensing, r.Physics })
+	extra.oneYaw = slices.ContainsFunc(results, func(r Result) bool { return r.OneYaw != nil })
 	t := &report.Table{Columns: append(extra.columns([]report.Column{
 		{Name: "task"},
 		{Name: "randomness"},
@@ -40,19 +42,24 @@ func SuccessTable(results []Result) *report.Table {
 		{Name: "solved", Right: true},
 		{Name: "success", Right: true},
 		{Name: "95 % interval", Right: true},
-		{Name: "mean steps", Right: true},
-		{Name: "failed to"},
 	}...)}
+	if extra.oneYaw {
+		t.Columns = append(t.Columns, report.Column{Name: "at one yaw", Right: true})
+	}
+	t.Columns = append(t.Columns, report.Column{Name: "mean steps", Right: true}, report.Column{Name: "failed to"})
 	for _, r := range results {
 		row := extra.cells([]string{r.Task, r.Randomness, onOff(r.Perturbed)}, r.Sensing, r.Physics)
-		t.Add(append(row, r.Policy, fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), Interval(r.CI95),
-			fmt.Sprintf("%.0f", r.MeanSteps), stages(r.FailedAt))...)
+		row = append(row, r.Policy, fmt.Sprintf("%d/%d", r.Successes, r.Episodes), percent(r.Rate), Interval(r.CI95))
+		if extra.oneYaw {
+			row = append(row, oneYaw(r.OneYaw))
+		}
+		t.Add(append(row, fmt.Sprintf("%.0f", r.MeanSteps), stages(r.FailedAt))...)
 	}
 	return t
 }
 
-// specials says which of sensing and physics are worth a column.
-type specials struct{ sensing, physics bool }
+// specials says which columns are worth it: sensing, physics, the count at one yaw.
+type specials struct{ sensing, physics, oneYaw bool }
 
 func newSpecials[T any](rows []T, of func(T) (sensing, physics string)) (s specials) {
 	for _, r := range rows {
@@ -81,6 +88,14 @@ func (s specials) cells(row []string, sensing, physics string) []string {
 		row = append(row, physics)
 	}
 	return row
+}
+
+// oneYaw is a count, or nothing where it is not known.
+func oneYaw(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprint(*n)
 }
 
 // stages lists what failed episodes did not come to, in the order of the task.

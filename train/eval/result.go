@@ -27,9 +27,10 @@ type Result struct {
 	Policy     string     `json:"policy"`
 	Episodes   int        `json:"episodes"`
 	Successes  int        `json:"successes"`
-	Rate       float64    `json:"rate"`       // successes / episodes
-	CI95       [2]float64 `json:"ci95"`       // Wilson
-	MeanSteps  float64    `json:"mean_steps"` // control steps over all episodes, failures included
+	OneYaw     *int       `json:"successes_one_yaw,omitempty"` // those at the published yaw, see Episode
+	Rate       float64    `json:"rate"`                        // successes / episodes
+	CI95       [2]float64 `json:"ci95"`                        // Wilson
+	MeanSteps  float64    `json:"mean_steps"`                  // control steps over all episodes, failures included
 	// FailedAt counts the failures by what was still to be done.
 	FailedAt map[sim.Stage]int `json:"failed_at,omitempty"`
 }
@@ -52,6 +53,14 @@ func (c *Cell) Result() Result {
 	steps := 0
 	for _, e := range c.Episodes {
 		steps += e.Steps
+		if e.OneYaw != nil {
+			if r.OneYaw == nil {
+				r.OneYaw = new(int)
+			}
+			if *e.OneYaw {
+				*r.OneYaw++
+			}
+		}
 		switch {
 		case e.Success:
 			r.Successes++
@@ -110,7 +119,7 @@ func Compare(cells []Cell, reference string) []Comparison {
 // WriteCSV writes one line per episode, so that any other statistic can be computed from it.
 func WriteCSV(w io.Writer, cells []Cell) error {
 	cw := csv.NewWriter(w)
-	_ = cw.Write([]string{"task", "randomness", "perturb", "policy", "episode", "seed", "success", "steps", "stage", "fault", "domain", "sensing", "physics"})
+	_ = cw.Write([]string{"task", "randomness", "perturb", "policy", "episode", "seed", "success", "steps", "stage", "fault", "domain", "sensing", "physics", "one_yaw"})
 	for i := range cells {
 		c := &cells[i]
 		for n, e := range c.Episodes {
@@ -118,10 +127,14 @@ func WriteCSV(w io.Writer, cells []Cell) error {
 			if e.Fault != nil {
 				fault = e.Fault.Error()
 			}
+			oneYaw := ""
+			if e.OneYaw != nil {
+				oneYaw = strconv.FormatBool(*e.OneYaw)
+			}
 			_ = cw.Write([]string{
 				c.Task, c.Randomness, strconv.FormatFloat(c.Perturb, 'g', -1, 64), c.Policy, strconv.Itoa(n),
 				strconv.FormatUint(e.Seed, 10), strconv.FormatBool(e.Success), strconv.Itoa(e.Steps), string(e.Stage), fault, e.Domain.String(),
-				c.Sensing, c.Physics,
+				c.Sensing, c.Physics, oneYaw,
 			})
 		}
 	}

@@ -48,6 +48,12 @@ type Sim struct {
 	// control steps at 10 Hz before a time-out; 0 = the task's own limit
 	MaxSteps int `yaml:"max_steps"`
 	Workers  int `yaml:"workers"` // simulations at once; 0 = one per core
+	// turns about a joint's axis that count as assembled: symmetric (all that look the same) or published (one,
+	// within 20 degrees)
+	Yaw string `yaml:"yaw"`
+	// wait until the parts rest before the first observation; false: it shows the nominal poses, as published, and
+	// the initial push comes with the first control step
+	Settle bool `yaml:"settle"`
 	// the part tracker: clean, T1, T2, T3 (docs/simulator.md); empty = as disturb.* say
 	Sensing string `yaml:"sensing"`
 	// the episodes' physics: nominal, or D1, drawn (docs/simulator.md); empty = as domain.* say
@@ -260,6 +266,8 @@ func Defaults() *Config {
 		Demos: "",
 		Sim: Sim{
 			Task:       "one_leg",
+			Yaw:        "symmetric",
+			Settle:     true,
 			Randomness: "low",
 			Perturb:    0,
 			MaxSteps:   0,

@@ -8,6 +8,7 @@ import (
 
 	"korr/configs"
 
+	"korr/sim"
 	"korr/sim/disturb"
 	"korr/sim/domain"
 )
@@ -70,6 +71,7 @@ func (c *Config) simRules() []rule {
 		atLeast("sim.perturb", c.Sim.Perturb, 0.0),
 		atLeast("sim.max_steps", c.Sim.MaxSteps, 0),
 		atLeast("sim.workers", c.Sim.Workers, 0),
+		oneOf("sim.yaw", c.Sim.Yaw, sim.Yaws()...),
 		oneOf("sim.sensing", c.Sim.Sensing, append(disturb.Profiles(), "")...),
 		oneOf("sim.physics", c.Sim.Physics, append(domain.Profiles(), "")...),
 	}
