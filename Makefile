@@ -1,5 +1,6 @@
 # make build   bin/korr with the simulator and OpenBLAS
 # make test    formatting, vet, staticcheck and every test, as continuous integration runs them
+# make fuzz    every fuzz target for a minute (FUZZ="20s ros/" for others), with the number of executions
 # make demo    build, then the whole story in a few minutes: bin/korr demo
 #
 # Each first makes sure that the C libraries are here (.ci/deps: instant when they are, installs them on Debian and Ubuntu).
@@ -7,12 +8,13 @@
 SHELL := /bin/bash
 TAGS  := mujoco openblas
 DEMO  ?=
+FUZZ  ?= 60s
 # Tests that keep the wall clock, a browser's included, run one package at a time, so that they have the machine to themselves.
 CLOCK := ./ros/... ./residual/loop/... ./sim/view/... ./cmd/...
 # What a control tick runs through, where a data race would reach the arm.
 RACE  := ./residual/... ./basepolicy/... ./koopman/... ./ros/...
 
-.PHONY: build test demo deps lint race robot clean
+.PHONY: build test fuzz demo deps lint race robot clean
 
 build: deps
 	go build -tags "$(TAGS)" -o bin/korr ./cmd/korr
@@ -21,6 +23,9 @@ test: deps lint robot
 	go test -tags "$(TAGS)" $$(go list ./... | grep -v -E '^korr/(ros|residual/loop|sim/view|cmd)')
 	go test -tags "$(TAGS)" -p 1 $(CLOCK)
 	$(MAKE) race
+
+fuzz: deps
+	@.ci/fuzz $(FUZZ)
 
 demo: build
 	bin/korr demo $(DEMO)

@@ -29,6 +29,9 @@ var (
 	ErrNotReset = errors.New("reset the environment first")
 )
 
+// ControlHz is the rate of the control loop, steps per second, for which every policy here is made.
+const ControlHz = 10
+
 // Spec describes an environment.
 type Spec struct {
 	Task      string   // "one_leg"

@@ -8,6 +8,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/configs"
+	"korr/sim"
 	"korr/train/dataset"
 	"korr/train/run"
 )
@@ -47,9 +48,17 @@ func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
 		return nil, err
 	}
 	if d.Info.Task != o.Config.Sim.Task {
-		return nil, cli.UsageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=%s)", o.Config.Demos, d.Info.Task, o.Config.Sim.Task, d.Info.Task)
+		return nil, cli.UsageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=%q)", o.Config.Demos, d.Info.Task, o.Config.Sim.Task, d.Info.Task)
 	}
-	return d, nil
+	return d, sameRate(d)
+}
+
+// sameRate refuses demonstrations of another rate than the control loop's: a policy would move at the wrong speed.
+func sameRate(d *dataset.Dataset) error {
+	if d.Info.FPS != sim.ControlHz {
+		return cli.UsageErrorf("the demonstrations in %s were recorded at %g Hz, policies run at %d Hz: write the dataset anew at that rate (a bag: korr collect --from-bag)", d.Path, d.Info.FPS, sim.ControlHz)
+	}
+	return nil
 }
 
 // folder creates the run folder with the resolved settings and opens its metrics.

@@ -246,14 +246,26 @@ func readCell(path string, want sweepCell) (*sweepCell, error) {
 	if err != nil {
 		return nil, err
 	}
-	var c sweepCell
-	if err := json.Unmarshal(text, &c); err != nil {
+	c, err := parseCell(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w: delete it to evaluate again", path, err)
 	}
 	if c.Steps != want.Steps || c.EvalSeed != want.EvalSeed || !slices.Equal(c.Settings, want.Settings) {
 		return nil, cli.UsageErrorf("%s is of other settings: choose another --out, or delete the folder", path)
 	}
-	return &c, nil
+	return c, nil
+}
+
+// parseCell reads a cell's JSON.
+func parseCell(text []byte) (*sweepCell, error) {
+	c := &sweepCell{}
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, err
+	}
+	if c.Steps < 0 || c.Seconds < 0 {
+		return nil, fmt.Errorf("a training of %d steps in %g s", c.Steps, c.Seconds)
+	}
+	return c, nil
 }
 
 // train makes the cell's run, or goes on with it, unless its policy is there already.

@@ -49,7 +49,7 @@ func parseConnection(h header, data []byte) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.only("conn", "topic"); err != nil {
+	if err := h.known("conn", "topic"); err != nil {
 		return nil, err
 	}
 	topic, ok := h["topic"]

@@ -54,7 +54,7 @@ func fill(t testing.TB, w *Writer, n int) (want []told) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
 		c := conns[i%2]
-		at := time.Unix(1000+int64(i/3), int64(rng.IntN(1e9))).UTC() // now and then back in time
+		at := time.Unix(1000+int64(i), int64(rng.IntN(1e9))).UTC()
 		data := fmt.Sprintf("%d %s", i, strings.Repeat("x", rng.IntN(40)))
 		if err := w.Write(c, at, []byte(data)); err != nil {
 			t.Fatal(err)

@@ -4,55 +4,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"iter"
-	"slices"
 	"time"
 )
 
 func u32At(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
 
-// Messages yields the messages of the topics named, or all, in the order in which they were recorded. Damage ends it with a
-// *FormatError; with Recover it ends without one, and Damage tells.
-func (r *Reader) Messages(topics ...string) iter.Seq2[Message, error] {
-	return func(yield func(Message, error) bool) {
-		r.stats = Stats{Size: r.stats.Size, Compressions: map[string]int{}}
-		at := r.first
-		for k := 0; at < r.end; k++ {
-			c, err := r.readChunk(at)
-			if err == nil {
-				at, err = r.readIndexes(&c)
-			}
-			if err == nil && !r.opts.Recover {
-				err = r.verify(&c, k)
-			}
-			if err != nil && !r.opts.Recover {
-				yield(Message{}, err)
-				return
-			}
-			for i := range c.messages {
-				m := &c.messages[i]
-				if len(topics) > 0 && !slices.Contains(topics, m.Conn.Topic) {
-					continue
-				}
-				if !yield(m.Message, nil) {
-					return
-				}
-			}
-			if err != nil || at == 0 { // the damage, or the index section
-				r.damage = err
-				return
-			}
-		}
-		if !r.opts.Recover && r.stats.Chunks != len(r.infos) {
-			yield(Message{}, r.bad(r.end, "%d chunks, and the index tells of %d", r.stats.Chunks, len(r.infos)))
-		}
-	}
-}
-
-// located is a message and where it is in its chunk.
+// located is a message and where it is.
 type located struct {
 	Message
 	offset uint32
+	chunk  int64 // where its chunk begins; set for those that wait
 }
 
 // chunk is one chunk as read.
@@ -79,7 +40,7 @@ func (r *Reader) readChunk(at int64) (chunk, error) {
 	}
 	size, err := h.u32("size")
 	if err == nil {
-		err = h.only("compression", "size", fieldChecksum)
+		err = h.known("compression", "size", fieldChecksum)
 	}
 	switch {
 	case err != nil:
@@ -198,14 +159,14 @@ func (c *chunk) message(conns map[uint32]*Connection, h header, data []byte, at 
 	if err != nil {
 		return err
 	}
-	if err := h.only("conn", "time"); err != nil {
+	if err := h.known("conn", "time"); err != nil {
 		return err
 	}
 	conn, ok := conns[id]
 	if !ok {
 		return fmt.Errorf("a message of connection %d, which the bag does not describe", id)
 	}
-	c.messages = append(c.messages, located{Message{conn, t, data}, at})
+	c.messages = append(c.messages, located{Message: Message{conn, t, data}, offset: at})
 	return nil
 }
 
@@ -245,7 +206,7 @@ func parseIndex(h header, data []byte) (id uint32, entries []entry, err error) {
 	ver, err1 := h.u32("ver")
 	id, err2 := h.u32("conn")
 	count, err3 := h.u32("count")
-	err = errors.Join(err1, err2, err3, h.only("ver", "conn", "count"))
+	err = errors.Join(err1, err2, err3, h.known("ver", "conn", "count"))
 	switch {
 	case err != nil:
 		return 0, nil, err

@@ -174,7 +174,7 @@ func (r *Reader) begin() (index uint64, err error) {
 		return 0, r.bad(c.at, "the bag is encrypted (%s): decrypt it with rosbag decrypt", e)
 	}
 	if index, err = h.u64("index_pos"); err == nil {
-		err = h.only("index_pos", "conn_count", "chunk_count", "encryptor")
+		err = h.known("index_pos", "conn_count", "chunk_count", "encryptor")
 	}
 	if err != nil {
 		return 0, r.bad(c.at, "bag header: %w", err)
@@ -280,7 +280,7 @@ func parseChunkInfo(h header, data []byte) (info chunkInfo, err error) {
 	start, err3 := h.time("start_time")
 	end, err4 := h.time("end_time")
 	count, err5 := h.u32("count")
-	err = errors.Join(err1, err2, err3, err4, err5, h.only("ver", "chunk_pos", "start_time", "end_time", "count"))
+	err = errors.Join(err1, err2, err3, err4, err5, h.known("ver", "chunk_pos", "start_time", "end_time", "count"))
 	switch {
 	case err != nil:
 		return info, err

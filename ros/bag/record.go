@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -154,30 +156,35 @@ func (h header) time(name string) (time.Time, error) {
 	return timeAt(v), nil
 }
 
-// only refuses fields beside those named and op: a bag's records are as the format has them, so another name is damage.
-func (h header) only(names ...string) error {
-	known := 1
-	for _, n := range names {
-		if _, ok := h[n]; ok {
-			known++
-		}
-	}
-	if known == len(h) {
-		return nil
-	}
+// known looks at the fields beside op and those that the format names. Other programs may have written fields of their own, which mean
+// nothing here and are left alone, as rosbag does. But a name that only a changed byte makes another is a damaged one.
+func (h header) known(names ...string) error {
 	for n := range h {
-		if n != fieldOp && !contains(names, n) {
-			return fmt.Errorf("unknown field %q in the header of a record of kind %#02x", n, h.op())
+		if n == fieldOp || slices.Contains(names, n) {
+			continue
+		}
+		for _, k := range append([]string{fieldOp}, names...) {
+			if damagedName(n, k) {
+				return fmt.Errorf("field %q in the header of a record of kind %#02x seems to be a damaged %q", n, h.op(), k)
+			}
 		}
 	}
 	return nil
 }
 
-func contains(names []string, n string) bool {
-	for _, x := range names {
-		if x == n {
-			return true
+// damagedName reports whether a name may be another one with a changed byte, in itself or in the "=" behind it.
+func damagedName(name, known string) bool {
+	if strings.HasPrefix(name, known) {
+		return true
+	}
+	if len(name) != len(known) {
+		return strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) >= 0
+	}
+	differ := 0
+	for i := range len(name) {
+		if name[i] != known[i] {
+			differ++
 		}
 	}
-	return false
+	return differ == 1
 }

@@ -36,7 +36,7 @@ var ResetJoints = [7]float64{-0.0263, 0.3759, 0.1249, -2.1383, -0.0943, 2.4965, 
 // Timing: 20 physics steps of 5 ms per control step of 10 Hz; a push lasts three physics steps (the
 // published one lasts one or two substeps of 1/120 s); after the initial push the parts slide until they rest.
 const (
-	controlHz     = 10
+	controlHz     = sim.ControlHz
 	substeps      = 20
 	pushSubsteps  = 3
 	settleSteps   = 8

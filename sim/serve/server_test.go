@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"os"
@@ -400,4 +401,33 @@ func TestEnvironmentsHaveABudget(t *testing.T) {
 			t.Fatal("an ended connection's environments never came back")
 		}
 	}
+}
+
+// FuzzSpace: what a client takes for a server's description is of a size that it has room for, and is written and read again the same.
+func FuzzSpace(f *testing.F) {
+	s := Space{Spec: newToy(0, nil).Spec(), Form: "6d", Low: make([]float32, sim.ActDim), High: make([]float32, sim.ActDim), Fingerprint: "toy-1", Envs: 3}
+	b, err := s.append(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b[5:])
+	f.Add(b[5 : len(b)-3])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := decodeSpace(body)
+		if err != nil {
+			return
+		}
+		if len(s.Low) != s.Spec.ActDim || len(s.High) != s.Spec.ActDim || s.Spec.ObsDim < 1 || s.Envs*s.Spec.ObsDim > largest/8 {
+			t.Fatalf("accepted %+v", s)
+		}
+		b, err := s.append(nil)
+		if err != nil {
+			return // a text that is no UTF-8 grows
+		}
+		again, err := decodeSpace(b[5:])
+		if err != nil || fmt.Sprint(*s) != fmt.Sprint(*again) {
+			t.Errorf("%+v became %+v, %v", s, again, err)
+		}
+	})
 }

@@ -84,6 +84,24 @@ func writeChecksums(dir string) error {
 	return writeJSON(filepath.Join(dir, checksumsPath), &c)
 }
 
+// parseChecksums reads what writeChecksums wrote, to the byte: nothing else protects this file.
+func parseChecksums(b []byte) (*checksums, error) {
+	c := &checksums{}
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, fmt.Errorf("truncated or not JSON: %w", err)
+	}
+	again, err := c.encode()
+	if c.Version != checksumsVersion || c.Block != checksumBlock || err != nil || !bytes.Equal(b, again) {
+		return nil, errors.New("damaged, or of another version of korr: if nothing else is wrong with the dataset, remove this file")
+	}
+	for name := range c.Files {
+		if !filepath.IsLocal(name) {
+			return nil, fmt.Errorf("names a file outside the dataset, %q", name)
+		}
+	}
+	return c, nil
+}
+
 // verifyChecksums compares the files with what they held when the dataset was complete and returns where one differs. A dataset
 // of other software has no checksums and passes.
 func verifyChecksums(dir string) error {
@@ -95,18 +113,11 @@ func verifyChecksums(dir string) error {
 	if err != nil {
 		return &FormatError{path, err}
 	}
-	var c checksums
-	if err := json.Unmarshal(b, &c); err != nil {
-		return &FormatError{path, fmt.Errorf("truncated or not JSON: %w", err)}
-	}
-	again, err := c.encode()
-	if c.Version != checksumsVersion || c.Block != checksumBlock || err != nil || !bytes.Equal(b, again) {
-		return &FormatError{path, errors.New("damaged, or of another version of korr: if nothing else is wrong with the dataset, remove this file")}
+	c, err := parseChecksums(b)
+	if err != nil {
+		return &FormatError{path, err}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Files)) {
-		if !filepath.IsLocal(name) {
-			return &FormatError{path, fmt.Errorf("names a file outside the dataset, %q", name)}
-		}
 		file := filepath.Join(dir, name)
 		got, err := sumFile(file)
 		if err == nil {

@@ -70,7 +70,7 @@ func refused(t *testing.T, dir, path string, b []byte, at int) {
 
 // TestDamageIsLocated: the place is a range of bytes, and for a page of numbers the episode's row group too.
 func TestDamageIsLocated(t *testing.T) {
-	dir := write(t, testDataset(400, 400, 400))
+	dir := write(t, testDataset(500, 500, 500))
 	path := filepath.Join(dir, dataPath)
 	b, err := os.ReadFile(path)
 	if err != nil || len(b) < 3*checksumBlock {
@@ -98,14 +98,14 @@ func TestDamageIsLocated(t *testing.T) {
 // TestChangedOnPurpose: without checksums a dataset is judged by what it says, as one of other software is.
 func TestChangedOnPurpose(t *testing.T) {
 	dir := write(t, testDataset(5, 4))
-	edit(t, filepath.Join(dir, infoPath), replace(`"fps": 10`, `"fps": 20`))
+	edit(t, filepath.Join(dir, infoPath), replace(`"robot_type": "franka_panda"`, `"robot_type": "franka_hand1"`))
 	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), checksumsPath) {
-		t.Fatalf("another rate: %v", err)
+		t.Fatalf("another robot: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, checksumsPath)); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := Read(dir); err != nil || d.Info.FPS != 20 {
+	if d, err := Read(dir); err != nil || d.Info.Robot != "franka_hand1" {
 		t.Errorf("%+v, %v", d, err)
 	}
 }

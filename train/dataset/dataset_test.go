@@ -34,6 +34,17 @@ func testEpisode(info Info, n int, seed uint64) *Episode {
 	if e.Success {
 		e.Reward[n-1] = 1
 	}
+	for _, rows := range []struct {
+		v     []float32
+		width int
+	}{{e.State, info.StateDim()}, {e.Action, sim.ActDim}, {e.Executed, sim.ActDim}} { // poses that there can be
+		for at := 0; at < len(rows.v); at += rows.width {
+			copy(rows.v[at:], []float32{rng.Float32(), rng.Float32(), rng.Float32(), 0, 1, 0, -1, 0, 0})
+		}
+	}
+	for at := 0; at < len(e.Env); at += sim.PoseDim {
+		copy(e.Env[at:], []float32{rng.Float32(), rng.Float32(), rng.Float32(), 0, 0.6, 0, 0.8})
+	}
 	return e
 }
 

@@ -3,7 +3,6 @@ package dataset
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"korr/sim"
 )
@@ -26,9 +25,9 @@ const (
 
 // feature is one entry of "features" in info.json.
 type feature struct {
-	DType string   `json:"dtype"`
-	Shape []int    `json:"shape"`
-	Names []string `json:"names"` // null for scalars
+	DType string `json:"dtype"`
+	Shape []int  `json:"shape"`
+	Names names  `json:"names"` // null for scalars
 }
 
 // scalar features are stored as plain columns, vectors as lists.
@@ -51,18 +50,22 @@ func featureNames() []string {
 	}
 }
 
-// features is what info.json declares for a dataset of this kind.
-func (i Info) features() map[string]feature {
-	var env []string
+// envNames are the columns of the environment's state.
+func (i Info) envNames() (env []string) {
 	for _, p := range i.PartNames {
 		for _, s := range poseSuffixes {
 			env = append(env, p+s)
 		}
 	}
+	return env
+}
+
+// features is what info.json declares for a dataset of this kind.
+func (i Info) features() features {
 	one := []int{1}
-	return map[string]feature{
+	return features{
 		featState:        {"float32", []int{i.StateDim()}, stateNames},
-		featEnv:          {"float32", []int{i.EnvDim()}, env},
+		featEnv:          {"float32", []int{i.EnvDim()}, i.envNames()},
 		featAction:       {"float32", []int{sim.ActDim}, actionNames},
 		featExecuted:     {"float32", []int{sim.ActDim}, actionNames},
 		featReward:       {"float32", one, nil},
@@ -79,43 +82,33 @@ func (i Info) features() map[string]feature {
 // maxParts bounds what a foreign or damaged info.json can ask for.
 const maxParts = 1000
 
-// partNames recovers the part names from the names of the environment state.
-func partNames(env feature) ([]string, error) {
-	if len(env.Shape) != 1 || env.Shape[0] < sim.PoseDim || env.Shape[0] > maxParts*sim.PoseDim || env.Shape[0]%sim.PoseDim != 0 {
-		return nil, fmt.Errorf("feature %q has shape %v, want 1 to %d poses of %d values", featEnv, env.Shape, maxParts, sim.PoseDim)
-	}
-	var parts []string
-	for k := range env.Shape[0] / sim.PoseDim {
-		p := fmt.Sprintf("part%d", k)
-		if len(env.Names) == env.Shape[0] {
-			p = strings.TrimSuffix(env.Names[k*sim.PoseDim], poseSuffixes[0])
-		}
-		parts = append(parts, p)
-	}
-	return parts, nil
-}
-
 // checkFeatures compares what a folder declares with what this package reads;
-// further features are ignored.
-func checkFeatures(got map[string]feature) (Info, error) {
+// further features are ignored. It returns how the columns of each feature are put in order.
+func checkFeatures(got features, task string) (Info, map[string]order, error) {
 	env, ok := got[featEnv]
 	if !ok {
-		return Info{}, fmt.Errorf("feature %q is missing: these are not demonstrations with part poses", featEnv)
+		return Info{}, nil, fmt.Errorf("feature %q is missing: these are not demonstrations with part poses", featEnv)
 	}
-	parts, err := partNames(env)
-	if err != nil {
-		return Info{}, err
+	orders := map[string]order{}
+	var err error
+	info := Info{Task: task}
+	if info.PartNames, orders[featEnv], err = partsOf(env, task); err != nil {
+		return Info{}, nil, err
 	}
-	info := Info{PartNames: parts}
 	want := info.features()
 	for _, name := range featureNames() {
 		g, ok := got[name]
 		switch {
 		case !ok:
-			return Info{}, fmt.Errorf("feature %q is missing", name)
+			return Info{}, nil, fmt.Errorf("feature %q is missing", name)
 		case g.DType != want[name].DType || !slices.Equal(g.Shape, want[name].Shape):
-			return Info{}, fmt.Errorf("feature %q is %s %v, want %s %v", name, g.DType, g.Shape, want[name].DType, want[name].Shape)
+			return Info{}, nil, fmt.Errorf("feature %q is %s %v, want %s %v", name, g.DType, g.Shape, want[name].DType, want[name].Shape)
+		}
+		if orders[name] == nil && !g.scalar() && name != featEnv {
+			if orders[name], err = orderOf(name, g.Names, want[name].Names); err != nil {
+				return Info{}, nil, err
+			}
 		}
 	}
-	return info, nil
+	return info, orders, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"korr/internal/pyjson"
 	"korr/internal/regular"
 )
 
@@ -31,19 +32,21 @@ const (
 
 // infoJSON is meta/info.json.
 type infoJSON struct {
-	CodebaseVersion string             `json:"codebase_version"`
-	RobotType       *string            `json:"robot_type"`
-	TotalEpisodes   int                `json:"total_episodes"`
-	TotalFrames     int                `json:"total_frames"`
-	TotalTasks      int                `json:"total_tasks"`
-	ChunksSize      int                `json:"chunks_size"`
-	DataFilesMB     int                `json:"data_files_size_in_mb"`
-	VideoFilesMB    int                `json:"video_files_size_in_mb"`
-	FPS             float64            `json:"fps"`
-	Splits          map[string]string  `json:"splits"`
-	DataPath        string             `json:"data_path"`
-	VideoPath       *string            `json:"video_path"` // null: no videos
-	Features        map[string]feature `json:"features"`
+	CodebaseVersion string            `json:"codebase_version"`
+	RobotType       *string           `json:"robot_type"`
+	TotalEpisodes   int               `json:"total_episodes"`
+	TotalFrames     int               `json:"total_frames"`
+	TotalTasks      int               `json:"total_tasks"`
+	ChunksSize      int               `json:"chunks_size"`
+	DataFilesMB     int               `json:"data_files_size_in_mb"`
+	VideoFilesMB    int               `json:"video_files_size_in_mb"`
+	FPS             float64           `json:"fps"`
+	Splits          map[string]string `json:"splits"`
+	DataPath        string            `json:"data_path"`
+	VideoPath       *string           `json:"video_path"` // null: no videos
+	Features        features          `json:"features"`
+
+	orders map[string]order // of the columns of features, as read
 }
 
 func newInfoJSON(info Info, episodes, frames int) infoJSON {
@@ -56,8 +59,8 @@ func newInfoJSON(info Info, episodes, frames int) infoJSON {
 	}
 }
 
-// readInfo reads and checks meta/info.json; the task is not in it.
-func readInfo(dir string) (infoJSON, Info, error) {
+// readInfo reads and checks meta/info.json of a dataset of a task.
+func readInfo(dir, task string) (infoJSON, Info, error) {
 	var j infoJSON
 	path := filepath.Join(dir, infoPath)
 	if err := readJSON(path, &j); err != nil {
@@ -66,7 +69,7 @@ func readInfo(dir string) (infoJSON, Info, error) {
 		}
 		return j, Info{}, &FormatError{path, err}
 	}
-	info, err := j.check()
+	info, err := j.check(task)
 	if err != nil {
 		return j, Info{}, &FormatError{path, err}
 	}
@@ -74,12 +77,11 @@ func readInfo(dir string) (infoJSON, Info, error) {
 }
 
 // check reports a dataset of another kind.
-func (j *infoJSON) check() (Info, error) {
+func (j *infoJSON) check(task string) (info Info, err error) {
 	if j.CodebaseVersion != codebaseVersion {
 		return Info{}, fmt.Errorf("codebase_version %q, want %q: convert it with lerobot first", j.CodebaseVersion, codebaseVersion)
 	}
-	info, err := checkFeatures(j.Features)
-	if err != nil {
+	if info, j.orders, err = checkFeatures(j.Features, task); err != nil {
 		return Info{}, err
 	}
 	info.FPS = j.FPS
@@ -113,8 +115,11 @@ func readJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	if b = pyjson.Clean(b); !json.Valid(b) {
+		return fmt.Errorf("truncated or not JSON: %w", json.Unmarshal(b, new(any)))
+	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("truncated or not JSON: %w", err)
+		return fmt.Errorf("not as LeRobot writes it: %w", err)
 	}
 	return nil
 }

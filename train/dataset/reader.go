@@ -1,10 +1,13 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-	"sort"
+	"slices"
+	"strings"
 
 	"korr/sim"
 )
@@ -22,11 +25,8 @@ func Read(dir string) (*Dataset, error) {
 }
 
 func read(dir string) (*Dataset, error) {
-	j, info, err := readInfo(dir)
+	j, info, taskIndex, err := describe(dir)
 	if err != nil {
-		return nil, err
-	}
-	if info.Task, err = readTask(dir); err != nil {
 		return nil, err
 	}
 	d := &Dataset{Path: dir, Info: info}
@@ -41,14 +41,29 @@ func read(dir string) (*Dataset, error) {
 	if len(rows) != j.TotalEpisodes {
 		return nil, &FormatError{filepath.Join(dir, episodesDir), fmt.Errorf("describes %d episodes, info.json %d", len(rows), j.TotalEpisodes)}
 	}
-	return d, d.readData(dir, j, rows)
+	return d, d.readData(dir, j, rows, taskIndex)
 }
 
-func readTask(dir string) (string, error) {
+// describe reads what the folder says of itself; taskIndex is the number of its only task.
+func describe(dir string) (j infoJSON, info Info, taskIndex int64, err error) {
+	if _, err := os.Stat(filepath.Join(dir, infoPath)); err != nil { // the plainest sign of another folder
+		j, info, err = readInfo(dir, "")
+		return j, info, 0, err
+	}
+	task, taskIndex, err := readTask(dir)
+	if err != nil {
+		return j, info, 0, err
+	}
+	j, info, err = readInfo(dir, task)
+	return j, info, taskIndex, err
+}
+
+// readTask reads the dataset's only task and its number.
+func readTask(dir string) (task string, index int64, err error) {
 	path := filepath.Join(dir, tasksPath)
 	t, err := openTable(path, path)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer t.close()
 	// pandas calls an index without a name "__index_level_0__".
@@ -58,36 +73,70 @@ func readTask(dir string) (string, error) {
 	}
 	tasks, err := t.strings(name, 0)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	if len(tasks) != 1 || tasks[0] == "" {
-		return "", &FormatError{path, fmt.Errorf("lists the tasks %q, want one", tasks)}
+	numbers, err := t.ints(featTaskIndex)
+	if err != nil {
+		return "", 0, err
 	}
-	return tasks[0], nil
+	if len(tasks) != 1 || tasks[0] == "" || len(numbers) != 1 {
+		return "", 0, &FormatError{path, fmt.Errorf("lists the tasks %q, want one", tasks)}
+	}
+	return tasks[0], numbers[0], nil
 }
 
 // episodeRow is a row of meta/episodes as read.
 type episodeRow struct {
+	index            int64
 	length, from, to int64
 	pos              filePos
 	origin           Episode // its per-episode fields only
 }
 
-// readEpisodeRows reads all files of meta/episodes, ordered by episode.
+// readEpisodeRows reads all files of meta/episodes. Neither the order of the files nor that of their rows means anything: the numbers of
+// the episodes do.
 func readEpisodeRows(dir string) ([]episodeRow, error) {
 	root := filepath.Join(dir, episodesDir)
-	files, err := filepath.Glob(filepath.Join(root, "*", "*.parquet"))
+	files, err := tables(root)
 	if err != nil || len(files) == 0 {
-		return nil, &FormatError{root, errors.New("holds no Parquet file: the dataset is incomplete")}
+		return nil, &FormatError{root, errors.Join(errors.New("holds no Parquet file: the dataset is incomplete"), err)}
 	}
-	sort.Strings(files)
 	var rows []episodeRow
 	for _, f := range files {
 		if err := readEpisodeFile(f, &rows); err != nil {
 			return nil, err
 		}
 	}
+	slices.SortStableFunc(rows, func(a, b episodeRow) int { return cmp.Compare(a.index, b.index) })
+	for i := range rows {
+		if rows[i].index != int64(i) {
+			return nil, &FormatError{root, fmt.Errorf("episode %d is missing or there twice: the next of %d is %d", i, len(rows), rows[i].index)}
+		}
+	}
 	return rows, nil
+}
+
+// tables lists the Parquet files in the folders of a folder. Names that begin with a dot are other software's notes.
+func tables(root string) (files []string, err error) {
+	folders, err := os.ReadDir(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, folder := range folders {
+		if !folder.IsDir() || strings.HasPrefix(folder.Name(), ".") {
+			continue
+		}
+		entries, err := os.ReadDir(filepath.Join(root, folder.Name()))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ".parquet") && !strings.HasPrefix(e.Name(), ".") {
+				files = append(files, filepath.Join(root, folder.Name(), e.Name()))
+			}
+		}
+	}
+	return files, nil
 }
 
 func readEpisodeFile(path string, rows *[]episodeRow) error {
@@ -107,11 +156,8 @@ func readEpisodeFile(path string, rows *[]episodeRow) error {
 		return err
 	}
 	for i, index := range ints["episode_index"] {
-		if index != int64(len(*rows)) {
-			return &FormatError{path, fmt.Errorf("row %d is episode %d, want %d", i, index, len(*rows))}
-		}
 		*rows = append(*rows, episodeRow{
-			length: ints["length"][i], from: ints["dataset_from_index"][i], to: ints["dataset_to_index"][i],
+			index: index, length: ints["length"][i], from: ints["dataset_from_index"][i], to: ints["dataset_to_index"][i],
 			pos: filePos{ints["data/chunk_index"][i], ints["data/file_index"][i]}, origin: o[i],
 		})
 	}
@@ -167,7 +213,7 @@ func readOrigins(t *table) ([]Episode, error) {
 }
 
 // readData reads the data files in the order of their episodes.
-func (d *Dataset) readData(dir string, j infoJSON, rows []episodeRow) error {
+func (d *Dataset) readData(dir string, j infoJSON, rows []episodeRow, taskIndex int64) error {
 	var total int64
 	for first := 0; first < len(rows); {
 		last := first
@@ -178,7 +224,7 @@ func (d *Dataset) readData(dir string, j infoJSON, rows []episodeRow) error {
 		if err != nil {
 			return &FormatError{filepath.Join(dir, infoPath), err}
 		}
-		if err := d.readDataFile(filepath.Join(dir, rel), rows[first:last], total); err != nil {
+		if err := d.readDataFile(filepath.Join(dir, rel), rows[first:last], total, j.orders, taskIndex); err != nil {
 			return err
 		}
 		total = rows[last-1].to
@@ -191,8 +237,8 @@ func (d *Dataset) readData(dir string, j infoJSON, rows []episodeRow) error {
 }
 
 // readDataFile reads the episodes of one file; from is the dataset's index of
-// its first frame.
-func (d *Dataset) readDataFile(path string, rows []episodeRow, from int64) error {
+// its first frame, taskIndex the number of its only task.
+func (d *Dataset) readDataFile(path string, rows []episodeRow, from int64, orders map[string]order, taskIndex int64) error {
 	bad := func(format string, a ...any) error { return &FormatError{path, fmt.Errorf(format, a...)} }
 	first, at := from, len(d.Episodes)
 	for i, r := range rows {
@@ -224,27 +270,22 @@ func (d *Dataset) readDataFile(path string, rows []episodeRow, from int64) error
 		if *c.dst, err = t.floats(c.name, c.width); err != nil {
 			return err
 		}
+		orders[c.name].apply(*c.dst)
 	}
-	success, err := t.bools(featSuccess)
-	if err != nil {
-		return err
-	}
-	episode, err := t.ints(featEpisodeIndex)
+	columns, err := t.progress()
 	if err != nil {
 		return err
 	}
 	for i, r := range rows {
 		a, b := int(r.from-first), int(r.to-first)
-		for k := a; k < b; k++ {
-			if episode[k] != int64(at+i) {
-				return bad("row %d belongs to episode %d, want %d", k, episode[k], at+i)
-			}
+		if err := columns.check(a, b, int64(at+i), taskIndex, d.Info.FPS); err != nil {
+			return bad("%w", err)
 		}
 		e := r.origin
 		e.State, e.Env = part(all.State, d.Info.StateDim(), a, b), part(all.Env, d.Info.EnvDim(), a, b)
 		e.Action, e.Executed = part(all.Action, sim.ActDim, a, b), part(all.Executed, sim.ActDim, a, b)
-		e.Reward, e.Success = part(all.Reward, 1, a, b), success[b-1]
-		if err := e.Check(d.Info); err != nil {
+		e.Reward, e.Success = part(all.Reward, 1, a, b), columns.success[b-1]
+		if err := errors.Join(e.Check(d.Info), e.CheckPoses(d.Info)); err != nil {
 			return bad("episode %d: %w", at+i, err)
 		}
 		d.Episodes = append(d.Episodes, e)

@@ -213,7 +213,7 @@ func FuzzInfo(f *testing.F) {
 		if json.Unmarshal(b, &j) != nil {
 			return
 		}
-		info, err := j.check()
+		info, err := j.check("one_leg")
 		if err != nil {
 			return
 		}
@@ -222,6 +222,32 @@ func FuzzInfo(f *testing.F) {
 		}
 		if p, err := dataFile(j.DataPath, 0, 0); err == nil && !filepath.IsLocal(p) {
 			t.Errorf("data file %q lies outside", p)
+		}
+	})
+}
+
+// FuzzChecksums: what is read is what was written, to the byte, and names no file outside the dataset.
+func FuzzChecksums(f *testing.F) {
+	c := checksums{Version: checksumsVersion, Block: checksumBlock, Files: map[string]fileSums{"meta/info.json": {Size: 3, CRC32C: []string{"00000001"}}}}
+	b, err := c.encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte("{}"))
+	f.Add(bytes.Replace(b, []byte("meta/info.json"), []byte("../../etc/passwd"), 1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := parseChecksums(b)
+		if err != nil {
+			return
+		}
+		for name := range c.Files {
+			if !filepath.IsLocal(name) {
+				t.Errorf("names %q", name)
+			}
+		}
+		if again, err := c.encode(); err != nil || !bytes.Equal(again, b) {
+			t.Errorf("%q was read as %q, %v", b, again, err)
 		}
 	})
 }

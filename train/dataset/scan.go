@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
@@ -232,7 +233,8 @@ func (t *table) float64s(name string) ([]float64, error) {
 	return out, err
 }
 
-// ints reads a plain column of integers; unsigned 64-bit values keep their bits.
+// ints reads a plain column of integers; unsigned 64-bit values keep their bits. Whole numbers may be floating point, as pandas writes
+// them where a value was missing once.
 func (t *table) ints(name string) ([]int64, error) {
 	var out []int64
 	err := t.scan(name, 0, func(v parquet.Value) error {
@@ -241,6 +243,12 @@ func (t *table) ints(name string) ([]int64, error) {
 			out = append(out, int64(v.Int32()))
 		case parquet.Int64:
 			out = append(out, v.Int64())
+		case parquet.Double:
+			x := v.Double()
+			if x != math.Trunc(x) || math.Abs(x) > 1<<53 {
+				return fmt.Errorf("holds %v, want integers", x)
+			}
+			out = append(out, int64(x))
 		default:
 			return fmt.Errorf("holds %v, want integers", v.Kind())
 		}

@@ -263,15 +263,16 @@ func (d *Demonstrations) Episode(i int) (dataset.Episode, error) {
 // checkRotations refuses rotations that are none, and fixes the sign of quaternions.
 func (d *Demonstrations) checkRotations(i int, e *dataset.Episode) error {
 	for t := range e.Len() {
-		if err := orthonormal(e.State[t*sim.StateDim+3:]); err != nil {
+		if err := dataset.CheckTool(e.State[t*sim.StateDim:]); err != nil {
 			return d.at(i, t, arrayState, err)
 		}
-		if err := orthonormal(e.Action[t*sim.ActDim+3:]); err != nil {
+		if err := dataset.CheckTool(e.ActionAt(t)); err != nil {
 			return d.at(i, t, arrayAction, err)
 		}
 		for p := range d.Info.PartNames {
-			q := e.Env[t*d.Info.EnvDim()+p*sim.PoseDim+3:][:4]
-			if err := unitQuat(q); err != nil {
+			pose := e.Env[t*d.Info.EnvDim()+p*sim.PoseDim:][:sim.PoseDim]
+			q := pose[3:]
+			if err := dataset.CheckPart(pose); err != nil {
 				return d.at(i, t, arrayParts, fmt.Errorf("part %d (%s): %w", p, d.Info.PartNames[p], err))
 			}
 			if q[3] < 0 {
@@ -295,18 +296,6 @@ func unitQuat(q []float32) error {
 	}
 	if !(math.Abs(math.Sqrt(n)-1) <= rotationTolerance) {
 		return fmt.Errorf("the quaternion %v has length %.3g, want 1", q[:4], math.Sqrt(n))
-	}
-	return nil
-}
-
-func orthonormal(r []float32) error {
-	var a, b, ab float64
-	for k := range 3 {
-		x, y := float64(r[k]), float64(r[3+k])
-		a, b, ab = a+x*x, b+y*y, ab+x*y
-	}
-	if !(math.Abs(math.Sqrt(a)-1) <= rotationTolerance && math.Abs(math.Sqrt(b)-1) <= rotationTolerance && math.Abs(ab) <= 2*rotationTolerance) {
-		return fmt.Errorf("%v are no two rows of a rotation", r[:6])
 	}
 	return nil
 }
