@@ -13,6 +13,7 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/residual"
 	"korr/residual/loop"
+	"korr/residual/shield"
 	"korr/train/dataset"
 )
 
@@ -28,7 +29,7 @@ func (s *stubborn) Read(x *loop.Sample) error {
 
 func (*stubborn) Write([]float32) error { return nil }
 
-func (s *stubborn) Hold(context.Context) error { s.holds++; return nil }
+func (s *stubborn) Hold(context.Context, *shield.Shield) error { s.holds++; return nil }
 
 func (s *stubborn) StepTo(act, obs []float32) (residual.Info, error) {
 	if s.ticks++; s.ticks > 20 {

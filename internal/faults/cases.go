@@ -196,6 +196,7 @@ func Cases() []Case {
 			},
 		},
 	}
+	cases = append(cases, poseLies()...)
 	if _, err := os.Stat(fullDisk); err == nil {
 		c := stopped("e-stop, and the disk full for the flight recorder", "no space left")
 		c.args = []string{"--dump", fullDisk}

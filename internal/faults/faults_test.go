@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"korr/internal/geom"
+	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
+	"korr/ros/simnode"
 )
 
 // TestPageListsEveryFault: docs/faults.md has a row of every fault at the embedded master, and none that failed.
@@ -30,24 +32,35 @@ func TestJudge(t *testing.T) {
 	arm := &msgs.FrankaState{Header: msgs.Header{Stamp: at}}
 	copy(arm.OTEE[:], []float64{1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 0, 0.5, 0, 0.2, 1})
 	down := geom.Quat{1, 0, 0, 0}
+	truth := framesOf(0, geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: down})
+	liar := *arm
+	liar.OTEE[13] = 0.1
 	for name, tc := range map[string]struct {
 		stamp time.Time
 		pose  geom.Pose
 		bad   string
+		lies  bool
 	}{
-		"good":            {at, geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, ""},
-		"hold":            {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: down}, ""},
-		"far":             {at, geom.Pose{P: geom.Vec3{0.61, 0, 0.2}, Q: down}, "measured position"},
-		"turned":          {at, geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: geom.RotVec(geom.Vec3{0, 0, 1.2}).Mul(down)}, "measured rotation"},
-		"NaN":             {at, geom.Pose{P: geom.Vec3{math.NaN(), 0, 0.2}, Q: down}, "finite"},
-		"answers nothing": {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, "without an observation"},
+		"a lie followed":  {at, geom.Pose{P: geom.Vec3{0.55, 0.15, 0.2}, Q: down}, "measured position", true},
+		"a lie held":      {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.5, 0.1, 0.2}, Q: down}, "without an observation", true},
+		"good":            {at, geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, "", false},
+		"hold":            {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: down}, "", false},
+		"far":             {at, geom.Pose{P: geom.Vec3{0.61, 0, 0.2}, Q: down}, "measured position", false},
+		"turned":          {at, geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: geom.RotVec(geom.Vec3{0, 0, 1.2}).Mul(down)}, "measured rotation", false},
+		"NaN":             {at, geom.Pose{P: geom.Vec3{math.NaN(), 0, 0.2}, Q: down}, "finite", false},
+		"answers nothing": {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, "without an observation", false},
 	} {
 		j := &judge{}
 		for i := range 25 { // in time around the command
 			if i == 20 {
 				j.command(&msgs.PoseStamped{Header: msgs.Header{Stamp: tc.stamp}, Pose: msgs.PoseOf(tc.pose)})
 			}
-			j.arm(arm)
+			j.frames(truth)
+			if tc.lies {
+				j.arm(&liar)
+			} else {
+				j.arm(arm)
+			}
 			time.Sleep(10 * time.Millisecond)
 		}
 		n, _, broken := j.verdict()
@@ -64,6 +77,7 @@ func TestJudge(t *testing.T) {
 	j = &judge{}
 	low := *arm
 	low.OTEE[14] = 0.01
+	j.frames(framesOf(0, geom.Pose{P: geom.Vec3{0.5, 0, 0.01}, Q: down}))
 	j.arm(&low)
 	j.command(&msgs.PoseStamped{Header: msgs.Header{Stamp: at}, Pose: msgs.PoseOf(geom.Pose{P: geom.Vec3{0.5, 0, -0.02}, Q: down})})
 	if _, _, broken := j.verdict(); len(broken) != 1 || !strings.Contains(broken[0], "workspace") {
@@ -76,5 +90,42 @@ func TestStalls(t *testing.T) {
 	s := &stalls{late: []stall{{time.Unix(10, 0), time.Second}, {time.Unix(20, 0), 2 * time.Second}}}
 	if s.since(time.Unix(15, 0)) != 2*time.Second || s.since(time.Unix(30, 0)) != 0 {
 		t.Error("stalls are not found by their time")
+	}
+}
+
+// framesOf are the arm's frames when its tool is at a pose.
+func framesOf(seq uint32, tool geom.Pose) *msgs.TFMessage {
+	m := &msgs.TFMessage{}
+	parent := msgs.BaseFrame
+	add := func(child string, p geom.Pose) {
+		m.Transforms = append(m.Transforms, msgs.TransformStamped{
+			Header: msgs.Header{Seq: seq, FrameId: parent}, ChildFrameId: child, Transform: msgs.TransformOf(p),
+		})
+		parent = child
+	}
+	add("panda_link1", tool)
+	add("panda_hand_tcp", geom.Pose{Q: geom.IdentityQuat})
+	return m
+}
+
+// TestTruthIsWhereTheSimulatorsToolIs: the frames of a simulated arm give the pose that its state tells.
+func TestTruthIsWhereTheSimulatorsToolIs(t *testing.T) {
+	toy := toyarm.New(10)
+	if err := toy.Reset(make([]float32, toy.Spec().ObsDim), 3); err != nil {
+		t.Fatal(err)
+	}
+	f := simnode.Frame{Seq: 7, Stamp: time.Unix(5, 0), Arm: make([]float64, simnode.ArmDim(6)), Target: geom.IdentityPose}
+	toy.ArmStateTo(f.Arm)
+	j := &judge{}
+	j.frames(f.Transforms(toy.Spec().PartNames))
+	j.arm(f.Franka())
+	for _, told := range j.measured {
+		at, known := j.truth.of(told)
+		if !known || at.P.Sub(told.pose.P).Norm() > 1e-12 || angle(at.Q, told.pose.Q) > 1e-7 {
+			t.Errorf("told %v, true %v", told.pose, at)
+		}
+	}
+	if len(j.measured) != 1 {
+		t.Error("nothing was told")
 	}
 }

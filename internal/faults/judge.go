@@ -18,6 +18,7 @@ const (
 	rounding                 = 1e-5
 	statePeriod              = 20 * time.Millisecond  // of the arm
 	nearby                   = 0.005                  // m; the arm moves on between the states that the watcher receives
+	nearbyTurn               = 0.05                   // rad
 	pause                    = 400 * time.Millisecond // without a command means that the arm held
 )
 
@@ -33,10 +34,11 @@ type sent struct {
 // judge collects what the arm told and what it was told.
 type judge struct {
 	mu       sync.Mutex
-	measured map[int64]geom.Pose // by stamp
-	order    []int64             // stamps as they came
-	came     []time.Time         // when they did
-	lastArm  time.Time           // when the arm spoke last
+	measured map[int64]claim // what the arm told, by stamp
+	truth    truth           // where it was
+	order    []int64         // stamps as they came
+	came     []time.Time     // when they did
+	lastArm  time.Time       // when the arm spoke last
 	poses    []sent
 	actions  []time.Time // ticks whose command was sent
 }
@@ -47,10 +49,11 @@ func (j *judge) arm(m *msgs.FrankaState) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.measured == nil {
-		j.measured = map[int64]geom.Pose{}
+		j.measured = map[int64]claim{}
 	}
 	at := m.Header.Stamp.UnixNano()
-	j.measured[at], j.order, j.lastArm = pose, append(j.order, at), time.Now()
+	j.lastArm = time.Now()
+	j.measured[at], j.order = claim{pose, m.Header.Seq, j.lastArm}, append(j.order, at)
 	j.came = append(j.came, j.lastArm)
 }
 
@@ -102,14 +105,23 @@ func (j *judge) verdict() (poses, unseen int, broken []string) {
 	var before *sent
 	for i := range j.poses {
 		s := &j.poses[i]
-		from, answer := j.measured[s.stamp.UnixNano()]
-		if answer && s.pose.P.Sub(from.P).Norm() < 1e-9 && angle(s.pose.Q, from.Q) < 1e-6 { // simulated time stamps a hold like the state it sends back
+		told, answer := j.measured[s.stamp.UnixNano()]
+		from, known := j.truth.of(told)
+		switch {
+		case !answer:
+		case !known: // the arm died before it told the watcher
+			before = nil
+			if unseen++; notFinite(s) {
+				broken = append(broken, "a pose that is not finite")
+			}
+			continue
+		case s.pose.P.Sub(from.P).Norm() < 1e-9 && angle(s.pose.Q, from.Q) < 1e-6: // simulated time stamps a hold like the state it sends back
 			before = nil
 			continue
 		}
 		if !answer {
 			before = nil
-			if why := j.wasMeasured(s.pose); why != "" {
+			if why := j.wasMeasured(s.pose); why != "" || notFinite(s) {
 				if !j.blind(s.at) {
 					broken = append(broken, why)
 				} else if unseen++; notFinite(s) {
@@ -133,6 +145,7 @@ func (j *judge) verdict() (poses, unseen int, broken []string) {
 		}
 		j.order, j.came = j.order[n:], j.came[n:]
 	}
+	j.truth.prune()
 	return poses, unseen, broken
 }
 
@@ -152,16 +165,11 @@ func (j *judge) blind(t time.Time) bool {
 	return to.Sub(last) > 3*statePeriod
 }
 
-// wasMeasured says what is wrong with a pose that answers no observation.
+// wasMeasured says what is wrong with a pose that answers no observation: the arm must have been there lately.
 func (j *judge) wasMeasured(p geom.Pose) string {
-	nearest := math.Inf(1)
-	for _, m := range j.measured {
-		if d := m.P.Sub(p.P).Norm(); d < nearest { // not min: the arm may have told NaN
-			nearest = d
-		}
-	}
-	if !(nearest < nearby) {
-		return fmt.Sprintf("a pose %.4f m from every measured one, without an observation that it answers", nearest)
+	nearest, turn := j.truth.nearest(p)
+	if !(nearest < nearby && turn < nearbyTurn) {
+		return fmt.Sprintf("a pose %.4f m and %.3f rad from where the arm was, without an observation that it answers", nearest, turn)
 	}
 	return ""
 }

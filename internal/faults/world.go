@@ -146,7 +146,7 @@ func (w *world) watch(ctx context.Context) (err error) {
 	if w.c.relay {
 		topic = relayTopic
 	}
-	var errs [9]error
+	var errs [10]error
 	errs[0] = node.Subscribe(w.node, topic, w.judge.command)
 	errs[1] = node.Subscribe(w.node, msgs.StateTopic, w.judge.arm)
 	errs[2] = node.Subscribe(w.node, "/korr/action", w.judge.action)
@@ -156,6 +156,7 @@ func (w *world) watch(ctx context.Context) (err error) {
 	w.estop, errs[6] = node.Advertise[msgs.Bool](w.node, "/korr/estop", false)
 	w.alive, errs[7] = node.Advertise[msgs.Header](w.node, "/korr/deadman", false)
 	w.names_, errs[8] = node.Advertise[msgs.String](w.node, msgs.PartNamesTopic, false)
+	errs[9] = node.Subscribe(w.node, msgs.TFTopic, w.judge.frames)
 	return errors.Join(errs[:]...)
 }
 

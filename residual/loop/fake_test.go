@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"korr/residual/shield"
+
 	"go.uber.org/goleak"
 
 	"korr/residual"
@@ -86,7 +88,7 @@ func (r *fakeRobot) Write(cmd []float32) error {
 	return nil
 }
 
-func (r *fakeRobot) Hold(context.Context) error {
+func (r *fakeRobot) Hold(context.Context, *shield.Shield) error {
 	r.holdsRun++
 	r.holdAt = append(r.holdAt, r.clock.now.Sub(r.start))
 	if r.hold != nil {

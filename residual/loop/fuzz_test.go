@@ -175,7 +175,7 @@ func (h *hostile) Write(cmd []float32) error {
 }
 
 // Hold implements Robot.
-func (h *hostile) Hold(context.Context) error {
+func (h *hostile) Hold(context.Context, *shield.Shield) error {
 	if h.odd() && h.IntN(100) == 0 {
 		return errBroken
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"korr/residual/shield"
 )
 
 // simRobot is a simulation whose next state needs the last command: y follows the command by half.
@@ -39,7 +41,7 @@ func (r *simRobot) Write(cmd []float32) error {
 	return nil
 }
 
-func (r *simRobot) Hold(context.Context) error { r.holds++; return nil }
+func (r *simRobot) Hold(context.Context, *shield.Shield) error { r.holds++; return nil }
 
 func (r *simRobot) Wait(ctx context.Context, after uint64) error {
 	if r.wake != nil {

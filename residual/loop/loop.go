@@ -27,8 +27,9 @@ type Robot interface {
 	Read(s *Sample) error
 	// Write hands a raw command [shield.CommandDim] over and never blocks. cmd is reused: copy it.
 	Write(cmd []float32) error
-	// Hold stops safely, where the robot is measured to be, and may take until ctx ends.
-	Hold(ctx context.Context) error
+	// Hold stops safely, where the robot was last believed to be, if limits.CheckHold allows that pose; it may take until
+	// ctx ends. Without such a pose nothing is sent.
+	Hold(ctx context.Context, limits *shield.Shield) error
 }
 
 // Waiter is a Robot whose samples can be waited for; Config.LockStep needs one.
@@ -131,8 +132,7 @@ type Loop struct {
 	// Of Run's goroutine alone.
 	sample            Sample
 	action, command   []float32
-	sent              []float32 // the last command written
-	previous          []float32 // sent, or nil before the first command since entering RUN
+	shield            shield.Shield
 	recorder          recorder
 	open              bool // the recorder's slot holds this tick
 	tracker           tracker
@@ -168,7 +168,7 @@ func New(r Robot, s Stepper, cfg Config) (*Loop, error) {
 		sample:   Sample{Obs: make([]float32, cfg.ObsDim)},
 		action:   make([]float32, shield.CommandDim),
 		command:  make([]float32, shield.CommandDim),
-		sent:     make([]float32, shield.CommandDim),
+		shield:   shield.Shield{Limits: *cfg.Shield},
 		recorder: newRecorder(cfg.Records, cfg.ObsDim, shield.CommandDim),
 	}, nil
 }

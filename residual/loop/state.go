@@ -165,7 +165,8 @@ func (l *Loop) impatient(now time.Time, v verdict) error {
 }
 
 func (l *Loop) enterRun() {
-	l.previous, l.streak, l.held, l.wantResume, l.preparing = nil, 0, false, false, false
+	l.streak, l.held, l.wantResume, l.preparing = 0, false, false, false
+	l.shield.Begin()
 	l.tracker.forget()
 	l.setState(StateRun, nil)
 }
@@ -197,7 +198,7 @@ func (l *Loop) holdRobot(ctx context.Context) error {
 
 func (l *Loop) callHold(ctx context.Context) (err error) {
 	defer recoverTo(&err)
-	return l.robot.Hold(ctx)
+	return l.robot.Hold(ctx, &l.shield)
 }
 
 // fault holds the robot, dumps the flight recorder and returns the fault.

@@ -143,7 +143,7 @@ func (l *Loop) observationError(v verdict) cause {
 
 // act asks the policy, shields its command, sends it, and then does what can wait.
 func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
-	if fault := l.tracker.check(&l.cfg.Tracking, l.cfg.Period, &l.sample, l.previous); fault != nil {
+	if fault := l.tracker.check(&l.cfg.Tracking, l.cfg.Period, &l.sample, l.shield.Previous()); fault != nil {
 		return fault
 	}
 	info, err := l.stepper.StepTo(l.action, l.sample.Obs)
@@ -155,7 +155,7 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 	if i := shield.NotFinite(l.action); i >= 0 {
 		return &NotFiniteError{What: "command", Index: i, Value: l.action[i]}
 	}
-	clamps, err := l.cfg.Shield.ApplyTo(l.command, l.action, l.sample.Obs, l.previous)
+	clamps, err := l.shield.ApplyTo(l.command, l.action, l.sample.Obs)
 	if err != nil {
 		return &ShieldError{Err: err}
 	}
@@ -169,8 +169,7 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 	}
 	rec.Sent, rec.Latency = true, l.cfg.Clock.Now().Sub(start)
 
-	copy(l.sent, l.command)
-	l.previous = l.sent
+	l.shield.Sent(l.command)
 	if clamps == 0 { // the same motion, in the numbers the policy was trained on (6D not orthonormalised)
 		l.stepper.Executed(l.action)
 	} else {

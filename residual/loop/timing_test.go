@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"korr/residual/shield"
 )
 
 // TestTickAllocatesNothing measures the loop's own tick, flight recorder and histograms included.
@@ -59,7 +61,7 @@ func (r *quietRobot) Read(s *Sample) error {
 
 func (r *quietRobot) Write([]float32) error { r.writes++; return nil }
 
-func (r *quietRobot) Hold(context.Context) error { return nil }
+func (r *quietRobot) Hold(context.Context, *shield.Shield) error { return nil }
 
 // TestWallClock: 60 ticks of 5 ms take at least their time and do not drift by more than the machine's
 // own stalls; the numbers themselves are the benchmark's business.

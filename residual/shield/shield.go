@@ -19,7 +19,7 @@ const (
 
 	roundMetres  = 2e-6  // kept back from every length, so that rounding to float32 stays inside
 	roundRadians = 2e-6  // the same for angles
-	plausible    = 10.0  // m; a measured coordinate beyond this is a broken sensor
+	farthest     = 10.0  // m; a measured coordinate beyond this is a broken sensor
 	skewed       = 0.1   // how far from orthonormal a 6D rotation may be before it is reported
 	degenerate   = 1e-3  // sine of the angle between the rows of a 6D rotation below which it has no meaning
 	shortest     = 1e-12 // length of such a row
@@ -80,16 +80,16 @@ func Default() Limits {
 // Validate refuses limits that no command can keep.
 func (l *Limits) Validate() error {
 	for i, axis := range "xyz" {
-		if !(l.Min[i] < l.Max[i]) || math.Abs(l.Min[i]) > plausible || math.Abs(l.Max[i]) > plausible {
-			return fmt.Errorf("shield: workspace %c = %g..%g m: want min < max within +-%g m", axis, l.Min[i], l.Max[i], plausible)
+		if !(l.Min[i] < l.Max[i]) || math.Abs(l.Min[i]) > farthest || math.Abs(l.Max[i]) > farthest {
+			return fmt.Errorf("shield: workspace %c = %g..%g m: want min < max within +-%g m", axis, l.Min[i], l.Max[i], farthest)
 		}
 	}
 	for _, v := range []struct {
 		name       string
 		value, max float64
 	}{
-		{"MaxStep", l.MaxStep, plausible},
-		{"MaxDelta", l.MaxDelta, plausible},
+		{"MaxStep", l.MaxStep, farthest},
+		{"MaxDelta", l.MaxDelta, farthest},
 		{"MaxTurn", l.MaxTurn, math.Pi},
 		{"MaxDeltaTurn", l.MaxDeltaTurn, math.Pi},
 	} {
@@ -174,7 +174,7 @@ func finite(cmd, measured, previous []float32) error {
 
 // beyond says whether v is farther out than any sensor can mean.
 func beyond(v geom.Vec3) bool {
-	return math.Abs(v[0]) > plausible || math.Abs(v[1]) > plausible || math.Abs(v[2]) > plausible
+	return math.Abs(v[0]) > farthest || math.Abs(v[1]) > farthest || math.Abs(v[2]) > farthest
 }
 
 // position limits the translation (see the package comment).

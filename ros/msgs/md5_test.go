@@ -68,7 +68,7 @@ var services = []signature{
 	{Trigger{}, "std_srvs/Trigger", "937c9679a518e3a18d831e57125ea522"},
 	{Reset{}, "korr_msgs/Reset", "8a1aded0728f03b342ff3a4b2eef69ff"},
 	{Step{}, "korr_msgs/Step", "00e4f54343e482ab36166b108d48bb52"},
-	{Perturb{}, "korr_msgs/Perturb", "acd427c0960a3d9522c90824e3ed36a3"},
+	{Perturb{}, "korr_msgs/Perturb", "0a2a26c2170502f8fe76d55bdd28d679"},
 }
 
 func TestMD5(t *testing.T) {

@@ -15,6 +15,9 @@ const (
 	PerturbNaN     = "nan"
 	PerturbLength  = "length"
 	PerturbReorder = "reorder"
+	PerturbSet     = "set"
+	PerturbAdd     = "add"
+	PerturbFrame   = "frame"
 	PerturbMode    = "mode"
 	PerturbClear   = "clear"
 )
@@ -22,7 +25,7 @@ const (
 // PerturbReq is the request of korr_msgs/Perturb.
 type PerturbReq struct {
 	node.Package     `ros:"korr_msgs"`
-	node.Definitions `ros:"string FORCE=force,string POSE=pose,string NOISE=noise,string DELAY=delay,string LOSS=loss,string STUCK=stuck,string STAMP=stamp,string CLOCK=clock,string NAN=nan,string LENGTH=length,string REORDER=reorder,string MODE=mode,string CLEAR=clear"`
+	node.Definitions `ros:"string FORCE=force,string POSE=pose,string NOISE=noise,string DELAY=delay,string LOSS=loss,string STUCK=stuck,string STAMP=stamp,string CLOCK=clock,string NAN=nan,string LENGTH=length,string REORDER=reorder,string SET=set,string ADD=add,string FRAME=frame,string MODE=mode,string CLEAR=clear"`
 	Kind             string
 	Target           string
 	Value            []float64

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"korr/internal/geom"
+	"korr/residual/plausible"
 	"korr/ros/msgs"
 	"korr/ros/panda"
 )
@@ -16,8 +17,14 @@ type arm interface {
 	watch(l link, r *Robot) error
 	// connect makes the publishers of commands; a passive robot does without.
 	connect(l link, cfg *Config, hold func(reason string)) (gripper, error)
+	// accept looks whether a state can be true, and keeps it to judge the next one by. came is when it arrived.
+	accept(s *armState, came time.Time) error
+	// forget makes the next state the first one: the arm may be anywhere.
+	forget()
 	// move publishes a pose to go to. The header's stamp is that of the observation it answers, its frame is set.
 	move(h msgs.Header, target geom.Pose) error
+	// stay publishes that the arm is to stay where a state says it is.
+	stay(h msgs.Header, at *armState) error
 }
 
 // gripper commands a gripper on a change.
@@ -40,11 +47,16 @@ type armState struct {
 	first [9]float64 // position (m) and the first two rows of the rotation, base frame
 	twist [6]float64 // linear (m/s) and angular (rad/s), base frame
 	pose  geom.Pose
+	turn  geom.Mat3 // the whole rotation as it was told; of a Franka
 	q     []float64 // joints, rad or m; empty if the arm does not tell
+	dq    []float64 // their velocities; nil if the arm does not tell
+	came  time.Time // when it arrived
+	wrong error     // the message does not hold what its topic promises
 }
 
 // fingerState is one message about the gripper.
 type fingerState struct {
+	topic string
 	stamp time.Time
 	width float64 // m
 	err   error   // of a message that does not hold what its topic promises
@@ -53,6 +65,8 @@ type fingerState struct {
 // frankaArm is a Franka arm as franka_ros shows it, commanded through an equilibrium pose.
 type frankaArm struct {
 	reported bool // the twist comes from the message
+	topic    string
+	belief   plausible.Tool
 	pose     publisher[msgs.PoseStamped]
 }
 
@@ -64,7 +78,7 @@ func (a *frankaArm) watch(l link, r *Robot) error {
 		return err
 	}
 	return subscribe(l, msgs.FingerTopic, func(m *msgs.JointState) {
-		f := &fingerState{stamp: m.Header.Stamp}
+		f := &fingerState{topic: msgs.FingerTopic, stamp: m.Header.Stamp}
 		if n := len(m.Position); n < 2 {
 			f.err = &ShapeError{Topic: msgs.FingerTopic, Got: n, Want: 2}
 		} else {
@@ -78,10 +92,12 @@ func (a *frankaArm) watch(l link, r *Robot) error {
 func (a *frankaArm) state(f *msgs.FrankaState) *armState {
 	m := &f.OTEE
 	s := &armState{
+		wrong: lastRow(m),
 		head:  f.Header,
 		first: [9]float64{m[12], m[13], m[14], m[0], m[4], m[8], m[1], m[5], m[9]},
 		twist: f.ODPEED,
 		pose:  geom.Pose{P: geom.Vec3{m[12], m[13], m[14]}, Q: geom.Mat3{m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]}.Quat()},
+		turn:  geom.Mat3{m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]},
 		q:     f.Q[:],
 	}
 	if !a.reported {
@@ -105,3 +121,5 @@ func (a *frankaArm) move(h msgs.Header, target geom.Pose) error {
 	a.pose.Write(&msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(target)})
 	return nil
 }
+
+func (a *frankaArm) stay(h msgs.Header, at *armState) error { return a.move(h, at.pose) }

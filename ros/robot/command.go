@@ -18,6 +18,7 @@ const commandDim = layout.Action
 // command is what the commander publishes.
 type command struct {
 	pose geom.Pose
+	stay *armState   // of a hold: where the arm is
 	grip float64     // above the dead band closes, below opens, between keeps
 	head msgs.Header // of the observation it answers
 	done chan error  // of a hold: told when it is out
@@ -123,16 +124,10 @@ func (c *commander) drop() {
 	c.mu.Unlock()
 }
 
-// hold publishes a pose, and nothing after it until the next write.
-func (c *commander) hold(ctx context.Context, pose geom.Pose) error {
-	for _, v := range append(pose.P[:], pose.Q[:]...) {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			c.drop()
-			return ErrNoPose
-		}
-	}
+// hold publishes that the arm is to stay where it is, and nothing after it until the next write.
+func (c *commander) hold(ctx context.Context, at *armState) error {
 	c.hand.still()
-	x := &command{pose: pose, head: msgs.Header{Stamp: c.now()}, done: make(chan error, 1)}
+	x := &command{stay: at, head: msgs.Header{Stamp: c.now()}, done: make(chan error, 1)}
 	c.mu.Lock()
 	c.last = nil
 	err := c.put(x)
@@ -186,9 +181,10 @@ func (c *commander) publish(ctx context.Context, x *command) error {
 	}
 	h := x.head
 	h.FrameId = c.cfg.Frame
-	err := c.arm.move(h, x.pose)
-	if x.done != nil {
-		x.done <- err
+	if x.done == nil {
+		return c.arm.move(h, x.pose)
 	}
+	err := c.arm.stay(h, x.stay)
+	x.done <- err
 	return err
 }

@@ -32,6 +32,14 @@ func (r *Robot) Reset(ctx context.Context, seed uint64) error {
 		return errors.New("robot: only a robot over ROS 1 that may move has a simulator to reset")
 	}
 	r.out.drop()
+	r.mu.Lock()
+	r.resetting = true
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.resetting = false
+		r.mu.Unlock()
+	}()
 	var res *msgs.ResetRes
 	for {
 		var err error
@@ -53,6 +61,7 @@ func (r *Robot) Reset(ctx context.Context, seed uint64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.since = res.Stamp
+	r.arm.forget()
 	r.result, r.over = nil, make(chan struct{})
 	r.newest.forget(r.since) // what came before the response stays if it belongs to the new episode
 	r.ready.forget(r.since)

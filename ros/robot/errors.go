@@ -9,8 +9,19 @@ import (
 // ErrClosed means that the robot was closed.
 var ErrClosed = errors.New("robot: closed")
 
-// ErrNoPose means that Hold has no measured pose to hold.
-var ErrNoPose = errors.New("robot: the measured pose is not finite; use the emergency stop")
+// BeliefError means that a message tells what cannot be: it was refused, and the arm stops.
+type BeliefError struct {
+	Topic string
+	Err   error // usually a *plausible.Error
+}
+
+// Error implements error.
+func (e *BeliefError) Error() string {
+	return fmt.Sprintf("robot: %s: %v; check who publishes it, then reset the fault", e.Topic, e.Err)
+}
+
+// Unwrap returns what is wrong.
+func (e *BeliefError) Unwrap() error { return e.Err }
 
 // PartsError means that the tracker does not report the parts that the policy was trained on.
 type PartsError struct{ Want, Got []string }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"korr/internal/geom"
+	"korr/residual/plausible"
 	"korr/ros/msgs"
 	"korr/ros/robot/chain"
 )
@@ -17,6 +19,7 @@ import (
 type jointArm struct {
 	file   *ArmFile
 	chain  *chain.Chain
+	belief plausible.Joints
 	newest atomic.Pointer[armState]
 	path   publisher[msgs.JointTrajectory]
 	pose   publisher[msgs.PoseStamped] // of an arm that is commanded by poses
@@ -26,7 +29,11 @@ func newJointArm(f *ArmFile) (*jointArm, error) {
 	if f.kinematics == nil {
 		return nil, errors.New("robot: an ArmFile comes from LoadArm or ParseArm")
 	}
-	return &jointArm{file: f, chain: f.kinematics}, nil
+	a := &jointArm{file: f, chain: f.kinematics}
+	for _, j := range a.chain.Joints {
+		a.belief.Limits = append(a.belief.Limits, plausible.Joint{Name: j.Name, Min: j.Min, Max: j.Max, MaxVelocity: j.MaxVelocity})
+	}
+	return a, nil
 }
 
 // watch takes arm and gripper from joint states; a message that lacks one of the arm's joints is not about the arm.
@@ -41,9 +48,8 @@ func (a *jointArm) watch(l link, r *Robot) error {
 		if g.StateTopic == a.file.StateTopic {
 			finger(m)
 		}
-		if s := a.state(m); s != nil {
+		if s := a.state(m); s != nil && r.storeArm(s) {
 			a.newest.Store(s)
-			r.storeArm(s)
 		}
 	}); err != nil {
 		return err
@@ -58,13 +64,8 @@ func (a *jointArm) watch(l link, r *Robot) error {
 func pick(m *msgs.JointState, values []float64, names func(i int) string, n int) []float64 {
 	out := make([]float64, n)
 	for i := range out {
-		at := -1
-		for k, name := range m.Name {
-			if name == names(i) && k < len(values) {
-				at = k
-			}
-		}
-		if at < 0 {
+		at := slices.Index(m.Name, names(i))
+		if at < 0 || at >= len(values) {
 			return nil
 		}
 		out[i] = values[at]
@@ -72,27 +73,32 @@ func pick(m *msgs.JointState, values []float64, names func(i int) string, n int)
 	return out
 }
 
-// state is the arm by its joints; nil when the message is about something else. Joints without a velocity stand still.
+// doubled names the first joint that a message tells more than once: which of them is true cannot be known.
+func doubled(m *msgs.JointState, names func(i int) string, n int) error {
+	for i := range n {
+		at := slices.Index(m.Name, names(i))
+		if at >= 0 && slices.Contains(m.Name[at+1:], names(i)) {
+			return &plausible.Error{What: "joint " + names(i), Why: "is told more than once in a message"}
+		}
+	}
+	return nil
+}
+
+// state is the arm by its joints, whose pose accept adds; nil when the message is about something else. Joints without a
+// velocity stand still. Names decide which value is whose, and what the chain does not name is not looked at.
 func (a *jointArm) state(m *msgs.JointState) *armState {
 	name := func(i int) string { return a.chain.Joints[i].Name }
 	q := pick(m, m.Position, name, len(a.chain.Joints))
 	if q == nil {
 		return nil
 	}
-	s := &armState{head: m.Header, q: q, pose: a.chain.Forward(q)}
-	if dq := pick(m, m.Velocity, name, len(q)); dq != nil {
-		s.twist = a.chain.Twist(q, dq)
-	}
-	r := s.pose.Q.Rot6D()
-	copy(s.first[:3], s.pose.P[:])
-	copy(s.first[3:], r[:])
-	return s
+	return &armState{head: m.Header, q: q, dq: pick(m, m.Velocity, name, len(q)), wrong: doubled(m, name, len(q))}
 }
 
 // fingers is the gripper's width, of an arm without one a constant as old as the message.
 func (a *jointArm) fingers(m *msgs.JointState) *fingerState {
 	g := &a.file.Gripper
-	f := &fingerState{stamp: m.Header.Stamp, width: g.Width}
+	f := &fingerState{topic: g.StateTopic, stamp: m.Header.Stamp, width: g.Width}
 	if len(g.Joints) == 0 {
 		return f
 	}
@@ -100,6 +106,7 @@ func (a *jointArm) fingers(m *msgs.JointState) *fingerState {
 	if at == nil {
 		return nil
 	}
+	f.err = doubled(m, func(i int) string { return g.Joints[i] }, len(g.Joints))
 	f.width = g.Offset
 	for _, v := range at {
 		f.width += g.Scale * v
@@ -136,7 +143,19 @@ func (a *jointArm) move(h msgs.Header, target geom.Pose) error {
 		return errors.New("robot: the arm's joints were never heard")
 	}
 	goal, _, _ := a.chain.Solve(target, s.q)
-	goal = a.chain.Toward(s.q, goal, a.file.TimeFromStart)
+	return a.send(a.chain.Toward(s.q, goal, a.file.TimeFromStart))
+}
+
+// stay publishes the joints that were measured, those beyond a limit at the limit.
+func (a *jointArm) stay(h msgs.Header, at *armState) error {
+	if a.pose != nil {
+		return a.move(h, at.pose)
+	}
+	return a.send(a.chain.Clamp(at.q))
+}
+
+// send publishes one point of a trajectory.
+func (a *jointArm) send(goal []float64) error {
 	for i, v := range goal {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("robot: joint %s would be commanded to %g", a.chain.Joints[i].Name, v)

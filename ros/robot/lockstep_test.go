@@ -85,7 +85,7 @@ func (d *direct) Write(cmd []float32) (err error) {
 	return err
 }
 
-func (d *direct) Hold(context.Context) error { return nil }
+func (d *direct) Hold(context.Context, *shield.Shield) error { return nil }
 
 func (d *direct) Wait(ctx context.Context, after uint64) error {
 	if d.seq == after {
@@ -287,7 +287,7 @@ func TestLateCommandsDoNothing(t *testing.T) {
 	overROS(t, r, 5)
 	before := r.server.Steps()
 	for range 5 {
-		if err := r.robot.Hold(context.Background()); err != nil {
+		if err := r.robot.Hold(context.Background(), &shield.Shield{Limits: shield.Default()}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -3,12 +3,14 @@ package robot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"korr/residual/loop"
+	"korr/residual/shield"
 	"korr/ros/msgs"
 	"korr/ros/node"
 )
@@ -39,16 +41,18 @@ type Robot struct {
 	wake      chan struct{} // capacity 1: something changed for Wait
 	reordered atomic.Uint64 // messages dropped because a newer one was there
 
-	mu      sync.Mutex
-	observe *observer
-	newest  set
-	heard   [3]time.Time // when arm, gripper and parts were, monotonic
-	ready   set          // what Read assembles: newest in real time, the newest complete one in lock step
-	seq     uint64       // of ready
-	since   time.Time    // messages stamped earlier belong to a past episode
-	over    chan struct{}
-	result  *msgs.SimState
-	broken  error
+	mu        sync.Mutex
+	observe   *observer
+	newest    set
+	held      *armState    // the newest state of the arm that was believed: what a hold sends
+	heard     [3]time.Time // when arm, gripper and parts were, monotonic
+	ready     set          // what Read assembles: newest in real time, the newest complete one in lock step
+	seq       uint64       // of ready
+	since     time.Time    // messages stamped earlier belong to a past episode
+	resetting bool         // a simulator is being reset: the arm may leap
+	over      chan struct{}
+	result    *msgs.SimState
+	broken    error
 }
 
 var (
@@ -81,7 +85,7 @@ func (r *Robot) register() (err error) {
 	if r.cfg.Arm != nil {
 		r.arm, err = newJointArm(r.cfg.Arm)
 	} else {
-		r.arm = &frankaArm{reported: r.cfg.ReportedTwist}
+		r.arm = newFrankaArm(&r.cfg)
 	}
 	if err != nil {
 		return err
@@ -162,29 +166,28 @@ func (r *Robot) onNames(m *msgs.String) {
 }
 
 func (r *Robot) onParts(m *msgs.PoseArray) {
-	r.mu.Lock()
-	err := permuted(r.newest.parts, m)
-	r.mu.Unlock()
-	if err != nil {
-		r.fail(err)
-		return
-	}
 	r.store(2, m.Header.Stamp, func(s *set) time.Time {
 		if s.parts == nil {
 			return time.Time{}
 		}
 		return s.parts.Header.Stamp
-	}, func(s *set) { s.parts = m })
+	}, func(time.Time) error { return permuted(r.newest.parts, m) }, func(s *set) { s.parts = m })
 }
 
-// storeArm keeps a state of the arm.
-func (r *Robot) storeArm(a *armState) {
-	r.store(0, a.head.Stamp, func(s *set) time.Time {
+// storeArm keeps a state of the arm and reports whether it is believed.
+func (r *Robot) storeArm(a *armState) bool {
+	return r.store(0, a.head.Stamp, func(s *set) time.Time {
 		if s.arm == nil {
 			return time.Time{}
 		}
 		return s.arm.head.Stamp
-	}, func(s *set) { s.arm = a })
+	}, func(now time.Time) error {
+		if r.resetting {
+			r.arm.forget()
+		}
+		a.came = now
+		return r.arm.accept(a, now)
+	}, func(s *set) { s.arm, r.held = a, a })
 }
 
 // storeFingers keeps a state of the gripper.
@@ -194,21 +197,32 @@ func (r *Robot) storeFingers(f *fingerState) {
 			return time.Time{}
 		}
 		return s.fingers.stamp
-	}, func(s *set) { s.fingers = f })
+	}, func(time.Time) error { return f.accept() }, func(s *set) { s.fingers = f })
 }
 
-// store keeps a message of the arm (0), the gripper (1) or the parts (2), unless a newer one is there.
-func (r *Robot) store(of int, stamp time.Time, newest func(*set) time.Time, put func(*set)) {
+// store keeps a message of the arm (0), the gripper (1) or the parts (2), unless a newer one is there or it is not
+// believed, which stops the loop. It reports whether it was kept.
+func (r *Robot) store(of int, stamp time.Time, newest func(*set) time.Time, accept func(now time.Time) error, put func(*set)) bool {
 	now := time.Now()
 	r.mu.Lock()
 	if stamp.Before(newest(&r.newest)) && now.Sub(r.heard[of]) < reorderWindow {
 		r.mu.Unlock()
 		r.reordered.Add(1)
-		return
+		return false
+	}
+	if stamp.Before(r.since) { // of an episode that is over
+		r.mu.Unlock()
+		return false
+	}
+	if err := accept(now); err != nil {
+		r.mu.Unlock()
+		r.fail(err)
+		return false
 	}
 	r.heard[of] = now
 	put(&r.newest)
 	r.noticed(of == 0)
+	return true
 }
 
 func (r *Robot) onSim(m *msgs.SimState) {
@@ -326,18 +340,32 @@ func (r *Robot) Write(cmd []float32) error {
 	return r.out.write(cmd)
 }
 
-// Hold implements loop.Robot: it publishes the measured pose once. Without any measurement nothing was ever sent, and
-// nothing is; nor by a passive robot.
-func (r *Robot) Hold(ctx context.Context) error {
-	r.mu.Lock()
-	a := r.newest.arm
-	r.mu.Unlock()
-	switch {
-	case r.out == nil:
+// Hold implements loop.Robot: it publishes, once, that the arm is to stay where it was last believed to be. Where it was
+// long ago is not where it is: then nothing is sent, nor by a passive robot, nor without any such state.
+func (r *Robot) Hold(ctx context.Context, limits *shield.Shield) error {
+	if r.out == nil {
 		return nil
-	case a == nil:
+	}
+	r.mu.Lock()
+	a := r.held
+	r.mu.Unlock()
+	if a == nil {
 		r.out.drop()
 		return nil
 	}
-	return r.out.hold(ctx, a.pose)
+	if age := time.Since(a.came); !r.cfg.LockStep && age > r.heldAge() {
+		r.out.drop()
+		r.log.Warn("the arm keeps its last command: where it is was not told for too long to send that", "age", age)
+		return nil
+	}
+	if err := limits.CheckHold(a.pose); err != nil {
+		r.out.drop()
+		return fmt.Errorf("the arm keeps its last command: %w", err)
+	}
+	return r.out.hold(ctx, a)
+}
+
+// heldAge is how long ago the arm may have told where it is for that to be sent: a hold comes after three periods.
+func (r *Robot) heldAge() time.Duration {
+	return max(time.Second, 4*time.Duration(r.report.period.Load()))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"korr/residual/loop"
+	"korr/residual/plausible"
 	"korr/ros/msgs"
 	"korr/ros/robot"
 )
@@ -131,8 +132,8 @@ func TestNotFiniteFaults(t *testing.T) {
 		s.until(t, loop.StateRun)
 		m.spoilWith(func(s *msgs.JointState, _ *msgs.PoseArray) bool { s.Position[2] = math.NaN(); return true })
 		c := s.until(t, loop.StateFault)
-		var e *loop.NotFiniteError
-		if !errors.As(c.Cause, &e) {
+		var e *plausible.Error
+		if !errors.As(c.Cause, &e) || !strings.Contains(e.Why, "not finite") {
 			t.Errorf("cause %v", c.Cause)
 		}
 		if res := enable(t, operator); res.Success || !strings.Contains(res.Message, "reset_fault") {

@@ -32,7 +32,10 @@ var (
 		msgs.PerturbStamp:   {stamped, 1, 1, true},
 		msgs.PerturbClock:   {[]string{"", TargetClock}, 1, 1, true},
 		msgs.PerturbNaN:     {stamped, 0, 0, false},
-		msgs.PerturbLength:  {[]string{TargetGripper, TargetParts, TargetJoints}, 0, 0, false},
+		msgs.PerturbLength:  {[]string{TargetGripper, TargetParts, TargetJoints}, 0, 1, false},
+		msgs.PerturbSet:     {stamped[1:], 2, 64, false},
+		msgs.PerturbAdd:     {stamped[1:], 2, 64, false},
+		msgs.PerturbFrame:   {[]string{"", TargetParts}, 0, 0, false},
 		msgs.PerturbReorder: {[]string{"", TargetParts}, 0, 0, false},
 		msgs.PerturbMode:    {[]string{"", TargetArm}, 1, 1, false},
 	}
@@ -72,7 +75,7 @@ func (s *Server) inject(q *msgs.PerturbReq) error {
 		return s.kick(f)
 	case msgs.PerturbForce:
 		f.part = slices.Index(s.spec.PartNames, q.Target)
-	case msgs.PerturbReorder:
+	case msgs.PerturbReorder, msgs.PerturbFrame:
 		f.Target = TargetParts
 	case msgs.PerturbMode, msgs.PerturbClock:
 		f.Target = map[string]string{msgs.PerturbMode: TargetArm, msgs.PerturbClock: TargetClock}[q.Kind]
@@ -120,8 +123,12 @@ func (s *Server) check(q *msgs.PerturbReq) error {
 
 // checkValues looks at the numbers.
 func checkValues(q *msgs.PerturbReq) error {
+	any := q.Kind == msgs.PerturbSet || q.Kind == msgs.PerturbAdd // what they put into messages is theirs
+	if any && len(q.Value)%2 != 0 {
+		return fmt.Errorf("%s takes pairs of an index and a number, got %d values", q.Kind, len(q.Value))
+	}
 	for _, v := range append(slices.Clone(q.Value), q.Duration) {
-		if math.IsNaN(v) || math.Abs(v) > 1e9 {
+		if !any && (math.IsNaN(v) || math.Abs(v) > 1e9) {
 			return errors.New("values and duration must be finite and below 1e9")
 		}
 	}
@@ -129,7 +136,7 @@ func checkValues(q *msgs.PerturbReq) error {
 		return fmt.Errorf("duration %g s: take 0 (until cleared) or more", q.Duration)
 	}
 	limit := map[string][2]float64{
-		msgs.PerturbLoss: {0, 1}, msgs.PerturbDelay: {0, 60}, msgs.PerturbNoise: {0, 10}, msgs.PerturbMode: {0, 6}, msgs.PerturbStuck: {0, 1},
+		msgs.PerturbLoss: {0, 1}, msgs.PerturbDelay: {0, 60}, msgs.PerturbNoise: {0, 10}, msgs.PerturbMode: {0, 6}, msgs.PerturbStuck: {0, 1}, msgs.PerturbLength: {0, 1},
 	}
 	if l, ok := limit[q.Kind]; ok {
 		for _, v := range q.Value {

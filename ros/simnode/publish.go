@@ -22,8 +22,11 @@ type channel[M any] struct {
 	noise   func(m *M, rng *rand.Rand, length, angle float64)
 	nan     func(*M)
 	cut     func(*M)
+	extend  func(*M)
 	reverse func(*M)
-	last    *M // sent last; never changed, because it is serialised later
+	rename  func(*M)
+	number  func(m *M, i int) *float64 // nil: there is none
+	last    *M                         // sent last; never changed, because it is serialised later
 	late    []late[M]
 }
 
@@ -46,9 +49,17 @@ func (c *channel[M]) emit(m *M, f *faults) {
 		case msgs.PerturbNaN:
 			c.nan(m)
 		case msgs.PerturbLength:
-			c.cut(m)
+			if e.value(0) == 0 {
+				c.cut(m)
+			} else {
+				c.extend(m)
+			}
 		case msgs.PerturbReorder:
 			c.reverse(m)
+		case msgs.PerturbFrame:
+			c.rename(m)
+		case msgs.PerturbSet, msgs.PerturbAdd:
+			c.change(m, e)
 		case msgs.PerturbStamp:
 			t := c.stamp(m)
 			*t = t.Add(seconds(e.value(0)))
@@ -71,6 +82,39 @@ func (c *channel[M]) emit(m *M, f *faults) {
 	}
 	c.late = c.late[:0]
 	c.write(m)
+}
+
+// change replaces numbers of a message, or adds to them.
+func (c *channel[M]) change(m *M, e *fault) {
+	for k := 0; k+1 < len(e.Value); k += 2 {
+		v := c.number(m, int(e.Value[k]))
+		switch {
+		case v == nil:
+		case e.Kind == msgs.PerturbSet:
+			*v = e.Value[k+1]
+		default:
+			*v += e.Value[k+1]
+		}
+	}
+}
+
+// at is a pointer to the i-th number, nil when there is none.
+func at(x []float64, i int) *float64 {
+	if i < 0 || i >= len(x) {
+		return nil
+	}
+	return &x[i]
+}
+
+// partNumber is one of the seven numbers of a part's pose.
+func partNumber(m *msgs.PoseArray, i int) *float64 {
+	if i < 0 || i >= 7*len(m.Poses) {
+		return nil
+	}
+	p := &m.Poses[i/7]
+	return [7]*float64{
+		&p.Position.X, &p.Position.Y, &p.Position.Z, &p.Orientation.X, &p.Orientation.Y, &p.Orientation.Z, &p.Orientation.W,
+	}[i%7]
 }
 
 // stuck is the message that the fault froze, with its old stamp or with the present one.
@@ -118,11 +162,11 @@ type publishers struct {
 
 func (p *publishers) advertise(n *node.Node, parts []string) error {
 	var errs [9]error
-	p.franka = channel[msgs.FrankaState]{target: TargetArm, stamp: func(m *msgs.FrankaState) *time.Time { return &m.Header.Stamp }, noise: noisyArm, nan: func(m *msgs.FrankaState) { m.OTEE[12] = math.NaN() }, cut: func(*msgs.FrankaState) {}}
-	joints := channel[msgs.JointState]{stamp: func(m *msgs.JointState) *time.Time { return &m.Header.Stamp }, noise: noisyJoints, nan: func(m *msgs.JointState) { m.Position[0] = math.NaN() }, cut: func(m *msgs.JointState) { m.Position = m.Position[:len(m.Position)-1] }}
+	p.franka = channel[msgs.FrankaState]{target: TargetArm, stamp: func(m *msgs.FrankaState) *time.Time { return &m.Header.Stamp }, noise: noisyArm, nan: func(m *msgs.FrankaState) { m.OTEE[12] = math.NaN() }, cut: func(*msgs.FrankaState) {}, extend: func(*msgs.FrankaState) {}, number: func(m *msgs.FrankaState, i int) *float64 { return at(m.OTEE[:], i) }}
+	joints := channel[msgs.JointState]{stamp: func(m *msgs.JointState) *time.Time { return &m.Header.Stamp }, noise: noisyJoints, nan: func(m *msgs.JointState) { m.Position[0] = math.NaN() }, cut: func(m *msgs.JointState) { m.Position = m.Position[:len(m.Position)-1] }, extend: func(m *msgs.JointState) { m.Position = append(m.Position, 0) }, number: func(m *msgs.JointState, i int) *float64 { return at(m.Position, i) }}
 	p.fingers, p.joints = joints, joints
 	p.fingers.target, p.joints.target = TargetGripper, TargetJoints
-	p.parts = channel[msgs.PoseArray]{target: TargetParts, stamp: func(m *msgs.PoseArray) *time.Time { return &m.Header.Stamp }, noise: noisyParts, nan: func(m *msgs.PoseArray) { m.Poses[0].Position.X = math.NaN() }, cut: func(m *msgs.PoseArray) { m.Poses = m.Poses[:len(m.Poses)-1] }, reverse: func(m *msgs.PoseArray) { slices.Reverse(m.Poses) }}
+	p.parts = channel[msgs.PoseArray]{target: TargetParts, stamp: func(m *msgs.PoseArray) *time.Time { return &m.Header.Stamp }, noise: noisyParts, nan: func(m *msgs.PoseArray) { m.Poses[0].Position.X = math.NaN() }, cut: func(m *msgs.PoseArray) { m.Poses = m.Poses[:len(m.Poses)-1] }, reverse: func(m *msgs.PoseArray) { slices.Reverse(m.Poses) }, extend: func(m *msgs.PoseArray) { m.Poses = append(m.Poses, m.Poses[0]) }, rename: func(m *msgs.PoseArray) { m.Header.FrameId = "camera" }, number: partNumber}
 	p.clock = channel[msgs.Clock]{target: TargetClock, stamp: func(m *msgs.Clock) *time.Time { return &m.Clock }}
 	p.franka.pub, errs[0] = node.Advertise[msgs.FrankaState](n, msgs.StateTopic, false)
 	p.fingers.pub, errs[1] = node.Advertise[msgs.JointState](n, msgs.FingerTopic, false)

@@ -189,6 +189,15 @@ func solve(a *[6][7]float64) (x [6]float64) {
 	return x
 }
 
+// Clamp returns the nearest joints within their limits.
+func (c *Chain) Clamp(q []float64) []float64 {
+	out := make([]float64, len(q))
+	for i, j := range c.Joints {
+		out[i] = min(max(q[i], j.Min), j.Max)
+	}
+	return out
+}
+
 // Toward returns joints on the way from q to goal that every joint reaches within seconds at its largest velocity, and
 // that keep all limits; a joint that is measured outside its limits may only come back. All joints move in proportion.
 func (c *Chain) Toward(q, goal []float64, seconds float64) []float64 {
