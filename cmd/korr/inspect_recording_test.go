@@ -27,7 +27,7 @@ func (s *stubborn) Read(x *loop.Sample) error {
 	return nil
 }
 
-func (*stubborn) Write([]float32) error { return nil }
+func (*stubborn) Write([]float32, loop.Permit) error { return nil }
 
 func (s *stubborn) Hold(context.Context, *shield.Shield) error { s.holds++; return nil }
 

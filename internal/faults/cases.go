@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,6 +20,7 @@ type Case struct {
 
 	args                    []string // of korr run, besides
 	simTime, relay, deadman bool
+	joints                  bool // an arm of joint states
 	strike                  func(context.Context, *world) (time.Time, error)
 	heal                    func(context.Context, *world) error
 }
@@ -135,7 +137,7 @@ func Cases() []Case {
 		injection("observation lost", hold, "comes again; "+byItself, old, msgs.PerturbLoss, "", 1),
 		injection("observation stuck (the same message again)", hold, "moves on; "+byItself, old, msgs.PerturbStuck, "", 0),
 		injection("arm's pose NaN", fault, "pose right; "+resets, []string{"not finite"}, msgs.PerturbNaN, "arm"),
-		injection("a part's pose NaN", fault, "pose right; "+resets, []string{"not finite"}, msgs.PerturbNaN, "parts"),
+		held(injection("a part's pose NaN", hold, "pose right; "+enabling, []string{"is lost: its pose is not finite"}, msgs.PerturbNaN, "parts")),
 		injection("parts of the wrong length", fault, "length right; "+resets, []string{"carries 35 values, want 42"}, msgs.PerturbLength, "parts"),
 		injection("gripper of the wrong length", fault, "length right; "+resets, []string{"carries 1 values, want 2"}, msgs.PerturbLength, "gripper"),
 		injection("parts reordered in silence", fault, "order right; "+resets, []string{"changed places"}, msgs.PerturbReorder, ""),
@@ -196,7 +198,7 @@ func Cases() []Case {
 			},
 		},
 	}
-	cases = append(cases, poseLies()...)
+	cases = slices.Concat(cases, poseLies(), jointLies(), partLies(), sourceFaults())
 	if _, err := os.Stat(fullDisk); err == nil {
 		c := stopped("e-stop, and the disk full for the flight recorder", "no space left")
 		c.args = []string{"--dump", fullDisk}

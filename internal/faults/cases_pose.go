@@ -6,9 +6,10 @@ import (
 	"korr/ros/msgs"
 )
 
+var nan = math.NaN()
+
 // poseLies are arms that tell where they cannot be. O_T_EE is column-major.
 func poseLies() []Case {
-	nan := math.NaN()
 	lie := func(name, says, kind string, value ...float64) Case {
 		return injection("arm tells "+name, fault, "pose right; "+resets, []string{says}, kind, "arm", value...)
 	}

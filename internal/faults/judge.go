@@ -53,7 +53,7 @@ func (j *judge) arm(m *msgs.FrankaState) {
 	}
 	at := m.Header.Stamp.UnixNano()
 	j.lastArm = time.Now()
-	j.measured[at], j.order = claim{pose, m.Header.Seq, j.lastArm}, append(j.order, at)
+	j.measured[at], j.order = claim{pose, m.Header.Seq, at, j.lastArm}, append(j.order, at)
 	j.came = append(j.came, j.lastArm)
 }
 
@@ -115,7 +115,7 @@ func (j *judge) verdict() (poses, unseen int, broken []string) {
 				broken = append(broken, "a pose that is not finite")
 			}
 			continue
-		case s.pose.P.Sub(from.P).Norm() < 1e-9 && angle(s.pose.Q, from.Q) < 1e-6: // simulated time stamps a hold like the state it sends back
+		case j.wasThere(s.pose): // simulated time stamps a hold like the state it sends back
 			before = nil
 			continue
 		}
@@ -163,6 +163,12 @@ func (j *judge) blind(t time.Time) bool {
 		}
 	}
 	return to.Sub(last) > 3*statePeriod
+}
+
+// wasThere reports whether the arm was exactly at a pose: a hold sends that.
+func (j *judge) wasThere(p geom.Pose) bool {
+	d, a := j.truth.nearest(p)
+	return d < 1e-9 && a < 1e-6
 }
 
 // wasMeasured says what is wrong with a pose that answers no observation: the arm must have been there lately.

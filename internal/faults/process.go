@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,6 +86,13 @@ func (p *process) after(n int, limit time.Duration, is func(*line) bool) (line, 
 			return line{}, fmt.Errorf("%s did not say so within %v; it said last:\n%s", strings.Join(p.cmd.Args, " "), limit, p.tail())
 		}
 	}
+}
+
+// entered reports whether the control loop came into a state since line n.
+func (p *process) entered(n int, state string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.lines[n:], func(l line) bool { return l.To == state })
 }
 
 // state is the newest state of the control loop.

@@ -10,9 +10,10 @@ import (
 
 // claim is what the arm told about itself, which may be a lie.
 type claim struct {
-	pose geom.Pose
-	seq  uint32 // of the observation
-	came time.Time
+	pose  geom.Pose
+	seq   uint32 // of the observation
+	stamp int64  // ns
+	came  time.Time
 }
 
 // truth is where the arm was, by its frames (/tf), into which nothing is injected. Messages of one observation bear one
@@ -31,7 +32,7 @@ const (
 func (j *judge) frames(m *msgs.TFMessage) {
 	at := geom.Pose{Q: geom.IdentityQuat}
 	parent := msgs.BaseFrame
-	var seq uint32
+	var h *msgs.Header
 	for i := range m.Transforms { // base to tip, as they come
 		t := &m.Transforms[i]
 		if t.Header.FrameId != parent || t.ChildFrameId == "panda_leftfinger" || t.ChildFrameId == "panda_rightfinger" {
@@ -39,14 +40,14 @@ func (j *judge) frames(m *msgs.TFMessage) {
 		}
 		p, q := t.Transform.Translation, t.Transform.Rotation
 		at = at.Mul(geom.Pose{P: geom.Vec3{p.X, p.Y, p.Z}, Q: geom.Quat{q.X, q.Y, q.Z, q.W}})
-		parent, seq = t.ChildFrameId, t.Header.Seq
+		parent, h = t.ChildFrameId, &t.Header
 	}
 	if parent != "panda_hand_tcp" {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.truth.add(claim{at, seq, time.Now()})
+	j.truth.add(claim{at, h.Seq, h.Stamp.UnixNano(), time.Now()})
 }
 
 func (t *truth) add(c claim) {
@@ -59,12 +60,18 @@ func (t *truth) add(c claim) {
 
 // of is where the arm was when it told something.
 func (t *truth) of(told claim) (geom.Pose, bool) {
+	var pose geom.Pose
+	best := sameLife
 	for _, c := range t.poses[told.seq] {
-		if c.came.Sub(told.came).Abs() < sameLife {
-			return c.pose, true
+		d := c.came.Sub(told.came).Abs()
+		if c.stamp == told.stamp { // nothing was done to the stamp
+			d = 0
+		}
+		if d < best {
+			best, pose = d, c.pose
 		}
 	}
-	return geom.Pose{}, false
+	return pose, best < sameLife
 }
 
 // nearest is how far a pose is from where the arm was, m and rad.

@@ -82,23 +82,25 @@ func (r *root) kill() {
 
 // world is everything that a trial needs.
 type world struct {
-	cfg    *Config
-	c      *Case
-	root   *root
-	judge  *judge
-	node   *node.Node // the watcher
-	arm    *process
-	relay  *process
-	korr   *process
-	extra  *node.Node // what a case opened
-	trial  int
-	enable *node.Client[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]
-	reset  *node.Client[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes]
-	harm   *node.Client[msgs.Perturb, msgs.PerturbReq, msgs.PerturbRes]
-	estop  *node.Publisher[msgs.Bool]
-	alive  *node.Publisher[msgs.Header]
-	names_ *node.Publisher[msgs.String]
-	pulse  func() time.Time // stops the dead-man and says when it spoke last; nil while it is silent
+	cfg   *Config
+	c     *Case
+	root  *root
+	judge *judge
+	node  *node.Node // the watcher
+	arm   *process
+	relay *process
+	korr  *process
+	extra *node.Node // what a case opened
+	trial int
+
+	armFile string // describes the arm; "" = a Franka
+	enable  *node.Client[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]
+	reset   *node.Client[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes]
+	harm    *node.Client[msgs.Perturb, msgs.PerturbReq, msgs.PerturbRes]
+	estop   *node.Publisher[msgs.Bool]
+	alive   *node.Publisher[msgs.Header]
+	names_  *node.Publisher[msgs.String]
+	pulse   func() time.Time // stops the dead-man and says when it spoke last; nil while it is silent
 }
 
 func newWorld(ctx context.Context, cfg *Config, c *Case, kind string) (w *world, err error) {
@@ -185,8 +187,17 @@ func (w *world) startRelay() (*process, error) { return start(w.env(), w.cfg.Rel
 
 func (w *world) startKorr() (*process, error) {
 	args := append([]string{}, w.cfg.Korr...)
+	if w.c.joints && w.armFile == "" {
+		var err error
+		if w.armFile, err = writeJointArm(); err != nil {
+			return nil, err
+		}
+	}
 	args = append(args, "run", "--yes", "--wait", "--log-format", "json", "--rate", fmt.Sprint(w.cfg.Rate),
 		"--set", "run.tracking_error=0") // the toy arm does not reach every pose
+	if w.armFile != "" {
+		args = append(args, "--arm", w.armFile)
+	}
 	return start(w.env(), append(args, w.c.args...)...)
 }
 
@@ -321,5 +332,8 @@ func (w *world) close() {
 	}
 	if w.root != nil {
 		w.root.kill()
+	}
+	if w.armFile != "" {
+		_ = os.Remove(w.armFile)
 	}
 }

@@ -39,24 +39,36 @@ func LastStates(err error) *Snapshot {
 // StaleError means that the newest sample is too old by its stamp, or no new one came for too long. Holds.
 type StaleError struct {
 	Snapshot
-	Age    time.Duration // the larger of the stamp's age and the time since the last new Seq
+	Source string        // the oldest message of the sample; "" if it is one message
+	Age    time.Duration // the larger of the stamp's age and the time since the source's last message
 	MaxAge time.Duration
 }
 
 // Error implements error.
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("loop: observation %d is %v old, %v is too old to move on; check the robot's publisher and the link", e.Seq, e.Age, e.MaxAge)
+	return fmt.Sprintf("loop: %s%d is %v old, %v is too old to move on; check its publisher and the link",
+		named(e.Source), e.Seq, e.Age, e.MaxAge)
+}
+
+// named begins a sentence about a sample, or about one source of it.
+func named(source string) string {
+	if source == "" {
+		return "observation "
+	}
+	return source + " of observation "
 }
 
 // FutureStampError means that the newest sample is stamped ahead of the loop's clock. Holds.
 type FutureStampError struct {
 	Snapshot
+	Source           string // as of StaleError
 	Ahead, Tolerance time.Duration
 }
 
 // Error implements error.
 func (e *FutureStampError) Error() string {
-	return fmt.Sprintf("loop: observation %d is stamped %v in the future, tolerance %v; synchronise the clocks (chrony, ptp)", e.Seq, e.Ahead, e.Tolerance)
+	return fmt.Sprintf("loop: %s%d is stamped %v in the future, tolerance %v; synchronise the clocks (chrony, ptp)",
+		named(e.Source), e.Seq, e.Ahead, e.Tolerance)
 }
 
 // MissedDeadlinesError means that too many deadlines in a row were missed. Holds.

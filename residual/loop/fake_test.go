@@ -47,6 +47,7 @@ type fakeRobot struct {
 	write    func(n int) error
 	hold     func() error
 	onWrite  func(n int) // after a successful write
+	permit   Permit
 	reads    int
 	writes   [][]float32
 	writeAt  []time.Duration // since start
@@ -74,7 +75,8 @@ func (r *fakeRobot) Read(s *Sample) error {
 	return nil
 }
 
-func (r *fakeRobot) Write(cmd []float32) error {
+func (r *fakeRobot) Write(cmd []float32, p Permit) error {
+	r.permit = p
 	if r.write != nil {
 		if err := r.write(len(r.writes) + 1); err != nil {
 			return err

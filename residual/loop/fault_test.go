@@ -189,7 +189,7 @@ func checkLatched(t *testing.T, g *rig) {
 	if err := g.Run(g.ctx); !as[*FaultedError](err) || len(g.robot.writes) != writes {
 		t.Errorf("a faulted loop ran: %v", err)
 	}
-	if err := g.Reset(); err != nil || g.State() != StateInit || g.Cause() != nil {
+	if err := g.Reset(g.Stops()); err != nil || g.State() != StateInit || g.Cause() != nil {
 		t.Fatalf("reset: %v, state %v, cause %v", err, g.State(), g.Cause())
 	}
 	g.stepper.step, g.robot.write, g.robot.hold, g.robot.onWrite, g.cfg.OnTick = nil, nil, nil, nil, nil
@@ -295,7 +295,7 @@ func TestEStopWakes(t *testing.T) {
 	if err := l.Run(t.Context()); !errors.Is(err, ErrRunning) {
 		t.Errorf("second Run: %v", err)
 	}
-	if err := l.Reset(); !errors.Is(err, ErrRunning) {
+	if err := l.Reset(l.Stops()); !errors.Is(err, ErrRunning) {
 		t.Errorf("Reset while running: %v", err)
 	}
 	l.EStop("button")

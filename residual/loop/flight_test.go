@@ -151,7 +151,7 @@ func TestDiskFullOnFault(t *testing.T) {
 		t.Errorf("state %v, %d holds", g.State(), g.robot.holdsRun)
 	}
 	fail = false
-	if err := g.Reset(); err != nil {
+	if err := g.Reset(g.Stops()); err != nil {
 		t.Fatal(err)
 	}
 	writes := len(g.robot.writes)

@@ -161,7 +161,7 @@ func (h *hostile) Executed([]float32) {}
 func (h *hostile) Replan()            { h.previous = nil }
 
 // Write implements Robot and judges the command, without the shield's code.
-func (h *hostile) Write(cmd []float32) error {
+func (h *hostile) Write(cmd []float32, _ Permit) error {
 	h.commands++
 	if err := h.judge(cmd); err != nil {
 		h.t.Fatalf("command %d: %v\nmeasured %v\nprevious %v\ncommand  %v\nlimits   %+v", h.commands, err, h.last.Obs[:9], h.previous, cmd, h.limits)
@@ -336,7 +336,7 @@ func (h *hostile) live(ticks int, faults map[string]int) {
 			faults[fmt.Sprintf("%T", err)]++
 			h.pos, h.turn, h.previous = geom.Vec3{0.5, 0, 0.2}, geom.Rot6DAt(pose()[3:9]).Quat(), nil
 			h.loop.sample.Obs = h.loop.sample.Obs[:h.loop.cfg.ObsDim] // as a robot that copies into it
-			if err := h.loop.Reset(); err != nil {
+			if err := h.loop.Reset(h.loop.Stops()); err != nil {
 				h.t.Fatal(err)
 			}
 		}

@@ -28,7 +28,7 @@ func (r *simRobot) Read(s *Sample) error {
 	return nil
 }
 
-func (r *simRobot) Write(cmd []float32) error {
+func (r *simRobot) Write(cmd []float32, _ Permit) error {
 	if r.pause != nil {
 		r.pause()
 	}
@@ -162,4 +162,4 @@ func TestLockStepSpuriousWake(t *testing.T) {
 // frozenRobot takes commands without moving on.
 type frozenRobot struct{ *simRobot }
 
-func (r *frozenRobot) Write([]float32) error { return nil }
+func (r *frozenRobot) Write([]float32, Permit) error { return nil }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"korr/internal/layout"
@@ -16,17 +15,32 @@ import (
 // Sample is one observation of the robot and its surroundings.
 type Sample struct {
 	Obs   []float32 // raw observation [ObsDim]; the loop owns the slice, Read copies into it
-	Stamp time.Time // when it was measured, by the clock of Config.StampNow
+	Stamp time.Time // when it was measured, by the clock of Config.StampNow; of several sources the oldest
 	Came  time.Time // when it arrived, by Config.Clock; zero: when the loop first saw it
 	Seq   uint64    // changes with every new sample; 0 means that there is none yet
+
+	// Sources are the messages that it is made of, each with an age of its own. Read appends to the slice, which the loop
+	// empties before, for up to MaxSources. Without any, the sample is one message.
+	Sources []Source
+}
+
+// MaxSources is how many sources a sample may have without an allocation.
+const MaxSources = 4
+
+// Source is one of the messages that a sample is made of.
+type Source struct {
+	Name  string    // what it tells: "arm", "parts", ...
+	Stamp time.Time // as Sample.Stamp
+	Came  time.Time // when the newest message with another stamp arrived, by Config.Clock
 }
 
 // Robot is the machine, or a simulation of it. The loop calls it from one goroutine.
 type Robot interface {
 	// Read copies the newest sample into s and never blocks. Without any sample it leaves s alone.
 	Read(s *Sample) error
-	// Write hands a raw command [shield.CommandDim] over and never blocks. cmd is reused: copy it.
-	Write(cmd []float32) error
+	// Write hands a raw command [shield.CommandDim] over and never blocks. cmd is reused: copy it. A command that waits
+	// on its way out must not go out once its permit has lapsed.
+	Write(cmd []float32, permit Permit) error
 	// Hold stops safely, where the robot was last believed to be, if limits.CheckHold allows that pose; it may take until
 	// ctx ends. Without such a pose nothing is sent.
 	Hold(ctx context.Context, limits *shield.Shield) error
@@ -144,7 +158,10 @@ type Loop struct {
 	streak            int  // deadlines missed in a row
 	next, last        time.Time
 	newest, lastFresh time.Time       // when Seq last changed; when the sample was last usable
-	age, silence      time.Duration   // of the newest sample, by stamp and by arrival
+	age, silence      time.Duration   // of the newest sample's oldest source, by stamp and by arrival
+	ahead             time.Duration   // how far in the future its youngest source is stamped
+	oldest, youngest  string          // those sources
+	generation        uint64          // of the inputs, when the tick began
 	expires           time.Time       // when the newest sample will be too old; zero while none is usable
 	early             bool            // woken before the release: this tick may hold, and not move
 	nudged            context.Context // ends when a hold is requested; of await
@@ -165,7 +182,7 @@ func New(r Robot, s Stepper, cfg Config) (*Loop, error) {
 	}
 	return &Loop{
 		robot: r, stepper: s, preparer: preparer, cfg: cfg,
-		sample:   Sample{Obs: make([]float32, cfg.ObsDim)},
+		sample:   Sample{Obs: make([]float32, cfg.ObsDim), Sources: make([]Source, 0, MaxSources)},
 		action:   make([]float32, shield.CommandDim),
 		command:  make([]float32, shield.CommandDim),
 		shield:   shield.Shield{Limits: *cfg.Shield},
@@ -325,54 +342,4 @@ func (l *Loop) schedule() {
 	l.next = l.next.Add(skipped * l.cfg.Period)
 	l.streak += 1 + int(skipped)
 	l.outputs.misses.Add(1 + uint64(skipped))
-}
-
-// inputs are what other goroutines ask of the loop.
-type inputs struct {
-	running   atomic.Bool
-	enabled   atomic.Bool
-	resume    atomic.Bool
-	hold      atomic.Pointer[string]
-	estop     atomic.Pointer[string]
-	interrupt atomic.Pointer[context.CancelFunc]
-	nudge     atomic.Pointer[context.CancelFunc] // of Loop.nudged
-}
-
-// Enable arms the loop (true), which leaves HOLD once observations are fresh, or holds the robot (false)
-// and goes back to READY. Whoever calls it answers for the cause of the hold being gone.
-func (l *Loop) Enable(on bool) {
-	l.inputs.hold.Store(nil)
-	l.inputs.resume.Store(on)
-	l.inputs.enabled.Store(on)
-}
-
-// RequestHold enters HOLD at once (dead-man released, master lost), waking the loop from its sleep. Only Enable(true)
-// leaves it.
-func (l *Loop) RequestHold(reason string) {
-	l.inputs.resume.Store(false)
-	l.inputs.hold.Store(&reason)
-	if wake := l.inputs.nudge.Load(); wake != nil && l.State() == StateRun {
-		(*wake)()
-	}
-}
-
-// EStop faults at once, waking the loop from its sleep. Nothing but Reset clears it.
-func (l *Loop) EStop(reason string) {
-	l.inputs.estop.CompareAndSwap(nil, &reason)
-	if wake := l.inputs.interrupt.Load(); wake != nil {
-		(*wake)()
-	}
-}
-
-// Reset clears a fault and the emergency stop, and disarms: back to INIT, ready for Run and Enable. It
-// refuses while Run is running. The statistics go on counting.
-func (l *Loop) Reset() error {
-	if !l.inputs.running.CompareAndSwap(false, true) {
-		return ErrRunning
-	}
-	defer l.inputs.running.Store(false)
-	l.Enable(false)
-	l.inputs.estop.Store(nil)
-	l.setState(StateInit, nil)
-	return nil
 }

@@ -181,7 +181,7 @@ func TestRequestBeatsSelfResume(t *testing.T) {
 	}
 }
 
-// TestLastInputWins: of RequestHold and Enable(true) before the same tick, the later one counts.
+// TestLastInputWins: a hold that was requested happens. Enable(true) after it, before the same tick, resumes from it.
 func TestLastInputWins(t *testing.T) {
 	for _, enableLast := range []bool{true, false} {
 		g := newRig(t, nil)
@@ -199,8 +199,12 @@ func TestLastInputWins(t *testing.T) {
 			return nil
 		})
 		_ = g.Run(g.ctx)
-		if held := g.Status().Holds == 1; held == enableLast {
-			t.Errorf("enabled last: %t, held: %t", enableLast, held)
+		want := []State{StateRun, StateHold, StateInit}
+		if enableLast {
+			want = []State{StateRun, StateHold, StateRun, StateInit}
+		}
+		if !slices.Equal(g.states(), want) {
+			t.Errorf("enabled last: %t, states %v", enableLast, g.states())
 		}
 	}
 }

@@ -69,6 +69,7 @@ type Status struct {
 	Clamped   uint64 // commands that the shield changed
 	Seq       uint64 // of the newest sample
 	Age       time.Duration
+	Blocked   string // why it may not move, "" if it may
 	Jitter    Spread // |time between ticks - period|; empty in lock step
 	Latency   Spread // from waking up to Write's return
 }
@@ -76,8 +77,13 @@ type Status struct {
 // Status returns a snapshot; fields of different ticks may mix.
 func (l *Loop) Status() Status {
 	o := &l.outputs
+	blocked := ""
+	if why := l.inputs.block.Load(); why != nil {
+		blocked = *why
+	}
 	return Status{
-		State: l.State(), Cause: l.Cause(), Enabled: l.inputs.enabled.Load(),
+		Blocked: blocked,
+		State:   l.State(), Cause: l.Cause(), Enabled: l.inputs.enabled.Load(),
 		Ticks: o.ticks.Load(), Sent: o.sent.Load(), Misses: o.misses.Load(), Holds: o.holds.Load(),
 		Fallbacks: o.fallbacks.Load(), Late: o.late.Load(), Clamped: o.clamped.Load(),
 		Seq: o.seq.Load(), Age: time.Duration(o.age.Load()),
@@ -113,8 +119,9 @@ func (l *Loop) setState(to State, why error) {
 
 // decide moves the state machine by one tick; afterwards the loop may act if it is in RUN.
 func (l *Loop) decide(ctx context.Context, now time.Time, v verdict) error {
-	request := l.inputs.hold.Swap(nil)
-	l.wantResume = l.inputs.resume.Swap(false) || l.wantResume
+	request, block := l.inputs.hold.Swap(nil), l.inputs.block.Load()
+	enabledLast := l.inputs.resume.Swap(false) // after the newest request
+	l.wantResume = enabledLast || l.wantResume
 	enabled := l.inputs.enabled.Load()
 	switch state := l.State(); {
 	case !enabled && state == StateRun:
@@ -127,7 +134,11 @@ func (l *Loop) decide(ctx context.Context, now time.Time, v verdict) error {
 	case !enabled:
 		l.setState(StateInit, nil)
 	case request != nil:
-		return l.enterHold(ctx, &HoldRequestError{Reason: *request})
+		fault := l.enterHold(ctx, &HoldRequestError{Reason: *request})
+		l.wantResume = enabledLast && block == nil
+		return fault
+	case block != nil && (state == StateRun || state == StateHold && (l.wantResume || l.mayResume)):
+		return l.enterHold(ctx, &HoldRequestError{Reason: *block})
 	case state == StateRun && v != fresh:
 		if err := l.enterHold(ctx, l.observationError(v)); err != nil {
 			return err
@@ -135,6 +146,9 @@ func (l *Loop) decide(ctx context.Context, now time.Time, v verdict) error {
 		l.mayResume = l.cfg.Resume
 	case state == StateRun && l.streak >= l.cfg.MaxMisses:
 		return l.enterHold(ctx, &MissedDeadlinesError{Missed: l.streak, Period: l.cfg.Period})
+	case block != nil:
+		l.wait(state, v)
+		return l.impatient(now, v)
 	case v == fresh && (state == StateInit || state == StateReady || state == StateHold && (l.wantResume || l.mayResume)):
 		ready, err := l.prepare()
 		if err != nil {
@@ -151,6 +165,17 @@ func (l *Loop) decide(ctx context.Context, now time.Time, v verdict) error {
 	}
 	l.preparing = false
 	return l.impatient(now, v)
+}
+
+// wait is a tick of a loop that is blocked and does not move.
+func (l *Loop) wait(state State, v verdict) {
+	l.preparing = false
+	switch {
+	case state == StateInit && v == fresh:
+		l.setState(StateReady, nil)
+	case state == StateReady && v != fresh:
+		l.setState(StateInit, nil)
+	}
 }
 
 // impatient faults when no usable observation came for too long.

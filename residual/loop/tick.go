@@ -22,6 +22,7 @@ const (
 // tick is one control tick (see the package comment). A nil error means: go on.
 func (l *Loop) tick(ctx context.Context) (fault error) {
 	defer recoverTo(&fault)
+	l.generation = l.inputs.generation.Load() // before any input is looked at
 	start := l.cfg.Clock.Now()
 	l.outputs.ticks.Add(1)
 	l.oversleep(start)
@@ -42,7 +43,7 @@ func (l *Loop) tick(ctx context.Context) (fault error) {
 		return nil
 	}
 	v := l.judge(start, rec)
-	if l.early && v == fresh && l.inputs.hold.Load() == nil { // a newer sample came in time
+	if l.early && v == fresh && l.inputs.hold.Load() == nil && l.inputs.block.Load() == nil { // a newer sample came in time
 		l.open = false
 		return nil
 	}
@@ -87,6 +88,7 @@ func recoverTo(err *error) {
 // read takes the newest sample, checks its values and says whether it is the one of the tick before.
 func (l *Loop) read(now time.Time, rec *Record) (again bool, fault error) {
 	seq := l.sample.Seq
+	l.sample.Sources = l.sample.Sources[:0]
 	if err := l.robot.Read(&l.sample); err != nil {
 		return false, &ReadError{Err: err}
 	}
@@ -119,26 +121,44 @@ func (l *Loop) judge(now time.Time, rec *Record) verdict {
 	case l.cfg.LockStep: // Wait promised a new sample; simulated time has no age
 		return fresh
 	}
-	l.silence = now.Sub(l.newest)
-	l.age = max(l.cfg.StampNow().Sub(l.sample.Stamp), -math.MaxInt64) // Sub saturates, and -math.MinInt64 is negative
+	l.ages(now)
 	rec.Age = l.age
 	l.outputs.age.Store(int64(l.age))
 	switch {
 	case l.age >= l.cfg.MaxAge || l.silence >= l.cfg.MaxAge:
 		return stale
-	case -l.age > l.cfg.FutureTolerance:
+	case l.ahead > l.cfg.FutureTolerance:
 		return future
 	}
 	l.expires = now.Add(l.cfg.MaxAge - max(l.age, l.silence))
 	return fresh
 }
 
+// ages looks how old the newest sample is, by every source that it is made of.
+func (l *Loop) ages(now time.Time) {
+	stampNow := l.cfg.StampNow()
+	age := max(stampNow.Sub(l.sample.Stamp), -math.MaxInt64) // Sub saturates, and -math.MinInt64 is negative
+	l.age, l.ahead, l.silence, l.oldest, l.youngest = age, -age, now.Sub(l.newest), "", ""
+	worst := max(l.age, l.silence)
+	for i := range l.sample.Sources {
+		s := &l.sample.Sources[i]
+		age, silence := max(stampNow.Sub(s.Stamp), -math.MaxInt64), now.Sub(s.Came)
+		l.age, l.silence = max(l.age, age), max(l.silence, silence)
+		if -age > l.ahead {
+			l.ahead, l.youngest = -age, s.Name
+		}
+		if most := max(age, silence); most >= worst {
+			worst, l.oldest = most, s.Name
+		}
+	}
+}
+
 // observationError is the cause of a hold on v.
 func (l *Loop) observationError(v verdict) cause {
 	if v == future {
-		return &FutureStampError{Ahead: -l.age, Tolerance: l.cfg.FutureTolerance}
+		return &FutureStampError{Source: l.youngest, Ahead: l.ahead, Tolerance: l.cfg.FutureTolerance}
 	}
-	return &StaleError{Age: max(l.age, l.silence), MaxAge: l.cfg.MaxAge}
+	return &StaleError{Source: l.oldest, Age: max(l.age, l.silence), MaxAge: l.cfg.MaxAge}
 }
 
 // act asks the policy, shields its command, sends it, and then does what can wait.
@@ -161,14 +181,10 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 	}
 	rec.Clamps = clamps
 	copy(rec.Command, l.command)
-	if reason := l.inputs.estop.Load(); reason != nil { // the policy may have taken a while
-		return &EStopError{Reason: *reason}
+	if fault := l.write(ctx, rec); fault != nil || !rec.Sent {
+		return fault
 	}
-	if err := l.robot.Write(l.command); err != nil {
-		return &WriteError{Err: err}
-	}
-	rec.Sent, rec.Latency = true, l.cfg.Clock.Now().Sub(start)
-
+	rec.Latency = l.cfg.Clock.Now().Sub(start)
 	l.shield.Sent(l.command)
 	if clamps == 0 { // the same motion, in the numbers the policy was trained on (6D not orthonormalised)
 		l.stepper.Executed(l.action)
@@ -184,4 +200,28 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 		l.outputs.fallbacks.Add(1)
 	}
 	return nil
+}
+
+// write hands the command over, unless what was decided at the start of the tick does not hold any more: the policy may
+// have taken a while. Then the state machine decides anew.
+func (l *Loop) write(ctx context.Context, rec *Record) error {
+	permit := Permit{l, l.generation, l.expires}
+	if permit.Err() == nil {
+		if err := l.robot.Write(l.command, permit); err != nil {
+			return &WriteError{Err: err}
+		}
+		rec.Sent = true
+		return nil
+	}
+	if reason := l.inputs.estop.Load(); reason != nil {
+		return &EStopError{Reason: *reason}
+	}
+	now := l.cfg.Clock.Now()
+	if fault := l.decide(ctx, now, l.judge(now, rec)); fault != nil || l.State() != StateRun {
+		return fault
+	}
+	// Whatever forbade to move was taken back meanwhile: begin anew, as after any other hold.
+	fault := l.enterHold(ctx, &HoldRequestError{Reason: "a hold was requested and taken back while the command was computed"})
+	l.wantResume = true
+	return fault
 }

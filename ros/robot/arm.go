@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"korr/internal/geom"
+	"korr/residual/loop"
 	"korr/residual/plausible"
 	"korr/ros/msgs"
 	"korr/ros/panda"
@@ -21,8 +22,9 @@ type arm interface {
 	accept(s *armState, came time.Time) error
 	// forget makes the next state the first one: the arm may be anywhere.
 	forget()
-	// move publishes a pose to go to. The header's stamp is that of the observation it answers, its frame is set.
-	move(h msgs.Header, target geom.Pose) error
+	// move publishes a pose to go to, unless its permit has lapsed by then (loop.ErrLapsed). The header's stamp is that of
+	// the observation it answers, its frame is set.
+	move(h msgs.Header, target geom.Pose, permit loop.Permit) error
 	// stay publishes that the arm is to stay where a state says it is.
 	stay(h msgs.Header, at *armState) error
 }
@@ -117,9 +119,12 @@ func (a *frankaArm) connect(l link, cfg *Config, hold func(string)) (gripper, er
 	return newHand(n, cfg, hold)
 }
 
-func (a *frankaArm) move(h msgs.Header, target geom.Pose) error {
+func (a *frankaArm) move(h msgs.Header, target geom.Pose, permit loop.Permit) error {
+	if err := permit.Err(); err != nil {
+		return err
+	}
 	a.pose.Write(&msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(target)})
 	return nil
 }
 
-func (a *frankaArm) stay(h msgs.Header, at *armState) error { return a.move(h, at.pose) }
+func (a *frankaArm) stay(h msgs.Header, at *armState) error { return a.move(h, at.pose, loop.Permit{}) }

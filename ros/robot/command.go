@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"korr/internal/geom"
 	"korr/internal/layout"
+	"korr/residual/loop"
 	"korr/ros/msgs"
 )
 
@@ -21,6 +23,7 @@ type command struct {
 	stay *armState   // of a hold: where the arm is
 	grip float64     // above the dead band closes, below opens, between keeps
 	head msgs.Header // of the observation it answers
+	may  loop.Permit // to go out
 	done chan error  // of a hold: told when it is out
 }
 
@@ -35,6 +38,8 @@ type commander struct {
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
 	ended chan struct{} // closed when run has returned
+
+	lapsed atomic.Uint64 // commands that came too late to go out
 
 	mu     sync.Mutex
 	head   msgs.Header // of the newest observation read
@@ -75,7 +80,7 @@ func (c *commander) answering(h msgs.Header) {
 }
 
 // write hands a raw command over; a command that was not published yet is replaced.
-func (c *commander) write(cmd []float32) error {
+func (c *commander) write(cmd []float32, permit loop.Permit) error {
 	if len(cmd) != commandDim {
 		return fmt.Errorf("robot: a command has %d values, got %d", commandDim, len(cmd))
 	}
@@ -84,7 +89,7 @@ func (c *commander) write(cmd []float32) error {
 			return fmt.Errorf("robot: command[%d] is %g", i, v)
 		}
 	}
-	x := &command{pose: layout.ToolAt(cmd), grip: float64(cmd[layout.Gripper])}
+	x := &command{pose: layout.ToolAt(cmd), grip: float64(cmd[layout.Gripper]), may: permit}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.head = c.head
@@ -161,7 +166,10 @@ func (c *commander) run(ctx context.Context) {
 		if x == nil {
 			continue
 		}
-		if err := c.publish(ctx, x); err != nil && ctx.Err() == nil {
+		switch err := c.publish(ctx, x); {
+		case errors.Is(err, loop.ErrLapsed): // the loop holds, or is about to
+			c.lapsed.Add(1)
+		case err != nil && ctx.Err() == nil:
 			c.fail(err)
 		}
 	}
@@ -171,6 +179,9 @@ func (c *commander) run(ctx context.Context) {
 // gripper has acknowledged, so that the simulator's next step knows of it.
 func (c *commander) publish(ctx context.Context, x *command) error {
 	if x.done == nil {
+		if err := x.may.Err(); err != nil {
+			return err
+		}
 		if c.cfg.LockStep {
 			if err := c.hand.do(ctx, x.grip); err != nil {
 				return err
@@ -182,7 +193,7 @@ func (c *commander) publish(ctx context.Context, x *command) error {
 	h := x.head
 	h.FrameId = c.cfg.Frame
 	if x.done == nil {
-		return c.arm.move(h, x.pose)
+		return c.arm.move(h, x.pose, x.may)
 	}
 	err := c.arm.stay(h, x.stay)
 	x.done <- err

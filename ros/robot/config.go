@@ -23,6 +23,7 @@ type Config struct {
 	Policy        string        // who decides, for ~status
 	Sim           string        // the simulator's node, for Reset; "" = msgs.SimNode
 	Frame         string        // frame_id of commands; "" = "panda_link0", or the arm file's
+	PartsFrame    string        // frame_id of the parts' poses; "" = msgs.TagFrame
 	Gripper       Gripper       // how to grip
 	Wait          bool          // Open waits for a master instead of failing
 	Poll          time.Duration // of the master, or the silence of a rosbridge server that counts as loss; 0 = 1 s
@@ -44,6 +45,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Sim == "" {
 		c.Sim = "/" + msgs.SimNode
+	}
+	if c.PartsFrame == "" {
+		c.PartsFrame = msgs.TagFrame
 	}
 	if c.Frame == "" {
 		c.Frame = "panda_link0"

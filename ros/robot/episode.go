@@ -62,6 +62,7 @@ func (r *Robot) Reset(ctx context.Context, seed uint64) error {
 	defer r.mu.Unlock()
 	r.since = res.Stamp
 	r.arm.forget()
+	r.observe.belief.Forget()
 	r.result, r.over = nil, make(chan struct{})
 	r.newest.forget(r.since) // what came before the response stays if it belongs to the new episode
 	r.ready.forget(r.since)

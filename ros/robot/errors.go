@@ -41,11 +41,11 @@ func (e *OrderError) Error() string {
 }
 
 // SwapError means that parts changed places between two messages: the part tracker confuses them.
-type SwapError struct{ Parts []int }
+type SwapError struct{ Part string } // the first of them
 
 // Error implements error.
 func (e *SwapError) Error() string {
-	return fmt.Sprintf("robot: parts number %v of the tracker changed places at once: it confuses them; set it right, then reset the fault", e.Parts)
+	return fmt.Sprintf("robot: part %s and others changed places at once: the tracker confuses them; set it right, then reset the fault", e.Part)
 }
 
 // ShapeError means that a message does not hold what its topic promises.

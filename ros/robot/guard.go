@@ -23,13 +23,13 @@ const (
 // guard passes on what must stop the loop, and lets an operator start it.
 type guard struct {
 	required bool     // the dead-man is
-	commands string   // topic of a Franka's commands
+	commands string   // topic of the commands, over ROS 1
 	sources  []string // topics of its state and of the parts
 	lockStep bool     // time is the simulator's business
 	peer     string   // whose loss the operator reads of
 	stop     chan struct{}
 	ended    chan struct{}
-	resets   chan chan error // requests of ~reset_fault, taken by Robot.Serve while it is in FAULT
+	resets   chan reset // requests of ~reset_fault, taken by Robot.Serve while it is in FAULT
 
 	mu      sync.Mutex
 	loop    Supervisor
@@ -39,6 +39,25 @@ type guard struct {
 	lost    bool      // the dead-man's silence was reported
 	mode_   uint8     // of the arm, as last reported
 	why     string    // the arm's own words for that
+
+	forbids [conditions]string // why each of them forbids to move; "" if it does not
+}
+
+// condition is something that holds the arm for as long as it lasts, and refuses to enable it.
+type condition int
+
+const (
+	linkLost condition = iota
+	clockStands
+	noListener
+	partLost
+	conditions // how many there are
+)
+
+// reset is a request of ~reset_fault.
+type reset struct {
+	seen  uint64 // emergency stops that the operator may know of
+	reply chan error
 }
 
 func newGuard(cfg *Config) *guard {
@@ -46,11 +65,17 @@ func newGuard(cfg *Config) *guard {
 	if cfg.URL != "" {
 		peer = "the rosbridge server"
 	}
-	return &guard{
-		required: cfg.Deadman, commands: frankaTopic(cfg, msgs.CommandTopic), sources: []string{frankaTopic(cfg, msgs.StateTopic), frankaTopic(cfg, msgs.PartsTopic)}, lockStep: cfg.LockStep, peer: peer, lost: true,
-		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan chan error),
+	g := &guard{
+		required: cfg.Deadman, commands: commandTopic(cfg), sources: []string{frankaTopic(cfg, msgs.StateTopic), frankaTopic(cfg, msgs.PartsTopic)}, lockStep: cfg.LockStep, peer: peer, lost: true,
+		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan reset),
 	}
+	if g.commands != "" && !g.lockStep && !cfg.Passive {
+		g.forbids[noListener] = nobody(g.commands) // until somebody is heard of
+	}
+	return g
 }
+
+func nobody(topic string) string { return "nobody listens to " + topic }
 
 // register makes the operator's topics and services.
 func (g *guard) register(l link, recover_ func() error) error {
@@ -91,6 +116,30 @@ func (g *guard) attach(s Supervisor) {
 		s.EStop(g.stopped())
 	}
 	g.pending = ""
+	s.Block(g.forbidden())
+}
+
+// set notes whether a condition forbids to move.
+func (g *guard) set(c condition, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.forbids[c] == why {
+		return
+	}
+	g.forbids[c] = why
+	if g.loop != nil {
+		g.loop.Block(g.forbidden())
+	}
+}
+
+// forbidden is why the arm may not move as things are, "" if it may. It is called with mu held.
+func (g *guard) forbidden() string {
+	for _, why := range g.forbids {
+		if why != "" {
+			return why
+		}
+	}
+	return ""
 }
 
 // stopped says how the arm or ~estop forbids to move, "" if neither does. It is called with mu held.
@@ -136,17 +185,24 @@ func (g *guard) hold(reason string) {
 
 // master is told when the ROS master, or the rosbridge server, is lost or back.
 func (g *guard) master(up bool) {
+	why := ""
 	if !up {
-		g.hold(g.peer + " is lost")
+		why = g.peer + " is lost"
 	}
+	g.set(linkLost, why)
 }
 
 // listeners is told how many listen to a topic of this node. A Franka's controller that is gone does not hold the arm, and
 // one that comes back must not find a command.
 func (g *guard) listeners(topic string, n int) {
-	if n == 0 && topic == g.commands && !g.lockStep {
-		g.hold("nobody listens to " + topic + " any more")
+	if topic != g.commands || g.lockStep {
+		return
 	}
+	why := ""
+	if n == 0 {
+		why = nobody(topic)
+	}
+	g.set(noListener, why)
 }
 
 // publisherLost is told that a publisher is gone. What comes on its topic next is another's.
@@ -154,6 +210,18 @@ func (g *guard) publisherLost(topic string) {
 	if topic != "" && slices.Contains(g.sources, topic) && !g.lockStep {
 		g.hold("the publisher of " + topic + " is gone")
 	}
+}
+
+// commandTopic is the resolved name of the topic of commands, "" where nobody tells who listens.
+func commandTopic(cfg *Config) string {
+	if cfg.URL != "" || cfg.Arm == nil {
+		return frankaTopic(cfg, msgs.CommandTopic)
+	}
+	topic, err := cfg.Names.Resolve(cfg.Arm.CommandTopic)
+	if err != nil { // Open will say so
+		return ""
+	}
+	return topic
 }
 
 // frankaTopic is the resolved name of one of a Franka's topics, "" of another arm.
@@ -176,6 +244,10 @@ func (g *guard) enable(q *msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {
 		return &msgs.SetBoolRes{Message: "the control loop is not running"}, true
 	case q.Data && g.required && g.lost:
 		return &msgs.SetBoolRes{Message: "the dead-man (~deadman) is silent"}, true
+	case q.Data && g.stopped() != "":
+		return &msgs.SetBoolRes{Message: g.stopped()}, true
+	case q.Data && g.forbidden() != "":
+		return &msgs.SetBoolRes{Message: g.forbidden()}, true
 	case q.Data && g.loop.Status().State == loop.StateFault:
 		return &msgs.SetBoolRes{Message: "in FAULT: call ~reset_fault first"}, true
 	}
@@ -186,7 +258,12 @@ func (g *guard) enable(q *msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {
 // resetFault asks whoever runs the loop to clear its fault.
 func (g *guard) resetFault() error {
 	g.mu.Lock()
-	s, stopped := g.loop, g.stopped()
+	s := g.loop
+	var seen uint64
+	if s != nil {
+		seen = s.Stops() // before the stops are looked at: one that comes later is not the operator's to clear
+	}
+	stopped := g.stopped()
 	g.mu.Unlock()
 	switch {
 	case s == nil || s.Status().State != loop.StateFault:
@@ -197,7 +274,7 @@ func (g *guard) resetFault() error {
 	reply := make(chan error, 1)
 	timeout := time.After(resetTimeout)
 	select {
-	case g.resets <- reply:
+	case g.resets <- reset{seen, reply}:
 	case <-timeout:
 		return errors.New("this node does not reset faults: start it again")
 	case <-g.stop:
@@ -211,79 +288,6 @@ func (g *guard) resetFault() error {
 	case <-g.stop:
 		return ErrClosed
 	}
-}
-
-// touch notes a sign of life of the dead-man.
-func (g *guard) touch() {
-	g.mu.Lock()
-	g.alive, g.lost = time.Now(), false
-	g.mu.Unlock()
-}
-
-// deadmanAge is the time since ~deadman spoke; negative when it is not required or was never heard.
-func (g *guard) deadmanAge() time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.required || g.alive.IsZero() {
-		return -time.Second
-	}
-	return time.Since(g.alive)
-}
-
-// watch looks for the dead-man's silence and at simulated time, on the monotonic clock.
-func (g *guard) watch(l link, forget func()) {
-	defer close(g.ended)
-	tick := time.NewTicker(watchPeriod)
-	defer tick.Stop()
-	c := clockWatch{}
-	for {
-		select {
-		case <-g.stop:
-			return
-		case <-tick.C:
-		}
-		g.mu.Lock()
-		if g.required && time.Since(g.alive) > deadmanTimeout-2*watchPeriod && g.loop != nil { // the next look may come late
-			g.lost = true
-			g.loop.RequestHold(fmt.Sprintf("the dead-man is silent for %v", deadmanTimeout))
-		}
-		g.mu.Unlock()
-		if g.lockStep || !l.SimTime() {
-			continue
-		}
-		why, back := c.look(l.Now(), time.Now())
-		if back {
-			forget()
-		}
-		if why != "" {
-			g.hold(why)
-		}
-	}
-}
-
-// clockWatch notices what simulated time must not do.
-type clockWatch struct {
-	now   time.Time // simulated
-	moved time.Time // when it last did, monotonic
-}
-
-// look compares simulated time with what it was, and says why the arm must hold.
-func (c *clockWatch) look(now, monotonic time.Time) (why string, back bool) {
-	before, elapsed := c.now, monotonic.Sub(c.moved)
-	c.now = now
-	switch {
-	case !before.IsZero() && before.Unix() > 0 && now.Sub(before)-elapsed > clockTimeout:
-		c.moved = monotonic
-		return fmt.Sprintf("/clock jumped forward by %v", now.Sub(before)-elapsed), false
-	case before.IsZero() || now.After(before):
-		c.moved = monotonic
-	case now.Before(before):
-		c.moved = monotonic
-		return fmt.Sprintf("/clock jumped back by %v", before.Sub(now)), true
-	case monotonic.Sub(c.moved) > clockTimeout:
-		return fmt.Sprintf("/clock stands still for %v", clockTimeout), false
-	}
-	return "", false
 }
 
 // mode faults when the arm says that it stopped itself or was stopped.

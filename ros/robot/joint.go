@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"korr/internal/geom"
+	"korr/residual/loop"
 	"korr/residual/plausible"
 	"korr/ros/msgs"
 	"korr/ros/robot/chain"
@@ -133,8 +134,11 @@ func (a *jointArm) connect(l link, _ *Config, _ func(string)) (gripper, error) {
 
 // move publishes the pose, or one point of a trajectory: as far toward the pose's joints as the joints' limits and
 // velocities allow in the time of the point.
-func (a *jointArm) move(h msgs.Header, target geom.Pose) error {
+func (a *jointArm) move(h msgs.Header, target geom.Pose, permit loop.Permit) error {
 	if a.pose != nil {
+		if err := permit.Err(); err != nil {
+			return err
+		}
 		a.pose.Write(&msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(target)})
 		return nil
 	}
@@ -143,19 +147,19 @@ func (a *jointArm) move(h msgs.Header, target geom.Pose) error {
 		return errors.New("robot: the arm's joints were never heard")
 	}
 	goal, _, _ := a.chain.Solve(target, s.q)
-	return a.send(a.chain.Toward(s.q, goal, a.file.TimeFromStart))
+	return a.send(a.chain.Toward(s.q, goal, a.file.TimeFromStart), permit)
 }
 
 // stay publishes the joints that were measured, those beyond a limit at the limit.
 func (a *jointArm) stay(h msgs.Header, at *armState) error {
 	if a.pose != nil {
-		return a.move(h, at.pose)
+		return a.move(h, at.pose, loop.Permit{})
 	}
-	return a.send(a.chain.Clamp(at.q))
+	return a.send(a.chain.Clamp(at.q), loop.Permit{})
 }
 
 // send publishes one point of a trajectory.
-func (a *jointArm) send(goal []float64) error {
+func (a *jointArm) send(goal []float64, permit loop.Permit) error {
 	for i, v := range goal {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("robot: joint %s would be commanded to %g", a.chain.Joints[i].Name, v)
@@ -164,6 +168,9 @@ func (a *jointArm) send(goal []float64) error {
 	m := trajectory(goal, a.file.TimeFromStart)
 	for i := range a.chain.Joints {
 		m.JointNames = append(m.JointNames, a.chain.Joints[i].Name)
+	}
+	if err := permit.Err(); err != nil {
+		return err
 	}
 	a.path.Write(m)
 	return nil

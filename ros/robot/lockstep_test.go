@@ -77,7 +77,7 @@ func (d *direct) Read(s *loop.Sample) error {
 	return nil
 }
 
-func (d *direct) Write(cmd []float32) (err error) {
+func (d *direct) Write(cmd []float32, _ loop.Permit) (err error) {
 	d.res, err = d.env.Step(d.obs, cmd)
 	if d.seq++; d.res.Terminated || d.res.Truncated {
 		d.over()
@@ -310,7 +310,7 @@ func BenchmarkLockStep(b *testing.B) {
 		if err := r.robot.Wait(ctx, s.Seq); err != nil {
 			b.Fatal(err)
 		}
-		if err := errors.Join(r.robot.Read(&s), r.robot.Write(act)); err != nil {
+		if err := errors.Join(r.robot.Read(&s), r.robot.Write(act, loop.Permit{})); err != nil {
 			b.Fatal(err)
 		}
 	}

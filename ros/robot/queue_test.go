@@ -45,7 +45,8 @@ func TestClockWatch(t *testing.T) {
 	mono, at := time.Unix(0, 0), time.Unix(1000, 0)
 	step := func(sim, real time.Duration) (bool, bool) {
 		at, mono = at.Add(sim), mono.Add(real)
-		why, back := c.look(at, mono)
+		jump, back, stands := c.look(at, mono)
+		why := jump + stands
 		return why != "", back
 	}
 	for i, tc := range []struct {

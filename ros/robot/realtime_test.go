@@ -121,10 +121,17 @@ func soon(t *testing.T, what string, f func() bool) {
 	}
 }
 
+// calm is a toy whose parts stay where they are: those that jump about by themselves would be lost.
+func calm(steps int) *toyarm.Env {
+	toy := toyarm.New(steps)
+	toy.Still = true
+	return toy
+}
+
 func realTimeRig(t *testing.T, rc robot.Config) *rig {
 	t.Helper()
 	rc.Poll = 50 * time.Millisecond
-	return newRig(t, toyarm.New(math.MaxInt), simnode.Config{}, rc)
+	return newRig(t, calm(math.MaxInt), simnode.Config{}, rc)
 }
 
 // TestObservationsStop: when the arm falls silent the measured pose is published once, within three periods and the
@@ -317,7 +324,7 @@ func TestReflex(t *testing.T) {
 
 // TestRealTimeEpisode: ten steps per second, the gripper closes by an action, and the arm goes where it is told.
 func TestRealTimeEpisode(t *testing.T) {
-	r := newRig(t, toyarm.New(25), simnode.Config{}, robot.Config{})
+	r := newRig(t, calm(25), simnode.Config{}, robot.Config{})
 	begin := time.Now()
 	res, err := r.robot.Run(context.Background(), still{}, loop.Config{Period: period, Shield: wide()}, 3)
 	if err != nil {
@@ -347,7 +354,7 @@ func TestWriteNeverBlocks(t *testing.T) {
 	begin := time.Now()
 	for i := range 1000 {
 		cmd[9] = float32(1 - 2*(i%2))
-		if err := r.robot.Write(cmd); err != nil {
+		if err := r.robot.Write(cmd, loop.Permit{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -355,10 +362,10 @@ func TestWriteNeverBlocks(t *testing.T) {
 		t.Errorf("1000 writes took %v", d)
 	}
 	cmd[3] = float32(math.NaN())
-	if err := r.robot.Write(cmd); err == nil {
+	if err := r.robot.Write(cmd, loop.Permit{}); err == nil {
 		t.Error("a command that is not finite was accepted")
 	}
-	if err := r.robot.Write(cmd[:9]); err == nil {
+	if err := r.robot.Write(cmd[:9], loop.Permit{}); err == nil {
 		t.Error("a short command was accepted")
 	}
 }

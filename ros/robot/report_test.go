@@ -174,7 +174,7 @@ func TestClockJumpsBack(t *testing.T) {
 		if err := n.SetParam(context.Background(), "/use_sim_time", true); err != nil {
 			tb.Fatal(err)
 		}
-	}, toyarm.New(math.MaxInt), simnode.Config{}, robot.Config{Poll: 50 * time.Millisecond})
+	}, calm(math.MaxInt), simnode.Config{}, robot.Config{Poll: 50 * time.Millisecond})
 	s := newSpy(t, r)
 	clock, err := node.Advertise[msgs.Clock](s.node, msgs.ClockTopic, false)
 	if err != nil {

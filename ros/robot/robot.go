@@ -19,7 +19,9 @@ import (
 type Supervisor interface {
 	EStop(reason string)
 	RequestHold(reason string)
+	Block(reason string)
 	Enable(on bool)
+	Stops() uint64
 	Status() loop.Status
 }
 
@@ -67,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Robot, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Robot{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(cfg.Parts), over: make(chan struct{})}
+	r := &Robot{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(&cfg), over: make(chan struct{})}
 	r.guard = newGuard(&cfg)
 	if r.link, err = open(ctx, &cfg, r.guard); err != nil {
 		return nil, err
@@ -171,7 +173,16 @@ func (r *Robot) onParts(m *msgs.PoseArray) {
 			return time.Time{}
 		}
 		return s.parts.Header.Stamp
-	}, func(time.Time) error { return permuted(r.newest.parts, m) }, func(s *set) { s.parts = m })
+	}, func(now time.Time) error {
+		if r.resetting {
+			r.observe.belief.Forget()
+		}
+		return r.observe.see(m, now)
+	}, func(s *set) { s.parts, s.places = m, r.observe.places() })
+	r.mu.Lock()
+	lost := r.observe.lost()
+	r.mu.Unlock()
+	r.guard.set(partLost, lost)
 }
 
 // storeArm keeps a state of the arm and reports whether it is believed.
@@ -240,7 +251,7 @@ func (r *Robot) onSim(m *msgs.SimState) {
 func (r *Robot) noticed(arm bool) {
 	fresh, again := false, false
 	switch {
-	case !r.newest.whole() || r.newest.arm.head.Stamp.Before(r.since):
+	case !r.newest.whole() || !r.observe.belief.Known() || r.newest.arm.head.Stamp.Before(r.since):
 	case !r.cfg.LockStep:
 		r.ready = r.newest
 		fresh = arm
@@ -307,6 +318,11 @@ func (r *Robot) Read(s *loop.Sample) error {
 		return err
 	}
 	s.Stamp, s.Seq, s.Came = r.ready.stamp(), r.seq, r.heard[0]
+	s.Sources = append(
+		s.Sources, loop.Source{Name: "arm", Stamp: r.ready.arm.head.Stamp, Came: r.heard[0]},
+		loop.Source{Name: "gripper", Stamp: r.ready.fingers.stamp, Came: r.heard[1]},
+		loop.Source{Name: "parts", Stamp: r.ready.parts.Header.Stamp, Came: r.heard[2]},
+	)
 	if r.out != nil {
 		r.out.answering(r.ready.arm.head)
 	}
@@ -333,11 +349,11 @@ func (r *Robot) Wait(ctx context.Context, after uint64) error {
 }
 
 // Write implements loop.Robot. A passive robot writes nothing.
-func (r *Robot) Write(cmd []float32) error {
+func (r *Robot) Write(cmd []float32, permit loop.Permit) error {
 	if r.out == nil {
 		return nil
 	}
-	return r.out.write(cmd)
+	return r.out.write(cmd, permit)
 }
 
 // Hold implements loop.Robot: it publishes, once, that the arm is to stay where it was last believed to be. Where it was

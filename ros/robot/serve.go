@@ -76,11 +76,11 @@ func (r *Robot) awaitReset(ctx context.Context, l *loop.Loop, policy loop.Steppe
 			return ctx.Err()
 		case <-r.link.Done():
 			return r.link.Err()
-		case reply := <-r.guard.resets:
+		case q := <-r.guard.resets:
 			r.repair()
 			policy.Replan()
-			err := l.Reset()
-			reply <- err
+			err := l.Reset(q.seen)
+			q.reply <- err
 			if err == nil {
 				return nil
 			}

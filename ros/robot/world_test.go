@@ -88,9 +88,10 @@ func must[T any](t *testing.T) func(T, error) T {
 // jointMachine is an arm that reports joint states and follows joint trajectories, with parts around it. spoil may change
 // what it is about to publish; returning false suppresses it.
 type jointMachine struct {
-	link robot.Link
-	done chan struct{}
-	wg   sync.WaitGroup
+	world *world
+	link  robot.Link
+	done  chan struct{}
+	wg    sync.WaitGroup
 
 	mu       sync.Mutex
 	q, goal  [7]float64
@@ -105,7 +106,7 @@ type jointMachine struct {
 
 func startMachine(t *testing.T, w *world) *jointMachine {
 	t.Helper()
-	m := &jointMachine{link: w.open(t, "machine"), done: make(chan struct{}), q: panda.Home, goal: panda.Home, finger: 0.04, grip: 0.04}
+	m := &jointMachine{world: w, link: w.open(t, "machine"), done: make(chan struct{}), q: panda.Home, goal: panda.Home, finger: 0.04, grip: 0.04}
 	states := must[interface{ Write(*msgs.JointState) }](t)(robot.Advertise[msgs.JointState](m.link, msgs.JointTopic))
 	parts := must[interface{ Write(*msgs.PoseArray) }](t)(robot.Advertise[msgs.PoseArray](m.link, msgs.PartsTopic))
 	err := errors.Join(
@@ -179,7 +180,7 @@ func (m *jointMachine) step() (*msgs.JointState, *msgs.PoseArray, bool) {
 	}
 	s.Name = append(s.Name, "panda_finger_joint1", "panda_finger_joint2")
 	s.Position = append(s.Position, m.finger, m.finger)
-	p := &msgs.PoseArray{Header: msgs.Header{Stamp: now}, Poses: make([]msgs.Pose, 6)}
+	p := &msgs.PoseArray{Header: msgs.Header{Stamp: now, FrameId: msgs.TagFrame}, Poses: make([]msgs.Pose, 6)}
 	for i := range p.Poses {
 		p.Poses[i] = msgs.PoseOf(geom.Pose{P: geom.Vec3{0.1 * float64(i), 0, 0}, Q: geom.IdentityQuat})
 	}

@@ -122,7 +122,7 @@ func (s *session) read() error {
 // handle acts on one message from the server.
 func (c *Client) handle(data []byte) error {
 	var e envelope
-	if err := json.Unmarshal(data, &e); err != nil {
+	if err := json.Unmarshal(withoutBare(data), &e); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	switch e.Op {
