@@ -152,6 +152,9 @@ func Cases() []Case {
 				return at, nil
 			},
 			heal: func(ctx context.Context, w *world) (err error) {
+				if err = w.refuses(ctx, "~enable"); err != nil {
+					return err
+				}
 				if w.relay, err = w.startRelay(); err != nil {
 					return err
 				}
@@ -172,20 +175,22 @@ func Cases() []Case {
 			heal: func(ctx context.Context, w *world) error { return w.persist(ctx, w.enabled) },
 		},
 		{
-			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); start it again", says: []string{"took this node's name"}, first: "nobody listens",
+			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); started again it waits for `~enable`", says: []string{"took this node's name"}, first: "nobody listens",
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				at = time.Now()
 				w.extra, err = w.open(ctx, "korr")
 				return at, err
 			},
-			heal: func(_ context.Context, w *world) (err error) {
+			heal: func(ctx context.Context, w *world) (err error) {
 				if err := w.korr.ended(healLimit); err != nil {
 					return err
 				}
 				_ = w.extra.Close()
 				w.extra = nil
-				w.korr, err = w.startKorr()
-				return err
+				if w.korr, err = w.startKorr(); err != nil {
+					return err
+				}
+				return w.persist(ctx, w.enabled)
 			},
 		},
 		stopped("e-stop", "emergency stop"),
@@ -198,7 +203,7 @@ func Cases() []Case {
 			},
 		},
 	}
-	cases = slices.Concat(cases, poseLies(), jointLies(), partLies(), sourceFaults())
+	cases = slices.Concat(cases, poseLies(), jointLies(), partLies(), sourceFaults(), interlocks())
 	if _, err := os.Stat(fullDisk); err == nil {
 		c := stopped("e-stop, and the disk full for the flight recorder", "no space left")
 		c.args = []string{"--dump", fullDisk}

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"korr/internal/geom"
-	"korr/ros/internal/toyarm"
 	"korr/ros/msgs"
 	"korr/ros/simnode"
+	"korr/ros/toyarm"
 )
 
 // TestPageListsEveryFault: docs/faults.md has a row of every fault at the embedded master, and none that failed.

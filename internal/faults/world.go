@@ -94,10 +94,12 @@ type world struct {
 	trial int
 
 	armFile string // describes the arm; "" = a Franka
+	state   string // folder in which the control node remembers faults
 	enable  *node.Client[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]
 	reset   *node.Client[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes]
 	harm    *node.Client[msgs.Perturb, msgs.PerturbReq, msgs.PerturbRes]
 	estop   *node.Publisher[msgs.Bool]
+	panel   *node.Publisher[msgs.Bool] // of another node
 	alive   *node.Publisher[msgs.Header]
 	names_  *node.Publisher[msgs.String]
 	pulse   func() time.Time // stops the dead-man and says when it spoke last; nil while it is silent
@@ -110,6 +112,9 @@ func newWorld(ctx context.Context, cfg *Config, c *Case, kind string) (w *world,
 			w.close()
 		}
 	}()
+	if w.state, err = os.MkdirTemp("", "korr_faults_*"); err != nil {
+		return w, err
+	}
 	if w.root, err = newRoot(kind); err != nil {
 		return w, fmt.Errorf("start the master (%s): %w", kind, err)
 	}
@@ -172,7 +177,7 @@ func (w *world) open(ctx context.Context, name string) (*node.Node, error) {
 }
 
 func (w *world) env() []string {
-	return append(os.Environ(), "ROS_MASTER_URI="+w.root.uri(), "ROS_IP=127.0.0.1")
+	return append(os.Environ(), "ROS_MASTER_URI="+w.root.uri(), "ROS_IP=127.0.0.1", "XDG_STATE_HOME="+w.state)
 }
 
 func (w *world) startArm() (*process, error) {
@@ -332,6 +337,9 @@ func (w *world) close() {
 	}
 	if w.root != nil {
 		w.root.kill()
+	}
+	if w.state != "" {
+		_ = os.RemoveAll(w.state)
 	}
 	if w.armFile != "" {
 		_ = os.Remove(w.armFile)

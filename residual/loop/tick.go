@@ -217,7 +217,11 @@ func (l *Loop) write(ctx context.Context, rec *Record) error {
 		return &EStopError{Reason: *reason}
 	}
 	now := l.cfg.Clock.Now()
-	if fault := l.decide(ctx, now, l.judge(now, rec)); fault != nil || l.State() != StateRun {
+	v := l.judge(now, rec)
+	if v == fresh && !permit.expires.IsZero() && !now.Before(permit.expires) { // to the nanosecond at the limit
+		v = stale
+	}
+	if fault := l.decide(ctx, now, v); fault != nil || l.State() != StateRun {
 		return fault
 	}
 	// Whatever forbade to move was taken back meanwhile: begin anew, as after any other hold.

@@ -209,26 +209,12 @@ func (f *front) intruder(what string) {
 // askMaster fills in the URIs of the nodes that publish the topics.
 func (f *front) askMaster(ctx context.Context, topics map[string][]string) error {
 	me := f.node.cfg.Names.Node
-	_, v, err := f.node.master.CallROS(ctx, "getSystemState", me)
+	publishers, err := f.node.publishers(ctx)
 	if err != nil {
 		return err
 	}
-	state, ok := v.([]any)
-	if !ok || len(state) != 3 {
-		return fmt.Errorf("getSystemState: %w", xmlrpc.ErrMalformed)
-	}
-	pubs, _ := state[0].([]any)
-	for _, p := range pubs {
-		entry, _ := p.([]any)
-		if len(entry) != 2 {
-			continue
-		}
-		topic, _ := entry[0].(string)
-		if _, asked := topics[topic]; !asked {
-			continue
-		}
-		names, _ := entry[1].([]any)
-		for _, name := range names {
+	for topic := range topics {
+		for _, name := range publishers[topic] {
 			_, uri, err := f.node.master.CallROS(ctx, "lookupNode", me, name)
 			var gone *xmlrpc.ROSError
 			if errors.As(err, &gone) {

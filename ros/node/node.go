@@ -60,6 +60,11 @@ type Node struct {
 	echo    atomic.Pointer[string] // what drainLog is publishing
 	drained chan struct{}          // closed when drainLog has returned
 
+	running  context.Context // ends with Close
+	each     sync.WaitGroup  // of SubscribeEach
+	watching sync.Mutex      // guards watched
+	watched  []*watch
+
 	listening sync.Mutex     // guards listeners
 	listeners map[string]int // by topic
 
@@ -112,7 +117,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n.up.Store(true)
 	run, cancel := context.WithCancel(context.Background())
-	n.cancel = cancel
+	n.running, n.cancel = run, cancel
 	go n.poll(run)
 	go n.drainLog(run)
 	return n, nil
@@ -283,6 +288,7 @@ func (n *Node) Close() error {
 	n.cancel()
 	<-n.polled
 	<-n.drained
+	n.each.Wait()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.disconnect()

@@ -34,6 +34,7 @@ func (n *Node) check(ctx context.Context) {
 	case ctx.Err() != nil:
 	case err == nil && uri == n.uri:
 		n.setUp(true)
+		n.lookAtPublishers(ctx)
 	case err == nil:
 		n.end(fmt.Errorf("%w (the master now knows it at %s)", ErrReplaced, uri))
 	case errors.As(err, &ros): // the master lives and has forgotten the node: it was restarted

@@ -21,6 +21,9 @@ type Config struct {
 	Passive       bool          // command nothing: no publisher of commands, no gripper, no recovery
 	Deadman       bool          // require ~deadman
 	Policy        string        // who decides, for ~status
+	Faulted       string        // the fault of the run before, which nobody has reset: ~enable starts the loop; "" = none
+	OnFault       func(error)   // told of a fault that Serve keeps, or ends with; may be nil
+	OnReset       func()        // told that an operator reset the fault; may be nil
 	Sim           string        // the simulator's node, for Reset; "" = msgs.SimNode
 	Frame         string        // frame_id of commands; "" = "panda_link0", or the arm file's
 	PartsFrame    string        // frame_id of the parts' poses; "" = msgs.TagFrame

@@ -11,6 +11,7 @@ import (
 
 	"korr/residual/loop"
 	"korr/ros/msgs"
+	"korr/ros/node"
 )
 
 const (
@@ -26,6 +27,7 @@ type guard struct {
 	commands string   // topic of the commands, over ROS 1
 	sources  []string // topics of its state and of the parts
 	lockStep bool     // time is the simulator's business
+	passive  bool     // nothing is commanded
 	peer     string   // whose loss the operator reads of
 	stop     chan struct{}
 	ended    chan struct{}
@@ -34,12 +36,14 @@ type guard struct {
 	mu      sync.Mutex
 	loop    Supervisor
 	pending string    // an emergency stop that came before there was a loop
-	pressed bool      // the newest ~estop
+	panels  panels    // of ~estop
+	rival   string    // another node that commands the arm; "" if there is none
 	alive   time.Time // when ~deadman last spoke, monotonic
 	lost    bool      // the dead-man's silence was reported
 	mode_   uint8     // of the arm, as last reported
 	why     string    // the arm's own words for that
 
+	many    map[string]string  // topics of a state that several nodes publish, and what to say of it
 	forbids [conditions]string // why each of them forbids to move; "" if it does not
 }
 
@@ -51,6 +55,7 @@ const (
 	clockStands
 	noListener
 	partLost
+	manySources
 	conditions // how many there are
 )
 
@@ -66,8 +71,8 @@ func newGuard(cfg *Config) *guard {
 		peer = "the rosbridge server"
 	}
 	g := &guard{
-		required: cfg.Deadman, commands: commandTopic(cfg), sources: []string{frankaTopic(cfg, msgs.StateTopic), frankaTopic(cfg, msgs.PartsTopic)}, lockStep: cfg.LockStep, peer: peer, lost: true,
-		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan reset),
+		required: cfg.Deadman, commands: commandTopic(cfg), sources: []string{frankaTopic(cfg, msgs.StateTopic), frankaTopic(cfg, msgs.PartsTopic)}, lockStep: cfg.LockStep, passive: cfg.Passive, peer: peer, lost: true,
+		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan reset), many: map[string]string{},
 	}
 	if g.commands != "" && !g.lockStep && !cfg.Passive {
 		g.forbids[noListener] = nobody(g.commands) // until somebody is heard of
@@ -87,6 +92,11 @@ func (g *guard) register(l link, recover_ func() error) error {
 			return &msgs.TriggerRes{Success: true}, true
 		})
 	}
+	if n, ok := l.(*node.Node); ok {
+		if err := g.watchNodes(n); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		subscribe(l, "~estop", func(m *msgs.Bool) { g.button(m.Data) }),
 		subscribe(l, "~deadman", func(*msgs.Header) { g.touch() }),
@@ -94,6 +104,23 @@ func (g *guard) register(l link, recover_ func() error) error {
 		trigger("~reset_fault", g.resetFault),
 		trigger("~recover", recover_),
 	)
+}
+
+// watchNodes follows who publishes what, over ROS 1.
+func (g *guard) watchNodes(n *node.Node) error {
+	errs := []error{node.SubscribeEach(n, "~estop", func(p string, m *msgs.Bool) { g.panel(p, m.Data) }, g.panelGone)}
+	if g.lockStep { // a simulator's own business
+		return errors.Join(errs...)
+	}
+	for _, topic := range g.sources {
+		if topic != "" {
+			errs = append(errs, node.WatchPublishers(n, topic, func(nodes []string) { g.tellers(topic, nodes) }))
+		}
+	}
+	if g.commands != "" && !g.passive {
+		errs = append(errs, node.WatchPublishers(n, g.commands, func(nodes []string) { g.commanders(n.Names().Node, nodes) }))
+	}
+	return errors.Join(errs...)
 }
 
 // start begins to watch; forget is called when the clock jumps back.
@@ -123,6 +150,11 @@ func (g *guard) attach(s Supervisor) {
 func (g *guard) set(c condition, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.forbid(c, why)
+}
+
+// forbid is set with mu held.
+func (g *guard) forbid(c condition, why string) {
 	if g.forbids[c] == why {
 		return
 	}
@@ -145,8 +177,10 @@ func (g *guard) forbidden() string {
 // stopped says how the arm or ~estop forbids to move, "" if neither does. It is called with mu held.
 func (g *guard) stopped() string {
 	switch {
-	case g.pressed:
-		return "~estop"
+	case g.panels.pressed() != "":
+		return g.panels.pressed()
+	case g.rival != "":
+		return g.rival
 	case g.mode_ == msgs.RobotModeReflex:
 		return "the arm stopped in a reflex: " + g.why
 	case g.mode_ == msgs.RobotModeUserStopped:
@@ -155,14 +189,63 @@ func (g *guard) stopped() string {
 	return ""
 }
 
-// button notes ~estop.
+// button notes ~estop, of whomever. Its release counts where nobody tells who pressed, or when that panel is gone.
 func (g *guard) button(pressed bool) {
 	g.mu.Lock()
-	g.pressed = pressed
+	g.panels.said("", pressed)
 	g.mu.Unlock()
 	if pressed {
 		g.estop("~estop")
 	}
+}
+
+// panel notes ~estop of one publisher.
+func (g *guard) panel(publisher string, pressed bool) {
+	g.mu.Lock()
+	news := pressed && !g.panels.on[publisher]
+	g.panels.said(publisher, pressed)
+	g.mu.Unlock()
+	if news {
+		g.estop("~estop")
+	}
+}
+
+func (g *guard) panelGone(publisher string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.panels.gone(publisher)
+}
+
+// commanders is told who publishes on the topic of the commands: two that command one arm fight for it.
+func (g *guard) commanders(me string, nodes []string) {
+	why := ""
+	for _, n := range nodes {
+		if n != me {
+			why = "node " + n + " commands the arm too, on " + g.commands
+			break
+		}
+	}
+	g.mu.Lock()
+	g.rival = why
+	g.mu.Unlock()
+	if why != "" {
+		g.estop(why)
+	}
+}
+
+// tellers is told who publishes on the topic of a state.
+func (g *guard) tellers(topic string, nodes []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.many, topic)
+	if len(nodes) > 1 {
+		g.many[topic] = fmt.Sprintf("%d nodes publish %s: %s", len(nodes), topic, strings.Join(nodes, ", "))
+	}
+	why := ""
+	for _, w := range g.many {
+		why = w
+	}
+	g.forbid(manySources, why)
 }
 
 func (g *guard) estop(reason string) {

@@ -12,7 +12,6 @@ import (
 	"korr/ros/node"
 	"korr/ros/robot"
 	"korr/ros/simnode"
-	"korr/ros/toyarm"
 )
 
 // TestOtherParts: a tracker that follows other parts is refused, and one that changes its order.

@@ -14,7 +14,6 @@ import (
 	"korr/ros/node"
 	"korr/ros/robot"
 	"korr/ros/simnode"
-	"korr/ros/toyarm"
 )
 
 // reports are what a node published about itself.

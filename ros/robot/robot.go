@@ -198,7 +198,11 @@ func (r *Robot) storeArm(a *armState) bool {
 		}
 		a.came = now
 		return r.arm.accept(a, now)
-	}, func(s *set) { s.arm, r.held = a, a })
+	}, func(s *set) {
+		if s.arm = a; r.broken == nil { // what follows a lie, before the loop has stopped, may be one too
+			r.held = a
+		}
+	})
 }
 
 // storeFingers keeps a state of the gripper.

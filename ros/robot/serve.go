@@ -48,9 +48,16 @@ func (r *Robot) Serve(ctx context.Context, policy loop.Stepper, cfg loop.Config,
 		ready(l)
 	}
 	r.Attach(l)
-	l.Enable(true)
+	if r.cfg.Faulted == "" {
+		l.Enable(true)
+	} else {
+		r.log.Warn("the run before ended in FAULT, which nobody reset: ~enable starts this one", "fault", r.cfg.Faulted)
+	}
 	for {
 		fault := l.Run(ctx)
+		if l.State() == loop.StateFault && r.cfg.OnFault != nil {
+			r.cfg.OnFault(fault)
+		}
 		if once || ctx.Err() != nil || r.hopeless(fault) {
 			return fault
 		}
@@ -80,6 +87,9 @@ func (r *Robot) awaitReset(ctx context.Context, l *loop.Loop, policy loop.Steppe
 			r.repair()
 			policy.Replan()
 			err := l.Reset(q.seen)
+			if err == nil && r.cfg.OnReset != nil {
+				r.cfg.OnReset()
+			}
 			q.reply <- err
 			if err == nil {
 				return nil

@@ -15,10 +15,11 @@ type Settings struct {
 	URL        string `yaml:"url"`         // of the rosbridge server
 	ROSVersion int    `yaml:"ros_version"` // of the ROS behind the rosbridge server: 1, 2
 	// YAML file that describes an arm of joint states and trajectories (docs/safety.md); empty = a Franka
-	Arm    string  `yaml:"arm"`
-	Policy string  `yaml:"policy"`  // base, resip or korr with the shipped weights, or the path of a checkpoint
-	Master string  `yaml:"master"`  // ROS master; empty = $ROS_MASTER_URI
-	RateHz float64 `yaml:"rate_hz"` // control steps per second
+	Arm        string  `yaml:"arm"`
+	PartsFrame string  `yaml:"parts_frame"` // frame_id of the parts' poses; others stop the arm
+	Policy     string  `yaml:"policy"`      // base, resip or korr with the shipped weights, or the path of a checkpoint
+	Master     string  `yaml:"master"`      // ROS master; empty = $ROS_MASTER_URI
+	RateHz     float64 `yaml:"rate_hz"`     // control steps per second
 	// go on by itself after a hold for old observations or a late chunk, once that is over
 	Resume        bool                   `yaml:"resume"`
 	Deadman       bool                   `yaml:"deadman"`         // hold unless ~deadman speaks every 0.3 s
@@ -50,7 +51,7 @@ func (r *Settings) Validate() error {
 // DefaultSettings reach a Franka over ROS 1 at 10 Hz.
 func DefaultSettings() Settings {
 	return Settings{
-		Robot: "ros1", URL: "ws://127.0.0.1:9090", ROSVersion: 2, Policy: "korr", RateHz: 10, Resume: true,
+		Robot: "ros1", URL: "ws://127.0.0.1:9090", ROSVersion: 2, Policy: "korr", PartsFrame: "tag", RateHz: 10, Resume: true,
 		MaxAgePeriods: 3, MaxMisses: loop.DefaultMaxMisses,
 		Ahead: basepolicy.AheadConfig{Lead: 1, Bridge: 8}, Tracking: loop.DefaultTracking(), Realtime: realtime.DefaultOptions(),
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -61,13 +60,14 @@ func (o *runOptions) robotConfig(n *names.Names, task *sim.Task) (robot.Config, 
 	run := o.run()
 	rc := robot.Config{
 		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, Deadman: run.Deadman, Passive: o.passive(),
-		Policy: run.Policy, Wait: o.wait, Logger: o.Log,
+		Policy: run.Policy, Wait: o.wait, Logger: o.Log, PartsFrame: run.PartsFrame,
 	}
 	if run.Robot == "rosbridge" {
 		rc.URL, rc.ROS1 = run.URL, run.ROSVersion == 1
 	} else if !o.lockStep { // a master that is lost is noticed within a period
 		rc.Poll = min(max(time.Duration(float64(time.Second)/run.RateHz), 50*time.Millisecond), time.Second)
 	}
+	o.rememberFaults(&rc)
 	if run.Arm == "" {
 		return rc, nil
 	}
@@ -106,12 +106,15 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 	if o.dump == "" {
 		return cfg, t, func() error { return nil }, nil
 	}
-	f, err := os.Create(o.dump)
+	f, done, err := newFile(o.dump)
 	if err != nil {
 		return cfg, nil, nil, err
 	}
 	cfg.Dump = f
-	return cfg, t, f.Close, nil
+	if f.Name() != o.dump {
+		o.Log.Info("the flight recorder's file is there already: it is kept", "this run's", f.Name())
+	}
+	return cfg, t, done, nil
 }
 
 // controller makes the policy's controller, with its chunks planned beside the loop where there is a clock to keep.

@@ -1,0 +1,136 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"korr/ros/msgs"
+	"korr/ros/node"
+)
+
+// interlocks are situations in which nobody may start the arm, or go on commanding it.
+func interlocks() []Case {
+	return []Case{
+		{
+			Name: "two e-stop panels, one of them released", State: fault, says: []string{"emergency stop"},
+			Recovery: "the pressed one released; " + resets,
+			strike: func(ctx context.Context, w *world) (time.Time, error) {
+				err := w.join(ctx, "panel", func(n *node.Node) (err error) {
+					w.panel, err = node.Advertise[msgs.Bool](n, "/korr/estop", true)
+					return err
+				})
+				if err != nil {
+					return time.Time{}, err
+				}
+				w.panel.Write(&msgs.Bool{Data: false})
+				time.Sleep(5 * w.period()) // it is heard
+				at := time.Now()
+				w.estop.Write(&msgs.Bool{Data: true})
+				return at, nil
+			},
+			heal: func(ctx context.Context, w *world) error {
+				w.panel.Write(&msgs.Bool{Data: false})
+				time.Sleep(2 * w.period())
+				if err := errors.Join(w.refuses(ctx, "~reset_fault"), w.refuses(ctx, "~enable")); err != nil {
+					return err
+				}
+				w.estop.Write(&msgs.Bool{Data: false})
+				return errors.Join(w.leave(), w.restored(ctx))
+			},
+		},
+		{
+			Name: "another node commands the arm", State: fault, says: []string{"commands the arm too"}, Recovery: "that node ended; " + resets,
+			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
+				err = w.join(ctx, "rival", func(n *node.Node) error {
+					at = time.Now()
+					_, err := node.Advertise[msgs.PoseStamped](n, msgs.CommandTopic, false)
+					return err
+				})
+				return at, err
+			},
+			heal: func(ctx context.Context, w *world) error {
+				return errors.Join(w.refuses(ctx, "~reset_fault"), w.leave(), w.restored(ctx))
+			},
+		},
+		{
+			Name: "two trackers", State: hold, says: []string{"nodes publish"}, Recovery: "one of them ended; " + enabling,
+			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
+				err = w.join(ctx, "tracker", func(n *node.Node) error {
+					at = time.Now()
+					_, err := node.Advertise[msgs.PoseArray](n, msgs.PartsTopic, false)
+					return err
+				})
+				return at, err
+			},
+			heal: func(ctx context.Context, w *world) error {
+				return errors.Join(w.refuses(ctx, "~enable"), w.leave(), w.persist(ctx, w.enabled))
+			},
+		},
+		{
+			Name: "control node killed in FAULT and started again", State: fault, says: []string{"emergency stop"},
+			Recovery: "released; the node waits for `~enable`",
+			strike: func(_ context.Context, w *world) (time.Time, error) {
+				at := time.Now()
+				w.estop.Write(&msgs.Bool{Data: true})
+				return at, nil
+			},
+			heal: func(ctx context.Context, w *world) (err error) {
+				w.estop.Write(&msgs.Bool{Data: false})
+				w.korr.kill()
+				if w.korr, err = w.startKorr(); err != nil {
+					return err
+				}
+				if _, err = w.korr.after(0, startLimit, func(l *line) bool { return l.To == "READY" }); err != nil {
+					return err
+				}
+				n := w.judge.commands()
+				time.Sleep(10 * w.period())
+				if more := w.judge.commands() - n; more > 0 {
+					return fmt.Errorf("%d commands before ~enable", more)
+				}
+				return w.persist(ctx, w.enabled)
+			},
+		},
+	}
+}
+
+// join opens another node that takes part.
+func (w *world) join(ctx context.Context, name string, do func(*node.Node) error) (err error) {
+	if w.extra, err = w.open(ctx, name); err != nil {
+		return err
+	}
+	return do(w.extra)
+}
+
+// leave ends it.
+func (w *world) leave() error {
+	n := w.extra
+	w.extra = nil
+	return n.Close()
+}
+
+// refuses is an error if the node grants what it must not.
+func (w *world) refuses(ctx context.Context, what string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	granted, message := false, ""
+	if what == "~enable" {
+		r, err := w.enable.Call(ctx, &msgs.SetBoolReq{Data: true})
+		if err != nil {
+			return err
+		}
+		granted, message = r.Success, r.Message
+	} else {
+		r, err := w.reset.Call(ctx, &msgs.TriggerReq{})
+		if err != nil {
+			return err
+		}
+		granted, message = r.Success, r.Message
+	}
+	if granted || message == "" {
+		return fmt.Errorf("%s was granted (%q)", what, message)
+	}
+	return nil
+}
