@@ -128,7 +128,7 @@ func TestMuJoCoTwist(t *testing.T) {
 		if err := policy.ActTo(act, obs); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.robot.Write(act); err != nil {
+		if err := r.robot.Write(act, loop.Permit{}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := env.Step(obs, act); err != nil {
