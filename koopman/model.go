@@ -25,9 +25,9 @@ type Config struct {
 	ActDim    int   `json:"act_dim"`
 	LatentDim int   `json:"latent_dim" yaml:"latent_dim"` // width of the latent state z
 	Hidden    []int `json:"hidden" yaml:"hidden"`         // widths of phi's hidden layers
-	// Robot, above 0, tells what o is: the first Robot coordinates of a longer observation, the robot's own state, and the task's
+	// State, above 0, tells what o is: the first State coordinates of a longer observation, the robot's own state, and the task's
 	// features; 0 = all of the observation. The model carries it for those who fill o.
-	Robot int `json:"robot,omitempty"`
+	State int `json:"robot,omitempty"`
 	// z = [o; phi(o)] rather than phi(o); latent_dim must exceed the observation's width
 	StateInclusive bool `json:"state_inclusive" yaml:"state_inclusive"`
 	// the gripper's command g, the last coordinate of u clamped to [-1, 1], switches the dynamics, z' = (A + g N) z + B u: what
@@ -76,8 +76,8 @@ func (c Config) check() error {
 			return fmt.Errorf("%w: width %d is not in 1..%d", ErrConfig, d, maxDim)
 		}
 	}
-	if c.Robot < 0 || c.Robot > c.ObsDim {
-		return fmt.Errorf("%w: %d coordinates of the robot's state among %d observed", ErrConfig, c.Robot, c.ObsDim)
+	if c.State < 0 || c.State > c.ObsDim {
+		return fmt.Errorf("%w: %d coordinates of the robot's state among %d observed", ErrConfig, c.State, c.ObsDim)
 	}
 	if c.StateInclusive && c.LatentDim <= c.ObsDim {
 		return fmt.Errorf("%w: a state-inclusive latent of %d does not exceed the observation's %d; raise latent_dim", ErrConfig, c.LatentDim, c.ObsDim)

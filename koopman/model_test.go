@@ -23,7 +23,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"hidden":        {ObsDim: 5, ActDim: 2, LatentDim: 8, Hidden: []int{0}},
 		"huge":          {ObsDim: 5, ActDim: 2, LatentDim: 1 << 30},
 		"not finite":    {ObsDim: 5, ActDim: 2, LatentDim: 8, SpectralBound: math.Inf(1)},
-		"robot":         {ObsDim: 5, Robot: 6, ActDim: 2, LatentDim: 8},
+		"state":         {ObsDim: 5, State: 6, ActDim: 2, LatentDim: 8},
 		"latent weight": {ObsDim: 5, ActDim: 2, LatentDim: 8, LatentWeight: -1},
 	} {
 		if _, err := New(cfg, nil); !errors.Is(err, ErrConfig) {

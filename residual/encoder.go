@@ -30,8 +30,8 @@ type Features interface {
 
 // Focus narrows what an actor reads to what the task turns on. The zero value reads the whole observation and no details.
 type Focus struct {
-	// Robot is how many leading coordinates of the normalised observation are read: the robot's own state. 0 = all.
-	Robot int `json:"robot"`
+	// State is how many leading coordinates of the normalised observation are read: the robot's own state. 0 = all.
+	State int `json:"robot"`
 	// Detail is how many of the features' details are read: all of them, or none without a focus.
 	Detail int `json:"detail"`
 }
@@ -66,16 +66,16 @@ func NewEncoder(obs, act *basepolicy.Normalizer, feats Features) *Encoder {
 	return e
 }
 
-// Focused returns an encoder whose actor inputs hold, of the normalised observation, the first robot coordinates alone, and
+// Focused returns an encoder whose actor inputs hold, of the normalised observation, the first state coordinates alone, and
 // the features with their details; 0 for all of the observation and no details. Networks that have to find out which parts
 // do not matter need several times the steps.
-func (e *Encoder) Focused(robot int) *Encoder {
-	if robot < 0 || robot > e.obs.Dim() || robot > 0 && e.featDim == 0 {
-		panic(fmt.Sprintf("residual: Encoder.Focused(%d) of an observation of %d and %d features", robot, e.obs.Dim(), e.featDim))
+func (e *Encoder) Focused(state int) *Encoder {
+	if state < 0 || state > e.obs.Dim() || state > 0 && e.featDim == 0 {
+		panic(fmt.Sprintf("residual: Encoder.Focused(%d) of an observation of %d and %d features", state, e.obs.Dim(), e.featDim))
 	}
 	f := *e
-	f.focus = Focus{Robot: robot}
-	if robot > 0 {
+	f.focus = Focus{State: state}
+	if state > 0 {
 		f.focus.Detail = e.feats.DetailDim()
 	}
 	f.in = f.Layout(0)
@@ -115,27 +115,27 @@ func (e *Encoder) ActDim() int { return e.act.Dim() }
 // Layout names the spans of a network's input, with room for so many values of what lies ahead.
 func (e *Encoder) Layout(ahead int) layout.Input {
 	plain := e.ObsDim()
-	if e.focus.Robot > 0 {
-		plain = e.focus.Robot
+	if e.focus.State > 0 {
+		plain = e.focus.State
 	}
 	return layout.NewInput(layout.Widths{Plain: plain, Features: e.featDim, Action: e.ActDim(), Detail: e.focus.Detail, Ahead: ahead})
 }
 
 // PartDim is the width of what PartTo writes.
-func (e *Encoder) PartDim(robot int) int {
-	if robot > 0 {
-		return robot + e.featDim
+func (e *Encoder) PartDim(state int) int {
+	if state > 0 {
+		return state + e.featDim
 	}
 	return e.Dim()
 }
 
-// PartTo writes the first robot coordinates and the features of the encoded observation xo [Dim], all of it for 0, to dst
+// PartTo writes the first state coordinates and the features of the encoded observation xo [Dim], all of it for 0, to dst
 // [PartDim].
-func (e *Encoder) PartTo(dst, xo []float32, robot int) {
-	if robot == 0 {
-		robot = e.obs.Dim()
+func (e *Encoder) PartTo(dst, xo []float32, state int) {
+	if state == 0 {
+		state = e.obs.Dim()
 	}
-	n := copy(dst, xo[:robot])
+	n := copy(dst, xo[:state])
 	copy(dst[n:], xo[e.obs.Dim():e.Dim()])
 }
 
@@ -158,7 +158,7 @@ func (e *Encoder) EncodeTo(xo, obsRaw []float32) {
 // at 2), the phase and the details.
 func (e *Encoder) ActorInputTo(x, xo, ub, obsRaw []float32, phase float32) {
 	in := &e.in
-	e.PartTo(in.Observed().Of(x), xo, e.focus.Robot)
+	e.PartTo(in.Observed().Of(x), xo, e.focus.State)
 	copy(in.Base.Of(x), ub)
 	e.leadTo(in.Lead.Of(x), ub, obsRaw, leadScale)
 	x[in.Phase.From] = phase

@@ -84,7 +84,7 @@ func (f *Foresight) Validate(m Method) error {
 
 // plainDim is how many values a model reads before the features, if it reads any, of an observation of baseDim values.
 func plainDim(m *koopman.Model, baseDim int) int {
-	if r := m.Config().Robot; r > 0 {
+	if r := m.Config().State; r > 0 {
 		return r
 	}
 	return baseDim

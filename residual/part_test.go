@@ -16,11 +16,11 @@ func partPolicy(t testing.TB, latent, width int) *Policy {
 	p := testPolicy(t, MethodKORR, true, width < 256)
 	rng := rand.New(rand.NewPCG(5, 6))
 	var err error
-	p.Koopman, err = koopman.New(koopman.Config{ObsDim: 16 + 13, Robot: 16, ActDim: 10, LatentDim: latent, Hidden: []int{width, width}, StateInclusive: true, Bilinear: true}, rng)
+	p.Koopman, err = koopman.New(koopman.Config{ObsDim: 16 + 13, State: 16, ActDim: 10, LatentDim: latent, Hidden: []int{width, width}, StateInclusive: true, Bilinear: true}, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Focus, p.Foresight = Focus{Robot: 16, Detail: 3}, Foresight{Condition: Lookahead, Steps: []int{1, 8}, ObserverGain: 0.1}
+	p.Focus, p.Foresight = Focus{State: 16, Detail: 3}, Foresight{Condition: Lookahead, Steps: []int{1, 8}, ObserverGain: 0.1}
 	in := 16 + 13 + 10 + leadDim + 1 + 3 + 3*13
 	p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5}, rng)
 	if err := p.Validate(); err != nil {

@@ -101,8 +101,8 @@ func (p *Policy) validateFocus() error {
 	if f == (Focus{}) {
 		return nil
 	}
-	if f.Robot < 1 || f.Robot > raw || f.Detail < 0 || !p.Features || p.Reads() == ReadsLatent {
-		return fmt.Errorf("%w: focus on %d of %d observed values and %d details, with features %t", ErrPolicy, f.Robot, raw, f.Detail, p.Features)
+	if f.State < 1 || f.State > raw || f.Detail < 0 || !p.Features || p.Reads() == ReadsLatent {
+		return fmt.Errorf("%w: focus on %d of %d observed values and %d details, with features %t", ErrPolicy, f.State, raw, f.Detail, p.Features)
 	}
 	return nil
 }
@@ -111,8 +111,8 @@ func (p *Policy) validateFocus() error {
 func (p *Policy) layout(d int) layout.Input {
 	raw, acting := p.Base.About().ObsDim(), p.Foresight.acting()
 	w := layout.Widths{Plain: raw, Features: d - raw, Action: p.Base.About().ActDim(), Detail: p.Focus.Detail, Ahead: acting.dim(p.Koopman, raw)}
-	if p.Focus.Robot > 0 {
-		w.Plain = p.Focus.Robot
+	if p.Focus.State > 0 {
+		w.Plain = p.Focus.State
 	}
 	return layout.NewInput(w)
 }
@@ -129,9 +129,9 @@ func (p *Policy) validateWidths() error {
 	}
 	if k := p.Koopman; k != nil {
 		c, latent := k.Config(), p.Reads() == ReadsLatent
-		if c.ActDim != u || c.Robot > raw || c.Robot > 0 && (!p.Features || latent) || c.Bilinear && latent {
+		if c.ActDim != u || c.State > raw || c.State > 0 && (!p.Features || latent) || c.Bilinear && latent {
 			return fmt.Errorf("%w: a Koopman model that reads %d values, %d of them the robot's (0 = all observed), and %d actions, bilinear %t, with features %t and condition %q",
-				ErrPolicy, c.ObsDim, c.Robot, c.ActDim, c.Bilinear, p.Features, p.Foresight.Condition)
+				ErrPolicy, c.ObsDim, c.State, c.ActDim, c.Bilinear, p.Features, p.Foresight.Condition)
 		}
 	}
 	if p.Actor == nil {
@@ -169,7 +169,7 @@ func (p *Policy) Encoder(feats Features) *Encoder {
 		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
 	}
 	base := p.Base.About()
-	return NewEncoder(base.Obs, base.Act, feats).Feeding(base.Features).Focused(p.Focus.Robot)
+	return NewEncoder(base.Obs, base.Act, feats).Feeding(base.Features).Focused(p.Focus.State)
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored

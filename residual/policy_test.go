@@ -129,7 +129,7 @@ func TestPolicyRoundTrip(t *testing.T) {
 // TestFocusedPolicy: the focus travels in the checkpoint, and an actor of another width or without features is refused.
 func TestFocusedPolicy(t *testing.T) {
 	p := testPolicy(t, MethodResiP, true, true)
-	p.Focus = Focus{Robot: 16, Detail: 3}
+	p.Focus = Focus{State: 16, Detail: 3}
 	p.Actor = nn.NewMLP(nn.MLPConfig{In: 16 + 13 + 10 + leadDim + 1 + 3, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5}, rand.New(rand.NewPCG(3, 4)))
 	q := reload(t, p)
 	want := play(t, p.NewController(testFeatures{}))
@@ -141,7 +141,7 @@ func TestFocusedPolicy(t *testing.T) {
 	}
 	for name, change := range map[string]func(p *Policy){
 		"no robot":       func(p *Policy) { p.Focus = Focus{Detail: 3} },
-		"too wide":       func(p *Policy) { p.Focus.Robot = 59 },
+		"too wide":       func(p *Policy) { p.Focus.State = 59 },
 		"no features":    func(p *Policy) { p.Features = false },
 		"published korr": func(p *Policy) { *p = *testPolicy(t, MethodKORR, true, true); p.Focus = Focus{16, 3} },
 	} {

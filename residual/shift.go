@@ -13,7 +13,7 @@ type Shift struct {
 	enc    *Encoder
 	look   [2]*koopman.Lookahead // with the gripper commanded to its least and to its most; nil when x holds no look-ahead
 	obsDim int                   // of the model
-	robot  int                   // of the model's coordinates, those at the beginning of x; the others are features
+	state  int                   // of the model's coordinates, those at the beginning of x; the others are features
 	plan   []float32             // zeros
 	ahead  []float32             // [Dim of look]
 }
@@ -22,17 +22,17 @@ type Shift struct {
 // state-inclusively, since the latent's difference has to tell the observation's, and read no more of it than x holds.
 func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 	c := model.Config()
-	s := &Shift{enc: enc, obsDim: c.ObsDim, robot: c.ObsDim}
-	if c.Robot > 0 {
-		s.robot = c.Robot
+	s := &Shift{enc: enc, obsDim: c.ObsDim, state: c.ObsDim}
+	if c.State > 0 {
+		s.state = c.State
 	}
-	focus := enc.Focus().Robot
+	focus := enc.Focus().State
 	switch {
 	case !c.StateInclusive:
 		return nil, errors.New("residual: shifting an observation needs a state-inclusive Koopman model: fit one with koopman.state_inclusive=true")
-	case c.ObsDim != enc.PartDim(c.Robot):
-		return nil, fmt.Errorf("residual: the Koopman model reads %d values, the encoder has %d: fit it with the same features setting", c.ObsDim, enc.PartDim(c.Robot))
-	case focus > 0 && (c.Robot == 0 || c.Robot > focus):
+	case c.ObsDim != enc.PartDim(c.State):
+		return nil, fmt.Errorf("residual: the Koopman model reads %d values, the encoder has %d: fit it with the same features setting", c.ObsDim, enc.PartDim(c.State))
+	case focus > 0 && (c.State == 0 || c.State > focus):
 		return nil, fmt.Errorf("residual: the Koopman model reads more of the observation than the %d values that a focused input holds: fit one with koopman.focus=true", focus)
 	}
 	if f.Condition == Lookahead {
@@ -50,14 +50,14 @@ func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 
 // ObsTo writes what the model observes, as x holds it, to dst [D of the model].
 func (s *Shift) ObsTo(dst, x []float32) {
-	n := copy(dst, x[:s.robot])
+	n := copy(dst, x[:s.state])
 	copy(dst[n:], s.features(x))
 }
 
 // features are those in x that the model reads beside the robot's state.
 func (s *Shift) features(x []float32) []float32 {
 	end := s.enc.in.Observed().To
-	return x[end-(s.obsDim-s.robot) : end]
+	return x[end-(s.obsDim-s.state) : end]
 }
 
 // Apply moves x by the difference dz [L] of the latent. The observed coordinates follow the latent's, the lead of the base
@@ -66,11 +66,11 @@ func (s *Shift) features(x []float32) []float32 {
 // base action, the phase, the features' details, the disturbance, and coordinates that the model does not read.
 func (s *Shift) Apply(x, dz []float32, limit float32) {
 	bounded := func(v float32) float32 { return max(-limit, min(limit, v)) }
-	for i := range s.robot {
+	for i := range s.state {
 		x[i] += bounded(dz[i])
 	}
 	feats := s.features(x)
-	for i, v := range dz[s.robot:s.obsDim] {
+	for i, v := range dz[s.state:s.obsDim] {
 		feats[i] += bounded(v)
 	}
 	s.enc.leadAgain(x)

@@ -109,8 +109,8 @@ func TestShiftRefuses(t *testing.T) {
 	p := partPolicy(t, 40, 16)
 	enc := p.Encoder(testFeatures{})
 	for want, c := range map[string]koopman.Config{
-		"state_inclusive=true":  {ObsDim: 29, Robot: 16, ActDim: 10, LatentDim: 40, Hidden: []int{4}},
-		"same features setting": {ObsDim: 28, Robot: 16, ActDim: 10, LatentDim: 40, Hidden: []int{4}, StateInclusive: true},
+		"state_inclusive=true":  {ObsDim: 29, State: 16, ActDim: 10, LatentDim: 40, Hidden: []int{4}},
+		"same features setting": {ObsDim: 28, State: 16, ActDim: 10, LatentDim: 40, Hidden: []int{4}, StateInclusive: true},
 		"koopman.focus=true":    {ObsDim: enc.Dim(), ActDim: 10, LatentDim: 120, Hidden: []int{4}, StateInclusive: true},
 	} {
 		m, err := koopman.New(c, nil)

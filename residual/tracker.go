@@ -22,7 +22,7 @@ type Tracker struct {
 	obs   *koopman.Observer
 	watch *koopman.Monitor // nil without a calibrated model
 	from  int              // first coordinate that the observer hands on
-	robot int              // of the model (see koopman.Config)
+	state int              // of the model (see koopman.Config)
 	part  []float32        // what a model reads that does not read all of x_o
 
 	plan    []float32 // [steps, U]
@@ -52,8 +52,8 @@ func NewTracker(enc *Encoder, model *koopman.Model, f Foresight) (*Tracker, erro
 	t := newTracker(enc, p)
 	if model != nil {
 		t.watch = model.Innovation
-		if t.robot = model.Config().Robot; t.robot > 0 {
-			t.part = make([]float32, enc.PartDim(t.robot))
+		if t.state = model.Config().State; t.state > 0 {
+			t.part = make([]float32, enc.PartDim(t.state))
 		}
 	}
 	if f.published() {
@@ -111,8 +111,8 @@ func (t *Tracker) Observe(xo []float32) Seen {
 		return s
 	}
 	t.predictExecuted()
-	if t.robot > 0 {
-		t.enc.PartTo(t.part, xo, t.robot)
+	if t.state > 0 {
+		t.enc.PartTo(t.part, xo, t.state)
 		xo = t.part
 	}
 	t.model.LiftTo(t.z, xo)

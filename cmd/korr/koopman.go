@@ -95,7 +95,7 @@ func koopmanTraining(c settings.Koopman, runSeed uint64, progress func(int, floa
 // fitKoopman trains a new model on the training episodes.
 func fitKoopman(ctx context.Context, k *koopmanData, c settings.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
 	model := c.Model
-	model.ObsDim, model.Robot, model.ActDim = k.obsDim, k.robot, k.actDim
+	model.ObsDim, model.State, model.ActDim = k.obsDim, k.robot, k.actDim
 	m, err := koopman.New(model, seed.Stream(runSeed, "koopman/init", 0))
 	if err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func seen(t *testing.T, policy *residual.Policy, ranges domain.Ranges) []koopman
 		t.Fatal(err)
 	}
 	defer func() { _ = env.Close() }() // nothing is written
-	enc, robot := policy.Encoder(task.NewFeatures()), policy.Koopman.Config().Robot
+	enc, robot := policy.Encoder(task.NewFeatures()), policy.Koopman.Config().State
 	controller := policy.NewController(task.NewFeatures())
 	xo, part, u := make([]float32, enc.Dim()), make([]float32, enc.PartDim(robot)), make([]float32, enc.ActDim())
 	var out []koopman.Episode

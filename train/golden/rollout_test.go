@@ -54,7 +54,7 @@ func TestRollouts(t *testing.T) {
 	all := policies(t)
 	for _, name := range sorted(all) {
 		p := all[name]
-		spec := episodes.Spec{Base: p.Base, Execute: p.Execute, Foresight: p.Foresight, Focus: p.Focus.Robot}
+		spec := episodes.Spec{Base: p.Base, Execute: p.Execute, Foresight: p.Foresight, Focus: p.Focus.State}
 		if p.Features {
 			spec.Features = func() residual.Features { return features(t) }
 		}

@@ -103,7 +103,7 @@ func BenchmarkExpansion(b *testing.B) {
 		b.Run(fmt.Sprint(expand), func(b *testing.B) {
 			cfg := Default()
 			cfg.Method, cfg.Condition, cfg.CriticOnly, cfg.Critics, cfg.DemoFraction = KORR, residual.Lookahead, true, 5, 0
-			model, err := koopman.New(koopman.Config{ObsDim: 29, Robot: 16, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, seed.Stream(1, "bench", 1))
+			model, err := koopman.New(koopman.Config{ObsDim: 29, State: 16, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, seed.Stream(1, "bench", 1))
 			if err != nil {
 				b.Fatal(err)
 			}

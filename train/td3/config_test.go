@@ -73,7 +73,7 @@ func TestInputsMustFit(t *testing.T) {
 		"needs a Koopman model": func(c *Config, _ *Inputs) { c.Method = KORR },
 		"same features setting": func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2}) },
 		"koopman.focus=false": func(c *Config, in *Inputs) {
-			c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs - 1 + feats, Robot: pointObs - 1})
+			c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs - 1 + feats, State: pointObs - 1})
 		},
 		"koopman.bilinear=false": func(c *Config, in *Inputs) {
 			c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2 + feats, Bilinear: true})

@@ -114,11 +114,11 @@ func (in *Inputs) checkKoopman(cfg *Config, enc *residual.Encoder) error {
 		return errors.New("td3: korr needs a Koopman model: run `korr train koopman` first")
 	}
 	k := in.Koopman.Config()
-	if want := enc.PartDim(k.Robot); k.ObsDim != want || k.ActDim != enc.ActDim() {
+	if want := enc.PartDim(k.State); k.ObsDim != want || k.ActDim != enc.ActDim() {
 		return fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it with the same features setting",
 			k.ObsDim, k.ActDim, want, enc.ActDim())
 	}
-	if (k.Robot > 0 || k.Bilinear) && cfg.latent() {
+	if (k.State > 0 || k.Bilinear) && cfg.latent() {
 		return errors.New("td3: a published korr reads the latent of a linear model of the whole observation: fit one with koopman.focus=false and koopman.bilinear=false")
 	}
 	return nil
