@@ -13,6 +13,7 @@ import (
 	"korr/internal/nn"
 	"korr/internal/tensorfile"
 	"korr/koopman"
+	"korr/koopman/filter"
 )
 
 // Method names what refines the base policy.
@@ -43,6 +44,10 @@ type Policy struct {
 	Focus     Focus             // what the actor reads of the observation
 	Foresight Foresight         // what actor, or critics alone, read of the steps ahead
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
+
+	// What stands between the tracker and everything above; a checkpoint does not hold it.
+	Estimation Estimation
+	Filter     *filter.Fitted
 
 	fold *koopman.Folded // see Fold; nil: controllers compute model and actor one after the other
 }
@@ -93,7 +98,22 @@ func (p *Policy) Validate() error {
 	if p.Base.About().Features > 0 && p.Method != MethodBase && !p.Features {
 		return fmt.Errorf("%w: the base policy reads the task's features, the residual does not: train it with residual.features=true", ErrPolicy)
 	}
+	if _, err := p.estimator(); err != nil {
+		return fmt.Errorf("%w: %w", ErrPolicy, err)
+	}
 	return p.validateWidths()
+}
+
+// estimator makes the policy's estimator; nil for none.
+func (p *Policy) estimator() (Estimator, error) {
+	if p.Estimation == AsSeen || p.Estimation == "" {
+		return nil, nil
+	}
+	e, err := NewPoseEstimator(p.Estimation, p.Filter, p.Base.About().Obs.RawDim(), filter.Noise{})
+	if err != nil {
+		return nil, err // not e: a nil *PoseEstimator in the interface would not be nil
+	}
+	return e, nil
 }
 
 func (p *Policy) validateFocus() error {
@@ -191,6 +211,9 @@ func (p *Policy) controller(feats Features, base basepolicy.Planner) *Controller
 	cfg := Config{Base: base, Encoder: enc, Reads: p.Reads(), Alpha: p.Alpha, Squash: p.Squash}
 	var err error
 	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight.acting()); err != nil {
+		panic(err.Error()) // Validate covers every refusal
+	}
+	if cfg.Estimator, err = p.estimator(); err != nil {
 		panic(err.Error()) // Validate covers every refusal
 	}
 	if p.Actor != nil {

@@ -14,9 +14,10 @@ import (
 type Estimator interface {
 	// Reset starts an episode.
 	Reset()
-	// EstimateTo writes the raw observation to act on to dst [RawDim], after obs was observed [RawDim]. cmd [ActDim] is the raw
+	// EstimateTo writes the raw observation to act on to dst [RawDim], after obs was observed [RawDim]. ages tells how many
+	// control steps old it is, of the arm's state and of every part's pose; empty where all of it is fresh. cmd [ActDim] is the raw
 	// command executed since the observation before, nil at an episode's first.
-	EstimateTo(dst, obs, cmd []float32) error
+	EstimateTo(dst, obs, ages, cmd []float32) error
 }
 
 // Tick is one control step of a policy, the same for acting, training and playing:
@@ -37,6 +38,7 @@ type Tick struct {
 	xo    []float32 // [Dim] encoded
 	ub    []float32 // [ActDim] normalised base action
 	phase float32   // of the chunk
+	ages  []float32 // of the observation, empty where all of it is fresh
 	cmd   []float32 // [ActDim] raw command since obs
 	sent  bool      // cmd holds one of this episode
 }
@@ -75,8 +77,12 @@ func (t *Tick) Reset(seed uint64) {
 	if t.est != nil {
 		t.est.Reset()
 	}
-	t.sent = false
+	t.sent, t.ages = false, t.ages[:0]
 }
+
+// ReadAges tells how many control steps old the next observation is: the arm's state, then every part's pose. It holds until
+// the next call or Reset; an episode begins with everything fresh.
+func (t *Tick) ReadAges(ages []float32) { t.ages = append(t.ages[:0], ages...) }
 
 // Replan drops the base policy's chunk and the prediction, because what happens next did not follow from the last action.
 func (t *Tick) Replan() {
@@ -118,7 +124,7 @@ func (t *Tick) estimate(obsRaw []float32) error {
 	if t.sent {
 		cmd = t.cmd
 	}
-	if err := t.est.EstimateTo(t.obs, obsRaw, cmd); err != nil {
+	if err := t.est.EstimateTo(t.obs, obsRaw, t.ages, cmd); err != nil {
 		return fmt.Errorf("estimate: %w", err)
 	}
 	return shield.CheckFinite("estimated observation", t.obs)

@@ -20,7 +20,7 @@ type shifted struct {
 
 func (s *shifted) Reset() { s.resets++ }
 
-func (s *shifted) EstimateTo(dst, obs, cmd []float32) error {
+func (s *shifted) EstimateTo(dst, obs, _, cmd []float32) error {
 	copy(dst, obs)
 	dst[0] += s.by
 	s.cmds = append(s.cmds, slices.Clone(cmd))

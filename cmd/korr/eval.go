@@ -12,6 +12,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/report"
+	"korr/residual"
 	"korr/train/eval"
 )
 
@@ -78,6 +79,9 @@ func runEval(ctx context.Context, o *evalOptions) error {
 		Conditions: o.conditions(), Episodes: o.Config.Eval.Episodes, Seed: o.Config.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv),
 	}
 	if o.ros {
+		if f := o.Config.Residual.Filter; f != string(residual.AsSeen) {
+			return cli.UsageErrorf("residual.filter=%s does not work with --ros yet: the loop knows one age for all channels", f)
+		}
 		spec.Open = o.lanes
 	}
 	var err error

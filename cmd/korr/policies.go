@@ -1,12 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/tensorfile"
+	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
 	"korr/sim/expert"
@@ -75,7 +77,32 @@ func label(name string, among []string) string {
 
 // loadPolicy reads a residual policy for the task of the settings, or wraps a base policy into one that acts alone.
 func (a *app) loadPolicy(name string) (*residual.Policy, error) {
-	return robotcmd.LoadPolicy(name, a.Config.Sim.Task, &a.Config.Base.Acting)
+	p, err := robotcmd.LoadPolicy(name, a.Config.Sim.Task, &a.Config.Base.Acting)
+	if err != nil {
+		return nil, err
+	}
+	return p, a.setFilter(p)
+}
+
+// setFilter gives the policy the filter of residual.filter.
+func (a *app) setFilter(p *residual.Policy) error {
+	r := a.Config.Residual
+	if p.Estimation = residual.Estimation(r.Filter); p.Estimation == residual.AsSeen {
+		return nil
+	}
+	f, err := a.openWeights(r.FilterModel)
+	if err != nil {
+		return fmt.Errorf("filter %s: %w", r.FilterModel, err)
+	}
+	fitted, task, err := filter.LoadFrom(f)
+	if err != nil {
+		return fmt.Errorf("filter %s: %w", r.FilterModel, err)
+	}
+	if task != p.Task {
+		return cli.UsageErrorf("filter %s was fitted for task %q, not %q", r.FilterModel, task, p.Task)
+	}
+	p.Filter = fitted
+	return p.Validate()
 }
 
 // openWeights reads a checkpoint, or shipped weights of the task of the settings.

@@ -16,13 +16,13 @@ import (
 func newCmdTrain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
-		Short: "train a base policy, a Koopman model or a residual into a run folder",
+		Short: "train a base policy, a Koopman model, a filter or a residual",
 		Long: `Training runs offline into a folder: config.yaml (the resolved settings), metrics.jsonl and checkpoints. The order is
 collect, train base, train koopman, train residual.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainCache(a), newCmdTrainKoopman(a), newCmdTrainResidual(a), newCmdTrainSweep(a))
+	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainCache(a), newCmdTrainKoopman(a), newCmdTrainFilter(a), newCmdTrainResidual(a), newCmdTrainSweep(a))
 	return cmd
 }
 

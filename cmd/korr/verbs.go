@@ -25,7 +25,7 @@ func (a *app) robot() *robotcmd.App {
 		App: a.App, OtherSimulator: a.warnOtherSimulator, Dataset: a.inspectDataset,
 		Sections: func() robotcmd.Sections {
 			c := a.Config
-			return robotcmd.Sections{Seed: c.Seed, Task: c.Sim.Task, Acting: &c.Base.Acting, Run: &c.Run}
+			return robotcmd.Sections{Seed: c.Seed, Task: c.Sim.Task, Acting: &c.Base.Acting, Run: &c.Run, Filter: c.Residual.Filter}
 		},
 	}
 }

@@ -187,7 +187,7 @@ func (b *Bank) Executed(c Command) {
 // step (a later one of the same step replaces it). It is false for what cannot be used: a stamp that was seen before, that
 // is older than the ring or ahead of the clock, and numbers that are not finite. Update takes the samples in.
 func (b *Bank) Measure(part int, t float64, pose geom.Pose) bool {
-	if b.n == 0 || !finite(pose) || t-t != 0 || t == b.newest[part] {
+	if b.n == 0 || !finite(pose) || t-t != 0 || math.Abs(t-b.newest[part]) < coincident {
 		return false
 	}
 	if t > b.at(b.n-1).time+coincident {
@@ -205,7 +205,7 @@ func (b *Bank) Measure(part int, t float64, pose geom.Pose) bool {
 	if i < b.n-1 {
 		s.at = min(max(0, (t-r.time)/(b.at(i+1).time-r.time)), 1)
 	}
-	if old := &r.sample[part]; old.had && old.at >= s.at {
+	if old := &r.sample[part]; old.had && old.at+coincident > s.at {
 		return false
 	}
 	if t > b.newest[part] {

@@ -1,8 +1,10 @@
 package filter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/mat"
@@ -29,11 +31,18 @@ type Fitted struct {
 	Kinematic, Learned [][]Cov
 }
 
+// Following is the covariance of models whose error is so large that every pose is taken as it is.
+func (f *Fitted) Following() [][]Cov {
+	q := make([][]Cov, len(f.Scene.Parts))
+	for i := range q {
+		q[i] = slices.Repeat([]Cov{Diagonal(10, 100)}, int(modes))
+	}
+	return q
+}
+
 const (
-	// fewest is how many steps a matrix is fitted to at least.
-	fewest = 120
-	// ridge is the regularisation per step.
-	ridge = 1e-3
+	// fewest is how many windows a matrix is fitted to at least.
+	fewest = 40
 	// trimmed is the share of steps that the covariance leaves to the gate: hits and slips, which no Gaussian describes.
 	trimmed = 0.02
 )
@@ -44,18 +53,48 @@ var (
 	unknownError = Diagonal(1e-3, 1e-2)
 )
 
-// transition is a control step of a part.
-type transition struct {
+// window is a stretch of control steps of a part in one mode: sums over its steps, divided by the root of their number. A
+// filter averages over many steps, so that what counts of a matrix is where its errors lead to, and a small error that is
+// always the same counts more than a large one that is not. Errors in the part's own frame add up.
+type window struct {
 	psi   [Lifted]float64
 	error [dim]float64 // of the kinematic rule
+}
+
+// stretches are the single steps of a mode, which tell the covariance, and the windows, which tell the matrix.
+type stretches struct{ short, long []window }
+
+// horizon is how many steps a window has at most, and stride from one to the next.
+const (
+	horizon = 16
+	stride  = 4
+)
+
+// windows cuts a run of steps into windows.
+func windows(dst, run []window) []window {
+	for from := 0; from < len(run) && (from == 0 || from+horizon <= len(run)+stride-1); from += stride {
+		var w window
+		to := min(len(run), from+horizon)
+		scale := 1 / math.Sqrt(float64(to-from))
+		for i := from; i < to; i++ {
+			for k, v := range run[i].psi {
+				w.psi[k] += scale * v
+			}
+			for k, v := range run[i].error {
+				w.error[k] += scale * v
+			}
+		}
+		dst = append(dst, w)
+	}
+	return dst
 }
 
 // Fit fits the learned model and both models' errors to episodes. The error wraps ErrData.
 func Fit(s Scene, episodes []Episode) (*Fitted, error) {
 	n := len(s.Parts)
-	seen := make([][][]transition, n) // [part][mode]
+	seen := make([][]stretches, n) // [part][mode]
 	for i := range seen {
-		seen[i] = make([][]transition, modes)
+		seen[i] = make([]stretches, modes)
 	}
 	for i := range episodes {
 		if err := s.collect(seen, &episodes[i]); err != nil {
@@ -67,25 +106,32 @@ func Fit(s Scene, episodes []Episode) (*Fitted, error) {
 		f.W[i], f.Kinematic[i], f.Learned[i] = make([][]float64, modes), make([]Cov, modes), make([]Cov, modes)
 		for m := range modes {
 			var err error
-			if f.W[i][m], err = regress(seen[i][m]); err != nil {
+			if f.W[i][m], err = regress(seen[i][m].long); err != nil {
 				return nil, fmt.Errorf("part %d, mode %d: %w", i, m, err)
 			}
-			f.Kinematic[i][m] = covariance(seen[i][m], nil)
-			f.Learned[i][m] = covariance(seen[i][m], f.W[i][m])
+			f.Kinematic[i][m] = covariance(seen[i][m].short, nil)
+			f.Learned[i][m] = covariance(seen[i][m].short, f.W[i][m])
 		}
 	}
 	return f, nil
 }
 
 // collect appends the steps of an episode.
-func (s *Scene) collect(seen [][][]transition, e *Episode) error {
+func (s *Scene) collect(seen [][]stretches, e *Episode) error {
 	n := len(s.Parts)
 	if len(e.Command) < len(e.Arm)-1 || len(e.Parts) != len(e.Arm) {
 		return fmt.Errorf("%w: %d arm states, %d commands, %d scenes", ErrData, len(e.Arm), len(e.Command), len(e.Parts))
 	}
 	rule, joint := NewKinematic(*s), s.joints()
 	next, mode := make([]geom.Pose, n), make([]Mode, n)
+	run, last := make([][]window, n), make([]Mode, n)
+	flush := func(i int) {
+		x := &seen[i][last[i]]
+		x.short, x.long = append(x.short, run[i]...), windows(x.long, run[i])
+		run[i] = run[i][:0]
+	}
 	shut := false
+	var hand motion
 	for t := range max(0, len(e.Arm)-1) {
 		if len(e.Parts[t]) != n {
 			return fmt.Errorf("%w: %d parts at step %d, the scene has %d", ErrData, len(e.Parts[t]), t, n)
@@ -95,59 +141,116 @@ func (s *Scene) collect(seen [][][]transition, e *Episode) error {
 		}
 		step := Step{From: e.Arm[t], To: e.Arm[t+1], Target: e.Command[t].Target, Shut: shut, Steps: 1}
 		rule.PredictTo(next, mode, e.Parts[t], &step)
+		hand.of(&step)
 		for i := range n {
-			x := transition{error: between(next[i], e.Parts[t+1][i])}
-			s.liftTo(&x.psi, i, joint[i], e.Parts[t], &step)
+			x := window{error: between(next[i], e.Parts[t+1][i])}
+			s.liftTo(&x.psi, i, joint[i], e.Parts[t], &hand)
 			for _, v := range x.error {
 				if v-v != 0 {
 					return fmt.Errorf("%w: part %d is not finite at step %d", ErrData, i, t)
 				}
 			}
-			seen[i][mode[i]] = append(seen[i][mode[i]], x)
+			if mode[i] != last[i] {
+				flush(i)
+				last[i] = mode[i]
+			}
+			run[i] = append(run[i], x)
 		}
+	}
+	for i := range run {
+		flush(i)
 	}
 	return nil
 }
 
-// regress returns W [dim, Lifted] of the steps by ridge least squares; nil for too few of them.
-func regress(steps []transition) ([]float64, error) {
+// regress returns the W [dim, Lifted] of the steps that predicts steps it was not fitted to best, by ridge least squares;
+// nil, the kinematic rule alone, where no W is better than the rule by margin, or too few steps were seen.
+func regress(steps []window) ([]float64, error) {
 	if len(steps) < fewest {
 		return nil, nil
 	}
-	var g mat.SymDense
-	g.ReuseAsSym(Lifted)
-	c := mat.NewDense(Lifted, dim, nil)
-	for i := range steps {
-		x := mat.NewVecDense(Lifted, steps[i].psi[:])
-		g.SymRankOne(&g, 1, x)
-		c.RankOne(c, 1, x, mat.NewVecDense(dim, steps[i].error[:]))
+	best, ridge := (1-margin)*folded(steps, nil), 0.
+	for _, r := range ridges {
+		var held float64
+		for fold := range folds {
+			w, err := least(steps, r, fold)
+			if err != nil {
+				return nil, err
+			}
+			held += folded(steps[fold*len(steps)/folds:(fold+1)*len(steps)/folds], w) / folds
+		}
+		if held < best {
+			best, ridge = held, r
+		}
 	}
-	for i := range Lifted {
-		g.SetSym(i, i, g.At(i, i)+ridge*float64(len(steps)))
+	if ridge == 0 {
+		return nil, nil
 	}
-	var chol mat.Cholesky
-	if !chol.Factorize(&g) {
-		return nil, fmt.Errorf("%w: singular least squares", ErrData)
-	}
-	var w mat.Dense
-	if err := chol.SolveTo(&w, c); err != nil && !errors.As(err, new(mat.Condition)) {
-		return nil, fmt.Errorf("%w: %w", ErrData, err)
-	}
-	return mat.DenseCopyOf(w.T()).RawMatrix().Data, nil
+	return least(steps, ridge, folds)
 }
 
-// covariance is that of the errors that w leaves of the steps, the largest left out.
-func covariance(steps []transition, w []float64) Cov {
-	if len(steps) < fewest {
-		return unknownError
+const (
+	folds  = 4
+	margin = 0.1
+	rounds = 3 // of least squares, each without the steps that the last one left the largest errors of
+)
+
+// ridges are the regularisations per step that are tried.
+var ridges = []float64{1e-4, 1e-3, 1e-2}
+
+// folded is the mean squared error that w leaves, in units of the first guess of a tracker's noise and without the
+// trimmed share; nil is the rule.
+func folded(steps []window, w []float64) float64 {
+	left := remains(steps, w)
+	var sum float64
+	for i := range left {
+		sum += left[i].size / float64(len(left))
 	}
-	type rest struct {
-		e    [dim]float64
-		size float64
+	return sum
+}
+
+// least is the ridge least squares of the steps outside a fold, or of all for no fold, repeated on what it fits.
+func least(steps []window, ridge float64, fold int) (w []float64, err error) {
+	lo, hi := fold*len(steps)/folds, min(len(steps), (fold+1)*len(steps)/folds)
+	train := slices.Concat(steps[:min(lo, len(steps))], steps[hi:])
+	for range rounds {
+		use := remains(train, w)
+		var g mat.SymDense
+		g.ReuseAsSym(Lifted)
+		c := mat.NewDense(Lifted, dim, nil)
+		for _, r := range use {
+			x := mat.NewVecDense(Lifted, r.step.psi[:])
+			g.SymRankOne(&g, 1, x)
+			c.RankOne(c, 1, x, mat.NewVecDense(dim, r.step.error[:]))
+		}
+		for i := range Lifted {
+			g.SetSym(i, i, g.At(i, i)+ridge*float64(len(use)))
+		}
+		var chol mat.Cholesky
+		if !chol.Factorize(&g) {
+			return nil, fmt.Errorf("%w: singular least squares", ErrData)
+		}
+		var m mat.Dense
+		if err := chol.SolveTo(&m, c); err != nil && !errors.As(err, new(mat.Condition)) {
+			return nil, fmt.Errorf("%w: %w", ErrData, err)
+		}
+		w = mat.DenseCopyOf(m.T()).RawMatrix().Data
 	}
-	left := make([]rest, len(steps))
+	return w, nil
+}
+
+// remainder is what a model leaves of a step.
+type remainder struct {
+	step *window
+	e    [dim]float64
+	size float64 // squared, in units of the first guess of a tracker's noise
+}
+
+// remains is what w leaves of the steps, nil the rule, without the largest.
+func remains(steps []window, w []float64) []remainder {
+	left := make([]remainder, len(steps))
 	for i := range steps {
-		left[i].e = steps[i].error
+		left[i].step, left[i].e = &steps[i], steps[i].error
 		for k := range dim {
 			if w != nil {
 				for j, v := range steps[i].psi {
@@ -161,16 +264,16 @@ func covariance(steps []transition, w []float64) Cov {
 			left[i].size += left[i].e[k] * left[i].e[k] / (unit * unit)
 		}
 	}
-	slices.SortFunc(left, func(a, b rest) int {
-		switch {
-		case a.size < b.size:
-			return -1
-		case a.size > b.size:
-			return 1
-		}
-		return 0
-	})
-	left = left[:len(left)-int(trimmed*float64(len(left)))]
+	slices.SortStableFunc(left, func(a, b remainder) int { return cmp.Compare(a.size, b.size) })
+	return left[:len(left)-int(trimmed*float64(len(left)))]
+}
+
+// covariance is that of the errors that w leaves of the steps, the largest left out.
+func covariance(steps []window, w []float64) Cov {
+	if len(steps) < fewest {
+		return unknownError
+	}
+	left := remains(steps, w)
 	c := leastError
 	for i := range left {
 		for j := range dim {

@@ -49,6 +49,7 @@ type Learned struct {
 	rule  *Kinematic
 	w     [][][]float64 // [part][mode] dim x Lifted, nil for none
 	psi   [Lifted]float64
+	hand  motion
 	joint []int // of each part, -1 for none
 }
 
@@ -93,12 +94,17 @@ func (l *Learned) Modes() int { return l.rule.Modes() }
 // PredictTo adds the increments to the kinematic rule.
 func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *Step) {
 	l.rule.PredictTo(next, mode, now, s)
+	hand := false
 	for i := range now {
 		w := l.w[i][mode[i]]
 		if w == nil {
 			continue
 		}
-		l.rule.scene.liftTo(&l.psi, i, l.joint[i], now, s)
+		if !hand {
+			l.hand.of(s)
+			hand = true
+		}
+		l.rule.scene.liftTo(&l.psi, i, l.joint[i], now, &l.hand)
 		var e [dim]float64
 		for k := range e {
 			for j, v := range l.psi {
@@ -114,27 +120,41 @@ func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *S
 	}
 }
 
-// liftTo writes the lifted coordinates of a part, whose joint is the scene's k-th, -1 for none.
-func (s *Scene) liftTo(psi *[Lifted]float64, i, k int, now []geom.Pose, step *Step) {
-	back := now[i].Q.Inv()
-	put := func(at int, v geom.Vec3, unit float64) {
-		for j, x := range v {
-			psi[at+j] = min(max(x/unit, -liftClip), liftClip)
-		}
+// motion is what the lifted coordinates of all parts have of a step in common, in the frame of the poses.
+type motion struct {
+	lead, leadTurn, move, moveTurn, fingers, at geom.Vec3
+	width                                       float64
+}
+
+func (h *motion) of(s *Step) {
+	from, to := &s.From.Hand, &s.To.Hand
+	*h = motion{
+		lead: s.Target.P.Sub(to.P), leadTurn: s.Target.Q.Mul(to.Q.Inv()).RotVec(),
+		move: to.P.Sub(from.P), moveTurn: to.Q.Mul(from.Q.Inv()).RotVec(),
+		fingers: to.Q.Rotate(geom.Vec3{0, 1, 0}), at: to.P, width: s.To.Width - s.From.Width,
 	}
-	from, to := &step.From.Hand, &step.To.Hand
+}
+
+// put writes a vector in its unit, clipped.
+func put(psi []float64, v geom.Vec3, unit float64) {
+	for j, x := range v {
+		psi[j] = min(max(x/unit, -liftClip), liftClip)
+	}
+}
+
+// liftTo writes the lifted coordinates of a part, whose joint is the scene's k-th, -1 for none.
+func (s *Scene) liftTo(psi *[Lifted]float64, i, k int, now []geom.Pose, h *motion) {
+	back := now[i].Q.Inv()
 	psi[0] = 1
-	put(1, back.Rotate(step.Target.P.Sub(to.P)), unitLead)
-	put(4, back.Rotate(step.Target.Q.Mul(to.Q.Inv()).RotVec()), unitTurn)
-	put(7, back.Rotate(to.P.Sub(from.P)), unitLead)
-	put(10, back.Rotate(to.Q.Mul(from.Q.Inv()).RotVec()), unitTurn)
-	psi[13] = min(max((step.To.Width-step.From.Width)/unitWidth, -liftClip), liftClip)
-	tcp := back.Rotate(to.P.Sub(now[i].P))
-	put(14, tcp, unitGrasp)
-	axis := back.Rotate(to.Q.Rotate(geom.Vec3{0, 1, 0}))
-	put(17, axis.Scale(axis.Dot(tcp)), unitLead)
-	put(20, geom.Vec3{}, 1)
-	put(23, geom.Vec3{}, 1)
+	put(psi[1:4], back.Rotate(h.lead), unitLead)
+	put(psi[4:7], back.Rotate(h.leadTurn), unitTurn)
+	put(psi[7:10], back.Rotate(h.move), unitLead)
+	put(psi[10:13], back.Rotate(h.moveTurn), unitTurn)
+	psi[13] = min(max(h.width/unitWidth, -liftClip), liftClip)
+	tcp, axis := back.Rotate(h.at.Sub(now[i].P)), back.Rotate(h.fingers)
+	put(psi[14:17], tcp, unitGrasp)
+	put(psi[17:20], axis.Scale(axis.Dot(tcp)), unitLead)
+	clear(psi[20:])
 	if k < 0 {
 		return
 	}
@@ -149,6 +169,6 @@ func (s *Scene) liftTo(psi *[Lifted]float64, i, k int, now []geom.Pose, step *St
 		turn = back.Mul(now[j.Male].Q).Mul(turn)
 	}
 	y := f.turn.Rotate(geom.Vec3{0, 1, 0})
-	put(20, turn.Rotate(f.tip), unitTip)
-	put(23, turn.Rotate(geom.Vec3{0, 1, 0}.Cross(y)), unitTilt)
+	put(psi[20:23], turn.Rotate(f.tip), unitTip)
+	put(psi[23:26], turn.Rotate(geom.Vec3{0, 1, 0}.Cross(y)), unitTilt)
 }

@@ -133,8 +133,11 @@ func TestLiftTurnsWithThePart(t *testing.T) {
 		v.From.Hand, v.To.Hand, v.Target = turn.Mul(s.From.Hand), turn.Mul(s.To.Hand), turn.Mul(s.Target)
 		for i := range 2 {
 			var a, b [Lifted]float64
-			table.liftTo(&a, i, 0, now, &s)
-			table.liftTo(&b, i, 0, then, &v)
+			var h, turned motion
+			h.of(&s)
+			turned.of(&v)
+			table.liftTo(&a, i, 0, now, &h)
+			table.liftTo(&b, i, 0, then, &turned)
 			for k := range a {
 				if math.Abs(a[k]-b[k]) > 1e-9 {
 					t.Fatalf("part %d: coordinate %d is %g, turned %g", i, k, a[k], b[k])

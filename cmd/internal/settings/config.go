@@ -139,6 +139,10 @@ type Residual struct {
 	Base   string `yaml:"base"` // frozen base policy: shipped weights or a checkpoint
 	// Koopman model that korr starts from: shipped weights or a checkpoint
 	Koopman string `yaml:"koopman"`
+	// what stands between the part tracker and base and residual. none: nothing. aligned: the newest pose, moved as the
+	// hand that holds the part has moved since. kinematic, koopman: a Kalman filter with that model of the parts
+	Filter      string `yaml:"filter"`
+	FilterModel string `yaml:"filter_model"` // fitted by korr train filter: shipped weights or a file
 	// what the actor reads. published: korr the predicted latent z' alone, which the gradient refines; resip the
 	// observation, the base action, its lead over the arm and the phase. lookahead (korr): that and what a frozen
 	// Koopman model predicts the rest of the chunk to lead to. plan (resip): that and the commanded positions of the
@@ -297,6 +301,8 @@ func Defaults() *Config {
 			Method:            "korr",
 			Base:              "base",
 			Koopman:           "koopman",
+			Filter:            "none",
+			FilterModel:       "filter",
 			Condition:         "default",
 			Foresight:         []int{1, 4, 8},
 			CriticOnly:        false,

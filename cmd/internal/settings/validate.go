@@ -111,6 +111,7 @@ func (c *Config) residualRules() []rule {
 	return []rule{
 		oneOf("residual.algorithm", r.Algorithm, "td3", "ppo"),
 		oneOf("residual.method", r.Method, "korr", "resip"),
+		oneOf("residual.filter", r.Filter, "none", "aligned", "kinematic", "koopman"),
 		oneOf("residual.condition", r.Condition, "default", "published", "goal", "nonlinear", "lookahead", "plan"),
 		{"residual.condition", r.Algorithm == "ppo" || r.Condition != "goal" && r.Condition != "nonlinear", r.Condition + " needs residual.algorithm ppo"},
 		{"residual.condition", r.Method == "resip" || r.Condition != "nonlinear", "nonlinear needs residual.method resip"},

@@ -1,0 +1,119 @@
+package residual
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"korr/internal/geom"
+	"korr/internal/layout"
+	"korr/koopman/filter"
+)
+
+// gripDead is the dead band of a gripper command: one below keeps what the gripper did.
+const gripDead = 0.019
+
+// Estimation says what stands in for the parts' poses that the tracker sent.
+type Estimation string
+
+// The estimations.
+const (
+	AsSeen    Estimation = "none"      // nothing
+	Aligned   Estimation = "aligned"   // the newest pose, moved as the hand that holds the part has moved since its stamp
+	Kinematic Estimation = "kinematic" // a Kalman filter; a part is at rest or rigid in the hand
+	Koopman   Estimation = "koopman"   // a Kalman filter with the learned model
+)
+
+// PoseEstimator shows a policy where the parts are now instead of where a tracker saw them: raw observation in, raw observation
+// out. It allocates nothing after it was made and is for one goroutine.
+type PoseEstimator struct {
+	bank  *filter.Bank
+	n     int
+	clock float64 // control steps since Reset
+}
+
+// NewPoseEstimator returns an estimator of raw observations of the width raw. noise is the tracker's; zeros estimate it.
+func NewPoseEstimator(kind Estimation, f *filter.Fitted, raw int, noise filter.Noise) (*PoseEstimator, error) {
+	if f == nil {
+		return nil, fmt.Errorf("residual: estimation %q needs a fitted filter: korr train filter makes one", kind)
+	}
+	n := len(f.Scene.Parts)
+	if raw != layout.Observation(n) {
+		return nil, fmt.Errorf("residual: a filter of %d parts for an observation of %d values: it was fitted for another task", n, raw)
+	}
+	cfg := filter.Config{Parts: n, Q: f.Kinematic, Noise: noise}
+	var model filter.Model = filter.NewKinematic(f.Scene)
+	switch kind {
+	case Aligned:
+		cfg.Q, cfg.Gate = f.Following(), math.MaxFloat64
+	case Kinematic:
+	case Koopman:
+		learned, err := filter.NewLearned(f.Scene, f.W)
+		if err != nil {
+			return nil, fmt.Errorf("residual: %w", err)
+		}
+		cfg.Q, model = f.Learned, learned
+	default:
+		return nil, fmt.Errorf("residual: unknown estimation %q: use aligned, kinematic or koopman", kind)
+	}
+	bank, err := filter.New(cfg, model)
+	if err != nil {
+		return nil, errors.Join(errors.New("residual: the estimator's filter"), err)
+	}
+	return &PoseEstimator{bank: bank, n: n}, nil
+}
+
+// Reset starts an episode.
+func (e *PoseEstimator) Reset() {
+	e.bank.Reset()
+	e.clock = 0
+}
+
+// EstimateTo implements Estimator. A part that was never seen stays as it is in obs. The estimate is of the time of the arm's
+// state. The next call is for the next control step.
+func (e *PoseEstimator) EstimateTo(dst, obs, ages, cmd []float32) error {
+	copy(dst, obs)
+	if cmd != nil {
+		e.bank.Executed(CommandOf(cmd))
+	}
+	e.bank.Begin(e.clock, ArmOf(obs))
+	for i := range e.n {
+		var late float64
+		if i+1 < len(ages) {
+			late = max(0, float64(ages[i+1])-float64(ages[0]))
+		}
+		e.bank.Measure(i, e.clock-late, PartOf(obs, i))
+	}
+	e.bank.Update()
+	e.clock++
+	for i := range e.n {
+		if x := e.bank.Estimate(i); x.Known {
+			geom.PoseTo(layout.Part(i).Of(dst), fromBase.Mul(x.Pose))
+		}
+	}
+	return nil
+}
+
+// Part is what is known of a part since the last observation.
+func (e *PoseEstimator) Part(i int) filter.Estimate { return e.bank.Estimate(i) }
+
+var fromBase = geom.TagFrame.Inv()
+
+// ArmOf is the arm of a raw observation.
+func ArmOf(obs []float32) filter.Arm {
+	return filter.Arm{Hand: layout.ToolAt(obs), Width: float64(obs[layout.Width])}
+}
+
+// PartOf is the pose of part i of a raw observation, in the arm's base frame.
+func PartOf(obs []float32, i int) geom.Pose {
+	return geom.TagFrame.Mul(geom.PoseAt(layout.Part(i).Of(obs)))
+}
+
+// CommandOf is a raw action as a command.
+func CommandOf(cmd []float32) filter.Command {
+	c := filter.Command{Target: layout.ToolAt(cmd)}
+	if g := float64(cmd[layout.Gripper]); math.Abs(g) > gripDead {
+		c.Grip = g
+	}
+	return c
+}
