@@ -164,7 +164,8 @@ func (s *Scene) collect(seen [][]stretches, e *Episode) error {
 }
 
 // regress returns the W [dim, Lifted] of the steps that predicts steps it was not fitted to best, by ridge least squares;
-// nil, the kinematic rule alone, where no W is better than the rule by margin, or too few steps were seen.
+// nil, the kinematic rule alone, where no W is better than the rule by margin, or too little was seen. A matrix that is only
+// a little better open loop makes a filter worse: it moves with the noise of the estimate that it reads.
 func regress(steps []window) ([]float64, error) {
 	if len(steps) < fewest {
 		return nil, nil
@@ -191,7 +192,7 @@ func regress(steps []window) ([]float64, error) {
 
 const (
 	folds  = 4
-	margin = 0.1
+	margin = 0.3
 	rounds = 3 // of least squares, each without the steps that the last one left the largest errors of
 )
 
