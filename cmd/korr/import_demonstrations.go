@@ -26,6 +26,9 @@ func (o *importOptions) importDemonstrations(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
+	for _, w := range d.Warnings {
+		o.Log.Warn(w)
+	}
 	w, err := dataset.Create(o.out, d.Info)
 	if err != nil {
 		return err

@@ -10,10 +10,11 @@ once on a workstation, where robomimic's users have h5py.
 What becomes what (data/demo_i of the HDF5 file):
 
     robot_state [T,16]  obs/robot0_eef_pos, obs/robot0_eef_quat (x y z w) as 6D, obs/robot0_eef_vel_lin, obs/robot0_eef_vel_ang
-                        (or differences of the poses at --fps where they are absent), the opening of obs/robot0_gripper_qpos
+                        (or differences of the poses where they are absent), the opening of obs/robot0_gripper_qpos
     parts_poses [T,7P]  for each --parts KEY:AT, seven columns of obs/KEY from AT on: position, quaternion x y z w
     action/pos [T,10]   where the tool shall be. Seven columns of actions are position, axis-angle and gripper: absolute when
-                        env_args says control_delta false, else changes, scaled by the controller's output_max
+                        env_args says control_delta false, else changes: clipped to the controller's input range, which is laid
+                        on its output range, as robosuite's OSC_POSE does. Other controllers are refused
     reward, success     rewards; an episode with a reward or with dones at its end succeeded
 
 Everything stays in the frame of the file. Bad data is refused with the name of the demonstration and the frame, and no
@@ -83,14 +84,51 @@ def quaternions(demo, key, q):
     return q
 
 
+def default(value, fallback):
+    return fallback if value is None else value
+
+
 def controller(file):
-    """Whether actions are changes, and their scale, from env_args."""
-    env = json.loads(file["data"].attrs.get("env_args", "{}"))
-    c = env.get("env_kwargs", {}).get("controller_configs", {})
-    c = c.get("body_parts", {}).get("right", c)
-    delta = c.get("control_delta", c.get("input_type", "delta") == "delta")
-    scale = np.broadcast_to(np.asarray(c.get("output_max", [0.05] * 3 + [0.5] * 3), np.float64), 6)
-    return bool(delta), scale, env
+    """What the controller made of an action, from env_args: whether actions are changes, how they are scaled, and the rate in Hz.
+
+    A file whose env_args say something else than what is assumed here, or say nothing, is refused: a guess would be off by a factor.
+    """
+    text = file["data"].attrs.get("env_args")
+    if text is None:
+        raise BadData("group data has no attribute env_args, which says what actions mean")
+    env = json.loads(text)
+    kwargs = env.get("env_kwargs") if isinstance(env, dict) else None
+    if not isinstance(kwargs, dict):
+        raise BadData("group data, env_args: env_kwargs is %s, want the robot's settings, which say what actions mean" % json.dumps(kwargs))
+    c = kwargs.get("controller_configs")
+    if isinstance(c, dict) and isinstance(c.get("body_parts"), dict):  # robosuite 1.5
+        c = c["body_parts"].get("right")
+    if not isinstance(c, dict):
+        raise BadData("group data, env_args: controller_configs is %s, want one arm's controller" % json.dumps(c))
+    if c.get("type") != "OSC_POSE":
+        raise BadData("group data, env_args: the controller is of type %s, want \"OSC_POSE\"" % json.dumps(c.get("type")))
+    if c.get("input_ref_frame", "base") not in ("base", "world"):
+        raise BadData("group data, env_args: actions are in the frame %s, want base or world" % json.dumps(c["input_ref_frame"]))
+    delta = bool(default(c.get("control_delta"), c.get("input_type", "delta") == "delta"))
+
+    def bounds(name, high):
+        top = np.broadcast_to(np.asarray(default(c.get(name + "_max"), high), np.float64), 6)
+        low = np.broadcast_to(np.asarray(default(c.get(name + "_min"), -top), np.float64), 6)
+        if not (np.isfinite(top).all() and np.isfinite(low).all() and (low < top).all()):
+            raise BadData(f"group data, env_args: {name}_min is {low.tolist()}, {name}_max {top.tolist()}")
+        return low, top
+
+    fps = kwargs.get("control_freq", 20)  # robosuite's own default
+    if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps <= 1000:
+        raise BadData("group data, env_args: control_freq is %s, want a number from 0 to 1000" % json.dumps(fps))
+    return delta, (bounds("input", 1.0), bounds("output", [0.05] * 3 + [0.5] * 3)), fps, env
+
+
+def executed(act, scale):
+    """What the controller makes of actions [T,6]: clipped to its input range, which is laid on its output range."""
+    (low_in, high_in), (low, high) = scale
+    share = (np.clip(act, low_in, high_in) - low_in) / (high_in - low_in)
+    return low + share * (high - low)
 
 
 def convert(demo, parts, delta, scale, fps):
@@ -112,8 +150,9 @@ def convert(demo, parts, delta, scale, fps):
         quaternions(demo, f"obs/{key}", v[:, at + 3:at + 7])
         poses.append(v[:, at:at + 7])
     if delta:
-        to = pos + act[:, :3] * scale[:3]
-        rot = axis_angle(act[:, 3:6] * scale[3:]) @ turn
+        change = executed(act[:, :6], scale)
+        to = pos + change[:, :3]
+        rot = axis_angle(change[:, 3:6]) @ turn
     else:
         to, rot = act[:, :3], axis_angle(act[:, 3:6])
     action = np.concatenate([to, rot.reshape(-1, 9)[:, :6], act[:, 6:]], 1)
@@ -148,7 +187,7 @@ def main():
     p.add_argument("--part-names", nargs="+", help="one for each of --parts")
     p.add_argument("--task", help="name of the task; default: env_name of the file")
     p.add_argument("--mask", help="only the demonstrations that mask/MASK lists, such as train")
-    p.add_argument("--fps", type=float, default=20, help="control steps a second")
+    p.add_argument("--fps", type=float, help="control steps a second, where the file does not say (control_freq; else robosuite's 20)")
     o = p.parse_args()
     parts = [(k.rpartition(":")[0], int(k.rpartition(":")[2])) for k in o.parts]
     if os.path.lexists(o.zarr):
@@ -156,7 +195,12 @@ def main():
     tmp = tempfile.mkdtemp(prefix=".robomimic-", dir=os.path.dirname(os.path.abspath(o.zarr)))
     try:
         with h5py.File(o.hdf5, "r") as f:
-            delta, scale, env = controller(f)
+            delta, scale, fps, env = controller(f)
+            said = "control_freq" in env["env_kwargs"]
+            if o.fps and said and o.fps != fps:
+                raise BadData(f"group data, env_args: control_freq is {fps}, --fps {o.fps:g}")
+            if o.fps:
+                fps = o.fps
             names = sorted(f["data"], key=lambda n: int(n.rpartition("_")[2]))
             if o.mask:
                 if f"mask/{o.mask}" not in f:
@@ -169,7 +213,7 @@ def main():
                 raise BadData("no demonstrations")
             all_rows, success = [], []
             for n in names:
-                rows, ok = convert(f["data"][n], parts, delta, scale, o.fps)
+                rows, ok = convert(f["data"][n], parts, delta, scale, fps)
                 samples = f["data"][n].attrs.get("num_samples")
                 if samples is not None and int(samples) != len(rows["reward"]):
                     raise BadData(f"data/{n}: num_samples is {samples}, and there are {len(rows['reward'])} (truncated?)")
@@ -182,14 +226,15 @@ def main():
         write(tmp, "episode_ends", np.cumsum([len(r["reward"]) for r in all_rows]).astype("<u4"))
         write(tmp, "success", np.array(success, "u1"))
         write(tmp, "pickle_file", np.array(names, "<U"))
-        attrs = {"task": o.task or env.get("env_name", ""), "rotation_mode": "rot_6d", "fps": o.fps, "part_names": o.part_names or o.parts}
+        attrs = {"task": o.task or env.get("env_name", ""), "rotation_mode": "rot_6d", "fps": fps, "part_names": o.part_names or o.parts}
         with open(os.path.join(tmp, ".zattrs"), "w") as g:
             json.dump(attrs, g)
         os.chmod(tmp, 0o755)
         os.rename(tmp, o.zarr)
-    except (BadData, OSError, KeyError, ValueError) as e:
-        shutil.rmtree(tmp, ignore_errors=True)
+    except (BadData, OSError, KeyError, ValueError, TypeError, AttributeError) as e:
         sys.exit(f"{o.hdf5}: {e}")
+    finally:  # whatever happened: nothing is left there once it is renamed
+        shutil.rmtree(tmp, ignore_errors=True)
     print(f"{o.zarr}: {len(names)} demonstrations, {sum(len(r['reward']) for r in all_rows)} frames, {sum(success)} successful; actions were {'changes' if delta else 'absolute'}")
 
 

@@ -91,6 +91,20 @@ func load(entries map[string][]byte, known map[string]*storage, id any) (any, er
 	return s, nil
 }
 
+// otherArchive names what else a zip archive may be.
+func otherArchive(files []*zip.File) error {
+	for _, f := range files {
+		_, name, _ := strings.Cut(f.Name, "/")
+		switch {
+		case strings.HasPrefix(name, "code/") || name == "constants.pkl":
+			return malformed("this is a TorchScript archive, which holds a program: load it in PyTorch and save its weights, torch.save(model.state_dict(), FILE)")
+		case f.Name == ".zgroup" || name == ".zgroup":
+			return malformed("this is a zarr store in a zip archive: unpack it (unzip FILE -d NAME.zarr) and import the folder")
+		}
+	}
+	return nil
+}
+
 // unzip returns the entries of the one folder in the archive, by their names in it, in place.
 func unzip(b []byte) (map[string][]byte, error) {
 	if bytes.HasPrefix(b, []byte("\x80\x02\x8a\nl\xfc\x9cF\xf9")) {
@@ -105,6 +119,9 @@ func unzip(b []byte) (map[string][]byte, error) {
 	}
 	if len(r.File) > maxEntries {
 		return nil, malformed("%d entries, at most %d", len(r.File), maxEntries)
+	}
+	if err := otherArchive(r.File); err != nil {
+		return nil, err
 	}
 	entries, folder, total := map[string][]byte{}, "", uint64(0)
 	for _, f := range r.File {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"korr/internal/pyjson"
 	"korr/internal/regular"
 )
 
@@ -57,13 +58,13 @@ func Open(dir string) (*Group, error) {
 	return g, nil
 }
 
-// readJSON reads a small file. Python writes NaN and Infinity as they are only inside of texts here.
+// readJSON reads a small file as Python writes it.
 func readJSON(path string, v any) error {
 	b, err := readFile(path, maxMetaBytes)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	if err := pyjson.Unmarshal(b, v); err != nil {
 		return malformed("%s: truncated or not JSON: %v", path, err)
 	}
 	return nil
@@ -83,8 +84,9 @@ func readFile(path string, limit int64) ([]byte, error) {
 
 // Array describes an array of the store.
 type Array struct {
-	Path  string
-	Shape []int
+	Path    string
+	Shape   []int
+	Missing []string // chunks that were read and are not there, by name: their elements have the fill value
 
 	chunks     []int
 	dtype      string
@@ -307,6 +309,9 @@ func (a *Array) variable(out []string) error {
 		file := filepath.Join(a.Path, strconv.Itoa(k))
 		b, err := readFile(file, MaxChunkBytes)
 		if errors.Is(err, fs.ErrNotExist) {
+			if err := a.missing(strconv.Itoa(k)); err != nil {
+				return err
+			}
 			continue
 		}
 		if err != nil {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -66,16 +68,35 @@ func (a *Array) visitChunk(chunk []byte, place []int, visit func(chunk []byte, a
 	}
 }
 
+// missing notes a chunk that is not there. A writer may leave out chunks that hold nothing but the fill value; beside a file that has the
+// chunk's name and more, a copy was interrupted.
+func (a *Array) missing(name string) error {
+	entries, err := os.ReadDir(a.Path)
+	if err != nil {
+		return fmt.Errorf("zarr: %w", err)
+	}
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(strings.TrimPrefix(e.Name(), "."), name); ok && rest != "" && !e.IsDir() && strings.Trim(rest, "0123456789"+a.separator) != "" {
+			return malformed("%s: chunk %s is missing, and there is %s: the copy was interrupted", a.Path, name, e.Name())
+		}
+	}
+	if !slices.Contains(a.Missing, name) {
+		a.Missing = append(a.Missing, name)
+	}
+	return nil
+}
+
 // chunk reads and decompresses a chunk; nil where there is none.
 func (a *Array) chunk(place []int, bytes int) ([]byte, error) {
 	names := make([]string, len(place))
 	for i, p := range place {
 		names[i] = strconv.Itoa(p)
 	}
-	file := filepath.Join(a.Path, filepath.FromSlash(strings.Join(names, a.separator)))
+	name := strings.Join(names, a.separator)
+	file := filepath.Join(a.Path, filepath.FromSlash(name))
 	b, err := readFile(file, int64(bytes)+int64(bytes)/8+4096)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, a.missing(name)
 	}
 	if err != nil {
 		return nil, err

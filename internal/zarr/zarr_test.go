@@ -294,3 +294,45 @@ func FuzzArray(f *testing.F) {
 		_, _ = a.Strings()
 	})
 }
+
+// TestMissingChunks: a chunk that is not there is named; beside what an interrupted copy leaves it is an error.
+func TestMissingChunks(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(".zgroup", `{"zarr_format": 2}`)
+	write(".zattrs", `{"mean_return": NaN, "best": Infinity}`)
+	write("reward/.zarray", `{"zarr_format": 2, "shape": [6], "chunks": [2], "dtype": "<f4", "compressor": null, "fill_value": 0, "filters": null, "order": "C"}`)
+	write("reward/0", "\x00\x00\x80\x3f\x00\x00\x80\x3f")
+	g, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() (*Array, []float64, error) {
+		a, err := g.Array("reward")
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := a.Float64()
+		return a, v, err
+	}
+	a, v, err := read()
+	if err != nil || !slices.Equal(v, []float64{1, 1, 0, 0, 0, 0}) || !slices.Equal(a.Missing, []string{"1", "2"}) {
+		t.Errorf("%v, missing %q, %v", v, a.Missing, err)
+	}
+	for _, left := range []string{"1.9f8e.partial", ".1.tmp", "2~"} {
+		write("reward/"+left, "half")
+		if _, _, err := read(); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), left) {
+			t.Errorf("beside %s: %v", left, err)
+		}
+		_ = os.Remove(filepath.Join(dir, "reward", left))
+	}
+}

@@ -1,11 +1,13 @@
 package published
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"korr/internal/geom"
 	"korr/internal/layout"
@@ -33,8 +35,9 @@ var ErrDemonstrations = errors.New("published: bad demonstrations")
 
 // Demonstrations are an opened zarr store.
 type Demonstrations struct {
-	Path string
-	Info dataset.Info
+	Path     string
+	Info     dataset.Info
+	Warnings []string // what may be wrong with the store
 
 	state, parts, action, reward []float32
 	ends                         []int
@@ -70,8 +73,15 @@ func OpenDemonstrations(dir, task string) (*Demonstrations, error) {
 	return d, nil
 }
 
+// warn notes chunks that an array lacks.
+func (d *Demonstrations) warn(a *zarr.Array) {
+	if n := len(a.Missing); n > 0 {
+		d.Warnings = append(d.Warnings, fmt.Sprintf("%s lacks %d chunks, the first is %s; their values are taken for the fill value, which is right only if the writer left them out on purpose", a.Path, n, a.Missing[0]))
+	}
+}
+
 // frames reads an array of N rows; widths lists those allowed, none for a plain number.
-func frames(g *zarr.Group, name string, widths ...int) ([]float32, int, error) {
+func (d *Demonstrations) frames(g *zarr.Group, name string, widths ...int) ([]float32, int, error) {
 	a, err := g.Array(name)
 	if err != nil {
 		return nil, 0, err
@@ -91,6 +101,7 @@ func frames(g *zarr.Group, name string, widths ...int) ([]float32, int, error) {
 		return nil, 0, fmt.Errorf("%w: %s is %v, want rows of %v", ErrDemonstrations, a.Path, a.Shape, widths)
 	}
 	v, err := a.Float32()
+	d.warn(a)
 	return v, width, err
 }
 
@@ -99,22 +110,22 @@ func (d *Demonstrations) readFrames(g *zarr.Group) (err error) {
 	if mode, ok := g.Attrs["rotation_mode"]; ok && mode != "rot_6d" {
 		return fmt.Errorf("%w: %s: rotation_mode is %v, want rot_6d", ErrDemonstrations, d.Path, mode)
 	}
-	if d.state, d.stateDim, err = frames(g, arrayState, sim.StateDim, sim.StateDim-2); err != nil {
+	if d.state, d.stateDim, err = d.frames(g, arrayState, sim.StateDim, sim.StateDim-2); err != nil {
 		return err
 	}
 	n := len(d.state) / d.stateDim
 	width := 0
-	if d.parts, width, err = frames(g, arrayParts, -sim.PoseDim); err != nil {
+	if d.parts, width, err = d.frames(g, arrayParts, -sim.PoseDim); err != nil {
 		return err
 	}
 	d.Info.PartNames = make([]string, width/sim.PoseDim)
-	if d.action, _, err = frames(g, arrayAction, sim.ActDim); err != nil {
+	if d.action, _, err = d.frames(g, arrayAction, sim.ActDim); err != nil {
 		if errors.Is(err, zarr.ErrMissing) {
 			err = fmt.Errorf("%w (changes alone, action/delta, are not imported)", err)
 		}
 		return err
 	}
-	if d.reward, _, err = frames(g, arrayReward); err != nil {
+	if d.reward, _, err = d.frames(g, arrayReward); err != nil {
 		return err
 	}
 	for _, a := range []struct {
@@ -138,6 +149,7 @@ func (d *Demonstrations) readEpisodes(g *zarr.Group) error {
 	if err != nil {
 		return err
 	}
+	d.warn(a)
 	before := 0
 	for i, e := range ends {
 		if e != math.Trunc(e) || e <= float64(before) || e > float64(len(d.reward)) {
@@ -156,6 +168,7 @@ func (d *Demonstrations) readEpisodes(g *zarr.Group) error {
 		if d.success, err = a.Float64(); err != nil {
 			return err
 		}
+		d.warn(a)
 		if len(d.success) != len(d.ends) {
 			return fmt.Errorf("%w: %s has %d episodes, %s %d", ErrDemonstrations, a.Path, len(d.success), arrayEnds, len(d.ends))
 		}
@@ -175,15 +188,15 @@ func (d *Demonstrations) describe(g *zarr.Group, task string) error {
 	if fps, ok := g.Attrs["fps"]; ok {
 		v, number := fps.(float64)
 		if !number || !(v > 0 && v <= 1000) {
-			return fmt.Errorf("fps is %v, want 0 to 1000", fps)
+			return fmt.Errorf("the attribute fps is %s, want a number from 0 to 1000", asJSON(fps))
 		}
 		d.Info.FPS = v
 	}
 	if d.Info.Task = task; task == "" {
-		d.Info.Task = storedTask(g)
-	}
-	if d.Info.Task == "" {
-		return errors.New("the store does not say its task: name it (--task)")
+		var err error
+		if d.Info.Task, err = storedTask(g); err != nil {
+			return err
+		}
 	}
 	poses := len(d.Info.PartNames)
 	if known, err := sim.TaskByName(d.Info.Task); err == nil {
@@ -206,19 +219,42 @@ func (d *Demonstrations) describe(g *zarr.Group, task string) error {
 	return nil
 }
 
-// storedTask is the store's task: an attribute, or the first of an array.
-func storedTask(g *zarr.Group) string {
-	if s, ok := g.Attrs["task"].(string); ok {
-		return s
+// asJSON shows an attribute as it was written.
+func asJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
 	}
+	return string(b)
+}
+
+// storedTask is the store's only task, of an attribute or an array of texts.
+func storedTask(g *zarr.Group) (string, error) {
+	if s, ok := g.Attrs["task"].(string); ok {
+		return s, nil
+	}
+	var unread error
 	for _, name := range []string{"task", "furniture"} {
-		if a, err := g.Array(name); err == nil {
-			if s, err := a.Strings(); err == nil && len(s) > 0 {
-				return s[0]
-			}
+		a, err := g.Array(name)
+		if errors.Is(err, zarr.ErrMissing) {
+			continue
+		}
+		var tasks []string
+		if err == nil {
+			tasks, err = a.Strings()
+		}
+		if err != nil {
+			unread = errors.Join(unread, fmt.Errorf("array %s: %w", name, err))
+			continue
+		}
+		if tasks = slices.Compact(slices.Sorted(slices.Values(tasks))); len(tasks) > 1 {
+			return "", fmt.Errorf("array %s names several tasks, %.200q: a dataset has one; choose which it is (--task)", name, tasks)
+		}
+		if len(tasks) == 1 && tasks[0] != "" {
+			return tasks[0], nil
 		}
 	}
-	return ""
+	return "", errors.Join(errors.New("the store does not say its task: name it (--task)"), unread)
 }
 
 // Len is the number of episodes.
@@ -252,7 +288,10 @@ func (d *Demonstrations) Episode(i int) (dataset.Episode, error) {
 		e.Success = e.Success || e.Reward[t] > 0
 	}
 	if d.success != nil {
-		e.Success = d.success[i] > 0
+		rewarded := e.Success
+		if e.Success = d.success[i] > 0; e.Success && !rewarded && len(d.Warnings) > 0 {
+			return e, d.where(i, fmt.Errorf("it succeeded and has no reward, and the store lacks chunks (%s): was a copy interrupted?", d.Warnings[0]))
+		}
 	}
 	if err := e.Check(d.Info); err != nil { // lengths and finite numbers
 		return e, d.where(i, err)

@@ -282,3 +282,58 @@ func near(t *testing.T, got, want []float32) {
 		}
 	}
 }
+
+// TestStoresOfOtherWriters: what a store says of itself is read, or refused for what it is; chunks that are not there are told.
+func TestStoresOfOtherWriters(t *testing.T) {
+	for name, c := range map[string]struct {
+		attrs string
+		want  string
+	}{
+		"a number in text":  {`{"task": "one_leg", "fps": "10"}`, `fps is "10"`},
+		"no number":         {`{"task": "one_leg", "fps": null}`, "fps is null"},
+		"NaN in the unread": {`{"task": "one_leg", "mean_return": NaN, "fps": 10}`, ""},
+		"NaN for the rate":  {`{"task": "one_leg", "fps": NaN}`, "fps is null"},
+	} {
+		dir := store(t, nil, nil)
+		if err := os.WriteFile(filepath.Join(dir, ".zattrs"), []byte(c.attrs), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenDemonstrations(dir, ""); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+	dir := store(t, nil, nil)
+	chunks, err := filepath.Glob(filepath.Join(dir, arrayReward, "[0-9]*"))
+	if err != nil || len(chunks) == 0 {
+		t.Fatalf("%q, %v", chunks, err)
+	}
+	for _, c := range chunks {
+		if err := os.Remove(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := OpenDemonstrations(dir, "")
+	if err != nil || len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], arrayReward) {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	refused := false
+	for i := range d.Len() {
+		_, err := d.Episode(i)
+		refused = refused || err != nil && strings.Contains(err.Error(), "interrupted")
+	}
+	if !refused {
+		t.Error("episodes that succeeded without a reward were taken from a store that lacks rewards")
+	}
+}
+
+// TestWrappersLeaveNames: prefixes of data parallel and compiled modules, wherever they stand in a name, name the same parameter.
+func TestWrappersLeaveNames(t *testing.T) {
+	for in, want := range map[string]string{
+		"model.a.weight": "model.a.weight", "module.model.a.weight": "model.a.weight", "_orig_mod.module.model.a": "model.a",
+		"model._orig_mod.a": "model.a", "modules.a": "modules.a", "module_list.0": "module_list.0",
+	} {
+		if got := unwrapped(in); got != want {
+			t.Errorf("%s is %s, want %s", in, got, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package published
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"korr/basepolicy"
@@ -111,17 +112,27 @@ func decode(v any, name string, opt Options) (*Checkpoint, error) {
 
 // tensors collects a state dictionary.
 func tensors(state *torchfile.Dict) (*tensorfile.File, error) {
-	f := &tensorfile.File{}
+	f, seen := &tensorfile.File{}, map[string]bool{}
 	for i, key := range state.Keys {
 		name, ok := key.(string)
 		t, tensor := state.Values[i].(*torchfile.Tensor)
 		if !ok || !tensor {
 			return nil, fmt.Errorf("%w: the state dictionary holds a %T under %.100v, want tensors by name; a checkpoint has model_state_dict", torchfile.ErrMalformed, state.Values[i], key)
 		}
+		if name = unwrapped(name); seen[name] {
+			return nil, fmt.Errorf("%w: the state dictionary holds %.100q twice, once below a wrapper's prefix", torchfile.ErrMalformed, name)
+		}
+		seen[name] = true
 		f.Add(name, t.Float32(), append(make([]int, 0, 4), t.Shape...)...)
 		f.Tensors[len(f.Tensors)-1].Shape = append([]int{}, t.Shape...) // Add takes no shape for a vector
 	}
 	return f, nil
+}
+
+// unwrapped is a parameter's name without what PyTorch's wrappers (data parallel, compiled) put before and into it.
+func unwrapped(name string) string {
+	parts := slices.DeleteFunc(strings.Split(name, "."), func(p string) bool { return p == "module" || p == "_orig_mod" })
+	return strings.Join(parts, ".")
 }
 
 // reader keeps book of the tensors that were used.
