@@ -84,16 +84,23 @@ func (o *collectOptions) collectBags(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	groups, err := record.Group(o.bags.files, cfg.Recover)
+	if err != nil {
+		return err
+	}
 	w, err := dataset.Create(o.dir, dataset.Info{Task: task.Name, Robot: robotName, FPS: demonstrationHz, PartNames: task.PartNames()})
 	if err != nil {
 		return err
 	}
 	r := collectResult{Schema: "korr.collect/1", Folder: o.dir}
-	for _, path := range o.bags.files {
+	for _, paths := range groups {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(err, w.Abort())
 		}
-		rec, err := record.Read(path, cfg)
+		if len(paths) > 1 {
+			o.Log.Info("bags that continue each other are read as one recording", "bags", paths)
+		}
+		rec, err := record.Read(paths, cfg)
 		if err == nil {
 			err = o.takeEpisodes(w, task, rec, &r)
 		}

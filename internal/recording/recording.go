@@ -69,6 +69,12 @@ type Mark struct {
 	Rewards    Track  // of width 1: reward of the control step that ended at the stamp
 }
 
+// Stop is a moment at which the arm itself said that it did not follow commands.
+type Stop struct {
+	At  int64 // ns
+	Why string
+}
+
 // Note is what a simulator notes about a recording of its own.
 type Note struct {
 	Task       string  `json:"task"`
@@ -88,6 +94,7 @@ type Recording struct {
 	Commands Track    // CommandWidth
 	Gripper  Track    // goals: +1 closes, -1 opens
 	Success  Track    // 1 or 0, as the operator told; empty without such a topic
+	Stops    []Stop   // when the arm did not follow commands, by stamp
 	Marks    []Mark   // nil: the recording does not delimit episodes
 	Note     *Note    // nil: not a simulator's
 	Damage   error    // where reading ended early, if that was asked for; nil: it did not

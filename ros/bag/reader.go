@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"korr/internal/regular"
 )
@@ -148,6 +149,22 @@ func (r *Reader) read(c *rec) ([]byte, error) {
 		return nil, r.bad(c.data, "%w", err)
 	}
 	return b, nil
+}
+
+// Span is when the bag's first and last messages were recorded, by its index; both are zero without one.
+func (r *Reader) Span() (begin, end time.Time) {
+	for _, c := range r.infos {
+		if len(c.counts) == 0 {
+			continue
+		}
+		if begin.IsZero() || c.start.Before(begin) {
+			begin = c.start
+		}
+		if c.end.After(end) {
+			end = c.end
+		}
+	}
+	return begin, end
 }
 
 // begin reads the first line and the bag header and returns where the index section begins.

@@ -44,7 +44,7 @@ func TestFlightsAsBag(t *testing.T) {
 	}
 	c := config()
 	c.Parts, c.Twist = []string{"a", "b", "obstacle"}, TwistReported
-	rec, err := Read(path, c)
+	rec, err := Read([]string{path}, c)
 	if err != nil {
 		t.Fatal(err)
 	}

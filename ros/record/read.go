@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,32 +55,49 @@ type reader struct {
 	episode  uint32   // of the open mark
 	step     uint32   // newest in it: a simulator may tell its state more often than it steps
 	open     bool     // a mark is open
+
+	publishers publishers
 }
 
-// Read decodes a bag. Its error names what is missing, damaged or of another type, and what to do.
-func Read(path string, cfg Config) (*recording.Recording, error) {
+// Read decodes bags that are one recording (see Group). Its error names what is missing, damaged or of another type, and what to do.
+func Read(paths []string, cfg Config) (*recording.Recording, error) {
 	if cfg.OpenAt == 0 {
 		cfg.OpenAt = 0.03
 	}
-	b, err := bag.Open(path, bag.Options{Recover: cfg.Recover})
-	if err != nil {
-		return nil, err
-	}
-	defer b.Close()
-	r := &reader{cfg: cfg, handlers: map[string]handler{}, out: &recording.Recording{Path: path}}
-	if err := r.register(b); err != nil {
-		return nil, err
-	}
-	for m, err := range b.Messages() {
+	r := &reader{cfg: cfg, handlers: map[string]handler{}, out: &recording.Recording{Path: strings.Join(paths, " and ")}}
+	var last *bag.Reader
+	for _, path := range paths {
+		b, err := bag.Open(path, bag.Options{Recover: cfg.Recover})
 		if err != nil {
 			return nil, err
 		}
+		defer b.Close()
+		if err := r.readBag(b); err != nil {
+			return nil, err
+		}
+		last = b
+	}
+	if last == nil {
+		return nil, errors.New("record: no bag to read")
+	}
+	return r.out, r.finish(last)
+}
+
+// readBag takes the messages of one bag.
+func (r *reader) readBag(b *bag.Reader) error {
+	if err := r.register(b); err != nil {
+		return err
+	}
+	for m, err := range b.Messages() {
+		if err != nil {
+			return err
+		}
 		if err := r.message(m); err != nil {
-			return nil, fmt.Errorf("bag %s: message on %s recorded at %d.%09d: %w", path, m.Conn.Topic, m.Time.Unix(), m.Time.Nanosecond(), err)
+			return fmt.Errorf("bag %s: message on %s recorded at %d.%09d: %w", b.Path(), m.Conn.Topic, m.Time.Unix(), m.Time.Nanosecond(), err)
 		}
 	}
-	r.out.Damage = b.Damage()
-	return r.out, r.finish(b)
+	r.out.Damage = errors.Join(r.out.Damage, b.Damage())
+	return nil
 }
 
 // on registers what is done with the messages of a topic.
@@ -115,7 +133,9 @@ func (r *reader) register(b *bag.Reader) error {
 		{&o.Gripper, t.Gripper + "*/goal", 1},
 		{&o.Success, t.Success, 1},
 	} {
-		x.track.Topic, x.track.Width = x.topic, x.width
+		if x.track.Len() == 0 { // a second bag goes on
+			x.track.Topic, x.track.Width = x.topic, x.width
+		}
 	}
 	simulated := slices.ContainsFunc(b.Connections(), func(c *bag.Connection) bool { return c.Topic == SimStateTopic })
 	r.reported = r.cfg.Twist == TwistReported || r.cfg.Twist == TwistAuto && simulated
@@ -160,6 +180,7 @@ func (r *reader) message(m bag.Message) error {
 	if m.Conn.Type != h.kind || m.Conn.MD5 != h.md5 {
 		return fmt.Errorf("it is a %s (MD5 sum %s), want %s (%s): name the right topic with --topic, or convert the bag (rosbag fix)", m.Conn.Type, m.Conn.MD5, h.kind, h.md5)
 	}
+	r.publishers.saw(m)
 	return h.take(m)
 }
 
@@ -187,14 +208,44 @@ func (r *reader) onState(m *msgs.FrankaState, at time.Time) error {
 		twist = panda.Twist(&m.Q, &m.Dq)
 	}
 	copy(v[9:], twist[:])
+	if why, ok := stops[m.RobotMode]; ok {
+		at := at
+		if !m.Header.Stamp.IsZero() {
+			at = m.Header.Stamp
+		}
+		r.out.Stops = append(r.out.Stops, recording.Stop{At: at.UnixNano(), Why: why})
+	}
 	return add(&r.out.State, m.Header, at, v[:]...)
 }
 
+// stops are the modes in which a Franka does not follow commands.
+var stops = map[uint8]string{
+	msgs.RobotModeReflex: "in a reflex", msgs.RobotModeUserStopped: "with its user stop pressed", msgs.RobotModeErrorRecovery: "recovering from an error",
+}
+
 func (r *reader) onFingers(m *msgs.JointState, at time.Time) error {
-	if len(m.Position) < 2 {
-		return fmt.Errorf("it has %d joint positions, want the gripper's two", len(m.Position))
+	fingers, err := fingersOf(m)
+	if err != nil {
+		return err
 	}
-	return add(&r.out.Width, m.Header, at, m.Position[0]+m.Position[1])
+	return add(&r.out.Width, m.Header, at, m.Position[fingers[0]]+m.Position[fingers[1]])
+}
+
+// fingersOf finds the gripper's two joints by their names, whatever else the message holds. A message without names is the gripper's alone.
+func fingersOf(m *msgs.JointState) (at [2]int, err error) {
+	if len(m.Name) == 0 && len(m.Position) == 2 {
+		return [2]int{0, 1}, nil
+	}
+	var found []int
+	for i, name := range m.Name {
+		if strings.Contains(name, "finger") && i < len(m.Position) {
+			found = append(found, i)
+		}
+	}
+	if len(found) != 2 {
+		return at, fmt.Errorf("it has the joints %q with %d positions, want two whose names hold \"finger\": name the gripper's topic (--topic fingers=...)", m.Name, len(m.Position))
+	}
+	return [2]int{found[0], found[1]}, nil
 }
 
 func (r *reader) onParts(m *msgs.PoseArray, at time.Time) error {
@@ -279,6 +330,10 @@ func (r *reader) finish(b *bag.Reader) error {
 		}
 	}
 	o.Gripper.Sort()
+	slices.SortStableFunc(o.Stops, func(a, b recording.Stop) int { return cmp.Compare(a.At, b.At) })
+	if err := r.publishers.check(t.State, t.Fingers, t.Parts, t.Command); err != nil {
+		return fmt.Errorf("bag %s: %w", o.Path, err)
+	}
 	if t.Marker != "" && o.Marks == nil {
 		missing = append(missing, t.Marker+" (--topic marker=...)")
 	}

@@ -66,7 +66,7 @@ func config() Config { return Config{Topics: DefaultTopics(), Parts: toyarm.New(
 func TestSimulatedEpisodes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "toy.bag")
 	obs, acts := episodes(t, path, 3, 12)
-	rec, err := Read(path, config())
+	rec, err := Read([]string{path}, config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestTeleoperated(t *testing.T) {
 		}
 		put(t, w, "/ok", at(6), &msgs.Bool{Data: true})
 	})
-	rec, err := Read(path, remapped(t, "marker=/episode", "success=/ok"))
+	rec, err := Read([]string{path}, remapped(t, "marker=/episode", "success=/ok"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,14 +200,14 @@ func TestTeleoperated(t *testing.T) {
 	}
 	c := remapped(t)
 	c.Twist = TwistReported
-	if rec, err := Read(path, c); err != nil || rec.State.At(0)[9] != 9 {
+	if rec, err := Read([]string{path}, c); err != nil || rec.State.At(0)[9] != 9 {
 		t.Errorf("reported twist: %v, %v", rec, err)
 	}
 }
 
 func TestReadRefuses(t *testing.T) {
 	whole := build(t, func(w *bag.Writer) { teleoperated(t, w, "", 3) })
-	if _, err := Read(whole, remapped(t)); err != nil {
+	if _, err := Read([]string{whole}, remapped(t)); err != nil {
 		t.Errorf("without names, in the task's order: %v", err)
 	}
 	for _, tc := range []struct {
@@ -230,7 +230,7 @@ func TestReadRefuses(t *testing.T) {
 		{"one finger", build(t, func(w *bag.Writer) { put(t, w, "/hand", at(0), &msgs.JointState{Position: []float64{1}}) }), remapped(t), []string{"/hand", "two"}},
 		{"nothing", build(t, func(*bag.Writer) {}), remapped(t), []string{"no topics"}},
 	} {
-		_, err := Read(tc.path, tc.cfg)
+		_, err := Read([]string{tc.path}, tc.cfg)
 		for _, w := range tc.want {
 			if err == nil || !strings.Contains(err.Error(), w) || !strings.Contains(err.Error(), tc.path) {
 				t.Errorf("%s: %v, want %q and the file's name", tc.name, err, w)
@@ -243,7 +243,7 @@ func TestReadRefuses(t *testing.T) {
 			t.Errorf("remapping %q was taken", bad)
 		}
 	}
-	if _, err := Read(filepath.Join(t.TempDir(), "absent.bag"), config()); err == nil {
+	if _, err := Read([]string{filepath.Join(t.TempDir(), "absent.bag")}, config()); err == nil {
 		t.Error("an absent bag was read")
 	}
 }
@@ -266,7 +266,7 @@ func TestFaultIsRecorded(t *testing.T) {
 	if err := errors.Join(s.Reset(1, arm), s.Step(act, arm, sim.Result{}), s.Fail(sim.ErrUnstable), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	rec, err := Read(path, config())
+	rec, err := Read([]string{path}, config())
 	if err != nil || len(rec.Marks) != 1 || rec.Marks[0].Fault != sim.ErrUnstable.Error() || rec.Gripper.Len() != 0 {
 		t.Errorf("%+v, %v", rec, err)
 	}
@@ -287,7 +287,7 @@ func TestRepeatedState(t *testing.T) {
 			}
 		}
 	})
-	rec, err := Read(path, remapped(t))
+	rec, err := Read([]string{path}, remapped(t))
 	if err != nil || len(rec.Marks) != 1 {
 		t.Fatalf("%+v, %v", rec, err)
 	}

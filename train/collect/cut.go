@@ -187,8 +187,13 @@ func (c *cutter) episode(s segment) (*dataset.Episode, error) {
 			return nil, err
 		}
 	}
-	c.judge(e, s, t0, n)
-	return e, nil
+	c.judge(e, s, t0, n) // which ends it where the task is solved
+	for _, stop := range c.rec.Stops {
+		if stop.At >= t0 && stop.At <= c.tick(t0, e.Len()) {
+			return nil, fmt.Errorf("the arm stands %s at %s (%s): it does not follow commands, which then show nothing", stop.Why, seconds(stop.At), c.rec.State.Topic)
+		}
+	}
+	return e, e.CheckPoses(dataset.Info{PartNames: c.rec.Parts})
 }
 
 // finite refuses a track with a value that is not, between two stamps.

@@ -192,3 +192,41 @@ func TestTrackSort(t *testing.T) {
 		t.Error("Newest finds another sample")
 	}
 }
+
+// TestWhatIsNoDemonstration: an arm that does not follow, and poses that are none; after the task is solved anything may happen.
+func TestWhatIsNoDemonstration(t *testing.T) {
+	const begin = int64(1e18)
+	stop := func(at int64) func(*recording.Recording) {
+		return func(r *recording.Recording) { r.Stops = []recording.Stop{{At: begin + at*ms, Why: "in a reflex"}} }
+	}
+	poses := func(r *recording.Recording) *recording.Track { return &r.Poses }
+	state := func(r *recording.Recording) *recording.Track { return &r.State }
+	commands := func(r *recording.Recording) *recording.Track { return &r.Commands }
+	samples := func(of func(*recording.Recording) *recording.Track, edit func(v []float64)) func(*recording.Recording) {
+		return func(r *recording.Recording) { // during a fifth of a second
+			for t, i := of(r), 0; i < t.Len(); i++ {
+				if d := t.Stamps[i] - begin; d > 1000*ms && d < 1200*ms {
+					edit(t.At(i))
+				}
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		edit func(*recording.Recording)
+		want string
+	}{
+		"a reflex on the way":   {stop(1000), "in a reflex"},
+		"a stop after success":  {stop(2800), ""},
+		"a stop before":         {stop(-100), ""},
+		"a part that was lost":  {samples(poses, func(v []float64) { clear(v[3:7]) }), "part top"},
+		"a part far away":       {samples(poses, func(v []float64) { v[0] = 1e30 }), "part top"},
+		"a tool far away":       {samples(state, func(v []float64) { v[1] = 1e6 }), "observation.state"},
+		"a command of no angle": {samples(commands, func(v []float64) { clear(v[3:9]) }), "action"},
+	} {
+		rec, opts := teleop(t, 3000, 1900, c.edit)
+		got, err := Cut(rec, opts)
+		if c.want == "" && (err != nil || len(got) != 1) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || len(got) != 0) {
+			t.Errorf("%s: %d episodes, %v", name, len(got), err)
+		}
+	}
+}
