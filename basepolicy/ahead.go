@@ -15,7 +15,8 @@ var ErrLate = errors.New("basepolicy: the next chunk is late")
 // AheadConfig says when an Ahead plans and what it does when a chunk is late.
 type AheadConfig struct {
 	Execute int // actions executed of each chunk, 1..H-Lead
-	// control steps before a chunk is needed that planning it begins, beside the loop; at most Execute. 0 = in the control step
+	// control steps before a chunk is needed that planning it begins, beside the loop; at most Execute. 0 = in the
+	// control step
 	Lead int `yaml:"lead"`
 	// actions of the old chunk that may be executed while the next is late; then the arm holds
 	Bridge int `yaml:"bridge"`
@@ -36,8 +37,8 @@ type AheadStats struct {
 
 // Ahead is a Queue whose chunks are planned beside the control loop: a goroutine of its own plans the next chunk at the
 // observation that ActTo was given Lead steps before the chunk is needed, and ActTo never waits for it. The first Lead
-// rows of a chunk belong to steps that the old chunk was executed in, and are skipped. What it gives depends on how fast
-// the planning is, so a simulation in lock step takes a Queue.
+// rows of a chunk belong to steps that the old chunk was executed in, and are skipped. What it gives depends on how
+// fast the planning is, so a simulation in lock step takes a Queue.
 //
 // All methods but Stats are for one goroutine; Close ends the planning goroutine.
 type Ahead struct {
@@ -279,6 +280,7 @@ func (q *Ahead) Stats() AheadStats {
 	q.mu.Lock()
 	s := q.spent
 	q.mu.Unlock()
-	s.Planned, s.Bridged, s.Late, s.Longest = q.planned.Load(), q.bridged.Load(), q.late.Load(), time.Duration(q.longest.Load())
+	s.Planned, s.Bridged, s.Late, s.Longest = q.planned.Load(), q.bridged.Load(), q.late.Load(),
+		time.Duration(q.longest.Load())
 	return s
 }

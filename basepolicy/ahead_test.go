@@ -115,7 +115,8 @@ func TestAheadSkipsWhatIsPast(t *testing.T) {
 			t.Fatalf("got %v\nwant %v", got, want)
 		}
 	}
-	if len(p.committed) < 3 || len(p.committed[0]) != 0 || p.committed[1][0] != 2 || p.committed[1][1] != 3 || p.committed[2][0] != 204 {
+	if len(p.committed) < 3 || len(p.committed[0]) != 0 || p.committed[1][0] != 2 || p.committed[1][1] != 3 ||
+		p.committed[2][0] != 204 {
 		t.Errorf("told of %v", p.committed)
 	}
 	if plan := p.plans[2]; len(plan) != 4 || plan[3] != 207 {
@@ -202,7 +203,13 @@ func TestAheadErrors(t *testing.T) {
 	if _, err := q.Prepare([]float32{0}); err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}
-	for _, cfg := range []AheadConfig{{}, {Execute: 8, Lead: 1}, {Execute: 2, Lead: 3}, {Execute: 2}, {Execute: 2, Lead: 1, Bridge: -1}} {
+	for _, cfg := range []AheadConfig{
+		{},
+		{Execute: 8, Lead: 1},
+		{Execute: 2, Lead: 3},
+		{Execute: 2},
+		{Execute: 2, Lead: 1, Bridge: -1},
+	} {
 		if _, err := NewAhead(p, 1, cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)
 		}

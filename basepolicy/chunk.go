@@ -8,8 +8,8 @@ type ChunkPolicy interface {
 	ActDim() int
 	// Reset starts an episode: the random numbers follow from seed, and nothing of the last episode is left.
 	Reset(seed uint64)
-	// ChunkTo fills chunk (normalised, row-major [H*U]) from the normalised observation obs, given what is left of the plan
-	// before. It must not keep a slice.
+	// ChunkTo fills chunk (normalised, row-major [H*U]) from the normalised observation obs, given what is left of
+	// the plan before. It must not keep a slice.
 	ChunkTo(chunk, obs []float32, rest Rest) error
 	// ChunkInfo is what the last chunk took.
 	ChunkInfo() ChunkInfo
@@ -17,11 +17,11 @@ type ChunkPolicy interface {
 
 // Rest is what is left of the plan before when a chunk is drawn. The zero value is nothing, as after a Reset or Replan.
 type Rest struct {
-	// Actions [rows*U] are the actions that were not executed yet (normalised, row-major). The first was meant for the chunk's
-	// first step.
+	// Actions [rows*U] are the actions that were not executed yet (normalised, row-major). The first was meant for
+	// the chunk's first step.
 	Actions []float32
-	// Committed is how many of them, from the first on, will be executed whatever the chunk holds there, because it is drawn
-	// beside the control loop. The others were intended.
+	// Committed is how many of them, from the first on, will be executed whatever the chunk holds there, because it
+	// is drawn beside the control loop. The others were intended.
 	Committed int
 }
 
@@ -41,7 +41,8 @@ type ChunkInfo struct {
 	Accepted      int     // steps at which a forecast took a call's place
 	Rejected      int     // forecasts that were found wanting, so that a call was made
 	ForecastError float32 // mean relative L2 error of the forecasts that could be compared with a call; 0 without any
-	// Execute is how many actions of the chunk should be executed at most, because its forecasts were off; 0 = no such bound.
+	// Execute is how many actions of the chunk should be executed at most, because its forecasts were off; 0 = no
+	// such bound.
 	Execute int
 }
 

@@ -49,7 +49,8 @@ func (e Ensembled) NewChunker() ChunkPolicy {
 	}
 	p := e.Policy.NewChunker()
 	c := &ensembler{ChunkPolicy: p, decay: math.Exp(-e.Rate)}
-	c.rest, c.weight, c.next = make([]float32, p.Horizon()*p.ActDim()), make([]float64, p.Horizon()), make([]float64, p.Horizon())
+	c.rest, c.weight, c.next = make([]float32, p.Horizon()*p.ActDim()), make([]float64, p.Horizon()),
+		make([]float64, p.Horizon())
 	return c
 }
 

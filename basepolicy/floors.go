@@ -14,8 +14,8 @@ type Floors struct {
 	Width    float64 `json:"width" yaml:"width"`       // m, of the gripper's opening
 }
 
-// DefaultFloors came out of a sweep from 0.02 to 0.2 (docs/learning.md): 1 mm of noise in a part's position is 0.02 in its
-// input, 0.01 rad in its rotation at most 0.2.
+// DefaultFloors came out of a sweep from 0.02 to 0.2 (docs/learning.md): 1 mm of noise in a part's position is 0.02
+// in its input, 0.01 rad in its rotation at most 0.2.
 func DefaultFloors() Floors { return Floors{Position: 0.1, Rotation: 0.1, Velocity: 0.1, Width: 0.1} }
 
 // Validate reports floors that are negative or not finite.
@@ -28,8 +28,8 @@ func (f Floors) Validate() error {
 	return nil
 }
 
-// Widths of the arm's state at the head of an observation, in its order (see sim: position, 6D rotation, linear velocity,
-// angular velocity, gripper's width).
+// Widths of the arm's state at the head of an observation, in its order (see sim: position, 6D rotation, linear
+// velocity, angular velocity, gripper's width).
 const (
 	armPosition = 3
 	armRotation = 6

@@ -80,7 +80,8 @@ func NewMLP(cfg MLPConfig, obs, act *Normalizer, rng *rand.Rand) *MLP {
 		panic(err.Error())
 	}
 	if obs.Dim()+cfg.Features != cfg.ObsDim || act.Dim() != cfg.ActDim {
-		panic(fmt.Sprintf("basepolicy: normalizers of %d and %d dimensions for %d and %d, with %d features", obs.Dim(), act.Dim(), cfg.ObsDim, cfg.ActDim, cfg.Features))
+		panic(fmt.Sprintf("basepolicy: normalizers of %d and %d dimensions for %d and %d, with %d features",
+			obs.Dim(), act.Dim(), cfg.ObsDim, cfg.ActDim, cfg.Features))
 	}
 	return &MLP{Config: cfg, Net: nn.NewMLP(cfg.network(), rng), Obs: obs, Act: act}
 }

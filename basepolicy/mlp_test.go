@@ -214,7 +214,10 @@ func FuzzLoadMLP(f *testing.F) {
 	f.Add(whole.Meta["config"], whole.Meta["origin"])
 	f.Add(`{"obs_dim":65536,"act_dim":65536,"horizon":1,"hidden":[65536,65536]}`, "{}")
 	f.Fuzz(func(t *testing.T, config, origin string) {
-		file := tensorfile.File{Tensors: whole.Tensors, Meta: map[string]string{"format": mlpFormat, "config": config, "origin": origin}}
+		file := tensorfile.File{
+			Tensors: whole.Tensors,
+			Meta:    map[string]string{"format": mlpFormat, "config": config, "origin": origin},
+		}
 		got, err := LoadMLPFrom(&file, "")
 		if err != nil {
 			return

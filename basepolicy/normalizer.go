@@ -26,8 +26,10 @@ const MinRange = 1e-4
 // random), while the 6D form is continuous (Zhou et al. 2019).
 type Normalizer struct {
 	Min, Max []float32 // of equal length Dim, Min < Max in every dimension
-	Poses    int       // trailing poses (position 3, quaternion x y z w) of a raw row read as position 3 and rotation 6D; 0 = rows as they are
-	Floors   Floors    // that were kept when it was fitted; Min and Max hold what they led to
+	// trailing poses (position 3, quaternion x y z w) of a raw row read as position 3 and rotation 6D; 0 = rows as
+	// they are
+	Poses  int
+	Floors Floors // that were kept when it was fitted; Min and Max hold what they led to
 }
 
 // FitNormalizer returns the normalizer of rows, a flat row-major [n*dim] slice
@@ -138,7 +140,8 @@ func (n *Normalizer) NormalizeTo(dst, x []float32) {
 func (n *Normalizer) NormalizeObsTo(dst, x []float32) {
 	raw, dim := n.RawDim(), n.Dim()
 	if len(x)%raw != 0 || len(dst) < len(x)/raw*dim {
-		panic("basepolicy: normalizer of rows of " + strconv.Itoa(raw) + " got " + strconv.Itoa(len(x)) + " values and room for " + strconv.Itoa(len(dst)))
+		panic("basepolicy: normalizer of rows of " + strconv.Itoa(raw) + " got " + strconv.Itoa(len(x)) +
+			" values and room for " + strconv.Itoa(len(dst)))
 	}
 	for i := range len(x) / raw {
 		row := dst[i*dim : (i+1)*dim]

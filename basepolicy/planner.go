@@ -1,7 +1,7 @@
 package basepolicy
 
-// Planner is a base policy in an episode: it plans chunks and gives their actions, one for each control step. A Queue plans
-// in the step that needs a chunk, an Ahead beside it. A value belongs to one goroutine.
+// Planner is a base policy in an episode: it plans chunks and gives their actions, one for each control step. A Queue
+// plans in the step that needs a chunk, an Ahead beside it. A value belongs to one goroutine.
 type Planner interface {
 	// Reset starts an episode: nothing of the previous one survives. It may wait for a plan under way, so it is not for a
 	// control step.
@@ -11,8 +11,8 @@ type Planner interface {
 	// Prepare begins a first chunk at the normalised observation obs if that takes time, and reports whether ActTo has an
 	// action. It never waits.
 	Prepare(obs []float32) (ready bool, err error)
-	// ActTo writes the next normalised action [U] for the normalised observation obs, and advances. The error wraps ErrLate
-	// when only time is missing.
+	// ActTo writes the next normalised action [U] for the normalised observation obs, and advances. The error wraps
+	// ErrLate when only time is missing.
 	ActTo(act, obs []float32) error
 	// Phase is how far the chunk was executed with the action that ActTo returned last, in (0, 1]; 0 before the first.
 	Phase() float32

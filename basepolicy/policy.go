@@ -68,7 +68,8 @@ func LoadFrom(f *tensorfile.File, prefix string) (Policy, error) {
 	got := f.Meta[prefix+"format"]
 	load, ok := loaders[got]
 	if !ok {
-		return nil, fmt.Errorf("format is %q, want one of %q: not a base policy of this program", got, slices.Sorted(maps.Keys(loaders)))
+		return nil, fmt.Errorf("format is %q, want one of %q: not a base policy of this program", got,
+			slices.Sorted(maps.Keys(loaders)))
 	}
 	p, err := load(f, prefix)
 	if err != nil {

@@ -74,7 +74,10 @@ func NewDisturbed(m *Model, gain float64) (*Disturbed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Disturbed{p: m.Predictor(), o: o, d: m.cfg.ObsDim, u: m.cfg.ActDim, z: make([]float32, l), next: make([]float32, l)}, nil
+	return &Disturbed{
+		p: m.Predictor(), o: o, d: m.cfg.ObsDim, u: m.cfg.ActDim, z: make([]float32, l),
+		next: make([]float32, l),
+	}, nil
 }
 
 // Name returns "koopman, observer".

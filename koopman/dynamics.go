@@ -21,7 +21,9 @@ type Dynamics struct {
 // TrainDynamics trains an MLP with the given hidden widths on the episodes of
 // widths d and u, on the same windows, horizon, schedule and raw loss as Train.
 // The start is drawn from cfg.Seed. Errors are Train's.
-func TrainDynamics(ctx context.Context, episodes []Episode, d, u int, hidden []int, cfg TrainConfig) (*Dynamics, error) {
+func TrainDynamics(ctx context.Context, episodes []Episode, d, u int, hidden []int, cfg TrainConfig) (*Dynamics,
+	error,
+) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -35,7 +37,8 @@ func TrainDynamics(ctx context.Context, episodes []Episode, d, u int, hidden []i
 	if err != nil {
 		return nil, err
 	}
-	net := nn.NewMLP(nn.MLPConfig{In: d + u, Hidden: hidden, Out: d, OutputBias: true, LastStd: 0.1}, seed.Stream(cfg.Seed, "dynamics", 0))
+	net := nn.NewMLP(nn.MLPConfig{In: d + u, Hidden: hidden, Out: d, OutputBias: true, LastStd: 0.1},
+		seed.Stream(cfg.Seed, "dynamics", 0))
 	r := newUnroll(net, d, u, cfg.Batch, cfg.Horizon)
 	if err := descend(ctx, cfg, win, net.Params(), r.loss, func() {}); err != nil {
 		return nil, err

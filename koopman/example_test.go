@@ -36,7 +36,8 @@ func ExampleTrain() {
 		fmt.Println(err)
 		return
 	}
-	if err := koopman.Train(context.Background(), model, episodes, koopman.TrainConfig{Steps: 200, Horizon: 10}); err != nil {
+	if err := koopman.Train(context.Background(), model, episodes,
+		koopman.TrainConfig{Steps: 200, Horizon: 10}); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -9,14 +9,21 @@ import (
 	"korr/internal/seed"
 )
 
-// TestFold compares with lift, prediction and head one after the other, for heads with and without hidden layers and norm.
+// TestFold compares with lift, prediction and head one after the other, for heads with and without hidden layers and
+// norm.
 func TestFold(t *testing.T) {
 	rng := seed.Stream(1, "fold", 0)
 	for _, inclusive := range []bool{false, true} {
 		for _, hidden := range [][]int{nil, {9}, {7, 6}, {64, 64, 64}} {
 			for _, norm := range []bool{false, true} {
-				m := randomModel(t, Config{ObsDim: 11, ActDim: 3, LatentDim: 21, Hidden: []int{16, 13}, StateInclusive: inclusive, SpectralBound: -1}, rng)
-				head := nn.NewMLP(nn.MLPConfig{In: 21, Hidden: hidden, Out: 4, OutputBias: true, LayerNorm: norm, LastStd: 1, LastBias: 0.3}, rng)
+				m := randomModel(t, Config{
+					ObsDim: 11, ActDim: 3, LatentDim: 21, Hidden: []int{16, 13},
+					StateInclusive: inclusive, SpectralBound: -1,
+				}, rng)
+				head := nn.NewMLP(nn.MLPConfig{
+					In: 21, Hidden: hidden, Out: 4, OutputBias: true, LayerNorm: norm,
+					LastStd: 1, LastBias: 0.3,
+				}, rng)
 				f, err := m.Fold(head)
 				if err != nil {
 					t.Fatal(err)

@@ -117,7 +117,8 @@ func loadActor(t *testing.T, pi *nn.MLP) {
 // policyGradient is the derivative of PPO's clipped surrogate (0.2, normalised
 // advantages) by the mean of the Gaussian policy.
 func policyGradient(mean []float32, get func(string) []float32) []float32 {
-	act, adv, old, logStd := get("in.residual_action"), get("in.advantage"), get("in.old_log_prob"), get("param.actor_logstd")
+	act, adv, old, logStd := get("in.residual_action"), get("in.advantage"), get("in.old_log_prob"),
+		get("param.actor_logstd")
 	n, u := len(adv), len(logStd)
 	var am, as float64
 	for _, a := range adv {

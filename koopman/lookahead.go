@@ -36,7 +36,8 @@ type Lookahead struct {
 func (m *Model) Lookahead(horizons []int, from, to int) (*Lookahead, error) {
 	l, u := m.cfg.LatentDim, m.cfg.ActDim
 	if from < 0 || to <= from || to > l || len(horizons) == 0 {
-		return nil, fmt.Errorf("%w: look-ahead over %d horizons at coordinates %d..%d of %d", ErrConfig, len(horizons), from, to, l)
+		return nil, fmt.Errorf("%w: look-ahead over %d horizons at coordinates %d..%d of %d", ErrConfig,
+			len(horizons), from, to, l)
 	}
 	longest := 0
 	for _, k := range horizons {

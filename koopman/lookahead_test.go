@@ -16,7 +16,10 @@ func TestLookaheadEqualsRolling(t *testing.T) {
 
 func lookaheadEqualsRolling(t *testing.T, bilinear bool) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	m, err := New(Config{ObsDim: 5, ActDim: 3, LatentDim: 9, Hidden: []int{7}, StateInclusive: true, Bilinear: bilinear}, rng)
+	m, err := New(Config{
+		ObsDim: 5, ActDim: 3, LatentDim: 9, Hidden: []int{7}, StateInclusive: true,
+		Bilinear: bilinear,
+	}, rng)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -216,7 +216,8 @@ func actionGram(b mat.Matrix, r mat.Symmetric) (*mat.SymDense, error) {
 	return symmetric(&g), nil
 }
 
-// Matrices returns copies of A [L, L] and B [L, U] in float64. What it leaves out of a bilinear model is in those of Model.At.
+// Matrices returns copies of A [L, L] and B [L, U] in float64. What it leaves out of a bilinear model is in those of
+// Model.At.
 func (m *Model) Matrices() (a, b *mat.Dense) {
 	wide := func(x []float32) []float64 {
 		y := make([]float64, len(x))
@@ -237,7 +238,8 @@ func (c Cost) check(a, b mat.Matrix) (l int, err error) {
 	l, cols := a.Dims()
 	rows, u := b.Dims()
 	if cols != l || rows != l || c.Q.SymmetricDim() != l || c.R.SymmetricDim() != u {
-		return 0, fmt.Errorf("%w: A %dx%d, B %dx%d, Q %d, R %d", ErrLQR, l, cols, rows, u, c.Q.SymmetricDim(), c.R.SymmetricDim())
+		return 0, fmt.Errorf("%w: A %dx%d, B %dx%d, Q %d, R %d", ErrLQR, l, cols, rows, u, c.Q.SymmetricDim(),
+			c.R.SymmetricDim())
 	}
 	for _, x := range []mat.Matrix{a, b, c.Q, c.R} {
 		if !finiteMatrix(x) {

@@ -72,8 +72,8 @@ func (p plan) price(z []float64, us [][]float64) float64 {
 	}
 }
 
-// TestFiniteLQRIsOptimal: at the minimum of a convex cost every derivative by an action vanishes, and the cost to go is what V
-// and v say.
+// TestFiniteLQRIsOptimal: at the minimum of a convex cost every derivative by an action vanishes, and the cost to go
+// is what V and v say.
 func TestFiniteLQRIsOptimal(t *testing.T) {
 	const l, u, horizon = 5, 2, 7
 	p := newPlan(1, l, u, horizon)
@@ -169,7 +169,8 @@ func TestInfiniteLQRScalar(t *testing.T) {
 	a, b, q, r := 1.2, 0.5, 2.0, 3.0
 	c := r*(1-a*a) - q*b*b
 	p := (-c + math.Sqrt(c*c+4*b*b*q*r)) / (2 * b * b)
-	k, ric, err := InfiniteLQR(mat.NewDense(1, 1, []float64{a}), mat.NewDense(1, 1, []float64{b}), DiagonalCost([]float64{q}, []float64{r}))
+	k, ric, err := InfiniteLQR(mat.NewDense(1, 1, []float64{a}), mat.NewDense(1, 1, []float64{b}),
+		DiagonalCost([]float64{q}, []float64{r}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,8 @@ func TestGoldenLQR(t *testing.T) {
 		}
 	}
 	for name, goal := range map[string][]float64{"regulate": nil, "track": get("goal", 6)} {
-		s, err := FiniteLQR(mat.NewDense(6, 6, get("A", 6, 6)), mat.NewDense(6, 3, get("B", 6, 3)), DiagonalCost(q, r), 5, goal)
+		s, err := FiniteLQR(mat.NewDense(6, 6, get("A", 6, 6)), mat.NewDense(6, 3, get("B", 6, 3)),
+			DiagonalCost(q, r), 5, goal)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +259,8 @@ func TestGoldenLQR(t *testing.T) {
 			if want := mat.NewDense(3, 6, get(fmt.Sprintf("%s.K.%d", name, k), 3, 6)); !mat.EqualApprox(s.K[k], want, 1e-10) {
 				t.Errorf("%s K %d differs", name, k)
 			}
-			if goal != nil && !mat.EqualApprox(s.FeedForward[k], mat.NewVecDense(3, get(fmt.Sprintf("track.k.%d", k), 3)), 1e-10) {
+			if goal != nil && !mat.EqualApprox(s.FeedForward[k],
+				mat.NewVecDense(3, get(fmt.Sprintf("track.k.%d", k), 3)), 1e-10) {
 				t.Errorf("k %d differs", k)
 			}
 		}

@@ -25,14 +25,14 @@ type Config struct {
 	ActDim    int   `json:"act_dim"`
 	LatentDim int   `json:"latent_dim" yaml:"latent_dim"` // width of the latent state z
 	Hidden    []int `json:"hidden" yaml:"hidden"`         // widths of phi's hidden layers
-	// State, above 0, tells what o is: the first State coordinates of a longer observation, the robot's own state, and the task's
-	// features; 0 = all of the observation. The model carries it for those who fill o.
+	// State, above 0, tells what o is: the first State coordinates of a longer observation, the robot's own state,
+	// and the task's features; 0 = all of the observation. The model carries it for those who fill o.
 	State int `json:"robot,omitempty"`
 	// z = [o; phi(o)] rather than phi(o); latent_dim must exceed the observation's width
 	StateInclusive bool `json:"state_inclusive" yaml:"state_inclusive"`
-	// the gripper's command g, the last coordinate of u clamped to [-1, 1], switches the dynamics, z' = (A + g N) z + B u: what
-	// a hand does to a part differs between open and shut, and is linear in either. 50 steps ahead a part's error falls by a
-	// quarter. A published korr needs false
+	// the gripper's command g, the last coordinate of u clamped to [-1, 1], switches the dynamics, z' = (A + g N) z +
+	// B u: what a hand does to a part differs between open and shut, and is linear in either. 50 steps ahead a part's
+	// error falls by a quarter. A published korr needs false
 	Bilinear bool `json:"bilinear,omitempty" yaml:"bilinear"`
 	// bound on the spectral radius of A, of A + N and A - N; negative = none, as published
 	SpectralBound float64 `json:"spectral_bound" yaml:"spectral_bound"`
@@ -80,10 +80,12 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: %d coordinates of the robot's state among %d observed", ErrConfig, c.State, c.ObsDim)
 	}
 	if c.StateInclusive && c.LatentDim <= c.ObsDim {
-		return fmt.Errorf("%w: a state-inclusive latent of %d does not exceed the observation's %d; raise latent_dim", ErrConfig, c.LatentDim, c.ObsDim)
+		return fmt.Errorf("%w: a state-inclusive latent of %d does not exceed the observation's %d; raise latent_dim",
+			ErrConfig, c.LatentDim, c.ObsDim)
 	}
 	if c.LatentWeight < 0 || c.FirstWeight < 0 || !(c.SpectralBound*0 == 0) {
-		return fmt.Errorf("%w: latent_weight %g, first_weight %g, spectral_bound %g", ErrConfig, c.LatentWeight, c.FirstWeight, c.SpectralBound)
+		return fmt.Errorf("%w: latent_weight %g, first_weight %g, spectral_bound %g", ErrConfig, c.LatentWeight,
+			c.FirstWeight, c.SpectralBound)
 	}
 	return nil
 }

@@ -58,7 +58,12 @@ func unstable(m *Model, r float32) {
 }
 
 func TestSpectralBound(t *testing.T) {
-	for _, c := range []struct{ bound, radius, want float64 }{{0, 1.5, 1}, {0.9, 1.5, 0.9}, {0.9, 0.5, 0.5}, {-1, 1.5, 1.5}} {
+	for _, c := range []struct{ bound, radius, want float64 }{
+		{0, 1.5, 1},
+		{0.9, 1.5, 0.9},
+		{0.9, 0.5, 0.5},
+		{-1, 1.5, 1.5},
+	} {
 		cfg := inclusive
 		cfg.SpectralBound = c.bound
 		m := randomModel(t, cfg, seed.Stream(1, "spectrum", 0))
@@ -218,7 +223,8 @@ func TestConstrainLeavesOtherModesAlone(t *testing.T) {
 func TestBilinearSpectralBound(t *testing.T) {
 	m := randomModel(t, bilinear, seed.Stream(1, "spectrum", 2))
 	l := bilinear.LatentDim
-	for i := range m.A.Data { // open: A + N = 0.5, shut: A - N = 1.5 on the diagonal, so that one end alone is beyond the bound
+	// open: A + N = 0.5, shut: A - N = 1.5 on the diagonal, so that one end alone is beyond the bound
+	for i := range m.A.Data {
 		m.A.Data[i], m.N.Data[i] = 0, 0
 		if i%(l+1) == 0 {
 			m.A.Data[i], m.N.Data[i] = 1, -0.5
@@ -241,8 +247,8 @@ func TestBilinearSpectralBound(t *testing.T) {
 	}
 }
 
-// TestBilinearFit: least squares finds the matrices of a bilinear system, which a linear model cannot follow, and so does an
-// adapter that starts from it predict.
+// TestBilinearFit: least squares finds the matrices of a bilinear system, which a linear model cannot follow, and so
+// does an adapter that starts from it predict.
 func TestBilinearFit(t *testing.T) {
 	rng := seed.Stream(1, "bilinear", 0)
 	truth := randomModel(t, bilinear, rng)
@@ -255,7 +261,8 @@ func TestBilinearFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without the lift's part both are of the observation alone: phi is zero, and so are the rows and columns it stands for.
+	// Without the lift's part both are of the observation alone: phi is zero, and so are the rows and columns it
+	// stands for.
 	l, d, n := cfg.LatentDim, cfg.ObsDim, 600
 	for i := range l {
 		for j := range l {

@@ -20,7 +20,8 @@ type Observer struct {
 // 1 takes the last innovation as the disturbance. The error wraps ErrConfig.
 func NewObserver(width int, gain float64) (*Observer, error) {
 	if width < 1 || !(gain > 0 && gain <= 1) {
-		return nil, fmt.Errorf("%w: disturbance observer of width %d and gain %g, want a gain in (0, 1]", ErrConfig, width, gain)
+		return nil, fmt.Errorf("%w: disturbance observer of width %d and gain %g, want a gain in (0, 1]", ErrConfig,
+			width, gain)
 	}
 	return &Observer{gain: float32(gain), d: make([]float32, width)}, nil
 }

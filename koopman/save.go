@@ -92,7 +92,8 @@ func (c Config) fits(f *tensorfile.File) error {
 		held += len(f.Tensors[i].F32)
 	}
 	if need > held {
-		return fmt.Errorf("koopman: %w: the configuration needs %d numbers, the file holds %d", tensorfile.ErrShape, need, held)
+		return fmt.Errorf("koopman: %w: the configuration needs %d numbers, the file holds %d", tensorfile.ErrShape,
+			need, held)
 	}
 	return nil
 }

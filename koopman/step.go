@@ -13,15 +13,15 @@ func (m *Model) LiftBatch(t *Tape, z, obs []float32, n int) {
 	}
 }
 
-// StepBatch writes the next latents of n latents z [n, L] under the actions us [n, U] into the rows of next [n, L], which must
-// overlap neither, in the scratch of t.
+// StepBatch writes the next latents of n latents z [n, L] under the actions us [n, U] into the rows of next [n, L],
+// which must overlap neither, in the scratch of t.
 func (m *Model) StepBatch(t *Tape, next, z, us []float32, n int) {
 	nn.MatMulT(next, us, m.B.Data, n, m.cfg.ActDim, m.cfg.LatentDim, 0)
 	m.advance(next, z, us, t.gz, n)
 }
 
-// advance adds A z, of a bilinear model (A + g N) z, to the rows of next [n, L]. It leaves g z in gz [n, L], which a linear model
-// does not need.
+// advance adds A z, of a bilinear model (A + g N) z, to the rows of next [n, L]. It leaves g z in gz [n, L], which a
+// linear model does not need.
 func (m *Model) advance(next, z, us, gz []float32, n int) {
 	l, u := m.cfg.LatentDim, m.cfg.ActDim
 	nn.MatMulT(next, z, m.A.Data, n, l, l, 1)
@@ -34,7 +34,8 @@ func (m *Model) advance(next, z, us, gz []float32, n int) {
 	nn.MatMulT(next, gz, m.N.Data, n, l, l, 1)
 }
 
-// At returns the linear model that a bilinear one is while the gripper is commanded to g, a copy; of a linear model a clone.
+// At returns the linear model that a bilinear one is while the gripper is commanded to g, a copy; of a linear model a
+// clone.
 func (m *Model) At(g float32) *Model {
 	cfg := m.cfg
 	cfg.Bilinear = false

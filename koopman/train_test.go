@@ -41,7 +41,8 @@ func linear(next, o, u []float32) {
 }
 
 func TestLeastSquaresRecoversALinearSystem(t *testing.T) {
-	m, err := New(Config{ObsDim: 3, ActDim: 2, LatentDim: 6, Hidden: []int{8}, StateInclusive: true}, seed.Stream(1, "recover", 0))
+	m, err := New(Config{ObsDim: 3, ActDim: 2, LatentDim: 6, Hidden: []int{8}, StateInclusive: true},
+		seed.Stream(1, "recover", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,8 @@ func TestTrainingBeatsLinearModels(t *testing.T) {
 	}
 	var forecasters []Forecaster
 	for _, inclusive := range []bool{true, false} {
-		m, err := New(Config{ObsDim: 3, ActDim: 1, LatentDim: 16, Hidden: []int{32, 32}, StateInclusive: inclusive}, seed.Stream(1, "train", 0))
+		m, err := New(Config{ObsDim: 3, ActDim: 1, LatentDim: 16, Hidden: []int{32, 32}, StateInclusive: inclusive},
+			seed.Stream(1, "train", 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +135,8 @@ func TestTrainingBeatsLinearModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores, err := Evaluate(append(forecasters, mlp, dmdc, Persistence{}), held, 3, 1, EvalConfig{Horizons: []int{1, 5, 20}})
+	scores, err := Evaluate(append(forecasters, mlp, dmdc, Persistence{}), held, 3, 1,
+		EvalConfig{Horizons: []int{1, 5, 20}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +156,10 @@ func explosive(next, o, u []float32) { next[0] = 1.2*o[0] + 0.1*u[0] }
 func TestFitsRespectTheBound(t *testing.T) {
 	eps := simulate("explosive", 20, 15, 1, 1, explosive)
 	for _, bound := range []float64{0.95, -1} {
-		m, err := New(Config{ObsDim: 1, ActDim: 1, LatentDim: 3, Hidden: []int{6}, StateInclusive: true, SpectralBound: bound}, seed.Stream(1, "bound", 0))
+		m, err := New(Config{
+			ObsDim: 1, ActDim: 1, LatentDim: 3, Hidden: []int{6}, StateInclusive: true,
+			SpectralBound: bound,
+		}, seed.Stream(1, "bound", 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +169,8 @@ func TestFitsRespectTheBound(t *testing.T) {
 		if r := m.SpectralRadius(); bound > 0 && r > bound || bound < 0 && r < 1.1 {
 			t.Errorf("bound %g: radius %g after the fit", bound, r)
 		}
-		if err := Train(context.Background(), m, eps, TrainConfig{Steps: 30, Batch: 16, Horizon: 4, ConstrainEvery: 7}); err != nil {
+		if err := Train(context.Background(), m, eps,
+			TrainConfig{Steps: 30, Batch: 16, Horizon: 4, ConstrainEvery: 7}); err != nil {
 			t.Fatal(err)
 		}
 		if r := m.SpectralRadius(); bound > 0 && r > bound {
@@ -175,7 +182,8 @@ func TestFitsRespectTheBound(t *testing.T) {
 func TestTrainingIsReproducible(t *testing.T) {
 	eps := simulate("curved", 5, 30, 3, 1, curved)
 	run := func(s uint64) *Model {
-		m, err := New(Config{ObsDim: 3, ActDim: 1, LatentDim: 5, Hidden: []int{8}, StateInclusive: true}, seed.Stream(1, "repro", 0))
+		m, err := New(Config{ObsDim: 3, ActDim: 1, LatentDim: 5, Hidden: []int{8}, StateInclusive: true},
+			seed.Stream(1, "repro", 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +201,8 @@ func TestTrainingIsReproducible(t *testing.T) {
 
 func TestTrainingErrors(t *testing.T) {
 	eps := simulate("curved", 5, 30, 3, 1, curved)
-	m, err := New(Config{ObsDim: 3, ActDim: 1, LatentDim: 5, Hidden: []int{8}, StateInclusive: true}, seed.Stream(1, "errors", 0))
+	m, err := New(Config{ObsDim: 3, ActDim: 1, LatentDim: 5, Hidden: []int{8}, StateInclusive: true},
+		seed.Stream(1, "errors", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +210,8 @@ func TestTrainingErrors(t *testing.T) {
 	if err := Train(ctx, m, simulate("curved", 3, 10, 3, 1, curved), TrainConfig{Horizon: 10}); !errors.Is(err, ErrData) {
 		t.Errorf("short episodes: %v", err)
 	}
-	if err := Train(ctx, m, []Episode{{Obs: make([]float32, 9), Act: make([]float32, 9), T: 9}}, TrainConfig{Horizon: 2}); !errors.Is(err, ErrData) {
+	if err := Train(ctx, m, []Episode{{Obs: make([]float32, 9), Act: make([]float32, 9), T: 9}},
+		TrainConfig{Horizon: 2}); !errors.Is(err, ErrData) {
 		t.Errorf("mis-sized episode: %v", err)
 	}
 	if err := Train(ctx, m, eps, TrainConfig{Steps: -1}); !errors.Is(err, ErrConfig) {
@@ -214,7 +224,8 @@ func TestTrainingErrors(t *testing.T) {
 	if err := m.FitEpisodes(still, 0); !errors.Is(err, ErrSingular) {
 		t.Errorf("constant data without ridge: %v", err)
 	}
-	if _, err := Evaluate([]Forecaster{Persistence{}}, eps, 3, 1, EvalConfig{Horizons: []int{0}}); !errors.Is(err, ErrConfig) {
+	if _, err := Evaluate([]Forecaster{Persistence{}}, eps, 3, 1, EvalConfig{Horizons: []int{0}}); !errors.Is(err,
+		ErrConfig) {
 		t.Errorf("horizon 0: %v", err)
 	}
 

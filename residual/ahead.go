@@ -3,9 +3,11 @@ package residual
 import "korr/basepolicy"
 
 // NewAheadController is NewController with a base policy whose chunks are planned beside the control loop (see
-// basepolicy.Ahead), which the caller closes. cfg.Execute is the policy's. What it does depends on how fast the planning
-// is: for a robot on the clock, not for a simulation in lock step.
-func (p *Policy) NewAheadController(feats Features, cfg basepolicy.AheadConfig) (*Controller, *basepolicy.Ahead, error) {
+// basepolicy.Ahead), which the caller closes. cfg.Execute is the policy's. What it does depends on how fast the
+// planning is: for a robot on the clock, not for a simulation in lock step.
+func (p *Policy) NewAheadController(feats Features, cfg basepolicy.AheadConfig) (*Controller, *basepolicy.Ahead,
+	error,
+) {
 	cfg.Execute = p.Execute
 	ahead, err := basepolicy.NewAhead(p.Base.NewChunker(), p.Base.About().InputDim(), cfg)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"korr/internal/tensorfile"
 )
 
-// Average returns a policy whose residual is that of the policies' mean actor: r = squash(mean of pi_k(x)). Policies trained from
-// different seeds err in different episodes, and their mean in fewer. They must differ in nothing but the actor; the origin it
-// tells is the first one's. The error wraps ErrPolicy.
+// Average returns a policy whose residual is that of the policies' mean actor: r = squash(mean of pi_k(x)). Policies
+// trained from different seeds err in different episodes, and their mean in fewer. They must differ in nothing but
+// the actor; the origin it tells is the first one's. The error wraps ErrPolicy.
 func Average(ps ...*Policy) (*Policy, error) {
 	if len(ps) == 0 {
 		return nil, fmt.Errorf("%w: the average of no policies", ErrPolicy)

@@ -40,9 +40,10 @@ func TestTickAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkTick is the whole computation of a control tick: 58+13 observation, latent 128 (lift 2 x 256), actor 2 x 128,
-// base 3 x 384 with 32 actions planned every 8 ticks. lookahead is a KORR whose actor looks ahead; critics is one whose critics alone did,
-// with a model of a part of the observation, as KORR is trained here; members are two of those averaged.
+// BenchmarkTick is the whole computation of a control tick: 58+13 observation, latent 128 (lift 2 x 256), actor 2 x
+// 128, base 3 x 384 with 32 actions planned every 8 ticks. lookahead is a KORR whose actor looks ahead; critics is
+// one whose critics alone did, with a model of a part of the observation, as KORR is trained here; members are two of
+// those averaged.
 func BenchmarkTick(b *testing.B) {
 	ahead := testPolicy(b, MethodKORR, true, false)
 	ahead.Foresight = Foresight{Condition: Lookahead, Steps: []int{1, 4, 8}, ObserverGain: 0.02}

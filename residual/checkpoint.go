@@ -244,6 +244,9 @@ func decodeActor(f *tensorfile.File, c *storedActor) (*nn.MLP, error) {
 	if have != want { // before anything is allocated
 		return nil, fmt.Errorf("the file holds %d weights, widths %v need %d", have, widths, want)
 	}
-	actor := nn.NewMLP(nn.MLPConfig{In: c.In, Hidden: c.Hidden, Out: c.Out, LayerNorm: c.LayerNorm, OutputBias: c.OutputBias}, nil)
+	actor := nn.NewMLP(nn.MLPConfig{
+		In: c.In, Hidden: c.Hidden, Out: c.Out, LayerNorm: c.LayerNorm,
+		OutputBias: c.OutputBias,
+	}, nil)
 	return actor, nn.LoadParams(f, actorPrefix, actor.Params())
 }

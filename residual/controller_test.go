@@ -131,7 +131,10 @@ func TestEncodedStep(t *testing.T) {
 	}
 	head := &pick{gain: 1}
 	base := &scripted{acts: [][]float32{filled(10, 0)}, phase: 0.125}
-	c := newController(t, Config{Base: base, Encoder: NewEncoder(obs, act, sumFeatures{}), Head: head, Alpha: 0.5, Squash: Linear})
+	c := newController(t, Config{
+		Base: base, Encoder: NewEncoder(obs, act, sumFeatures{}), Head: head, Alpha: 0.5,
+		Squash: Linear,
+	})
 	raw, got := filled(58, 0.49), make([]float32, 10)
 	raw[20] = 99
 	info, err := c.StepTo(got, raw)
@@ -238,8 +241,15 @@ func TestFallback(t *testing.T) {
 		fell []bool // tick by tick
 	}{
 		{"NaN once", Config{Base: base(), Head: &broken{bad: nan, at: 2}, Alpha: 0.1}, []bool{false, true, false}},
-		{"infinity, which tanh would hide", Config{Base: base(), Head: &broken{bad: inf, at: 2}, Alpha: 0.1}, []bool{false, true, false}},
-		{"the lift, which a ReLU would hide", Config{Base: base(), Predictor: nanLift{linear{58}}, Head: &broken{}, Reads: ReadsLatent, Alpha: 0.1}, []bool{true, true, true}},
+		{
+			"infinity, which tanh would hide",
+			Config{Base: base(), Head: &broken{bad: inf, at: 2}, Alpha: 0.1},
+			[]bool{false, true, false},
+		},
+		{"the lift, which a ReLU would hide", Config{
+			Base: base(), Predictor: nanLift{linear{58}}, Head: &broken{},
+			Reads: ReadsLatent, Alpha: 0.1,
+		}, []bool{true, true, true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctl := newController(t, c.cfg)
@@ -287,7 +297,10 @@ func TestStepErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			act := identity(10)
 			act.Max[0] = 1e3
-			ctl := newController(t, Config{Base: c.base, Encoder: NewEncoder(identity(58), act, nil), Predictor: linear{58}, Head: &pick{}, Reads: ReadsLatent})
+			ctl := newController(t, Config{
+				Base: c.base, Encoder: NewEncoder(identity(58), act, nil),
+				Predictor: linear{58}, Head: &pick{}, Reads: ReadsLatent,
+			})
 			good := &scripted{acts: [][]float32{filled(10, 0)}}
 			ctl.base = good
 			if _, err := ctl.StepTo(make([]float32, 10), filled(58, 0)); err != nil {
@@ -341,7 +354,10 @@ func TestControllerRefusals(t *testing.T) {
 // TestHostileObservations: whatever the observation, a step either fails or gives finite numbers.
 func TestHostileObservations(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	c := newController(t, Config{Base: &scripted{acts: [][]float32{filled(10, 0.1)}}, Predictor: linear{58}, Head: &pick{gain: 1e30}, Reads: ReadsLatent, Alpha: 0.1})
+	c := newController(t, Config{
+		Base: &scripted{acts: [][]float32{filled(10, 0.1)}}, Predictor: linear{58},
+		Head: &pick{gain: 1e30}, Reads: ReadsLatent, Alpha: 0.1,
+	})
 	act, obs, failed := make([]float32, 10), make([]float32, 58), 0
 	for range 20_000 {
 		for i := range obs {
@@ -353,7 +369,8 @@ func TestHostileObservations(t *testing.T) {
 			failed++
 			continue
 		}
-		if shield.NotFinite(act) >= 0 || shield.NotFinite(info.Residual) >= 0 || shield.NotFinite([]float32{info.Innovation}) >= 0 {
+		if shield.NotFinite(act) >= 0 || shield.NotFinite(info.Residual) >= 0 ||
+			shield.NotFinite([]float32{info.Innovation}) >= 0 {
 			t.Fatalf("obs %v gave %v, %+v", obs, act, info)
 		}
 		for _, r := range info.Residual {

@@ -17,13 +17,13 @@
 //	               ahead   x and C z'(k), or where the chunk commands the tool to be
 //	compose      u = u_b + alpha r, denormalised
 //
-// m is the position that u_b commands and ee the measured one (m), phase the position in the chunk. A focused actor (Focus)
-// reads of x_o the robot's state and the features alone, and the features' details. A bilinear model predicts
+// m is the position that u_b commands and ee the measured one (m), phase the position in the chunk. A focused actor
+// (Focus) reads of x_o the robot's state and the features alone, and the features' details. A bilinear model predicts
 // z' = (A + g N) z + B u_b (see koopman).
 //
 // A base action that is not finite is an error: there is nothing to fall back to. A residual that is not finite becomes
-// zero, so that the base acts alone, and is counted. Later, off the critical path, Executed is told the command that was
-// really sent (the shield may have changed it), and z^ = A z + B u is computed for the next step.
+// zero, so that the base acts alone, and is counted. Later, off the critical path, Executed is told the command that
+// was really sent (the shield may have changed it), and z^ = A z + B u is computed for the next step.
 //
 // A Controller is a Tick with a trained network. Trainers run the same Tick with a residual of their own.
 //

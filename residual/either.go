@@ -5,8 +5,8 @@ import (
 	"korr/internal/tensorfile"
 )
 
-// LoadEither reads a residual's checkpoint or a base policy's, which it tells apart by their metadata. A base policy becomes one
-// that acts alone and executes execute actions of a chunk, or all when a chunk has fewer.
+// LoadEither reads a residual's checkpoint or a base policy's, which it tells apart by their metadata. A base policy
+// becomes one that acts alone and executes execute actions of a chunk, or all when a chunk has fewer.
 func LoadEither(f *tensorfile.File, execute int) (*Policy, error) {
 	if _, ok := f.Meta["policy"]; ok {
 		return LoadFrom(f, nil)

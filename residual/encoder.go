@@ -28,7 +28,8 @@ type Features interface {
 	DetailTo(dst, obsRaw []float32)
 }
 
-// Focus narrows what an actor reads to what the task turns on. The zero value reads the whole observation and no details.
+// Focus narrows what an actor reads to what the task turns on. The zero value reads the whole observation and no
+// details.
 type Focus struct {
 	// State is how many leading coordinates of the normalised observation are read: the robot's own state. 0 = all.
 	State int `json:"robot"`
@@ -47,8 +48,8 @@ type Encoder struct {
 	in       layout.Input // of ResiP's x
 }
 
-// NewEncoder returns an encoder of what obs and act were fitted on. feats may be nil. It panics on a normaliser that is not
-// valid or an action narrower than a position.
+// NewEncoder returns an encoder of what obs and act were fitted on. feats may be nil. It panics on a normaliser that
+// is not valid or an action narrower than a position.
 func NewEncoder(obs, act *basepolicy.Normalizer, feats Features) *Encoder {
 	for _, n := range []*basepolicy.Normalizer{obs, act} {
 		if err := n.Validate(); err != nil {
@@ -66,12 +67,13 @@ func NewEncoder(obs, act *basepolicy.Normalizer, feats Features) *Encoder {
 	return e
 }
 
-// Focused returns an encoder whose actor inputs hold, of the normalised observation, the first state coordinates alone, and
-// the features with their details; 0 for all of the observation and no details. Networks that have to find out which parts
-// do not matter need several times the steps.
+// Focused returns an encoder whose actor inputs hold, of the normalised observation, the first state coordinates
+// alone, and the features with their details; 0 for all of the observation and no details. Networks that have to find
+// out which parts do not matter need several times the steps.
 func (e *Encoder) Focused(state int) *Encoder {
 	if state < 0 || state > e.obs.Dim() || state > 0 && e.featDim == 0 {
-		panic(fmt.Sprintf("residual: Encoder.Focused(%d) of an observation of %d and %d features", state, e.obs.Dim(), e.featDim))
+		panic(fmt.Sprintf("residual: Encoder.Focused(%d) of an observation of %d and %d features", state, e.obs.Dim(),
+			e.featDim))
 	}
 	f := *e
 	f.focus = Focus{State: state}
@@ -88,8 +90,8 @@ func (e *Encoder) Focus() Focus { return e.focus }
 // RawDim is D0, the width of a raw observation.
 func (e *Encoder) RawDim() int { return e.obs.RawDim() }
 
-// Feeding returns an encoder for a base policy that reads so many features after the observation. It panics when there are
-// others.
+// Feeding returns an encoder for a base policy that reads so many features after the observation. It panics when
+// there are others.
 func (e *Encoder) Feeding(features int) *Encoder {
 	if features != 0 && features != e.featDim {
 		panic(fmt.Sprintf("residual: the base policy reads %d features, the task has %d", features, e.featDim))
@@ -118,7 +120,10 @@ func (e *Encoder) Layout(ahead int) layout.Input {
 	if e.focus.State > 0 {
 		plain = e.focus.State
 	}
-	return layout.NewInput(layout.Widths{Plain: plain, Features: e.featDim, Action: e.ActDim(), Detail: e.focus.Detail, Ahead: ahead})
+	return layout.NewInput(layout.Widths{
+		Plain: plain, Features: e.featDim, Action: e.ActDim(),
+		Detail: e.focus.Detail, Ahead: ahead,
+	})
 }
 
 // PartDim is the width of what PartTo writes.
@@ -129,8 +134,8 @@ func (e *Encoder) PartDim(state int) int {
 	return e.Dim()
 }
 
-// PartTo writes the first state coordinates and the features of the encoded observation xo [Dim], all of it for 0, to dst
-// [PartDim].
+// PartTo writes the first state coordinates and the features of the encoded observation xo [Dim], all of it for 0, to
+// dst [PartDim].
 func (e *Encoder) PartTo(dst, xo []float32, state int) {
 	if state == 0 {
 		state = e.obs.Dim()
@@ -154,8 +159,8 @@ func (e *Encoder) EncodeTo(xo, obsRaw []float32) {
 }
 
 // ActorInputTo writes ResiP's input x [ActorInputDim]: what an actor reads of the encoded observation xo [Dim], the
-// normalised base action ub [ActDim], how far the position it commands leads the measured one (in units of 2 cm, clipped
-// at 2), the phase and the details.
+// normalised base action ub [ActDim], how far the position it commands leads the measured one (in units of 2 cm,
+// clipped at 2), the phase and the details.
 func (e *Encoder) ActorInputTo(x, xo, ub, obsRaw []float32, phase float32) {
 	in := &e.in
 	e.PartTo(in.Observed().Of(x), xo, e.focus.State)

@@ -29,9 +29,9 @@ type Foresight struct {
 	// ObserverGain, above 0, makes a Lookahead reckon with the estimated disturbance d (see koopman.Observer) and
 	// read C d too.
 	ObserverGain float64 `json:"observer_gain"`
-	// CriticOnly keeps it from the actor, which reads ResiP's x: the critics alone read it, in training (an asymmetric actor-critic,
-	// Pinto et al. 2017, arXiv 1710.06542). The value of a state depends on the rest of the chunk, and actors
-	// that read it too were not better.
+	// CriticOnly keeps it from the actor, which reads ResiP's x: the critics alone read it, in training (an
+	// asymmetric actor-critic, Pinto et al. 2017, arXiv 1710.06542). The value of a state depends on the rest of the
+	// chunk, and actors that read it too were not better.
 	CriticOnly bool `json:"critic_only,omitempty"`
 }
 

@@ -32,9 +32,11 @@ func TestSurprise(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !slices.Equal(act, want) || other.Surprise != 0 {
-			t.Errorf("step %d: a surprise of %v changes the action, or an uncalibrated one is %v", step, info.Surprise, other.Surprise)
+			t.Errorf("step %d: a surprise of %v changes the action, or an uncalibrated one is %v", step,
+				info.Surprise, other.Surprise)
 		}
-		if score := info.Innovation / 0.02; info.Surprise < 0.999*score || info.Surprise > 1.001*score || (score > 0) != (step > 0) {
+		if score := info.Innovation / 0.02; info.Surprise < 0.999*score || info.Surprise > 1.001*score ||
+			(score > 0) != (step > 0) {
 			t.Errorf("step %d: a surprise of %v, want %v", step, info.Surprise, score)
 		}
 	}
@@ -66,7 +68,8 @@ func withForesight(t testing.TB, p *Policy, f Foresight) *Policy {
 	}
 	acting := f.acting()
 	in := d + p.Base.About().ActDim() + leadDim + 1 + acting.dim(p.Koopman, raw)
-	p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5}, rand.New(rand.NewPCG(4, 4)))
+	p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5},
+		rand.New(rand.NewPCG(4, 4)))
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}

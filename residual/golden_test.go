@@ -71,7 +71,10 @@ func goldenRun(t *testing.T, f *tensorfile.File, cfg Config, each func(i int, in
 func TestGoldenKORR(t *testing.T) {
 	f := readGolden(t, "../koopman/testdata/korr.safetensors")
 	const d, u, l, h = 58, 10, 64, 48
-	model, err := koopman.New(koopman.Config{ObsDim: d, ActDim: u, LatentDim: l, Hidden: []int{h, h}, SpectralBound: -1}, nil)
+	model, err := koopman.New(koopman.Config{
+		ObsDim: d, ActDim: u, LatentDim: l, Hidden: []int{h, h},
+		SpectralBound: -1,
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

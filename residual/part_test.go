@@ -10,17 +10,22 @@ import (
 	"korr/koopman"
 )
 
-// partPolicy looks ahead with a bilinear model of the first 16 observed values and the 13 features; its actor reads the same of the observation.
+// partPolicy looks ahead with a bilinear model of the first 16 observed values and the 13 features; its actor reads
+// the same of the observation.
 func partPolicy(t testing.TB, latent, width int) *Policy {
 	t.Helper()
 	p := testPolicy(t, MethodKORR, true, width < 256)
 	rng := rand.New(rand.NewPCG(5, 6))
 	var err error
-	p.Koopman, err = koopman.New(koopman.Config{ObsDim: 16 + 13, State: 16, ActDim: 10, LatentDim: latent, Hidden: []int{width, width}, StateInclusive: true, Bilinear: true}, rng)
+	p.Koopman, err = koopman.New(koopman.Config{
+		ObsDim: 16 + 13, State: 16, ActDim: 10, LatentDim: latent,
+		Hidden: []int{width, width}, StateInclusive: true, Bilinear: true,
+	}, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Focus, p.Foresight = Focus{State: 16, Detail: 3}, Foresight{Condition: Lookahead, Steps: []int{1, 8}, ObserverGain: 0.1}
+	p.Focus, p.Foresight = Focus{State: 16, Detail: 3},
+		Foresight{Condition: Lookahead, Steps: []int{1, 8}, ObserverGain: 0.1}
 	in := 16 + 13 + 10 + leadDim + 1 + 3 + 3*13
 	p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5}, rng)
 	if err := p.Validate(); err != nil {
@@ -29,7 +34,8 @@ func partPolicy(t testing.TB, latent, width int) *Policy {
 	return p
 }
 
-// TestModelOfAPart: what a model of a part of the observation predicts does not depend on the rest, and predicts the features.
+// TestModelOfAPart: what a model of a part of the observation predicts does not depend on the rest, and predicts the
+// features.
 func TestModelOfAPart(t *testing.T) {
 	p := partPolicy(t, 40, 16)
 	ahead := func(obs []float32) []float32 {
@@ -82,11 +88,13 @@ func TestModelOfAPart(t *testing.T) {
 	}
 }
 
-// TestPolicyWithModelOfAPart: it acts the same after a round trip; a published KORR, or one without features, refuses the model.
+// TestPolicyWithModelOfAPart: it acts the same after a round trip; a published KORR, or one without features, refuses
+// the model.
 func TestPolicyWithModelOfAPart(t *testing.T) {
 	p := partPolicy(t, 40, 16)
 	q := reload(t, p)
-	if got, want := play(t, q.NewController(testFeatures{})), play(t, p.NewController(testFeatures{})); !slices.Equal(got, want) {
+	if got, want := play(t, q.NewController(testFeatures{})),
+		play(t, p.NewController(testFeatures{})); !slices.Equal(got, want) {
 		t.Error("the loaded policy acts otherwise")
 	}
 	for name, change := range map[string]func(*Policy){
@@ -95,7 +103,8 @@ func TestPolicyWithModelOfAPart(t *testing.T) {
 	} {
 		q := *p
 		change(&q)
-		if err := q.Validate(); err == nil || !strings.Contains(err.Error(), "Koopman model that reads 29 values, 16 of them") && !strings.Contains(err.Error(), "features") {
+		if err := q.Validate(); err == nil || !strings.Contains(err.Error(),
+			"Koopman model that reads 29 values, 16 of them") && !strings.Contains(err.Error(), "features") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -49,7 +49,10 @@ func testPolicy(t testing.TB, method Method, features, small bool) *Policy {
 	in := d + 10 + leadDim + 1
 	if method == MethodKORR {
 		var err error
-		p.Koopman, err = koopman.New(koopman.Config{ObsDim: d, ActDim: 10, LatentDim: latent, Hidden: lift, StateInclusive: true}, rng)
+		p.Koopman, err = koopman.New(koopman.Config{
+			ObsDim: d, ActDim: 10, LatentDim: latent, Hidden: lift,
+			StateInclusive: true,
+		}, rng)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +62,10 @@ func testPolicy(t testing.TB, method Method, features, small bool) *Policy {
 		in = latent
 	}
 	if method != MethodBase {
-		p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{width, width}, Out: 10, OutputBias: true, LastStd: 0.5, LayerNorm: small}, rng)
+		p.Actor = nn.NewMLP(nn.MLPConfig{
+			In: in, Hidden: []int{width, width}, Out: 10, OutputBias: true, LastStd: 0.5,
+			LayerNorm: small,
+		}, rng)
 	}
 	return p
 }
@@ -112,10 +118,12 @@ func TestPolicyRoundTrip(t *testing.T) {
 			if got := play(t, q.NewController(testFeatures{})); !slices.Equal(got, want) {
 				t.Errorf("%s, features %t: the loaded policy acts otherwise", method, features)
 			}
-			if q.Task != p.Task || q.Execute != 8 || q.Alpha != 0.1 || q.Squash != p.Squash || q.Meta["seed"] != "7" || q.Features != features {
+			if q.Task != p.Task || q.Execute != 8 || q.Alpha != 0.1 || q.Squash != p.Squash ||
+				q.Meta["seed"] != "7" || q.Features != features {
 				t.Errorf("loaded %+v", q)
 			}
-			if method != MethodBase && slices.Equal(want, play(t, testPolicy(t, MethodBase, features, true).NewController(testFeatures{}))) {
+			if method != MethodBase && slices.Equal(want,
+				play(t, testPolicy(t, MethodBase, features, true).NewController(testFeatures{}))) {
 				t.Errorf("%s does what the base does: the test compares nothing", method)
 			}
 			seen[string(method)] = true
@@ -130,7 +138,10 @@ func TestPolicyRoundTrip(t *testing.T) {
 func TestFocusedPolicy(t *testing.T) {
 	p := testPolicy(t, MethodResiP, true, true)
 	p.Focus = Focus{State: 16, Detail: 3}
-	p.Actor = nn.NewMLP(nn.MLPConfig{In: 16 + 13 + 10 + leadDim + 1 + 3, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5}, rand.New(rand.NewPCG(3, 4)))
+	p.Actor = nn.NewMLP(nn.MLPConfig{
+		In: 16 + 13 + 10 + leadDim + 1 + 3, Hidden: []int{16}, Out: 10, OutputBias: true,
+		LastStd: 0.5,
+	}, rand.New(rand.NewPCG(3, 4)))
 	q := reload(t, p)
 	want := play(t, p.NewController(testFeatures{}))
 	if q.Focus != p.Focus || !slices.Equal(play(t, q.NewController(testFeatures{})), want) {

@@ -18,8 +18,9 @@ type Shift struct {
 	ahead  []float32             // [Dim of look]
 }
 
-// NewShift returns the shift of the inputs of enc and of the foresight f that model looks ahead for. The model must lift
-// state-inclusively, since the latent's difference has to tell the observation's, and read no more of it than x holds.
+// NewShift returns the shift of the inputs of enc and of the foresight f that model looks ahead for. The model must
+// lift state-inclusively, since the latent's difference has to tell the observation's, and read no more of it than x
+// holds.
 func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 	c := model.Config()
 	s := &Shift{enc: enc, obsDim: c.ObsDim, state: c.ObsDim}
@@ -60,10 +61,11 @@ func (s *Shift) features(x []float32) []float32 {
 	return x[end-(s.obsDim-s.state) : end]
 }
 
-// Apply moves x by the difference dz [L] of the latent. The observed coordinates follow the latent's, the lead of the base
-// action is computed anew, and the look-ahead moves by the linear prediction C A^k dz, since the plan stays; with a bilinear model
-// by that of a hand that stays as the present base action commands it. None but the lead moves by more than limit. Stay: the
-// base action, the phase, the features' details, the disturbance, and coordinates that the model does not read.
+// Apply moves x by the difference dz [L] of the latent. The observed coordinates follow the latent's, the lead of the
+// base action is computed anew, and the look-ahead moves by the linear prediction C A^k dz, since the plan stays;
+// with a bilinear model by that of a hand that stays as the present base action commands it. None but the lead moves
+// by more than limit. Stay: the base action, the phase, the features' details, the disturbance, and coordinates that
+// the model does not read.
 func (s *Shift) Apply(x, dz []float32, limit float32) {
 	bounded := func(v float32) float32 { return max(-limit, min(limit, v)) }
 	for i := range s.state {

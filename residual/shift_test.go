@@ -9,11 +9,12 @@ import (
 	"korr/koopman"
 )
 
-// TestShiftIsWhatWouldHaveBeenSeen: an input moved by the difference of two lifts is the input of the other observation, for the
-// same base action and plan.
+// TestShiftIsWhatWouldHaveBeenSeen: an input moved by the difference of two lifts is the input of the other
+// observation, for the same base action and plan.
 func TestShiftIsWhatWouldHaveBeenSeen(t *testing.T) {
 	for name, f := range map[string]Foresight{
-		"look-ahead": {Condition: Lookahead, Steps: []int{1, 4}}, "observer": {Condition: Lookahead, Steps: []int{2}, ObserverGain: 0.2},
+		"look-ahead": {Condition: Lookahead, Steps: []int{1, 4}},
+		"observer":   {Condition: Lookahead, Steps: []int{2}, ObserverGain: 0.2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := partPolicy(t, 40, 16)

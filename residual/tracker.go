@@ -38,8 +38,8 @@ type Seen struct {
 	// Innovation is rms(z - z^); false in Innovated when nothing was predicted.
 	Innovation float32
 	Innovated  bool
-	// Surprise is the innovation's calibrated score, 1 at the limit that demonstrations rarely exceed; 0 without a calibrated
-	// model, or when nothing was predicted.
+	// Surprise is the innovation's calibrated score, 1 at the limit that demonstrations rarely exceed; 0 without a
+	// calibrated model, or when nothing was predicted.
 	Surprise float32
 }
 

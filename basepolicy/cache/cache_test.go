@@ -115,7 +115,8 @@ func TestExactTrajectories(t *testing.T) {
 		{"hicache:order=1,scale=0.7071067811865476", polynomial(1)},
 		{"foca:bdf=variable", polynomial(1)},
 		{"foca:n=2,w=1", level},
-		{"freqca:scale=0.7071067811865476,order=1", func(i, j int) float64 { // a still mean and a moving rest along the horizon
+		// a still mean and a moving rest along the horizon
+		{"freqca:scale=0.7071067811865476,order=1", func(i, j int) float64 {
 			row := j / 3
 			return 2 + float64(i)*[]float64{1, -1, -1, 1}[row]
 		}},
@@ -135,7 +136,8 @@ func TestExactTrajectories(t *testing.T) {
 					}
 				}
 			}
-			if info := c.Info(); net.calls >= 16 || info.ForecastError > 1e-4 || info.Accepted != 16-net.calls || info.Rejected != 0 {
+			if info := c.Info(); net.calls >= 16 || info.ForecastError > 1e-4 || info.Accepted != 16-net.calls ||
+				info.Rejected != 0 {
 				t.Errorf("%s: %d calls, %+v", text, net.calls, info)
 			}
 		}
@@ -145,7 +147,8 @@ func TestExactTrajectories(t *testing.T) {
 // TestFullCalls: w = 3 and n = 2, 3, 4 on 16 steps give 9, 7, 6 calls.
 func TestFullCalls(t *testing.T) {
 	for text, want := range map[string]int{
-		"none": 16, "reuse:n=1": 16, "reuse:n=2": 9, "reuse:n=3": 7, "reuse:n=4": 6, "taylor:n=2": 9, "hicache:n=3": 7, "foca:n=4": 6, "freqca:n=3": 7,
+		"none": 16, "reuse:n=1": 16, "reuse:n=2": 9, "reuse:n=3": 7, "reuse:n=4": 6, "taylor:n=2": 9,
+		"hicache:n=3": 7, "foca:n=4": 6, "freqca:n=3": 7,
 		"newton:n=4,end=1": 7, "reuse:w=1,n=16": 1, "adaptive:threshold=1000000,max=1000": 3, "adaptive:threshold=0": 16,
 		"adaptive:by=step,threshold=0": 16, "adaptive:by=step,threshold=1000000,max=4": 5, "speca:tau=0,min=4,max=4": 5,
 	} {
@@ -235,7 +238,8 @@ func TestNoAllocation(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	for _, text := range []string{
-		"fast", "reuse:", "reuse:n", "reuse:n=", "reuse:n=0", "reuse:n=x", "reuse:order=2", "taylor:order=9", "hicache:scale=0", "hicache:scale=NaN",
+		"fast", "reuse:", "reuse:n", "reuse:n=", "reuse:n=0", "reuse:n=x", "reuse:order=2", "taylor:order=9",
+		"hicache:scale=0", "hicache:scale=NaN",
 		"foca:bdf=new", "speca:min=5,max=4", "taylor:feature=x", "bac:doubt=1", "reuse:n=2 ", ":n=2",
 	} {
 		if c, err := Parse(text); err == nil {

@@ -9,14 +9,16 @@ import (
 // Calibration is what a method learned from full runs. It travels in the policy's
 // checkpoint.
 type Calibration struct {
-	Cache   string    `json:"cache"`             // the Config, as text
-	Sampler string    `json:"sampler"`           // that drew the runs
-	Runs    int       `json:"runs"`              // full runs looked at
-	Cluster []int     `json:"cluster,omitempty"` // hyca: of every action dimension
-	Solvers []int     `json:"solvers,omitempty"` // hyca: index of every action dimension's rule
-	Names   []string  `json:"names,omitempty"`   // hyca: their names, for a reader
-	Fresh   [][]bool  `json:"fresh,omitempty"`   // bac: [units][steps], when a unit is computed
-	Error   []float64 `json:"error,omitempty"`   // hyca: mean squared error of a dimension's forecasts over its mean square; bac: mean relative error of what a unit keeps
+	Cache   string   `json:"cache"`             // the Config, as text
+	Sampler string   `json:"sampler"`           // that drew the runs
+	Runs    int      `json:"runs"`              // full runs looked at
+	Cluster []int    `json:"cluster,omitempty"` // hyca: of every action dimension
+	Solvers []int    `json:"solvers,omitempty"` // hyca: index of every action dimension's rule
+	Names   []string `json:"names,omitempty"`   // hyca: their names, for a reader
+	Fresh   [][]bool `json:"fresh,omitempty"`   // bac: [units][steps], when a unit is computed
+	// hyca: mean squared error of a dimension's forecasts over its mean square; bac: mean relative error of what a
+	// unit keeps
+	Error []float64 `json:"error,omitempty"`
 }
 
 // Fits reports whether the calibration is for the configuration and the sampler.
@@ -33,7 +35,8 @@ func (k *Calibration) Validate(actDim, units, steps int) error {
 	}
 	switch cfg.Method {
 	case HyCa:
-		if len(k.Solvers) != actDim || slices.ContainsFunc(k.Solvers, func(s int) bool { return s < 0 || s >= len(solvers) }) {
+		if len(k.Solvers) != actDim || slices.ContainsFunc(k.Solvers,
+			func(s int) bool { return s < 0 || s >= len(solvers) }) {
 			return fmt.Errorf("cache: calibration of %s: rules %v for %d dimensions", cfg, k.Solvers, actDim)
 		}
 	case BAC:

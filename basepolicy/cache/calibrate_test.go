@@ -37,7 +37,8 @@ func TestHyCaChooses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.Runs != 2 || k.Cluster[0] == k.Cluster[1] || k.Cluster[1] == k.Cluster[2] || k.Names[0] != "reuse" || k.Names[1] != "taylor1" || k.Error[0] != 0 || k.Error[1] > 1e-9 {
+	if k.Runs != 2 || k.Cluster[0] == k.Cluster[1] || k.Cluster[1] == k.Cluster[2] || k.Names[0] != "reuse" ||
+		k.Names[1] != "taylor1" || k.Error[0] != 0 || k.Error[1] > 1e-9 {
 		t.Errorf("%+v", k)
 	}
 	if !k.Fits(parse(t, "hyca:clusters=3,n=3,doubt=2"), "s") || k.Fits(parse(t, "hyca:n=4"), "s") || k.Fits(cfg, "other") {
@@ -103,9 +104,23 @@ func TestSchedule(t *testing.T) {
 
 // TestBubble: what is upstream of the worst feed-forward is computed with it.
 func TestBubble(t *testing.T) {
-	fresh := [][]bool{{true, false, false}, {true, false, true}, {true, false, false}, {true, true, false}, {true, false, false}, {true, false, false}}
+	fresh := [][]bool{
+		{true, false, false},
+		{true, false, true},
+		{true, false, false},
+		{true, true, false},
+		{true, false, false},
+		{true, false, false},
+	}
 	bubble(fresh, []float64{9, 1, 9, 5, 9, 2}, 1) // of units 1, 3 and 5 the worst is 3
-	for u, want := range [][]bool{{true, true, false}, {true, true, true}, {true, true, false}, {true, true, false}, {true, false, false}, {true, false, false}} {
+	for u, want := range [][]bool{
+		{true, true, false},
+		{true, true, true},
+		{true, true, false},
+		{true, true, false},
+		{true, false, false},
+		{true, false, false},
+	} {
 		if !slices.Equal(fresh[u], want) {
 			t.Errorf("unit %d: %v, want %v", u, fresh[u], want)
 		}

@@ -106,7 +106,8 @@ var common = []string{"doubt", "short"}
 // defaults are the sources' settings.
 func defaults(method string) Config {
 	c := Config{
-		Method: method, Interval: 3, WarmUp: 3, Order: 2, Scale: 0.5, Mix: 0.75, BDF: "fixed", Cutoff: 0.1, Feature: FeatureOutput, By: "input",
+		Method: method, Interval: 3, WarmUp: 3, Order: 2, Scale: 0.5, Mix: 0.75, BDF: "fixed", Cutoff: 0.1,
+		Feature: FeatureOutput, By: "input",
 		Threshold: 0.3, Tau: 0.3, Beta: 0.3, MaxDraft: 4, Clusters: 3, Updates: 6, Heavy: 1, Short: 4,
 	}
 	switch method {
@@ -152,7 +153,8 @@ func Parse(text string) (Config, error) {
 	}
 	c := defaults(name)
 	if more && rest == "" {
-		return Config{}, fmt.Errorf("cache: %q ends where key=value is wanted: keys of %s are %s", text, name, strings.Join(allowed, ", "))
+		return Config{}, fmt.Errorf("cache: %q ends where key=value is wanted: keys of %s are %s", text, name,
+			strings.Join(allowed, ", "))
 	}
 	for rest != "" {
 		var pair string

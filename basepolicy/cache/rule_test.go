@@ -97,7 +97,8 @@ func TestFoCaWeights(t *testing.T) {
 func TestAdamsBashforth(t *testing.T) {
 	near(t, "AB2", apply(adamsBashforthRule, func(x float64) float64 { return 1 + 4*x }, []float64{0, 1, 3}, 2), 9)
 	// slopes of x^2 between -2, -1, 0: -3, -1
-	near(t, "AB2 on x^2", apply(adamsBashforthRule, func(x float64) float64 { return x * x }, []float64{0, 1, 2}, 1), (3*-1.0+3)/2)
+	near(t, "AB2 on x^2", apply(adamsBashforthRule, func(x float64) float64 { return x * x }, []float64{0, 1, 2}, 1),
+		(3*-1.0+3)/2)
 }
 
 // TestWeightsSumToOne: a constant is forecast exactly by every rule but the second and

@@ -9,10 +9,19 @@ import (
 
 // benchConfigs are the small UNet and the published one.
 var benchConfigs = map[string]Config{
-	"unet 64-128-256":   {Arch: ArchUNet, ObsDim: 58, ActDim: 10, Horizon: 16, StepDim: 256, DownDims: []int{64, 128, 256}, Kernel: 5, Groups: 8},
-	"unet 256-512-1024": {Arch: ArchUNet, ObsDim: 58, ActDim: 10, Horizon: 32, StepDim: 256, DownDims: []int{256, 512, 1024}, Kernel: 5, Groups: 8},
-	"mlp 512":           {Arch: ArchMLP, ObsDim: 58, ActDim: 10, Horizon: 16, StepDim: 64, Width: 512, Blocks: 3},
-	"transformer 256":   {Arch: ArchTransformer, ObsDim: 58, ActDim: 10, Horizon: 16, StepDim: 128, Width: 256, Blocks: 4, Heads: 4},
+	"unet 64-128-256": {
+		Arch: ArchUNet, ObsDim: 58, ActDim: 10, Horizon: 16, StepDim: 256,
+		DownDims: []int{64, 128, 256}, Kernel: 5, Groups: 8,
+	},
+	"unet 256-512-1024": {
+		Arch: ArchUNet, ObsDim: 58, ActDim: 10, Horizon: 32, StepDim: 256,
+		DownDims: []int{256, 512, 1024}, Kernel: 5, Groups: 8,
+	},
+	"mlp 512": {Arch: ArchMLP, ObsDim: 58, ActDim: 10, Horizon: 16, StepDim: 64, Width: 512, Blocks: 3},
+	"transformer 256": {
+		Arch: ArchTransformer, ObsDim: 58, ActDim: 10, Horizon: 16, StepDim: 128, Width: 256,
+		Blocks: 4, Heads: 4,
+	},
 }
 
 // BenchmarkDenoise is one network call for one chunk.

@@ -30,7 +30,8 @@ func setCache(t *testing.T, p *Policy, text string) cache.Config {
 // cachesOf are settings of every method that the network can take.
 func cachesOf(arch string) []string {
 	out := []string{
-		"reuse:n=2", "adaptive:threshold=0.6", "adaptive:by=step,threshold=1", "taylor:n=2,order=2", "newton:n=2", "hicache:n=2", "foca:n=2", "freqca:n=2",
+		"reuse:n=2", "adaptive:threshold=0.6", "adaptive:by=step,threshold=1", "taylor:n=2,order=2", "newton:n=2",
+		"hicache:n=2", "foca:n=2", "freqca:n=2",
 		"hyca:n=2", "speca:tau=10",
 	}
 	if arch == ArchTransformer {

@@ -54,7 +54,8 @@ func (c Config) Validate() error {
 	}
 	switch c.Arch {
 	case ArchUNet:
-		checks = append(checks, in("number of down_dims", len(c.DownDims), 8), in("kernel", c.Kernel, 63), in("groups", c.Groups, maxWidth))
+		checks = append(checks, in("number of down_dims", len(c.DownDims), 8), in("kernel", c.Kernel, 63),
+			in("groups", c.Groups, maxWidth))
 		for _, d := range c.DownDims {
 			checks = append(checks, in("down_dims", d, maxWidth))
 		}
@@ -85,7 +86,8 @@ func (c Config) validateShapes() error {
 			return fmt.Errorf("diffusion: kernel is %d, want an odd number", c.Kernel)
 		}
 		if f := 1 << (len(c.DownDims) - 1); c.Horizon%f != 0 {
-			return fmt.Errorf("diffusion: horizon is %d, want a multiple of %d for %d levels of a unet", c.Horizon, f, len(c.DownDims))
+			return fmt.Errorf("diffusion: horizon is %d, want a multiple of %d for %d levels of a unet", c.Horizon, f,
+				len(c.DownDims))
 		}
 		for _, d := range c.DownDims {
 			if d%c.Groups != 0 {

@@ -18,7 +18,8 @@ func ExampleParseSampler() {
 	unit := &basepolicy.Normalizer{Min: []float32{-1, -1, -1}, Max: []float32{1, 1, 1}}
 	cfg := diffusion.Config{Arch: diffusion.ArchMLP, ObsDim: 3, ActDim: 3, Horizon: 8, StepDim: 8, Width: 16, Blocks: 1}
 	policy := &diffusion.Policy{
-		Net: diffusion.NewNetwork(cfg, seed.Stream(1, "example", 0)), Process: diffusion.DefaultProcess(), Sampler: sampler, Obs: unit, Act: unit,
+		Net: diffusion.NewNetwork(cfg, seed.Stream(1, "example", 0)), Process: diffusion.DefaultProcess(),
+		Sampler: sampler, Obs: unit, Act: unit,
 	}
 	chunker := policy.NewChunker()
 	chunk, again := make([]float32, 8*3), make([]float32, 8*3)
@@ -29,7 +30,8 @@ func ExampleParseSampler() {
 			return
 		}
 	}
-	fmt.Printf("%d network calls, the same chunk from the same seed: %t\n", chunker.ChunkInfo().Steps, chunk[0] == again[0])
+	fmt.Printf("%d network calls, the same chunk from the same seed: %t\n", chunker.ChunkInfo().Steps,
+		chunk[0] == again[0])
 	// Output:
 	// 4 network calls, the same chunk from the same seed: true
 }

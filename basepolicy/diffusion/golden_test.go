@@ -81,7 +81,8 @@ func TestGoldenUNet(t *testing.T) {
 	}
 	for i := range steps { // one at a time, as on a robot
 		w := len(y) / len(steps)
-		agree(t, "a single output", p.Forward(x[i*w:], cond[i*58:], steps[i:], 1), get(t, f, "out.noise_pred")[i*w:(i+1)*w], 2e-5)
+		agree(t, "a single output", p.Forward(x[i*w:], cond[i*58:], steps[i:], 1),
+			get(t, f, "out.noise_pred")[i*w:(i+1)*w], 2e-5)
 	}
 }
 
@@ -138,7 +139,10 @@ func (f *firstStep) PredictTo(dst, x, cond []float32, i int) {
 // small are networks of odd sizes.
 func small() map[string]Config {
 	return map[string]Config{
-		ArchUNet:        {Arch: ArchUNet, ObsDim: 5, ActDim: 3, Horizon: 8, StepDim: 6, DownDims: []int{8, 10}, Kernel: 3, Groups: 2},
+		ArchUNet: {
+			Arch: ArchUNet, ObsDim: 5, ActDim: 3, Horizon: 8, StepDim: 6, DownDims: []int{8, 10},
+			Kernel: 3, Groups: 2,
+		},
 		ArchMLP:         {Arch: ArchMLP, ObsDim: 5, ActDim: 3, Horizon: 8, StepDim: 6, Width: 8, Blocks: 2},
 		ArchTransformer: {Arch: ArchTransformer, ObsDim: 5, ActDim: 3, Horizon: 8, StepDim: 6, Width: 8, Blocks: 2, Heads: 2},
 	}

@@ -56,8 +56,8 @@ func overlapWeights(dst []float32, u int) {
 	}
 }
 
-// continueTo draws a chunk that goes on from what is committed of the rest, as the sampler's Inpaint has it. Unless that
-// ignores the plan, a warm start begins from it.
+// continueTo draws a chunk that goes on from what is committed of the rest, as the sampler's Inpaint has it. Unless
+// that ignores the plan, a warm start begins from it.
 func (c *Chunker) continueTo(chunk, obs []float32, rest basepolicy.Rest) error {
 	b, plan, committed := c.batch, rest.Actions, rest.Committed
 	u := b.cfg.ActDim

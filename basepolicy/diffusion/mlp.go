@@ -34,7 +34,8 @@ func newMLP(cfg Config, b *nn.Builder) *mlp {
 		name := fmt.Sprintf("blocks.%d.", i)
 		m.blocks = append(m.blocks, mlpBlock{
 			norm: nn.NewGroupNorm(b, name+"norm", 1, w),
-			a:    nn.NewLinearFrom(b, name+"0", w, 2*w, he(w), nil), b: nn.NewLinearFrom(b, name+"1", 2*w, w, nn.Normal(math.Sqrt(1/float64(2*w*cfg.Blocks))), nil),
+			a:    nn.NewLinearFrom(b, name+"0", w, 2*w, he(w), nil),
+			b:    nn.NewLinearFrom(b, name+"1", 2*w, w, nn.Normal(math.Sqrt(1/float64(2*w*cfg.Blocks))), nil),
 		})
 	}
 	m.norm = nn.NewGroupNorm(b, "norm", 1, w)
@@ -69,7 +70,10 @@ func (m *mlp) newPass(maxBatch int) Pass {
 		in: m.in.NewPass(maxBatch), norm: m.norm.NewPass(maxBatch, 1), out: m.out.NewPass(maxBatch),
 	}
 	for _, b := range m.blocks {
-		p.blocks = append(p.blocks, mlpBlockPass{b.norm.NewPass(maxBatch, 1), b.a.NewPass(maxBatch), b.b.NewPass(maxBatch), nn.Activation(nn.Mish).NewPass(maxBatch * 2 * w)})
+		p.blocks = append(p.blocks, mlpBlockPass{
+			b.norm.NewPass(maxBatch, 1), b.a.NewPass(maxBatch),
+			b.b.NewPass(maxBatch), nn.Activation(nn.Mish).NewPass(maxBatch * 2 * w),
+		})
 	}
 	return p
 }

@@ -32,7 +32,8 @@ type Policy struct {
 func (p *Policy) Validate() error {
 	cfg := p.Net.Config()
 	if p.Obs.Dim()+cfg.Features != cfg.ObsDim || p.Act.Dim() != cfg.ActDim {
-		return fmt.Errorf("diffusion: normalizers of %d and %d dimensions for a network of %d and %d", p.Obs.Dim(), p.Act.Dim(), cfg.ObsDim, cfg.ActDim)
+		return fmt.Errorf("diffusion: normalizers of %d and %d dimensions for a network of %d and %d", p.Obs.Dim(),
+			p.Act.Dim(), cfg.ObsDim, cfg.ActDim)
 	}
 	if err := p.Process.Validate(); err != nil {
 		return err

@@ -17,19 +17,23 @@ const (
 
 // What a chunk starts from when a part of the last one was not executed.
 const (
-	WarmNone       = "none"       // noise, always
-	WarmConsistent = "consistent" // the rest of the last chunk, noised to the sampler's first step at or below WarmStep, which is where sampling then begins
-	WarmPublished  = "published"  // the same noised to WarmStep, and all steps of the sampler: inconsistent, as the published policies do
+	WarmNone = "none" // noise, always
+	// the rest of the last chunk, noised to the sampler's first step at or below WarmStep, which is where sampling
+	// then begins
+	WarmConsistent = "consistent"
+	// the same noised to WarmStep, and all steps of the sampler: inconsistent, as the published policies do
+	WarmPublished = "published"
 )
 
 // SamplerConfig says how chunks are drawn.
 type SamplerConfig struct {
-	Method   string  `json:"method"`            // ddpm, ddim or dpm++
-	Steps    int     `json:"steps"`             // network calls of a cold start
-	Eta      float64 `json:"eta"`               // ddim: 0 is deterministic, 1 as random as ddpm
-	Warm     string  `json:"warm"`              // none, consistent or published
-	WarmStep int     `json:"warm_step"`         // diffusion step that a warm start is noised to
-	Inpaint  string  `json:"inpaint,omitempty"` // how a chunk goes on from committed actions: soft (the default), prefix or none
+	Method   string  `json:"method"`    // ddpm, ddim or dpm++
+	Steps    int     `json:"steps"`     // network calls of a cold start
+	Eta      float64 `json:"eta"`       // ddim: 0 is deterministic, 1 as random as ddpm
+	Warm     string  `json:"warm"`      // none, consistent or published
+	WarmStep int     `json:"warm_step"` // diffusion step that a warm start is noised to
+	// how a chunk goes on from committed actions: soft (the default), prefix or none
+	Inpaint string `json:"inpaint,omitempty"`
 }
 
 // DefaultSampler is 16 DDIM steps with the consistent warm start.
@@ -78,7 +82,8 @@ func (c SamplerConfig) validate() error {
 	case !(c.Eta >= 0 && c.Eta <= 1):
 		return fmt.Errorf("diffusion: eta is %v, want 0 to 1", c.Eta)
 	case c.Warm != WarmNone && c.Warm != WarmConsistent && c.Warm != WarmPublished:
-		return fmt.Errorf("diffusion: warm start %q is unknown: want %s, %s or %s", c.Warm, WarmNone, WarmConsistent, WarmPublished)
+		return fmt.Errorf("diffusion: warm start %q is unknown: want %s, %s or %s", c.Warm, WarmNone, WarmConsistent,
+			WarmPublished)
 	case c.Inpaint != "" && c.Inpaint != InpaintSoft && c.Inpaint != InpaintPrefix && c.Inpaint != InpaintNone:
 		return fmt.Errorf("diffusion: inpaint is %q: want %s, %s or %s", c.Inpaint, InpaintSoft, InpaintPrefix, InpaintNone)
 	case c.WarmStep < 0:
@@ -93,7 +98,8 @@ func (c SamplerConfig) Validate(p Process) error {
 		return err
 	}
 	if c.Steps > p.Steps || c.WarmStep >= p.Steps {
-		return fmt.Errorf("diffusion: a sampler of %d steps with warm_step %d on a process of %d steps", c.Steps, c.WarmStep, p.Steps)
+		return fmt.Errorf("diffusion: a sampler of %d steps with warm_step %d on a process of %d steps", c.Steps,
+			c.WarmStep, p.Steps)
 	}
 	return nil
 }

@@ -62,7 +62,8 @@ func TestSamplersDrawTheDistribution(t *testing.T) {
 			NewSampler(s, cfg, width, 1).Run(x, d, nil, 0, 1, []*rand.Rand{seed.Stream(3, "sampler", 0)}, nil)
 			m, sd := moments(x)
 			if math.Abs(m-mean) > 0.01 || math.Abs(sd-std) > 0.02 || d.calls != cfg.Steps {
-				t.Errorf("%s, %s: mean %.3f, standard deviation %.3f after %d calls, want %.3f and %.3f", text, prediction, m, sd, d.calls, mean, std)
+				t.Errorf("%s, %s: mean %.3f, standard deviation %.3f after %d calls, want %.3f and %.3f", text,
+					prediction, m, sd, d.calls, mean, std)
 			}
 		}
 	}
@@ -124,7 +125,10 @@ func TestWarmStarts(t *testing.T) {
 }
 
 func TestParseSampler(t *testing.T) {
-	for _, text := range []string{"euler", "ddim:steps=0", "ddim:steps=x", "ddim:eta=2", "ddim:eta=NaN", "ddim:warm=hot", "ddim:speed=3", "ddim:warm_step=-1"} {
+	for _, text := range []string{
+		"euler", "ddim:steps=0", "ddim:steps=x", "ddim:eta=2", "ddim:eta=NaN",
+		"ddim:warm=hot", "ddim:speed=3", "ddim:warm_step=-1",
+	} {
 		if c, err := ParseSampler(text, DefaultSampler()); err == nil {
 			t.Errorf("%q became %v", text, c)
 		}

@@ -40,7 +40,8 @@ func (p Process) Validate() error {
 	case p.Schedule != SquaredCosine && p.Schedule != Linear:
 		return fmt.Errorf("diffusion: schedule %q is unknown: want %s or %s", p.Schedule, SquaredCosine, Linear)
 	case p.Prediction != PredictNoise && p.Prediction != PredictChunk && p.Prediction != PredictVelocity:
-		return fmt.Errorf("diffusion: prediction %q is unknown: want %s, %s or %s", p.Prediction, PredictNoise, PredictChunk, PredictVelocity)
+		return fmt.Errorf("diffusion: prediction %q is unknown: want %s, %s or %s", p.Prediction, PredictNoise,
+			PredictChunk, PredictVelocity)
 	}
 	return nil
 }

@@ -124,7 +124,10 @@ func (u *unet) newPass(maxBatch int) Pass {
 	for i := range u.ups {
 		l := &u.ups[i]
 		half := l.a.in / 2
-		lp := &levelPass{a: l.a.newPass(maxBatch, length, ws), b: l.b.newPass(maxBatch, length, ws), length: length, deep: half, across: half}
+		lp := &levelPass{
+			a: l.a.newPass(maxBatch, length, ws), b: l.b.newPass(maxBatch, length, ws), length: length,
+			deep: half, across: half,
+		}
 		lp.joined = make([]float32, maxBatch*length*2*half)
 		lp.up = l.up.NewPass(maxBatch, length, ws)
 		length = l.up.OutLen(length)

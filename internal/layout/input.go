@@ -4,8 +4,8 @@ package layout
 //
 //	x = [ plain | features | base | lead | phase | detail | ahead ]
 //
-// The first two are what is read of the encoded observation. An actor may read less than x: the critics alone may read the
-// last span. Spans without values are empty.
+// The first two are what is read of the encoded observation. An actor may read less than x: the critics alone may
+// read the last span. Spans without values are empty.
 type Input struct {
 	Plain    Span // normalised observation, or the robot's state at its beginning
 	Features Span // of the task

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/ros/msgs"
 	"korr/sim"
 	"korr/sim/disturb"
@@ -101,13 +102,13 @@ func (s *senses) show() {
 		}
 	}
 	obs, a := s.seen, s.told
-	wide(a[ArmPosition:ArmPosition+3], obs[:3])
-	wide(a[ArmRotation:ArmRotation+6], obs[3:9])
+	wide(a[ArmPosition:ArmPosition+3], layout.Position.Of(obs))
+	wide(a[ArmRotation:ArmRotation+6], layout.Rotation.Of(obs))
 	x, y := geom.Vec3(a[ArmRotation:]), geom.Vec3(a[ArmRotation+3:])
 	z := x.Cross(y)
 	copy(a[ArmRotation+6:ArmRotation+9], z[:])
-	wide(a[ArmTwist:ArmTwist+6], obs[9:15])
-	a[ArmFingers] = float64(obs[15]) / 2
+	wide(a[ArmTwist:ArmTwist+6], layout.Twist.Of(obs))
+	a[ArmFingers] = float64(obs[layout.Width]) / 2
 	a[ArmFingers+1] = a[ArmFingers]
 	wide(a[ArmParts:], obs[sim.StateDim:])
 }

@@ -20,8 +20,8 @@ var long = flag.Bool("long", false, "measure what adapting the Koopman model is 
 // changed is a weak arm and slippery parts: what the shipped policies were not trained for.
 var changed = domain.Ranges{Mass: [2]float64{1, 1}, Friction: [2]float64{0.5, 0.5}, Gain: [2]float64{0.6, 0.6}}
 
-// TestAdaptationIsWorthIt holds what recursive least squares stays in koopman for: at least 15 % less error in changed physics,
-// on the shipped KORR's own episodes. It prints the observer's beside it.
+// TestAdaptationIsWorthIt holds what recursive least squares stays in koopman for: at least 15 % less error in
+// changed physics, on the shipped KORR's own episodes. It prints the observer's beside it.
 func TestAdaptationIsWorthIt(t *testing.T) {
 	if !*long {
 		t.Skip("without -long")
@@ -50,7 +50,8 @@ func TestAdaptationIsWorthIt(t *testing.T) {
 	}
 	forecasters := []koopman.Forecaster{reader, adapted, faster, disturbed}
 	for name, ranges := range map[string]domain.Ranges{"nominal": {}, "changed": changed} {
-		scores, err := koopman.Evaluate(forecasters, seen(t, policy, ranges), c.ObsDim, c.ActDim, koopman.EvalConfig{Horizons: []int{1, 8, 50}})
+		scores, err := koopman.Evaluate(forecasters, seen(t, policy, ranges), c.ObsDim, c.ActDim,
+			koopman.EvalConfig{Horizons: []int{1, 8, 50}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,7 +92,8 @@ func TestRefusedResetsAreTriedAgain(t *testing.T) {
 	}
 }
 
-// TestViewSeesWhatAControllerSees: base action and phase come from the queue in step, and PeekTo leaves it where it was.
+// TestViewSeesWhatAControllerSees: base action and phase come from the queue in step, and PeekTo leaves it where it
+// was.
 func TestViewSeesWhatAControllerSees(t *testing.T) {
 	const horizon, execute = 4, 3
 	unit := func(n int) *basepolicy.Normalizer {

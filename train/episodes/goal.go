@@ -9,8 +9,8 @@ import (
 )
 
 // Goal returns the goal that a goal-conditioned actor reads: the encoded observation [enc.Dim] of the last frame of the
-// first demonstration that succeeded. Recordings lack the observation after the last action, so that the parts are about to
-// be assembled in it.
+// first demonstration that succeeded. Recordings lack the observation after the last action, so that the parts are
+// about to be assembled in it.
 func Goal(enc *residual.Encoder, demos []dataset.Episode) ([]float32, error) {
 	for i := range demos {
 		e := &demos[i]

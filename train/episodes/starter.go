@@ -23,9 +23,9 @@ func NewStarter(batch *sim.Batch, runSeed uint64, log *slog.Logger) *Starter {
 	return &Starter{batch: batch, seed: runSeed, log: log, seeds: make([]uint64, batch.Len())}
 }
 
-// Begin resets the environments in which due is set, each with the next seed, and fills their rows of obs (raw, [n, D]).
-// Environments that refuse get other seeds, a few times. The seeds it returns, one per environment, are valid where due is
-// set and until the next call.
+// Begin resets the environments in which due is set, each with the next seed, and fills their rows of obs (raw, [n,
+// D]). Environments that refuse get other seeds, a few times. The seeds it returns, one per environment, are valid
+// where due is set and until the next call.
 func (s *Starter) Begin(obs []float32, due []bool) ([]uint64, error) {
 	const attempts = 3
 	var err error

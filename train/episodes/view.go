@@ -23,11 +23,12 @@ type Spec struct {
 	Features  func() residual.Features // makes the task's features; nil for none
 	Koopman   *koopman.Model           // frozen, for a look-ahead; else nil
 	Foresight residual.Foresight       // what is read of the steps ahead
-	Focus     int                      // coordinates of the robot's state that an actor reads instead of the whole observation; 0 = all
+	// coordinates of the robot's state that an actor reads instead of the whole observation; 0 = all
+	Focus int
 }
 
-// View follows one episode with the frozen base policy: the control step of package residual, and what a trainer's networks
-// read of it.
+// View follows one episode with the frozen base policy: the control step of package residual, and what a trainer's
+// networks read of it.
 type View struct {
 	*residual.Tick
 	queue *basepolicy.Queue
@@ -43,8 +44,8 @@ func NewView(s Spec) (View, error) {
 // ObserveTo fills a network input x [Layout.Width] for a raw observation; the base policy advances.
 func (v View) ObserveTo(x, obs []float32) error { return v.readTo(x, obs, v.queue) }
 
-// PeekTo fills x for the last observation of an episode with the base action that would have come next. The base policy does
-// not advance.
+// PeekTo fills x for the last observation of an episode with the base action that would have come next. The base
+// policy does not advance.
 func (v View) PeekTo(x, obs []float32) error { return v.readTo(x, obs, v.queue.Peeking()) }
 
 func (v View) readTo(x, obs []float32, base basepolicy.Planner) error {

@@ -27,7 +27,8 @@ func near(t *testing.T, name string, got [2]float64, lo, hi, tol float64) {
 	}
 }
 
-// Newcombe 1998 ("Two-sided confidence intervals for the single proportion", Statistics in Medicine 17, table I, method 3).
+// Newcombe 1998 ("Two-sided confidence intervals for the single proportion", Statistics in Medicine 17, table I,
+// method 3).
 func TestWilsonMatchesPublishedTable(t *testing.T) {
 	near(t, "81/263", Wilson(81, 263), 0.2553, 0.3662, 5e-5)
 	near(t, "15/148", Wilson(15, 148), 0.0624, 0.1605, 5e-5)

@@ -44,7 +44,8 @@ func ticks(t *testing.T, p *residual.Policy) string {
 		if err != nil {
 			continue
 		}
-		s.add(act, info.Base, info.Residual, info.Latent, info.Predicted, []float32{info.Innovation, info.Surprise, info.Phase})
+		s.add(act, info.Base, info.Residual, info.Latent, info.Predicted,
+			[]float32{info.Innovation, info.Surprise, info.Phase})
 		if k%2 == 0 {
 			act[k%7] += 0.01
 			c.Executed(act)
@@ -65,8 +66,8 @@ func TestTicks(t *testing.T) {
 	check(t, "ticks", "korr_published, ensembled", ticks(t, &unfolded))
 }
 
-// TestOldPoliciesAreRefused: one that this program would not let act as it was trained to is refused, and the error says where
-// it still does.
+// TestOldPoliciesAreRefused: one that this program would not let act as it was trained to is refused, and the error
+// says where it still does.
 func TestOldPoliciesAreRefused(t *testing.T) {
 	for name, want := range map[string]string{"old_prior": "lqr_prior", "old_replan": "replan"} {
 		_, err := residual.Load("testdata/policies/"+name+".safetensors", nil)

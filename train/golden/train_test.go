@@ -127,7 +127,8 @@ func TestPPO(t *testing.T) {
 			c.change(&cfg)
 			p := all[c.policy]
 			in := ppo.Inputs{
-				NewEnv: func(int) (sim.Env, error) { return &world{}, nil }, Base: p.Base, Koopman: p.Koopman, Demos: demonstrations(t, 6),
+				NewEnv: func(int) (sim.Env, error) { return &world{}, nil }, Base: p.Base, Koopman: p.Koopman,
+				Demos: demonstrations(t, 6),
 			}
 			if p.Features {
 				in.Features = func() residual.Features { return features(t) }

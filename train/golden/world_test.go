@@ -33,7 +33,10 @@ var errBroken = errors.New("the toy breaks")
 
 func (w *world) Spec() sim.Spec {
 	names := []string{"a", "b", "c", "d", "e", "f"}
-	return sim.Spec{Task: "one_leg", ObsDim: worldObs, ActDim: sim.ActDim, MaxSteps: worldEnd, ControlHz: 10, PartNames: names}
+	return sim.Spec{
+		Task: "one_leg", ObsDim: worldObs, ActDim: sim.ActDim, MaxSteps: worldEnd, ControlHz: 10,
+		PartNames: names,
+	}
 }
 
 func (w *world) Reset(obs []float32, episodeSeed uint64) error {

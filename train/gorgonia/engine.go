@@ -76,7 +76,8 @@ func newLoss(nets *ppo.Networks, n int, dt tensor.Dtype) (*loss, error) {
 	defer building.Unlock()
 	g, d := newGraph(dt), nets.Dims
 	l := &loss{
-		graph: g, n: n, x: g.input(n, d.X), residual: g.input(n, d.Act), shift: g.input(n, 1), adv: g.input(n, 1), ret: g.input(n, 1),
+		graph: g, n: n, x: g.input(n, d.X), residual: g.input(n, d.Act), shift: g.input(n, 1), adv: g.input(n, 1),
+		ret: g.input(n, 1),
 	}
 	total := l.surrogate(nets, l.mean(nets))
 	total = must(G.Add(total, l.valueLoss(nets)))
@@ -120,7 +121,8 @@ func (l *loss) mean(nets *ppo.Networks) *G.Node {
 	if nets.Goal != nil {
 		l.goal = g.input(1, d.Obs)
 		goal := must(G.Mul(g.one(n), g.lift(acting, l.goal.node, 1)))
-		z = must(G.Add(must(G.Mul(z, g.selection(latent, 2*latent, 0))), must(G.Mul(goal, g.selection(latent, 2*latent, latent)))))
+		z = must(G.Add(must(G.Mul(z, g.selection(latent, 2*latent, 0))),
+			must(G.Mul(goal, g.selection(latent, 2*latent, latent)))))
 	}
 	return g.apply(head, z, n)
 }
@@ -153,7 +155,8 @@ func (l *loss) surrogate(nets *ppo.Networks, mean *G.Node) *G.Node {
 	G.Read(logRatio, &l.logRatio)
 	ratio := must(G.Exp(logRatio))
 	lo, hi := g.full(n, 1, 1-nets.Config.ClipCoef), g.full(n, 1, 1+nets.Config.ClipCoef)
-	clipped := must(G.Sub(must(G.Add(lo, must(G.Rectify(must(G.Sub(ratio, lo)))))), must(G.Rectify(must(G.Sub(ratio, hi))))))
+	clipped := must(G.Sub(must(G.Add(lo, must(G.Rectify(must(G.Sub(ratio, lo)))))),
+		must(G.Rectify(must(G.Sub(ratio, hi))))))
 	free := must(G.HadamardProd(ratio, l.adv.node)) // adv is negated
 	more := must(G.Rectify(must(G.Sub(must(G.HadamardProd(clipped, l.adv.node)), free))))
 	policy := must(G.Sum(must(G.HadamardProd(must(G.Add(free, more)), g.full(n, 1, 1/float64(n))))))

@@ -146,7 +146,10 @@ func (b *Buffer) LoadFrom(f *tensorfile.File, prefix string) error {
 	}
 	n := len(x) / b.xDim
 	tensors := map[string][]float32{"head": nil, "link": nil, "action": nil, "return": nil, "discount": nil}
-	for name, shape := range map[string][]int{"head": {1}, "link": {n, 3}, "action": {n, b.actDim}, "return": {n}, "discount": {n}} {
+	for name, shape := range map[string][]int{
+		"head": {1}, "link": {n, 3}, "action": {n, b.actDim}, "return": {n},
+		"discount": {n},
+	} {
 		if tensors[name], err = f.Get(prefix+name, shape...); err != nil {
 			return err
 		}

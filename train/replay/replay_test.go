@@ -86,7 +86,8 @@ func TestTerminalStateMayBeMissing(t *testing.T) {
 	f, g := b.AddFrame(x(0)), b.AddFrame(x(1))
 	s.Push(f, 0, g, Running)
 	s.Push(g, 1, None, Terminated)
-	if b.Transitions() != 2 || b.Return(f) != 0.5 || b.Return(g) != 1 || b.Discount(f)+b.Discount(g) != 0 || b.Next(g) != None || b.Next(f) != g {
+	if b.Transitions() != 2 || b.Return(f) != 0.5 || b.Return(g) != 1 || b.Discount(f)+b.Discount(g) != 0 ||
+		b.Next(g) != None || b.Next(f) != g {
 		t.Errorf("%+v", b)
 	}
 	defer func() {
@@ -154,7 +155,8 @@ func checkTransition(t *testing.T, b *Buffer, i, n int) {
 		m >= 1 && m <= n && math.Abs(ret-float64(b.Return(i))) < 1e-4 && b.Action(i)[0] == f[2] &&
 		(b.Discount(i) == 0 || m == n)
 	if !ok {
-		t.Fatalf("frame %v: next %v, boot %v, return %v (want %v), discount %v, action %v", f, next, boot, b.Return(i), ret, b.Discount(i), b.Action(i))
+		t.Fatalf("frame %v: next %v, boot %v, return %v (want %v), discount %v, action %v", f, next, boot,
+			b.Return(i), ret, b.Discount(i), b.Action(i))
 	}
 }
 
