@@ -173,19 +173,16 @@ func (d *demo) keepTime(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := d.openLane(ctx, d.conditions()[0], false)
+	p := d.progress("real time at 10 Hz", "seconds", int(realTimeLimit.Seconds()))
+	l, err := d.openLane(ctx, d.conditions()[0], false, func(*loop.Record) {
+		p.set(int(time.Since(p.start).Seconds()), int(realTimeLimit.Seconds()), "")
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	p := d.progress("real time at 10 Hz", "seconds", int(realTimeLimit.Seconds()))
 	limited, cancel := context.WithTimeoutCause(ctx, realTimeLimit, errTimeUp)
 	defer cancel()
-	ticker := l.cfg.OnTick
-	l.cfg.OnTick = func(r *loop.Record) {
-		ticker(r)
-		p.set(int(time.Since(p.start).Seconds()), int(realTimeLimit.Seconds()), "")
-	}
 	ep, err := l.Play(limited, policy, eval.EpisodeSeed(d.Config.Seed, 0))
 	outcome := "not assembled"
 	switch {
@@ -198,7 +195,7 @@ func (d *demo) keepTime(ctx context.Context) (err error) {
 	case ep.Success:
 		outcome = "assembled"
 	}
-	d.result.RealTime = &demoRealTime{chosen.Name, outcome, l.ticks.Result().Ticks, l.ticks.Result()}
+	d.result.RealTime = &demoRealTime{chosen.Name, outcome, l.Tally().Ticks, l.Tally()}
 	p.finish(fmt.Sprintf("%s, %s, jitter p50/p99/max %v", chosen.Name, outcome, *d.result.RealTime.Jitter))
 	return nil
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"runtime"
 
+	"korr/internal/lane"
+	"korr/residual/loop"
 	"korr/sim"
 	"korr/sim/disturb"
 	"korr/sim/domain"
@@ -96,4 +99,26 @@ func (a *app) workers() int {
 		return a.Config.Sim.Workers
 	}
 	return runtime.GOMAXPROCS(0)
+}
+
+// lanes opens lanes in lock step for an evaluation.
+func (a *app) lanes(ctx context.Context, c eval.Condition) (eval.Player, error) {
+	l, err := a.openLane(ctx, c, true, nil)
+	if err != nil {
+		return nil, err // not l: a nil *lane.Lane in the interface would not be nil
+	}
+	return l, nil
+}
+
+// openLane starts a robot over ROS on the loopback interface.
+func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool, onTick func(*loop.Record)) (*lane.Lane, error) {
+	sensing, err := a.disturbance(c)
+	if err != nil {
+		return nil, err
+	}
+	env, err := a.engine(c)
+	if err != nil {
+		return nil, err
+	}
+	return lane.Open(ctx, lane.Config{Env: env, Sensing: sensing, LockStep: lockStep, OnTick: onTick, Logger: a.Log})
 }

@@ -8,7 +8,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"korr/cmd/internal/cli"
+	"korr/internal/recorder"
+	"korr/internal/recording"
 	"korr/sim/domain"
+	"korr/sim/mujoco"
 	"korr/train/eval"
 )
 
@@ -20,7 +23,7 @@ type simOptions struct {
 	ros, lockStep, startsRoot bool
 	wait                      bool
 	hz, partsHz               float64
-	record                    recordOptions
+	record                    []string
 	view                      viewOptions
 }
 
@@ -52,7 +55,7 @@ live in browsers, or recorded episodes (docs/viewer.md).`,
 	f.BoolVar(&o.wait, "wait", false, "with --ros: wait for a ROS master instead of giving up")
 	f.Float64Var(&o.hz, "hz", 50, "with --ros: messages per second in real time: 100, 50, 25, 20 or 10")
 	f.Float64Var(&o.partsHz, "parts-hz", 0, "with --ros: frames per second of the part tracker in real time, at most 100; 0 = as --hz")
-	o.record.flags(f)
+	f.StringArrayVar(&o.record, "record", nil, "record the episodes: into a ROS bag (`FILE.bag`) or a LeRobot dataset (a folder); may be repeated")
 	o.view.flags(f)
 	cmd.AddCommand(newCmdSimServe(o.app))
 	return cmd
@@ -108,15 +111,15 @@ func runSim(ctx context.Context, o *simOptions) error {
 	if err != nil {
 		return err
 	}
-	rec, err := o.newRecorder(o.record, o.policy)
+	rec, err := o.newRecorder()
 	if err != nil {
 		return err
 	}
 	cells, err := eval.Evaluate(ctx, eval.Spec{
 		Conditions: []eval.Condition{o.condition()}, Policies: found, Episodes: o.episodes, Seed: o.Config.Seed,
-		Workers: rec.workers(o.workers()), Open: eval.InProcess(rec.wrap(o.newEnv)),
+		Workers: rec.Workers(o.workers()), Open: eval.InProcess(rec.Wrap(o.newEnv)),
 	})
-	recorded := rec.finish()
+	recorded := rec.Finish()
 	if err != nil {
 		return errors.Join(err, recorded)
 	}
@@ -134,6 +137,25 @@ func runSim(ctx context.Context, o *simOptions) error {
 		r.Episodes = append(r.Episodes, out)
 	}
 	return errors.Join(recorded, o.printSim(r))
+}
+
+// newRecorder opens what --record names; nil when it names nothing.
+func (o *simOptions) newRecorder() (*recorder.Recorder, error) {
+	if len(o.record) == 0 {
+		return nil, nil
+	}
+	info, err := o.datasetInfo()
+	if err != nil {
+		return nil, err
+	}
+	print, err := mujoco.Fingerprint(info.Task)
+	if err != nil {
+		return nil, err
+	}
+	note := recording.Note{
+		Task: info.Task, Policy: o.policy, Randomness: o.Config.Sim.Randomness, Perturb: o.Config.Sim.Perturb, Simulator: print,
+	}
+	return recorder.New(recorder.Config{To: o.record, Info: info, Note: note, Logger: o.Log})
 }
 
 func (o *simOptions) printSim(r simResult) error {

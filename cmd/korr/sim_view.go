@@ -11,6 +11,7 @@ import (
 	"korr/residual"
 	"korr/sim"
 	"korr/sim/view"
+	"korr/train/gallery"
 )
 
 // viewOptions are the flags of the live view.
@@ -43,12 +44,12 @@ func (v *viewOptions) check() error {
 func (o *simOptions) watch(ctx context.Context) error {
 	cfg := view.Config{Seed: o.Config.Seed, Paused: o.view.paused, Episode: o.view.episode, Logger: o.Log}
 	if o.view.replay != "" {
-		lib, err := findRecordings(o.view.replay)
+		lib, err := gallery.Find(o.view.replay)
 		if err != nil {
 			return cli.Usage(err)
 		}
-		if n := lib.list[0].Episodes; o.view.episode < 0 || o.view.episode >= n {
-			return cli.UsageErrorf("--episode %d: %s has %d episodes", o.view.episode, lib.dirs[0], n)
+		if n := lib.Recordings()[0].Episodes; o.view.episode < 0 || o.view.episode >= n {
+			return cli.UsageErrorf("--episode %d: %s has %d episodes", o.view.episode, lib.Dirs[0], n)
 		}
 		cfg.Library, cfg.Replay = lib, true
 	}

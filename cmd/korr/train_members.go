@@ -20,9 +20,6 @@ import (
 // memberSeed is by how much the seeds of a run's members differ; the first has the run's own.
 const memberSeed = 1000
 
-// memberFolder begins the names of the folders that hold a run's members.
-const memberFolder = "member-"
-
 // runTrainMembers trains residual.members policies from seeds of their own, each with its share of the steps and in a folder of its
 // own, side by side on the processors there are, and keeps the average of them.
 func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.Folder) error {
@@ -84,7 +81,7 @@ func (o *trainResidualOptions) member(ctx context.Context, in td3.Inputs, k int,
 	config.Seed += uint64(memberSeed * k)
 	config.Residual.Members, config.Residual.Steps = 1, config.Residual.Steps/n
 	config.Sim.Workers = max(1, o.workers()/n)
-	dir := filepath.Join(o.runDir, memberFolder+strconv.Itoa(k+1))
+	dir := filepath.Join(o.runDir, run.MemberPrefix+strconv.Itoa(k+1))
 	m := &trainResidualOptions{trainOptions: trainOptions{app: o.with(&config), runDir: dir}, engine: o.engine}
 	folder, err := run.Open(m.runDir)
 	switch {

@@ -70,7 +70,9 @@ func under(folder string, roots ...string) bool {
 var (
 	robotSide = []string{"residual", "basepolicy", "koopman", "internal"}
 	cgoRooms  = []string{"sim/mujoco", "internal/nn/openblas"}
-	harness   = []string{"internal/bench", "internal/verify", "internal/faults", "internal/demo", "internal/settingdoc"}
+	harness   = []string{
+		"internal/bench", "internal/verify", "internal/faults", "internal/demo", "internal/settingdoc", "internal/lane", "internal/recorder",
+	}
 )
 
 // TestHeavyLibrariesHaveOneRoom: a library's import outside its rooms fails.

@@ -1,4 +1,4 @@
-package main
+package gallery
 
 import (
 	"fmt"
@@ -11,24 +11,24 @@ import (
 	"korr/train/dataset"
 )
 
-// maxRecordings bounds what findRecordings lists.
+// maxRecordings bounds what Find lists.
 const maxRecordings = 200
 
-// recordings are datasets on disk, read when one of their episodes is opened.
-type recordings struct {
+// Gallery is datasets on disk, read when one of their episodes is opened.
+type Gallery struct {
 	list []view.Recording
-	dirs []string
+	Dirs []string         // of the datasets, as Recordings lists them
 	open *dataset.Dataset // the newest one read
 }
 
-var _ view.Library = (*recordings)(nil)
+var _ view.Library = (*Gallery)(nil)
 
 // infoFile marks a dataset's folder.
 const infoFile = "meta/info.json"
 
-// findRecordings lists the datasets at path: a dataset's folder, any file in one, or a folder with datasets in it, up to
+// Find lists the datasets at path: a dataset's folder, any file in one, or a folder with datasets in it, up to
 // three levels deep.
-func findRecordings(path string) (*recordings, error) {
+func Find(path string) (*Gallery, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("recorded episodes: %w", err)
@@ -43,7 +43,7 @@ func findRecordings(path string) (*recordings, error) {
 			return nil, fmt.Errorf("%s belongs to no LeRobot dataset: there is no %s above it", path, infoFile)
 		}
 	}
-	r := &recordings{}
+	r := &Gallery{}
 	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return nil // what cannot be read is not listed
@@ -74,22 +74,22 @@ func isDataset(dir string) bool {
 }
 
 // add lists a dataset; its episodes are counted, not read.
-func (r *recordings) add(dir string) error {
+func (r *Gallery) add(dir string) error {
 	info, episodes, err := dataset.ReadInfo(dir)
 	if err != nil {
 		return err
 	}
 	r.list = append(r.list, view.Recording{Name: filepath.Base(dir), Task: info.Task, Episodes: episodes})
-	r.dirs = append(r.dirs, dir)
+	r.Dirs = append(r.Dirs, dir)
 	return nil
 }
 
 // Recordings implements view.Library.
-func (r *recordings) Recordings() []view.Recording { return r.list }
+func (r *Gallery) Recordings() []view.Recording { return r.list }
 
 // Open implements view.Library.
-func (r *recordings) Open(recording, episode int) (view.Player, error) {
-	dir := r.dirs[recording]
+func (r *Gallery) Open(recording, episode int) (view.Player, error) {
+	dir := r.Dirs[recording]
 	if r.open == nil || r.open.Path != dir {
 		d, err := dataset.Read(dir)
 		if err != nil {

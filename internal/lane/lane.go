@@ -1,4 +1,4 @@
-package main
+package lane
 
 import (
 	"context"
@@ -18,51 +18,46 @@ import (
 	"korr/train/eval"
 )
 
-// lane is a whole robot over ROS on the loopback interface: an embedded master, a simulator node and a control node. It plays
+// Lane is a whole robot over ROS on the loopback interface: an embedded master, a simulator node and a control node. It plays
 // episodes for package eval.
-type lane struct {
-	master  *master.Master
-	server  *simnode.Server
-	robot   *robot.Robot
-	env     sim.Env
-	sensing disturb.Config
-	cfg     loop.Config
-	stop    context.CancelFunc
-	served  chan error // what the simulator's Run returned
-	ticks   loop.Tally
-	stages  eval.Progress // of the present episode
+type Lane struct {
+	master *master.Master
+	server *simnode.Server
+	robot  *robot.Robot
+	env    sim.Env
+	also   func(*loop.Record)
+	cfg    loop.Config
+	stop   context.CancelFunc
+	served chan error // what the simulator's Run returned
+	ticks  loop.Tally
+	stages eval.Progress // of the present episode
 }
 
-var _ eval.Player = (*lane)(nil)
+var _ eval.Player = (*Lane)(nil)
 
-// lanes opens lanes in lock step for an evaluation.
-func (a *app) lanes(ctx context.Context, c eval.Condition) (eval.Player, error) {
-	l, err := a.openLane(ctx, c, true)
-	if err != nil {
-		return nil, err
-	}
-	return l, nil
+// Config describes a lane.
+type Config struct {
+	Env      sim.Env        // the engine, which the lane owns from then on, also when Open fails
+	Sensing  disturb.Config // what the arm and the tracker show of it
+	LockStep bool           // an episode takes as long as it needs; otherwise both sides keep the period of sim.Spec.ControlHz
+	OnTick   func(*loop.Record)
+	Logger   *slog.Logger
 }
 
-// openLane starts master, simulator and control node. In lock step an episode takes as long as it needs; otherwise both
-// sides keep the period of sim.Spec.ControlHz.
-func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool) (*lane, error) {
-	sensing, err := a.disturbance(c)
-	if err != nil {
-		return nil, err
-	}
-	env, err := a.engine(c)
-	if err != nil {
-		return nil, err
-	}
-	l := &lane{env: env, sensing: sensing, served: make(chan error, 1), stop: func() {}}
-	if err := l.connect(ctx, lockStep, a.Log); err != nil {
+// Open starts master, simulator and control node.
+func Open(ctx context.Context, c Config) (*Lane, error) {
+	l := &Lane{env: c.Env, also: c.OnTick, served: make(chan error, 1), stop: func() {}}
+	if err := l.connect(ctx, c); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-func (l *lane) connect(ctx context.Context, lockStep bool, log *slog.Logger) (err error) {
+// Tally is what the control loop did in all episodes so far.
+func (l *Lane) Tally() loop.TallyResult { return l.ticks.Result() }
+
+func (l *Lane) connect(ctx context.Context, c Config) (err error) {
+	lockStep, log := c.LockStep, c.Logger
 	spec := l.env.Spec()
 	l.cfg = loop.Config{LockStep: lockStep, ObsDim: spec.ObsDim, Patience: robot.ResetTimeout, OnTick: l.onTick}
 	if !lockStep {
@@ -77,7 +72,7 @@ func (l *lane) connect(ctx context.Context, lockStep bool, log *slog.Logger) (er
 		return err
 	}
 	if l.server, err = simnode.New(ctx, simnode.Config{
-		Names: simNames, Env: l.env, LockStep: lockStep, Sensing: l.sensing, Logger: log,
+		Names: simNames, Env: l.env, LockStep: lockStep, Sensing: c.Sensing, Logger: log,
 	}); err != nil {
 		return err
 	}
@@ -94,7 +89,7 @@ func (l *lane) connect(ctx context.Context, lockStep bool, log *slog.Logger) (er
 	return err
 }
 
-func (l *lane) names(node string) (*names.Names, error) {
+func (l *Lane) names(node string) (*names.Names, error) {
 	n, err := names.New(node, l.master.URI())
 	if err != nil {
 		return nil, err
@@ -104,13 +99,16 @@ func (l *lane) names(node string) (*names.Names, error) {
 }
 
 // onTick is called in the loop's goroutine.
-func (l *lane) onTick(r *loop.Record) {
+func (l *Lane) onTick(r *loop.Record) {
 	l.ticks.Add(r)
 	l.stages.Observe(r.Observation)
+	if l.also != nil {
+		l.also(r)
+	}
 }
 
 // Play implements eval.Player.
-func (l *lane) Play(ctx context.Context, p sim.Policy, episodeSeed uint64) (eval.Episode, error) {
+func (l *Lane) Play(ctx context.Context, p sim.Policy, episodeSeed uint64) (eval.Episode, error) {
 	p.Reset(episodeSeed)
 	l.stages = eval.NewProgress(l.env.Spec())
 	res, err := l.robot.Run(ctx, asStepper(p), l.cfg, episodeSeed)
@@ -131,7 +129,7 @@ func (l *lane) Play(ctx context.Context, p sim.Policy, episodeSeed uint64) (eval
 }
 
 // Close ends the nodes, the master and the simulator.
-func (l *lane) Close() error {
+func (l *Lane) Close() error {
 	var errs []error
 	if l.robot != nil {
 		errs = append(errs, l.robot.Close())

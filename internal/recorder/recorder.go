@@ -1,70 +1,59 @@
-package main
+package recorder
 
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
-	"korr/cmd/internal/cli"
 	"korr/internal/recording"
+	"korr/internal/usage"
 	"korr/ros/bag"
 	"korr/ros/record"
 	"korr/ros/simnode"
 	"korr/sim"
 	"korr/sim/domain"
-	"korr/sim/mujoco"
 	"korr/train/dataset"
 	"korr/train/eval"
 )
 
-// bagSuffix tells a ROS bag from a dataset folder.
-const bagSuffix = ".bag"
-
-// recordOptions are the flags of recording.
-type recordOptions struct{ to []string }
-
-func (r *recordOptions) flags(f *pflag.FlagSet) {
-	f.StringArrayVar(&r.to, "record", nil, "record the episodes: into a ROS bag (`FILE.bag`) or a LeRobot dataset (a folder); may be repeated")
+// Recorder records the episodes of one environment at a time. An error stops the recording, not the episodes: Finish returns it.
+type Recorder struct {
+	log       *slog.Logger
+	bag       *record.Sim
+	data      *dataset.Writer
+	kept      int // episodes in data
+	err       error
+	simulator string // fingerprint
+	open      bool   // an episode has begun and not ended
 }
 
-// recorder records the episodes of one environment at a time. An error stops the recording, not the episodes: finish returns it.
-type recorder struct {
-	app  *app
-	bag  *record.Sim
-	data *dataset.Writer
-	kept int // episodes in data
-	err  error
-	open bool // an episode has begun and not ended
+// Config says what is recorded and where to.
+type Config struct {
+	To     []string // a ROS bag (FILE.bag), a folder for a LeRobot dataset, or both
+	Info   dataset.Info
+	Note   recording.Note // of the bag
+	Logger *slog.Logger   // told when the recording ends early
 }
 
-// newRecorder opens what --record names; nil when it names nothing.
-func (a *app) newRecorder(o recordOptions, policy string) (*recorder, error) {
-	if len(o.to) == 0 {
+// New opens what To names; nil when it names nothing.
+func New(c Config) (*Recorder, error) {
+	if len(c.To) == 0 {
 		return nil, nil
 	}
-	info, err := a.datasetInfo()
-	if err != nil {
-		return nil, err
-	}
-	print, err := mujoco.Fingerprint(info.Task)
-	if err != nil {
-		return nil, err
-	}
-	r := &recorder{app: a}
-	for _, to := range o.to {
-		isBag := strings.HasSuffix(to, bagSuffix)
+	r := &Recorder{log: c.Logger, simulator: c.Note.Simulator}
+	var err error
+	for _, to := range c.To {
+		isBag := strings.HasSuffix(to, ".bag")
 		switch {
 		case isBag && r.bag != nil, !isBag && r.data != nil:
-			err = cli.UsageErrorf("--record %s: one bag and one dataset at most", to)
+			err = usage.Errorf("--record %s: one bag and one dataset at most", to)
 		case isBag:
-			spec := sim.Spec{Task: info.Task, ControlHz: info.FPS, PartNames: info.PartNames}
-			note := recording.Note{Task: info.Task, Policy: policy, Randomness: a.Config.Sim.Randomness, Perturb: a.Config.Sim.Perturb, Simulator: print}
-			r.bag, err = record.NewSim(to, spec, note, bag.WriterOptions{})
+			spec := sim.Spec{Task: c.Info.Task, ControlHz: c.Info.FPS, PartNames: c.Info.PartNames}
+			r.bag, err = record.NewSim(to, spec, c.Note, bag.WriterOptions{})
 		default:
-			r.data, err = dataset.Create(to, info)
+			r.data, err = dataset.Create(to, c.Info)
 		}
 		if err != nil {
 			return nil, errors.Join(err, r.abort())
@@ -73,8 +62,8 @@ func (a *app) newRecorder(o recordOptions, policy string) (*recorder, error) {
 	return r, nil
 }
 
-// wrap makes environments record themselves; they must not run beside one another.
-func (r *recorder) wrap(newEnv func(eval.Condition) (sim.Env, error)) func(eval.Condition) (sim.Env, error) {
+// Wrap makes environments record themselves; they must not run beside one another.
+func (r *Recorder) Wrap(newEnv func(eval.Condition) (sim.Env, error)) func(eval.Condition) (sim.Env, error) {
 	if r == nil {
 		return newEnv
 	}
@@ -90,19 +79,13 @@ func (r *recorder) wrap(newEnv func(eval.Condition) (sim.Env, error)) func(eval.
 		spec := env.Spec()
 		return &recordedEnv{
 			Env: env, state: arm, rec: r, obs: make([]float32, spec.ObsDim), arm: make([]float64, simnode.ArmDim(len(spec.PartNames))),
-			origin: dataset.Episode{Randomness: c.Randomness, Perturb: c.Perturb, Simulator: r.fingerprint(spec.Task)},
+			origin: dataset.Episode{Randomness: c.Randomness, Perturb: c.Perturb, Simulator: r.simulator},
 		}, nil
 	}
 }
 
-func (r *recorder) fingerprint(task string) string {
-	print, err := mujoco.Fingerprint(task)
-	r.fail(err)
-	return print
-}
-
-// workers is how many environments may run at once: a recording has one order.
-func (r *recorder) workers(n int) int {
+// Workers is how many environments may run at once: a recording has one order.
+func (r *Recorder) Workers(n int) int {
 	if r == nil {
 		return n
 	}
@@ -110,15 +93,15 @@ func (r *recorder) workers(n int) int {
 }
 
 // fail keeps the first error and says at once that the recording ended.
-func (r *recorder) fail(err error) {
+func (r *Recorder) fail(err error) {
 	if err != nil && r.err == nil {
 		r.err = fmt.Errorf("the recording ended: %w", err)
-		r.app.Log.Error("the recording ended; the episodes go on", "err", err)
+		r.log.Error("the recording ended; the episodes go on", "err", err)
 	}
 }
 
-// finish completes what is recorded and returns why recording ended early, if it did.
-func (r *recorder) finish() error {
+// Finish completes what is recorded and returns why recording ended early, if it did.
+func (r *Recorder) Finish() error {
 	if r == nil {
 		return nil
 	}
@@ -144,7 +127,7 @@ func (r *recorder) finish() error {
 }
 
 // abort removes what was opened.
-func (r *recorder) abort() error {
+func (r *Recorder) abort() error {
 	var err error
 	if r.bag != nil {
 		err = r.bag.Abort()
@@ -159,7 +142,7 @@ func (r *recorder) abort() error {
 var errUnfinished = errors.New("the episode was not finished: the policy failed, or it was interrupted")
 
 // end notes an episode's fault in the bag.
-func (r *recorder) end(why error) {
+func (r *Recorder) end(why error) {
 	r.open = false
 	if r.bag != nil && r.err == nil {
 		r.fail(r.bag.Fail(why))
@@ -170,7 +153,7 @@ func (r *recorder) end(why error) {
 type recordedEnv struct {
 	sim.Env
 	state   simnode.ArmState
-	rec     *recorder
+	rec     *Recorder
 	obs     []float32 // newest observation
 	arm     []float64
 	origin  dataset.Episode
