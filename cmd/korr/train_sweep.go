@@ -2,15 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,11 +12,9 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/settings"
 	"korr/configs"
-	"korr/internal/atomicfile"
-	"korr/internal/regular"
-	"korr/residual"
 	"korr/sim"
 	"korr/train/eval"
+	"korr/train/sweep"
 )
 
 // sweepOptions are the verb's flags.
@@ -32,24 +24,6 @@ type sweepOptions struct {
 	variants, define      []string
 	perturb               []float64
 	evalSeed              uint64
-}
-
-// builtInVariants are settings worth comparing, by name: key=value, over the settings that the verb was given.
-var builtInVariants = map[string][]string{
-	"resip":         {"residual.method=resip"},
-	"resip-plan":    {"residual.method=resip", "residual.condition=plan"},
-	"korr":          {"residual.method=korr"},
-	"korr-actor":    {"residual.method=korr", "residual.critic_only=false"},
-	"korr-observer": {"residual.method=korr", "residual.observer_gain=0.02"},
-	"korr-expand":   {"residual.method=korr", "residual.value_expansion=true"},
-	"korr-one-step": {"residual.method=korr", "residual.foresight=[1]"},
-	"korr-blind":    {"residual.method=korr", "residual.observer_gain=0"},
-	"resip-all":     {"residual.method=resip", "residual.focus=false"},
-	"korr-all":      {"residual.method=korr", "residual.focus=false"},
-	"published":     {"residual.method=korr", "residual.condition=published", "residual.focus=false"},
-	"published-stop": {
-		"residual.method=korr", "residual.condition=published", "residual.focus=false", "residual.koopman_gradient=false",
-	},
 }
 
 func newCmdTrainSweep(a *app) *cobra.Command {
@@ -62,7 +36,7 @@ func newCmdTrainSweep(a *app) *cobra.Command {
 Run again it goes on where it stopped: what is finished is skipped, trainings that were interrupted resume, and conditions
 or episodes that were not asked for before are played.
 
-A variant is a name (` + strings.Join(variantNames(), ", ") + `) or is defined by --define 'NAME key=value key=value'.`,
+A variant is a name (` + strings.Join(sweep.Names(), ", ") + `) or is defined by --define 'NAME key=value key=value'.`,
 		Example: `  korr train sweep --preset one_leg --data runs/demos --variants resip,korr,published --seeds 1-5 --set residual.steps=300000
   korr train sweep --preset one_leg --data runs/demos --variants resip,big --define 'big residual.method=resip residual.critics=5'`,
 		Args: cli.NoArgs,
@@ -87,222 +61,69 @@ A variant is a name (` + strings.Join(variantNames(), ", ") + `) or is defined b
 	return cmd
 }
 
-func variantNames() []string {
-	names := make([]string, 0, len(builtInVariants))
-	for name := range builtInVariants {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 func runSweep(ctx context.Context, o *sweepOptions) error {
-	variants, err := o.resolve()
+	variants, err := sweep.Resolve(o.variants, o.define)
 	if err != nil {
 		return err
 	}
-	seeds, err := parseSeeds(o.seeds)
+	seeds, err := sweep.ParseSeeds(o.seeds)
 	if err != nil {
 		return err
 	}
-	var cells []sweepCell
-	for _, seed := range seeds {
-		for _, v := range variants {
-			c, err := o.cell(ctx, v, seed)
-			if err != nil {
-				return fmt.Errorf("sweep: %s, seed %d: %w", v.name, seed, err)
-			}
-			cells = append(cells, *c)
-			o.Log.Info("finished", "variant", v.name, "seed", seed, "cells", fmt.Sprintf("%d/%d", len(cells), len(seeds)*len(variants)))
-			var text strings.Builder
-			if err := o.write(&text, cells); err != nil {
-				return err
-			}
-			if err := atomicfile.Write(filepath.Join(o.out, "table.txt"), []byte(text.String())); err != nil {
-				return err
-			}
-		}
+	c := sweep.Config{
+		Dir: o.out, Variants: variants, Seeds: seeds, Reference: o.reference, Episodes: o.Config.Eval.Episodes, EvalSeed: o.evalSeed,
+		Prepare: o.prepare,
+		Finished: func(c *sweep.Cell, done, of int) {
+			o.Log.Info("finished", "variant", c.Variant, "seed", c.Seed, "cells", fmt.Sprintf("%d/%d", done, of))
+		},
 	}
-	if o.JSON {
-		return o.PrintJSON(struct {
-			Schema string      `json:"schema"`
-			Cells  []sweepCell `json:"cells"`
-		}{"korr.sweep/1", cells})
-	}
-	return o.write(o.app.Out, cells)
-}
-
-// variant is a name and the settings behind it.
-type variant struct {
-	name     string
-	settings []string
-}
-
-// resolve finds the variants by name.
-func (o *sweepOptions) resolve() ([]variant, error) {
-	known := map[string][]string{}
-	for name, s := range builtInVariants {
-		known[name] = s
-	}
-	for _, d := range o.define {
-		words := strings.Fields(d)
-		if len(words) < 2 || strings.ContainsAny(words[0], "=/") {
-			return nil, cli.UsageErrorf("--define %q: want NAME key=value ...", d)
-		}
-		known[words[0]] = words[1:]
-	}
-	var out []variant
-	for _, name := range o.variants {
-		s, ok := known[name]
-		if !ok {
-			return nil, cli.UsageErrorf("--variants: %q is none of %s and no --define", name, strings.Join(variantNames(), ", "))
-		}
-		out = append(out, variant{name, s})
-	}
-	return out, nil
-}
-
-// parseSeeds reads "1-5" or "1,4,7".
-func parseSeeds(text string) ([]uint64, error) {
-	var out []uint64
-	for part := range strings.SplitSeq(text, ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		if !isRange {
-			to = from
-		}
-		a, err := strconv.ParseUint(from, 10, 63)
-		b, err2 := strconv.ParseUint(to, 10, 63)
-		if err != nil || err2 != nil || b < a || b-a > 1000 {
-			return nil, cli.UsageErrorf("--seeds %q: want FROM-TO or a list of numbers", text)
-		}
-		for s := a; s <= b; s++ {
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
-// conditions are those of the evaluation.
-func (o *sweepOptions) conditions() (out []eval.Condition) {
 	for _, level := range o.Config.Eval.Randomness {
 		for _, strength := range o.perturb {
-			out = append(out, eval.Condition{Task: o.Config.Sim.Task, Randomness: level, Perturb: strength})
+			c.Conditions = append(c.Conditions, eval.Condition{Task: o.Config.Sim.Task, Randomness: level, Perturb: strength})
 		}
 	}
-	return out
+	r, err := sweep.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	if o.JSON {
+		return o.PrintJSON(r)
+	}
+	return r.WriteText(o.app.Out)
 }
 
-// cell trains the cell and plays what came out, as far as that was not done before.
-func (o *sweepOptions) cell(ctx context.Context, v variant, seed uint64) (*sweepCell, error) {
-	dir := filepath.Join(o.out, fmt.Sprintf("%s-%d", v.name, seed))
-	done := filepath.Join(dir, "cell.json")
+// trial is a training of korr train residual.
+type trial struct {
+	*app
+	evalSeed uint64
+}
+
+// prepare resolves the settings of a variant and a training seed, in an app of their own.
+func (o *sweepOptions) prepare(v sweep.Variant, seed uint64) (sweep.Trial, error) {
 	own := *o.App
-	sub := &app{App: &own}
-	sub.Overrides = append(slices.Clone(o.Overrides), v.settings...)
-	sub.Overrides = append(sub.Overrides, fmt.Sprintf("seed=%d", seed))
-	var err error
-	if sub.Config, err = settings.Load(configs.Options{Preset: o.Preset, File: o.ConfigFile, Set: sub.Overrides, Environ: o.Environ}); err != nil {
-		return nil, err
-	}
-	want := sweepCell{Variant: v.name, Settings: v.settings, Seed: seed, Steps: sub.Config.Residual.Steps, EvalSeed: o.evalSeed}
-	c, err := readCell(done, want)
-	if err != nil {
-		return nil, err
-	}
-	if c == nil {
-		if err := o.train(ctx, sub, dir); err != nil {
-			return nil, err
-		}
-		want.Seconds = trainedSeconds(dir)
-		c = &want
-	}
-	var missing []eval.Condition
-	for _, cond := range o.conditions() {
-		if _, played := c.result(cond, sub.Config.Eval.Episodes); !played {
-			missing = append(missing, cond)
-		}
-	}
-	if len(missing) == 0 {
-		return c, nil
-	}
-	played, err := o.evaluate(ctx, sub, filepath.Join(dir, "checkpoints", "policy.safetensors"), missing)
-	if err != nil {
-		return nil, err
-	}
-	c.add(played)
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	return c, atomicfile.Write(done, append(text, '\n'))
+	own.Overrides = append(append(slices.Clone(o.Overrides), v.Settings...), fmt.Sprintf("seed=%d", seed))
+	c, err := settings.Load(configs.Options{Preset: o.Preset, File: o.ConfigFile, Set: own.Overrides, Environ: o.Environ})
+	return &trial{&app{App: &own, Config: c}, o.evalSeed}, err
 }
 
-// readCell reads a trained cell; nil when there is none. One of other settings is an error.
-func readCell(path string, want sweepCell) (*sweepCell, error) {
-	text, err := regular.Read(path, regular.Text)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	c, err := parseCell(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: delete it to evaluate again", path, err)
-	}
-	if c.Steps != want.Steps || c.EvalSeed != want.EvalSeed || !slices.Equal(c.Settings, want.Settings) {
-		return nil, cli.UsageErrorf("%s is of other settings: choose another --out, or delete the folder", path)
-	}
-	return c, nil
-}
+// Steps implements sweep.Trial.
+func (t *trial) Steps() int { return t.Config.Residual.Steps }
 
-// parseCell reads a cell's JSON.
-func parseCell(text []byte) (*sweepCell, error) {
-	c := &sweepCell{}
-	if err := json.Unmarshal(text, c); err != nil {
-		return nil, err
-	}
-	if c.Steps < 0 || c.Seconds < 0 {
-		return nil, fmt.Errorf("a training of %d steps in %g s", c.Steps, c.Seconds)
-	}
-	return c, nil
-}
-
-// train makes the cell's run, or goes on with it, unless its policy is there already.
-func (o *sweepOptions) train(ctx context.Context, sub *app, dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "checkpoints", "policy.safetensors")); err == nil {
-		return nil
-	}
-	_, err := os.Stat(filepath.Join(dir, "config.yaml"))
-	t := &trainResidualOptions{trainOptions: trainOptions{app: sub, runDir: dir}, resume: err == nil, engine: engineNative}
-	streams := *sub.Streams
+// Train implements sweep.Trial.
+func (t *trial) Train(ctx context.Context, dir string, resume bool) error {
+	o := &trainResidualOptions{trainOptions: trainOptions{app: t.app, runDir: dir}, resume: resume, engine: engineNative}
+	streams := *t.Streams
 	streams.Out = io.Discard
-	sub.Streams = &streams
-	if t.resume { // the settings are those of the folder
-		sub.ConfigFile, sub.Preset = "", ""
+	t.Streams = &streams
+	if resume { // the settings are those of the folder
+		t.ConfigFile, t.Preset = "", ""
 	}
-	return runTrainResidual(ctx, t)
+	return runTrainResidual(ctx, o)
 }
 
-// trainedSeconds is the wall time in the last line of a run's metrics.
-func trainedSeconds(dir string) float64 {
-	text, err := regular.Read(filepath.Join(dir, "metrics.jsonl"), regular.Records)
-	if err != nil {
-		return 0
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	var last struct {
-		WallS float64 `json:"wall_s"`
-	}
-	if json.Unmarshal([]byte(lines[len(lines)-1]), &last) != nil {
-		return 0
-	}
-	return last.WallS
-}
-
-// evaluate plays the policy under the conditions.
-func (o *sweepOptions) evaluate(ctx context.Context, sub *app, path string, conditions []eval.Condition) ([]sweepCondition, error) {
-	p, err := sub.loadPolicy(path)
+// Play implements sweep.Trial.
+func (t *trial) Play(ctx context.Context, checkpoint string, conditions []eval.Condition) ([]eval.Cell, error) {
+	p, err := t.loadPolicy(checkpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -310,21 +131,10 @@ func (o *sweepOptions) evaluate(ctx context.Context, sub *app, path string, cond
 	if err != nil {
 		return nil, err
 	}
-	spec := eval.Spec{
-		Conditions: conditions, Episodes: sub.Config.Eval.Episodes, Seed: o.evalSeed, Workers: sub.workers(), Open: eval.InProcess(sub.newEnv),
-		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) { return newController(p, task) }}},
-	}
-	played, err := eval.Evaluate(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]sweepCondition, len(played))
-	for i, c := range played {
-		out[i] = sweepCondition{c.Randomness, c.Perturb, c.Outcomes()}
-	}
-	return out, nil
-}
-
-func newController(p *residual.Policy, task *sim.Task) (sim.Policy, error) {
-	return p.NewController(task.NewFeatures()), nil
+	return eval.Evaluate(ctx, eval.Spec{
+		Conditions: conditions, Episodes: t.Config.Eval.Episodes, Seed: t.evalSeed, Workers: t.workers(), Open: eval.InProcess(t.newEnv),
+		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) {
+			return p.NewController(task.NewFeatures()), nil
+		}}},
+	})
 }

@@ -3,8 +3,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +12,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/settings"
 	"korr/configs"
-	"korr/train/eval"
+	"korr/train/sweep"
 )
 
 // TestSweep trains two variants with two seeds, finds its cells finished, and refuses cells of other settings.
@@ -78,36 +76,14 @@ func TestSweepRefuses(t *testing.T) {
 	}
 }
 
-func TestSweepRowPairsSeeds(t *testing.T) {
-	cell := func(variant string, seed uint64, outcomes ...bool) sweepCell {
-		return sweepCell{Variant: variant, Seed: seed, Steps: 10, Seconds: 60, Results: []sweepCondition{{"low", 0, outcomes}}}
-	}
-	cells := []sweepCell{
-		cell("resip", 1, true, false), cell("resip", 2, false, false),
-		cell("korr", 1, true, true), cell("korr", 3, true, true), // seed 3 has no partner
-	}
-	low := eval.Condition{Randomness: "low"}
-	row := sweepRow(cells, "korr", "resip", low, 2)
-	if row[1] != "2" || row[4] != "4/4" || row[8] != "+50.0" {
-		t.Errorf("%q", row)
-	}
-	if row := sweepRow(cells, "resip", "resip", low, 2); row[4] != "1/4" || row[7] != "0 – 50" || row[8] != "" {
-		t.Errorf("%q", row)
-	}
-	if row := sweepRow(cells, "none", "resip", low, 2); row[1] != "0" {
-		t.Errorf("%q", row)
-	}
-	if row := sweepRow(cells, "resip", "resip", low, 1); row[1] != "2" || !strings.HasSuffix(row[4], "/2") {
-		t.Errorf("the first of more episodes: %q", row)
-	}
-	if row := sweepRow(cells, "korr", "resip", low, 3); row[1] != "0" {
-		t.Errorf("a row of three episodes a seed from two: %q", row)
-	}
-}
-
 // TestBuiltInVariantsAreValid: every one of them is what the trainer takes, over the preset that they are compared with.
 func TestBuiltInVariantsAreValid(t *testing.T) {
-	for name, keys := range builtInVariants {
+	variants, err := sweep.Resolve(sweep.Names(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range variants {
+		name, keys := v.Name, v.Settings
 		cfg, err := settings.Load(configs.Options{Preset: "one_leg", Set: append([]string{"residual.members=1"}, keys...)})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -121,27 +97,4 @@ func TestBuiltInVariantsAreValid(t *testing.T) {
 			t.Errorf("%s: value expansion %t", name, c.ValueExpansion)
 		}
 	}
-}
-
-// FuzzCell: whatever is read as a cell is written and read again the same, and its table can be made.
-func FuzzCell(f *testing.F) {
-	f.Add([]byte(`{"variant":"a","settings":["x=1"],"seed":1,"steps":10,"seconds":1.5,"eval_seed":2,"results":[{"randomness":"low","perturb":1,"outcomes":[true,false]}]}`))
-	f.Add([]byte(`{}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		c, err := parseCell(text)
-		if err != nil {
-			return
-		}
-		again, err := json.Marshal(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := parseCell(again)
-		if err != nil || fmt.Sprint(*c) != fmt.Sprint(*d) {
-			t.Errorf("%+v became %+v, %v", c, d, err)
-		}
-		for _, r := range c.Results {
-			_, _ = c.result(eval.Condition{Randomness: r.Randomness, Perturb: r.Perturb}, 1)
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package main
+package sweep
 
 import (
 	"fmt"
@@ -10,48 +10,51 @@ import (
 	"korr/train/eval"
 )
 
-// sweepCell is one training and what its policy did: the content of cell.json.
-type sweepCell struct {
-	Variant  string           `json:"variant"`
-	Settings []string         `json:"settings"`
-	Seed     uint64           `json:"seed"`
-	Steps    int              `json:"steps"`
-	Seconds  float64          `json:"seconds"` // wall time of the training; of its last part if it was resumed
-	EvalSeed uint64           `json:"eval_seed"`
-	Results  []sweepCondition `json:"results"`
+// Cell is one training and what its policy did: the content of cell.json.
+type Cell struct {
+	Variant  string    `json:"variant"`
+	Settings []string  `json:"settings"`
+	Seed     uint64    `json:"seed"`
+	Steps    int       `json:"steps"`
+	Seconds  float64   `json:"seconds"` // wall time of the training; of its last part if it was resumed
+	EvalSeed uint64    `json:"eval_seed"`
+	Results  []Outcome `json:"results"`
 }
 
-// sweepCondition is what the policy did under one condition, episode by episode.
-type sweepCondition struct {
+// Outcome is what the policy did under one condition, episode by episode.
+type Outcome struct {
 	Randomness string  `json:"randomness"`
 	Perturb    float64 `json:"perturb"`
 	Outcomes   []bool  `json:"outcomes"`
 }
 
 // result is what the cell's policy did in the first episodes under a condition; false when not as many were played.
-func (c *sweepCell) result(cond eval.Condition, episodes int) (sweepCondition, bool) {
+func (c *Cell) result(cond eval.Condition, episodes int) (Outcome, bool) {
 	for _, r := range c.Results {
 		if r.Randomness == string(cond.Randomness) && r.Perturb == cond.Perturb && len(r.Outcomes) >= episodes {
 			r.Outcomes = r.Outcomes[:episodes] // the seeds of more episodes begin with these
 			return r, true
 		}
 	}
-	return sweepCondition{}, false
+	return Outcome{}, false
 }
 
 // add takes up results, in the place of those of the same condition.
-func (c *sweepCell) add(played []sweepCondition) {
+func (c *Cell) add(played []eval.Cell) {
 	for _, p := range played {
-		c.Results = slices.DeleteFunc(c.Results, func(r sweepCondition) bool {
+		c.Results = slices.DeleteFunc(c.Results, func(r Outcome) bool {
 			return r.Randomness == p.Randomness && r.Perturb == p.Perturb
 		})
 	}
-	c.Results = append(c.Results, played...)
+	for _, p := range played {
+		c.Results = append(c.Results, Outcome{p.Randomness, p.Perturb, p.Outcomes()})
+	}
 }
 
-// write prints a table for each condition.
-func (o *sweepOptions) write(w io.Writer, cells []sweepCell) error {
-	for _, cond := range o.conditions() {
+// WriteText prints a table for each condition.
+func (r *Report) WriteText(w io.Writer) error {
+	c := r.config
+	for _, cond := range c.Conditions {
 		t := &report.Table{Columns: []report.Column{
 			{Name: "variant"},
 			{Name: "seeds", Right: true},
@@ -61,11 +64,11 @@ func (o *sweepOptions) write(w io.Writer, cells []sweepCell) error {
 			{Name: "success", Right: true},
 			{Name: "95 % interval", Right: true},
 			{Name: "seeds' range", Right: true},
-			{Name: "minus " + o.reference, Right: true},
+			{Name: "minus " + c.Reference, Right: true},
 			{Name: "95 % interval", Right: true},
 		}}
-		for _, name := range o.variants {
-			t.Rows = append(t.Rows, sweepRow(cells, name, o.reference, cond, o.Config.Eval.Episodes))
+		for _, v := range c.Variants {
+			t.Rows = append(t.Rows, tableRow(r.Cells, v.Name, c.Reference, cond, c.Episodes))
 		}
 		if _, err := fmt.Fprintf(w, "%s, pushes %g\n\n", cond.Randomness, cond.Perturb); err != nil {
 			return err
@@ -80,8 +83,8 @@ func (o *sweepOptions) write(w io.Writer, cells []sweepCell) error {
 	return nil
 }
 
-// sweepRow sums a variant up under one condition. The difference pairs the seeds that both variants have finished.
-func sweepRow(cells []sweepCell, name, reference string, cond eval.Condition, episodes int) []string {
+// tableRow sums a variant up under one condition. The difference pairs the seeds that both variants have finished.
+func tableRow(cells []Cell, name, reference string, cond eval.Condition, episodes int) []string {
 	ref := map[uint64][]bool{}
 	for _, c := range cells {
 		if r, played := c.result(cond, episodes); played && c.Variant == reference {
@@ -111,8 +114,10 @@ func sweepRow(cells []sweepCell, name, reference string, cond eval.Condition, ep
 	k := successes(all)
 	ci := eval.Wilson(k, len(all))
 	row := []string{
-		name, strconv.Itoa(seeds), strconv.Itoa(steps), fmt.Sprintf("%.1f", seconds/60/float64(seeds)), fmt.Sprintf("%d/%d", k, len(all)),
-		fmt.Sprintf("%.1f %%", 100*float64(k)/float64(len(all))), fmt.Sprintf("%.1f – %.1f", 100*ci[0], 100*ci[1]), fmt.Sprintf("%.0f – %.0f", 100*low, 100*high), "", "",
+		name, strconv.Itoa(seeds), strconv.Itoa(steps), fmt.Sprintf("%.1f", seconds/60/float64(seeds)),
+		fmt.Sprintf("%d/%d", k, len(all)),
+		fmt.Sprintf("%.1f %%", 100*float64(k)/float64(len(all))), fmt.Sprintf("%.1f – %.1f", 100*ci[0], 100*ci[1]),
+		fmt.Sprintf("%.0f – %.0f", 100*low, 100*high), "", "",
 	}
 	if len(mine) > 0 && name != reference {
 		d := eval.PairedDifference(mine, theirs)
