@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 
 	"korr/internal/geom"
@@ -55,5 +56,44 @@ func TestProgress(t *testing.T) {
 		if got := g.Stage(); got != step.want {
 			t.Errorf("%s: %s, want %s", step.what, got, step.want)
 		}
+	}
+	if at := g.PassedAt(0); !slices.Equal(at, []int{1, 3, 5}) || g.Passed() != 3 || g.Waited() != 1 || g.PairStage(0) != Done {
+		t.Errorf("stages passed at %v, %d in all, %d steps ago, then %s", at, g.Passed(), g.Waited(), g.PairStage(0))
+	}
+	if n := testing.AllocsPerRun(10, func() { g.Reset(); g.Observe(obs) }); n != 0 || g.Passed() != 0 || g.Stage() != Grasp {
+		t.Errorf("after a reset %d stages are passed, then %s; %v allocations", g.Passed(), g.Stage(), n)
+	}
+}
+
+// TestStageTimes: times come from whole episodes; a wait counts from the stage passed before, whichever pair's it was.
+func TestStageTimes(t *testing.T) {
+	task, err := TaskByName("lamp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := task.NewTimes()
+	for _, e := range []struct{ bulb, hood []int }{
+		{[]int{10, 30, 60}, []int{70, 100}},
+		{[]int{20, 50, 90}, []int{110, 115}},
+		{[]int{12}, nil},
+	} {
+		g := task.NewProgress()
+		g.passed = [][]int{e.bulb, e.hood}
+		s.Add(g)
+	}
+	want := []StageTime{
+		{0, Grasp, 3, 14, 12, 20},
+		{0, Insert, 2, 40, 30, 30},
+		{0, Fasten, 2, 75, 60, 40},
+		{1, Grasp, 2, 90, 70, 20},
+		{1, Insert, 2, 107.5, 100, 30},
+	}
+	if got := s.Table(); !slices.Equal(got, want) {
+		t.Errorf("times %+v\nwant  %+v", got, want)
+	}
+	g := task.NewProgress()
+	g.seen = 40
+	if g.Finish(); g.Passed() != 5 || g.Stage() != Hold || g.PassedAt(1)[1] != 40 {
+		t.Errorf("a solved task has passed %d stages, then %s", g.Passed(), g.Stage())
 	}
 }
