@@ -21,20 +21,22 @@ import (
 type importOptions struct {
 	*app
 	path, out, goal, task string
-	onlySuccess           bool
+	onlySuccess, resample bool
 }
 
 func newCmdImport(a *app) *cobra.Command {
 	o := &importOptions{app: a}
 	cmd := &cobra.Command{
-		Use:   "import CHECKPOINT.pt|DEMONSTRATIONS.zarr",
-		Short: "published PyTorch checkpoints and zarr demonstrations, as this program's",
+		Use:   "import CHECKPOINT.pt|DEMONSTRATIONS",
+		Short: "published PyTorch checkpoints, zarr demonstrations and others' datasets, as this program's",
 		Long: `Recognises what it is given. A PyTorch checkpoint of KORR, ResiP or their diffusion policy becomes a checkpoint for eval,
 run and train (docs/interop.md); nothing in the file is executed. A zarr directory of the published demonstrations becomes
-a LeRobot v3.0 dataset. What is damaged or of another kind is refused, and nothing is left at the destination.
+a LeRobot v3.0 dataset; a LeRobot dataset of other software becomes one of a furniture task (--task), at the control loop's
+rate (--resample). What is damaged or of another kind is refused, and nothing is left at the destination.
 robomimic's HDF5 files are converted to zarr first, by examples/python/robomimic_to_zarr.py.`,
 		Example: `  korr import actor_chkpt.pt --out runs/published.safetensors
   korr import one_leg_low.zarr --out runs/demos
+  korr import lab_30hz --task one_leg --resample --out runs/demos
   python3 examples/python/robomimic_to_zarr.py square.hdf5 square.zarr --parts object:0 && korr import square.zarr --out runs/square`,
 		Args: cli.OneArg("a checkpoint or a folder of demonstrations"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -46,6 +48,7 @@ robomimic's HDF5 files are converted to zarr first, by examples/python/robomimic
 	f.StringVar(&o.out, "out", "", "`path` to create: a .safetensors file for a checkpoint, a folder for demonstrations")
 	f.StringVar(&o.task, "task", "", "furniture task, where the file does not say it or says another")
 	f.StringVar(&o.goal, "goal", "", "for a policy that reads a goal: safetensors `FILE` with the normalised goal observation as goal_obs")
+	f.BoolVar(&o.resample, "resample", false, "make demonstrations of a multiple of the control loop's rate, 10 Hz, demonstrations at that rate")
 	f.BoolVar(&o.onlySuccess, "only-success", false, "leave out demonstrations that failed")
 	return cmd
 }
@@ -57,6 +60,7 @@ type importKind int
 const (
 	importCheckpoint importKind = iota
 	importZarr
+	importLeRobot
 )
 
 // hdf5Magic begins every HDF5 file.
@@ -72,7 +76,10 @@ func importKindOf(path string) (importKind, error) {
 		if published.IsDemonstrations(path) {
 			return importZarr, nil
 		}
-		return 0, fmt.Errorf("import %s: the folder is no zarr v2 store (it has no .zgroup)", path)
+		if _, err := os.Stat(filepath.Join(path, "meta", "info.json")); err == nil {
+			return importLeRobot, nil
+		}
+		return 0, fmt.Errorf("import %s: the folder is no zarr v2 store (it has no .zgroup) and no LeRobot dataset (meta/info.json)", path)
 	}
 	f, _, err := regular.Open(path)
 	if err != nil {
@@ -82,6 +89,9 @@ func importKindOf(path string) (importKind, error) {
 	head := make([]byte, len(hdf5Magic))
 	if n, err := io.ReadFull(f, head); err == nil && string(head[:n]) == hdf5Magic {
 		return 0, cli.UsageErrorf("%s is HDF5: convert it with examples/python/robomimic_to_zarr.py and import the result", path)
+	}
+	if published.IsZipStore(path) {
+		return 0, cli.UsageErrorf("%s is a zarr store in a zip archive: unpack it (unzip %s -d STORE.zarr) and import the folder", path, path)
 	}
 	return importCheckpoint, nil
 }
@@ -94,8 +104,11 @@ func runImport(ctx context.Context, o *importOptions) error {
 	if err != nil {
 		return err
 	}
-	if kind == importZarr {
-		return o.importDemonstrations(ctx)
+	switch kind {
+	case importZarr:
+		return o.importStore(ctx)
+	case importLeRobot:
+		return o.importDataset(ctx)
 	}
 	return o.importCheckpoint()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"korr/sim"
 	"korr/train/dataset"
 	"korr/train/published"
 )
@@ -20,8 +21,15 @@ type importedDemonstrations struct {
 	Successes int    `json:"successes"`
 }
 
-// importDemonstrations turns a zarr store into a dataset.
-func (o *importOptions) importDemonstrations(ctx context.Context) error {
+// demonstrations are what is imported, from whatever format.
+type demonstrations struct {
+	info    dataset.Info
+	n       int
+	episode func(i int) (dataset.Episode, error)
+}
+
+// importStore turns a zarr store into a dataset.
+func (o *importOptions) importStore(ctx context.Context) error {
 	d, err := published.OpenDemonstrations(o.path, o.task)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
@@ -29,12 +37,34 @@ func (o *importOptions) importDemonstrations(ctx context.Context) error {
 	for _, w := range d.Warnings {
 		o.Log.Warn(w)
 	}
-	w, err := dataset.Create(o.out, d.Info)
+	return o.importDemonstrations(ctx, demonstrations{d.Info, d.Len(), d.Episode})
+}
+
+// importDataset writes a LeRobot dataset of other software anew.
+func (o *importOptions) importDataset(ctx context.Context) error {
+	d, err := dataset.ReadAs(o.path, o.task)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	return o.importDemonstrations(ctx, demonstrations{d.Info, len(d.Episodes), func(i int) (dataset.Episode, error) { return d.Episodes[i], nil }})
+}
+
+// importDemonstrations writes a dataset.
+func (o *importOptions) importDemonstrations(ctx context.Context, d demonstrations) error {
+	every := 1
+	if o.resample {
+		var err error
+		if every, err = d.info.Ratio(sim.ControlHz); err != nil {
+			return fmt.Errorf("import %s: %w", o.path, err)
+		}
+		d.info.FPS = sim.ControlHz
+	}
+	w, err := dataset.Create(o.out, d.info)
 	if err != nil {
 		return err
 	}
-	r := importedDemonstrations{Schema: "korr.import/1", Folder: o.out, Task: d.Info.Task, Read: d.Len()}
-	if err := o.takeDemonstrations(ctx, w, d, &r); err != nil {
+	r := importedDemonstrations{Schema: "korr.import/1", Folder: o.out, Task: d.info.Task, Read: d.n}
+	if err := o.takeDemonstrations(ctx, w, d, every, &r); err != nil {
 		return errors.Join(err, w.Abort())
 	}
 	if err := w.Close(); err != nil {
@@ -46,17 +76,18 @@ func (o *importOptions) importDemonstrations(ctx context.Context) error {
 	return o.Printf("%s: task %s, %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Task, r.Episodes, r.Frames, r.Successes, r.Read)
 }
 
-// takeDemonstrations appends the episodes.
-func (o *importOptions) takeDemonstrations(ctx context.Context, w *dataset.Writer, d *published.Demonstrations, r *importedDemonstrations) error {
-	p := o.progress("import", "episodes", d.Len())
-	for i := range d.Len() {
+// takeDemonstrations appends the episodes, a frame of every few.
+func (o *importOptions) takeDemonstrations(ctx context.Context, w *dataset.Writer, d demonstrations, every int, r *importedDemonstrations) error {
+	p := o.progress("import", "episodes", d.n)
+	for i := range d.n {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		e, err := d.Episode(i)
+		e, err := d.episode(i)
 		if err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
+		e = *e.Every(every, d.info)
 		if e.Success {
 			r.Successes++
 		}
@@ -67,10 +98,10 @@ func (o *importOptions) takeDemonstrations(ctx context.Context, w *dataset.Write
 			r.Episodes++
 			r.Frames += e.Len()
 		}
-		p.set(i+1, d.Len(), "")
+		p.set(i+1, d.n, "")
 	}
 	if r.Episodes == 0 {
-		return fmt.Errorf("import %s: no demonstration to keep: none of %d succeeded (--only-success)", o.path, d.Len())
+		return fmt.Errorf("import %s: no demonstration to keep: none of %d succeeded (--only-success)", o.path, d.n)
 	}
 	p.finish(fmt.Sprintf("%d episodes, %d frames", r.Episodes, r.Frames))
 	return nil

@@ -48,7 +48,7 @@ func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
 		return nil, err
 	}
 	if d.Info.Task != o.Config.Sim.Task {
-		return nil, cli.UsageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=%q)", o.Config.Demos, d.Info.Task, o.Config.Sim.Task, d.Info.Task)
+		return nil, cli.UsageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=NAME, or say which furniture it is: korr import %s --task %s --out FOLDER)", o.Config.Demos, d.Info.Task, o.Config.Sim.Task, o.Config.Demos, o.Config.Sim.Task)
 	}
 	return d, sameRate(d)
 }
@@ -56,7 +56,7 @@ func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
 // sameRate refuses demonstrations of another rate than the control loop's: a policy would move at the wrong speed.
 func sameRate(d *dataset.Dataset) error {
 	if d.Info.FPS != sim.ControlHz {
-		return cli.UsageErrorf("the demonstrations in %s were recorded at %g Hz, policies run at %d Hz: write the dataset anew at that rate (a bag: korr collect --from-bag)", d.Path, d.Info.FPS, sim.ControlHz)
+		return cli.UsageErrorf("the demonstrations in %s were recorded at %g Hz, policies run at %d Hz: write them anew at that rate: korr import %s --resample --out FOLDER", d.Path, d.Info.FPS, sim.ControlHz, d.Path)
 	}
 	return nil
 }

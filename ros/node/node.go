@@ -98,7 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		cfg: cfg, log: peers.With("node", cfg.Names.Node), master: xmlrpc.NewClient(cfg.Names.MasterURI, cfg.Timeout),
 		done: make(chan struct{}), polled: make(chan struct{}), drained: make(chan struct{}), rosout: make(chan rosoutLine, rosoutQueue),
 	}
-	n.tee = slog.New(&teeHandler{Handler: cfg.Logger.Handler(), node: n})
+	n.tee = throttle.Logger(slog.New(&teeHandler{Handler: cfg.Logger.Handler(), node: n})) // /rosout is a peer too
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := n.connect(ctx)
 		if err == nil {

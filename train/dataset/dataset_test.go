@@ -224,3 +224,40 @@ func TestEpisodeObs(t *testing.T) {
 		t.Error("frame 2's observation is not its state followed by its poses")
 	}
 }
+
+// TestKilledWriterLeavesNothing: what a killed collection left beside the dataset goes with the next one; what is being written stays.
+func TestKilledWriterLeavesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demos")
+	left := filepath.Join(filepath.Dir(dir), ".demos.partial-123")
+	if err := os.MkdirAll(filepath.Join(left, "data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first, err := Create(dir, testInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("the leftover stayed")
+	}
+	second, err := Create(dir, testInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []*Writer{first, second} { // the second took nothing from the first
+		if err := w.Append(testEpisode(testInfo, 3, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Close(); err == nil {
+		t.Error("two datasets in one place")
+	}
+	if err := second.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v, %v", entries, err)
+	}
+}

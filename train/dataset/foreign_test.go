@@ -213,3 +213,31 @@ func TestFoldersOfOtherSoftware(t *testing.T) {
 		t.Errorf("statistics of a feature in use that are no numbers: %v", err)
 	}
 }
+
+// TestEveryNthFrame: observations of the first, commands of the last, rewards of all; the end is not lost.
+func TestEveryNthFrame(t *testing.T) {
+	e := testEpisode(testInfo, 7, 2)
+	e.Reward[1], e.Reward[2] = 1, 1
+	got := e.Every(3, testInfo)
+	if got.Len() != 3 || !slices.Equal(got.Reward, []float32{2, 0, 1}) || got.Success != e.Success || got.Seed != e.Seed {
+		t.Fatalf("%d frames, rewards %v", got.Len(), got.Reward)
+	}
+	for k, c := range []struct{ first, last int }{{0, 2}, {3, 5}, {6, 6}} {
+		obs, want := make([]float32, testInfo.ObsDim()), make([]float32, testInfo.ObsDim())
+		got.ObsTo(obs, k)
+		e.ObsTo(want, c.first)
+		if !slices.Equal(obs, want) || !slices.Equal(got.ActionAt(k), e.ActionAt(c.last)) || !slices.Equal(got.ExecutedAt(k), e.ExecutedAt(c.last)) {
+			t.Errorf("frame %d is not of frames %d to %d", k, c.first, c.last)
+		}
+	}
+	if one := e.Every(1, testInfo); !reflect.DeepEqual(one, e) {
+		t.Error("every frame is not the episode")
+	}
+	for fps, want := range map[float64]int{10: 1, 20: 2, 30: 3, 25: 0, 5: 0, 15: 0} {
+		info := testInfo
+		info.FPS = fps
+		if n, err := info.Ratio(10); n != want || (err == nil) != (want > 0) {
+			t.Errorf("%g Hz: %d, %v", fps, n, err)
+		}
+	}
+}

@@ -16,16 +16,19 @@ import (
 // naming the file, and the place in it, for a folder that is truncated, changed
 // since it was written, inconsistent or not a LeRobot v3.0 dataset of assembly
 // demonstrations.
-func Read(dir string) (*Dataset, error) {
-	d, err := read(dir)
+func Read(dir string) (*Dataset, error) { return ReadAs(dir, "") }
+
+// ReadAs is Read for a dataset whose task has another name in it, such as a sentence; an empty task stands for the dataset's own.
+func ReadAs(dir, task string) (*Dataset, error) {
+	d, err := read(dir, task)
 	if err = located(dir, err); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-func read(dir string) (*Dataset, error) {
-	j, info, taskIndex, err := describe(dir)
+func read(dir, task string) (*Dataset, error) {
+	j, info, taskIndex, err := describe(dir, task)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +47,8 @@ func read(dir string) (*Dataset, error) {
 	return d, d.readData(dir, j, rows, taskIndex)
 }
 
-// describe reads what the folder says of itself; taskIndex is the number of its only task.
-func describe(dir string) (j infoJSON, info Info, taskIndex int64, err error) {
+// describe reads what the folder says of itself; taskIndex is the number of its only task, as stands for its name.
+func describe(dir, as string) (j infoJSON, info Info, taskIndex int64, err error) {
 	if _, err := os.Stat(filepath.Join(dir, infoPath)); err != nil { // the plainest sign of another folder
 		j, info, err = readInfo(dir, "")
 		return j, info, 0, err
@@ -53,6 +56,9 @@ func describe(dir string) (j infoJSON, info Info, taskIndex int64, err error) {
 	task, taskIndex, err := readTask(dir)
 	if err != nil {
 		return j, info, 0, err
+	}
+	if as != "" {
+		task = as
 	}
 	j, info, err = readInfo(dir, task)
 	return j, info, taskIndex, err

@@ -1,6 +1,7 @@
 package published
 
 import (
+	"archive/zip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"korr/internal/geom"
 	"korr/internal/layout"
@@ -51,6 +53,16 @@ type Demonstrations struct {
 func IsDemonstrations(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, ".zgroup"))
 	return err == nil
+}
+
+// IsZipStore says whether a file is a zarr v2 store in a zip archive.
+func IsZipStore(path string) bool {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return false
+	}
+	defer z.Close()
+	return slices.ContainsFunc(z.File, func(f *zip.File) bool { return f.Name == ".zgroup" || strings.HasSuffix(f.Name, "/.zgroup") })
 }
 
 // OpenDemonstrations reads the arrays of the store in dir, images left out. task overrides the store's own; a task that package sim does not
