@@ -24,15 +24,16 @@ const (
 	Koopman   Estimation = "koopman"   // a Kalman filter with the learned model
 )
 
-// PoseEstimator shows a policy where the parts are now instead of where a tracker saw them: raw observation in, raw observation
-// out. It allocates nothing after it was made and is for one goroutine.
+// PoseEstimator shows a policy where the parts are now instead of where a tracker saw them: raw observation in, raw
+// observation out. It allocates nothing after it was made and is for one goroutine.
 type PoseEstimator struct {
 	bank  *filter.Bank
 	n     int
 	clock float64 // control steps since Reset
 }
 
-// NewPoseEstimator returns an estimator of raw observations of the width raw. noise is the tracker's; zeros estimate it.
+// NewPoseEstimator returns an estimator of raw observations of the width raw. noise is the tracker's; zeros estimate
+// it.
 func NewPoseEstimator(kind Estimation, f *filter.Fitted, raw int, noise filter.Noise) (*PoseEstimator, error) {
 	if f == nil {
 		return nil, fmt.Errorf("residual: estimation %q needs a fitted filter: korr train filter makes one", kind)
@@ -69,8 +70,8 @@ func (e *PoseEstimator) Reset() {
 	e.clock = 0
 }
 
-// EstimateTo implements Estimator. A part that was never seen stays as it is in obs. The estimate is of the time of the arm's
-// state. The next call is for the next control step.
+// EstimateTo implements Estimator. A part that was never seen stays as it is in obs. The estimate is of the time of
+// the arm's state. The next call is for the next control step.
 func (e *PoseEstimator) EstimateTo(dst, obs, ages, cmd []float32) error {
 	copy(dst, obs)
 	if cmd != nil {

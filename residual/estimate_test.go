@@ -11,7 +11,8 @@ import (
 	"korr/koopman/filter"
 )
 
-// fittedScene is a filter of six parts, the last two a plate with a hole and a leg; the learned model knows nothing more.
+// fittedScene is a filter of six parts, the last two a plate with a hole and a leg; the learned model knows nothing
+// more.
 func fittedScene() *filter.Fitted {
 	const parts, modes = 6, 7
 	s := filter.Scene{Parts: make([]filter.Part, parts)}
@@ -19,8 +20,14 @@ func fittedScene() *filter.Fitted {
 		s.Parts[i] = filter.Part{Lo: geom.Vec3{-.015, -.056, -.015}, Hi: geom.Vec3{.015, .031, .015}}
 	}
 	s.Parts[4] = filter.Part{Lo: geom.Vec3{-.08, -.015, -.08}, Hi: geom.Vec3{.08, .015, .08}}
-	s.Joints = []filter.Joint{{Male: 5, Receiver: 4, Tip: geom.Vec3{0, -.056, 0}, Holes: []filter.Hole{{P: geom.Vec3{.05, .015, .05}, Q: geom.IdentityQuat}}}}
-	f := &filter.Fitted{Scene: s, W: make([][][]float64, parts), Kinematic: make([][]filter.Cov, parts), Learned: make([][]filter.Cov, parts)}
+	s.Joints = []filter.Joint{{
+		Male: 5, Receiver: 4, Tip: geom.Vec3{0, -.056, 0},
+		Holes: []filter.Hole{{P: geom.Vec3{.05, .015, .05}, Q: geom.IdentityQuat}},
+	}}
+	f := &filter.Fitted{
+		Scene: s, W: make([][][]float64, parts), Kinematic: make([][]filter.Cov, parts),
+		Learned: make([][]filter.Cov, parts),
+	}
 	for i := range parts {
 		f.W[i] = make([][]float64, modes)
 		for m := range modes {
@@ -35,7 +42,10 @@ func fittedScene() *filter.Fitted {
 // carrying is the raw observation of step k, in which the hand carries the last part in a curve, and the command.
 func carrying(k int) (obs, cmd []float32) {
 	t := float64(k)
-	hand := geom.Pose{P: geom.Vec3{.5 + .1*math.Sin(t/10), .2, .2 + .1*math.Cos(t/10)}, Q: geom.RotVec(geom.Vec3{0, .05 * t, 0})}
+	hand := geom.Pose{
+		P: geom.Vec3{.5 + .1*math.Sin(t/10), .2, .2 + .1*math.Cos(t/10)},
+		Q: geom.RotVec(geom.Vec3{0, .05 * t, 0}),
+	}
 	obs, cmd = make([]float32, layout.Observation(6)), make([]float32, 10)
 	layout.ToolTo(obs, hand)
 	obs[layout.Width] = .03
@@ -65,8 +75,8 @@ func late(obs []float32, k, d int, rng *rand.Rand) []float32 {
 	return obs
 }
 
-// TestEstimatorShowsThePresent: of poses that are four steps late and a millimetre off, of a part that is carried 1 cm a
-// step, an estimator shows what is so now; the base and the residual read raw observations as before.
+// TestEstimatorShowsThePresent: of poses that are four steps late and a millimetre off, of a part that is carried 1
+// cm a step, an estimator shows what is so now; the base and the residual read raw observations as before.
 func TestEstimatorShowsThePresent(t *testing.T) {
 	const steps, delay = 80, 4
 	ages := []float32{0, delay, delay, delay, delay, delay, delay}

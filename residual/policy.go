@@ -53,9 +53,9 @@ type Policy struct {
 }
 
 // Fold makes later controllers use the product of the linear maps between the lift and the actor's first activation,
-// multiplied out now, for a policy whose actor reads the prediction alone. The residual is the same up to rounding. Load
-// does this; weights that change later are not seen. Every other policy stays as it is: a look-ahead is multiplied out
-// already (koopman.Lookahead), and what it gives is clamped before the actor reads it.
+// multiplied out now, for a policy whose actor reads the prediction alone. The residual is the same up to rounding.
+// Load does this; weights that change later are not seen. Every other policy stays as it is: a look-ahead is
+// multiplied out already (koopman.Lookahead), and what it gives is clamped before the actor reads it.
 func (p *Policy) Fold() error {
 	p.fold = nil
 	if p.Reads() != ReadsLatent {
@@ -122,7 +122,8 @@ func (p *Policy) validateFocus() error {
 		return nil
 	}
 	if f.State < 1 || f.State > raw || f.Detail < 0 || !p.Features || p.Reads() == ReadsLatent {
-		return fmt.Errorf("%w: focus on %d of %d observed values and %d details, with features %t", ErrPolicy, f.State, raw, f.Detail, p.Features)
+		return fmt.Errorf("%w: focus on %d of %d observed values and %d details, with features %t", ErrPolicy,
+			f.State, raw, f.Detail, p.Features)
 	}
 	return nil
 }
@@ -130,7 +131,10 @@ func (p *Policy) validateFocus() error {
 // layout names the spans of what the actor reads of an encoded observation of d values, unless that is the latent.
 func (p *Policy) layout(d int) layout.Input {
 	raw, acting := p.Base.About().ObsDim(), p.Foresight.acting()
-	w := layout.Widths{Plain: raw, Features: d - raw, Action: p.Base.About().ActDim(), Detail: p.Focus.Detail, Ahead: acting.dim(p.Koopman, raw)}
+	w := layout.Widths{
+		Plain: raw, Features: d - raw, Action: p.Base.About().ActDim(), Detail: p.Focus.Detail,
+		Ahead: acting.dim(p.Koopman, raw),
+	}
 	if p.Focus.State > 0 {
 		w.Plain = p.Focus.State
 	}
@@ -145,7 +149,8 @@ func (p *Policy) validateWidths() error {
 		return nil
 	}
 	if p.Features != (d > raw) || d < raw {
-		return fmt.Errorf("%w: the networks read %d values of an observation of %d, features %t", ErrPolicy, d, raw, p.Features)
+		return fmt.Errorf("%w: the networks read %d values of an observation of %d, features %t", ErrPolicy, d, raw,
+			p.Features)
 	}
 	if k := p.Koopman; k != nil {
 		c, latent := k.Config(), p.Reads() == ReadsLatent
@@ -162,7 +167,8 @@ func (p *Policy) validateWidths() error {
 		want = p.Koopman.LatentDim()
 	}
 	if p.Actor.In() != want || p.Actor.Out() != u {
-		return fmt.Errorf("%w: the actor maps %d values to %d, want %d to %d", ErrPolicy, p.Actor.In(), p.Actor.Out(), want, u)
+		return fmt.Errorf("%w: the actor maps %d values to %d, want %d to %d", ErrPolicy, p.Actor.In(), p.Actor.Out(),
+			want, u)
 	}
 	return nil
 }
@@ -206,7 +212,8 @@ func (p *Policy) controller(feats Features, base basepolicy.Planner) *Controller
 	}
 	enc := p.Encoder(feats)
 	if d, known := p.encodedDim(); known && (d != enc.Dim() || p.Focus != enc.Focus()) {
-		panic(fmt.Sprintf("residual: the policy reads %d encoded values %+v, %d %+v with these features", d, p.Focus, enc.Dim(), enc.Focus()))
+		panic(fmt.Sprintf("residual: the policy reads %d encoded values %+v, %d %+v with these features", d, p.Focus,
+			enc.Dim(), enc.Focus()))
 	}
 	cfg := Config{Base: base, Encoder: enc, Reads: p.Reads(), Alpha: p.Alpha, Squash: p.Squash}
 	var err error
@@ -232,8 +239,8 @@ func (p *Policy) controller(feats Features, base basepolicy.Planner) *Controller
 	return c
 }
 
-// Fingerprint identifies a base policy by its weights, its normalisers and whether it averages its chunks: 16 hexadecimal
-// digits.
+// Fingerprint identifies a base policy by its weights, its normalisers and whether it averages its chunks: 16
+// hexadecimal digits.
 func Fingerprint(base basepolicy.Policy) (string, error) {
 	var f tensorfile.File
 	if err := base.SaveTo(&f, ""); err != nil {

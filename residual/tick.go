@@ -14,9 +14,9 @@ import (
 type Estimator interface {
 	// Reset starts an episode.
 	Reset()
-	// EstimateTo writes the raw observation to act on to dst [RawDim], after obs was observed [RawDim]. ages tells how many
-	// control steps old it is, of the arm's state and of every part's pose; empty where all of it is fresh. cmd [ActDim] is the raw
-	// command executed since the observation before, nil at an episode's first.
+	// EstimateTo writes the raw observation to act on to dst [RawDim], after obs was observed [RawDim]. ages tells
+	// how many control steps old it is, of the arm's state and of every part's pose; empty where all of it is fresh.
+	// cmd [ActDim] is the raw command executed since the observation before, nil at an episode's first.
 	EstimateTo(dst, obs, ages, cmd []float32) error
 }
 
@@ -24,9 +24,9 @@ type Estimator interface {
 //
 //	observe -> estimate -> base action -> predict -> residual -> compose
 //
-// Observe does the first two and Base the third. InputTo predicts and writes what a residual network reads. The residual
-// comes from a trained network (Controller) or from a trainer that explores. ComposeTo adds it to the base action, and
-// Executed tells what was sent. Nothing allocates after NewTick. A Tick is for one goroutine.
+// Observe does the first two and Base the third. InputTo predicts and writes what a residual network reads. The
+// residual comes from a trained network (Controller) or from a trainer that explores. ComposeTo adds it to the base
+// action, and Executed tells what was sent. Nothing allocates after NewTick. A Tick is for one goroutine.
 type Tick struct {
 	enc   *Encoder
 	base  basepolicy.Planner
@@ -43,8 +43,8 @@ type Tick struct {
 	sent  bool      // cmd holds one of this episode
 }
 
-// NewTick returns the tick of a base policy, for networks that read what f asks for. model may be nil unless f needs it; so
-// may est.
+// NewTick returns the tick of a base policy, for networks that read what f asks for. model may be nil unless f needs
+// it; so may est.
 func NewTick(enc *Encoder, base basepolicy.Planner, model *koopman.Model, f Foresight, est Estimator) (*Tick, error) {
 	track, err := NewTracker(enc, model, f)
 	if err != nil {
@@ -80,26 +80,27 @@ func (t *Tick) Reset(seed uint64) {
 	t.sent, t.ages = false, t.ages[:0]
 }
 
-// ReadAges tells how many control steps old the next observation is: the arm's state, then every part's pose. It holds until
-// the next call or Reset; an episode begins with everything fresh.
+// ReadAges tells how many control steps old the next observation is: the arm's state, then every part's pose. It
+// holds until the next call or Reset; an episode begins with everything fresh.
 func (t *Tick) ReadAges(ages []float32) { t.ages = append(t.ages[:0], ages...) }
 
-// Replan drops the base policy's chunk and the prediction, because what happens next did not follow from the last action.
+// Replan drops the base policy's chunk and the prediction, because what happens next did not follow from the last
+// action.
 func (t *Tick) Replan() {
 	t.base.Replan()
 	t.track.Reset()
 }
 
-// Prepare lets a base policy that plans beside the control loop begin at the raw observation, and reports whether Base has an
-// action. It never waits. The estimate begins with the first step.
+// Prepare lets a base policy that plans beside the control loop begin at the raw observation, and reports whether
+// Base has an action. It never waits. The estimate begins with the first step.
 func (t *Tick) Prepare(obsRaw []float32) (ready bool, err error) {
 	t.enc.EncodeTo(t.xo, obsRaw[:t.enc.RawDim()])
 	return t.base.Prepare(t.xo[:t.enc.BaseDim()])
 }
 
 // Observe takes in a raw observation [RawDim], estimates what to act on, encodes that and compares it with what was
-// predicted. The error is the estimator's or a shield.NotFiniteError for the "observation"; nothing is then predicted for
-// the next.
+// predicted. The error is the estimator's or a shield.NotFiniteError for the "observation"; nothing is then predicted
+// for the next.
 func (t *Tick) Observe(obsRaw []float32) (Seen, error) {
 	obsRaw = obsRaw[:t.enc.RawDim()]
 	err := shield.CheckFinite("observation", obsRaw)
@@ -130,8 +131,8 @@ func (t *Tick) estimate(obsRaw []float32) error {
 	return shield.CheckFinite("estimated observation", t.obs)
 }
 
-// Base asks the base policy for its action and plan: after Observe. The error is the policy's, or a shield.NotFiniteError for
-// the "base action".
+// Base asks the base policy for its action and plan: after Observe. The error is the policy's, or a
+// shield.NotFiniteError for the "base action".
 func (t *Tick) Base() error { return t.BaseOf(t.base) }
 
 // BaseOf is Base with another planner, such as one that looks without advancing (basepolicy.Queue.Peeking).

@@ -31,7 +31,10 @@ func (s *shifted) EstimateTo(dst, obs, _, cmd []float32) error {
 func TestTickEstimatesFirst(t *testing.T) {
 	est, base := &shifted{by: 0.25}, &scripted{acts: [][]float32{filled(10, 0.1)}}
 	head := &pick{gain: 1}
-	c := newController(t, Config{Base: base, Estimator: est, Predictor: linear{58}, Head: head, Alpha: 0.1, Squash: Linear})
+	c := newController(t, Config{
+		Base: base, Estimator: est, Predictor: linear{58}, Head: head, Alpha: 0.1,
+		Squash: Linear,
+	})
 	c.Reset(1)
 	obs, act := filled(58, 0.5), make([]float32, 10)
 	if _, err := c.StepTo(act, obs); err != nil {

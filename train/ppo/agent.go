@@ -63,7 +63,10 @@ func NewAgent(cfg *Config, actor Actor, critic *nn.MLP, logStd []float32, d Dims
 		return nil, fmt.Errorf("ppo: %d log-stds for %d actions, blocks of %d rows", len(logStd), d.Act, rows)
 	}
 	adam := func(params []*nn.Param, rate float64) *nn.AdamW {
-		return nn.NewAdamW(params, nn.AdamWConfig{LR: float32(rate), Eps: float32(cfg.AdamEps), WeightDecay: float32(cfg.WeightDecay)})
+		return nn.NewAdamW(params, nn.AdamWConfig{
+			LR: float32(rate), Eps: float32(cfg.AdamEps),
+			WeightDecay: float32(cfg.WeightDecay),
+		})
 	}
 	return &Agent{
 		Actor: actor, Critic: critic, LogStd: logStd, cfg: cfg, dims: d, rows: rows,

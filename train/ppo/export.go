@@ -2,9 +2,9 @@ package ppo
 
 import "korr/internal/nn"
 
-// A goal does not change in a run, and no nonlinearity lies between a learned dynamics network and the head that reads its
-// prediction. Policies of both kinds are therefore stored, and act, as plain ones with these constants and products
-// multiplied out; they compute the same but for rounding.
+// A goal does not change in a run, and no nonlinearity lies between a learned dynamics network and the head that
+// reads its prediction. Policies of both kinds are therefore stored, and act, as plain ones with these constants and
+// products multiplied out; they compute the same but for rounding.
 
 // absorb returns the network of the first inputs alone, the others of head being fixed: their products join the first
 // layer's bias. The head must have a hidden layer.
@@ -29,7 +29,10 @@ func absorb(head *nn.MLP, fixed []float32) *nn.MLP {
 // layer and the head's first become one.
 func join(model, head *nn.MLP, in int) *nn.MLP {
 	mc, hc := model.Config(), head.Config()
-	m := nn.NewMLP(nn.MLPConfig{In: in, Hidden: append(mc.Hidden, hc.Hidden...), Out: hc.Out, OutputBias: hc.OutputBias}, nil)
+	m := nn.NewMLP(nn.MLPConfig{
+		In: in, Hidden: append(mc.Hidden, hc.Hidden...), Out: hc.Out,
+		OutputBias: hc.OutputBias,
+	}, nil)
 	to, last := m.Params(), 2*len(mc.Hidden)
 	for i := range mc.Hidden[0] {
 		copy(to[0].Data[i*in:], model.Params()[0].Data[i*mc.In:(i+1)*mc.In])

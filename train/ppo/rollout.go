@@ -56,7 +56,10 @@ type rolloutStats struct{ ended, successes, timeouts, errors int }
 func newRollout(cfg *RunConfig, in *Inputs, d Dims, batch *sim.Batch) (*rollout, error) {
 	n, spec := batch.Len(), batch.Spec()
 	rows := n * cfg.NumSteps
-	if err := memory.Check(memory.Need{Setting: "ppo.num_steps", Value: cfg.NumSteps, Bytes: 4 * float64(n) * float64(cfg.NumSteps) * float64(d.X+2*d.Act+d.Obs+8)}); err != nil {
+	if err := memory.Check(memory.Need{
+		Setting: "ppo.num_steps", Value: cfg.NumSteps,
+		Bytes: 4 * float64(n) * float64(cfg.NumSteps) * float64(d.X+2*d.Act+d.Obs+8),
+	}); err != nil {
 		return nil, err
 	}
 	f := func(n int) []float32 { return make([]float32, n) }
@@ -65,7 +68,8 @@ func newRollout(cfg *RunConfig, in *Inputs, d Dims, batch *sim.Batch) (*rollout,
 		rng: seed.Stream(cfg.Seed, "exploration", 0), reward: NewRewardNormalizer(cfg.ClipReward),
 		starter: episodes.NewStarter(batch, cfg.Seed, in.log()),
 		x:       f(rows * d.X), r: f(rows * d.Act), u: f(rows * d.Act), next: f(rows * d.Obs),
-		logProb: f(rows), value: f(rows), done: f(rows), rewards: f(rows), adv: f(rows), ret: f(rows), lost: make([]bool, rows),
+		logProb: f(rows), value: f(rows), done: f(rows), rewards: f(rows), adv: f(rows), ret: f(rows),
+		lost:      make([]bool, rows),
 		nextValue: f(n), nextDone: f(n), obs: f(n * spec.ObsDim), act: f(n * spec.ActDim), present: f(n * d.X), last: f(d.X),
 		raw: f(n)[:0], scaled: f(n), results: make([]sim.Result, n), errs: make([]error, n), again: make([]bool, n),
 	}
@@ -265,6 +269,7 @@ func (ro *rollout) gather(b *Batch, rows []int) {
 		b.X, p.Obs = append(b.X, x...), append(p.Obs, x[:d.Obs]...)
 		b.Residual, p.U = append(b.Residual, ro.r[k*d.Act:(k+1)*d.Act]...), append(p.U, u...)
 		p.Next = append(p.Next, ro.next[k*d.Obs:(k+1)*d.Obs]...)
-		b.LogProb, b.Advantage, b.Return = append(b.LogProb, ro.logProb[k]), append(b.Advantage, ro.adv[k]), append(b.Return, ro.ret[k])
+		b.LogProb, b.Advantage, b.Return = append(b.LogProb, ro.logProb[k]), append(b.Advantage, ro.adv[k]),
+			append(b.Return, ro.ret[k])
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"korr/koopman"
 )
 
-// actor computes the residual r = tanh(head(.)) and learns it. The head reads x itself, without what the critics alone read, or, a published KORR, the latent
-// predicted from the observation and base action at the beginning of x.
+// actor computes the residual r = tanh(head(.)) and learns it. The head reads x itself, without what the critics
+// alone read, or, a published KORR, the latent predicted from the observation and base action at the beginning of x.
 type actor struct {
 	cfg  *Config
 	dims dims
@@ -45,7 +45,8 @@ func newActor(cfg *Config, d dims, model *koopman.Model, rows int) *actor {
 		a.modelTape = model.NewTape(rows, 1)
 		a.obs, a.u, a.dz = make([]float32, rows*d.obs), make([]float32, rows*d.act), make([]float32, rows*in)
 	}
-	a.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: d.act, OutputBias: true, LastStd: 0.01}, newStream(cfg.Seed, "actor").Rand)
+	a.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: d.act, OutputBias: true, LastStd: 0.01},
+		newStream(cfg.Seed, "actor").Rand)
 	a.tape = a.head.NewTape(rows)
 	a.params = a.head.Params()
 	a.headOpt = nn.NewAdamW(a.params, nn.AdamWConfig{LR: float32(cfg.ActorLR)})
@@ -58,7 +59,8 @@ func newActor(cfg *Config, d dims, model *koopman.Model, rows int) *actor {
 	return a
 }
 
-// forward computes the residuals [n, act] of the inputs x [n, x]. They last until the next call; x must not change before step.
+// forward computes the residuals [n, act] of the inputs x [n, x]. They last until the next call; x must not change
+// before step.
 func (a *actor) forward(x []float32, n int) []float32 {
 	a.n = n
 	in, d := x, a.dims

@@ -65,7 +65,8 @@ func TestActorGradient(t *testing.T) {
 	}
 }
 
-// checkGradients compares the parameters' gradients with finite differences of the loss, to 2 % of the largest and an absolute error.
+// checkGradients compares the parameters' gradients with finite differences of the loss, to 2 % of the largest and an
+// absolute error.
 func checkGradients(t *testing.T, ps []*nn.Param, loss func() float64, absolute float64) {
 	t.Helper()
 	var grads [][]float32

@@ -20,7 +20,10 @@ type critic struct {
 }
 
 func newCritic(cfg *Config, in int, rng *rand.Rand) *critic {
-	online := nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.CriticHidden, Out: 1, LayerNorm: true, OutputBias: true, LastStd: 0.1}, rng)
+	online := nn.NewMLP(nn.MLPConfig{
+		In: in, Hidden: cfg.CriticHidden, Out: 1, LayerNorm: true, OutputBias: true,
+		LastStd: 0.1,
+	}, rng)
 	c := &critic{online: online, target: online.Clone(), dq: make([]float32, cfg.Batch)}
 	c.onlineTape, c.targetTape = online.NewTape(cfg.Batch), online.NewTape(cfg.Batch)
 	c.opt = nn.NewAdamW(online.Params(), nn.AdamWConfig{LR: float32(cfg.CriticLR)})

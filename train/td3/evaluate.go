@@ -49,8 +49,9 @@ func (t *trainer) evaluate(ctx context.Context) error {
 	t.trials.Count++
 	t.trials.LastStep = t.step
 	values := map[string]float64{
-		"eval_success": res.Rate, "eval_low": res.CI95[0], "eval_high": res.CI95[1], "eval_base": t.trials.BaseRate, "eval_episodes": float64(res.Episodes),
-		"eval_steps": res.MeanSteps,
+		"eval_success": res.Rate, "eval_low": res.CI95[0], "eval_high": res.CI95[1], "eval_base": t.trials.BaseRate,
+		"eval_episodes": float64(res.Episodes),
+		"eval_steps":    res.MeanSteps,
 	}
 	if t.trials.best == nil || res.Rate >= t.trials.BestRate {
 		t.trials.BestRate, t.trials.BestStep = res.Rate, t.step
@@ -102,8 +103,10 @@ func (t *trainer) features() residual.Features {
 // policy wraps the networks as they are; they may go on changing.
 func (t *trainer) policy() *residual.Policy {
 	p := &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model, Actor: t.actor.head, Foresight: t.cfg.foresight(),
-		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil, Focus: t.rollout.slots[0].Encoder().Focus(),
+		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model,
+		Actor: t.actor.head, Foresight: t.cfg.foresight(),
+		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil,
+		Focus: t.rollout.slots[0].Encoder().Focus(),
 	}
 	if !t.cfg.latent() {
 		p.Koopman = t.in.Koopman

@@ -9,20 +9,20 @@ import (
 	"korr/train/replay"
 )
 
-// expandLimit bounds by how much a value expansion moves a normalised value of a network's input: actions within the residual's
-// reach move the arm by less in a window, and features are linear no farther.
+// expandLimit bounds by how much a value expansion moves a normalised value of a network's input: actions within the
+// residual's reach move the arm by less in a window, and features are linear no farther.
 const expandLimit = 0.2
 
-// expansion corrects n-step targets by the Koopman model (model-based value expansion, Feinberg et al. 2018, arXiv 1803.00101, whose
-// imagined steps here start from recorded ones). A stored window follows the actions of the policies that collected it; the state to
-// bootstrap from is moved to where the present actor would have come:
+// expansion corrects n-step targets by the Koopman model (model-based value expansion, Feinberg et al. 2018, arXiv
+// 1803.00101, whose imagined steps here start from recorded ones). A stored window follows the actions of the
+// policies that collected it; the state to bootstrap from is moved to where the present actor would have come:
 //
 //	zhat  = A zhat + B u_j,                                    u_j as stored
 //	z~    = A z~   + B (u_b,j + alpha pi(x_j moved by z~ - zhat))
 //
-// for the window's steps after the first, whose action is Q's argument, both from the lift of the second frame. The difference alone
-// is used (see residual.Shift), so the model's own error along the window cancels. The window's rewards stay: they are zero at all
-// but two steps of an episode.
+// for the window's steps after the first, whose action is Q's argument, both from the lift of the second frame. The
+// difference alone is used (see residual.Shift), so the model's own error along the window cancels. The window's
+// rewards stay: they are zero at all but two steps of an episode.
 //
 // Windows of demonstrations are left alone: what an expert does beyond the residual's reach is no small difference.
 type expansion struct {
@@ -51,8 +51,8 @@ func newExpansion(cfg *Config, d dims, model *koopman.Model, shift *residual.Shi
 	}
 }
 
-// apply moves the rows of boot [len(idx), x] that the transitions idx of the buffer bootstrap from. The error wraps ErrDiverged: a
-// difference is not finite.
+// apply moves the rows of boot [len(idx), x] that the transitions idx of the buffer bootstrap from. The error wraps
+// ErrDiverged: a difference is not finite.
 func (e *expansion) apply(a *actor, buffer *replay.Buffer, idx []int, boot []float32) error {
 	n, l := len(idx), e.model.LatentDim()
 	e.moved = 0
@@ -95,8 +95,8 @@ func (e *expansion) move(boot []float32, n int) error {
 	return nil
 }
 
-// begin puts every row at the second frame of its window, or at the end if there is nothing to correct, and lifts it. It reports
-// whether there is anything to do.
+// begin puts every row at the second frame of its window, or at the end if there is nothing to correct, and lifts it.
+// It reports whether there is anything to do.
 func (e *expansion) begin(buffer *replay.Buffer, idx []int) bool {
 	n, d, l := len(idx), e.d, e.model.LatentDim()
 	open := false
@@ -117,8 +117,8 @@ func (e *expansion) begin(buffer *replay.Buffer, idx []int) bool {
 	return true
 }
 
-// gather fills x with the frames that the rows stand at, moved, and reports whether any is before its end. The others keep
-// what they had.
+// gather fills x with the frames that the rows stand at, moved, and reports whether any is before its end. The others
+// keep what they had.
 func (e *expansion) gather(buffer *replay.Buffer, n int) bool {
 	open := false
 	for k := range n {

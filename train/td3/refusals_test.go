@@ -69,7 +69,8 @@ func TestResumeWithoutReplay(t *testing.T) {
 	if _, err := Train(t.Context(), cfg, in); err != nil {
 		t.Fatal(err)
 	}
-	if first, last := reports[0].Values, reports[len(reports)-1].Values; first["buffer"] > 500 || last["updates"] <= first["updates"] {
+	if first, last := reports[0].Values, reports[len(reports)-1].Values; first["buffer"] > 500 ||
+		last["updates"] <= first["updates"] {
 		t.Errorf("first line after resuming %v, last %v", first, last)
 	}
 	if info, err := os.Stat(in.Run.Checkpoint(StateName)); err != nil || info.Size() > 1<<20 {

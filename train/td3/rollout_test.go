@@ -145,14 +145,48 @@ func TestEnds(t *testing.T) {
 		discount float32
 		count    func(rolloutStats) int
 	}{
-		{"success", nil, nil, sim.Result{Reward: 1, Terminated: true, Success: true}, 1, 0, func(s rolloutStats) int { return s.successes }},
-		{"terminal without success", nil, nil, sim.Result{Terminated: true}, 1, 0, func(s rolloutStats) int { return s.failed }},
+		{
+			"success", nil, nil,
+			sim.Result{Reward: 1, Terminated: true, Success: true},
+			1, 0,
+			func(s rolloutStats) int { return s.successes },
+		},
+		{
+			"terminal without success", nil, nil,
+			sim.Result{Terminated: true},
+			1, 0,
+			func(s rolloutStats) int { return s.failed },
+		},
 		{"time-out", nil, nil, sim.Result{Truncated: true}, 1, g, func(s rolloutStats) int { return s.timeouts }},
-		{"time-out as published", func(c *Config) { c.BootstrapTimeouts = false }, nil, sim.Result{Truncated: true}, 1, 0, func(s rolloutStats) int { return s.timeouts }},
-		{"max steps", func(c *Config) { c.MaxSteps = 4 }, nil, sim.Result{}, 4, g, func(s rolloutStats) int { return s.timeouts }},
-		{"fail after", func(c *Config) { c.FailAfter = 3 }, engaged(false), sim.Result{}, 3, 0, func(s rolloutStats) int { return s.failed }},
-		{"engaged in time", func(c *Config) { c.FailAfter, c.MaxSteps = 3, 6 }, engaged(true), sim.Result{}, 6, g, func(s rolloutStats) int { return s.timeouts }},
-		{"rewarded in time", func(c *Config) { c.FailAfter, c.MaxSteps = 3, 6 }, nil, sim.Result{Reward: 0.5}, 6, g, func(s rolloutStats) int { return s.timeouts }},
+		{
+			"time-out as published", func(c *Config) { c.BootstrapTimeouts = false }, nil,
+			sim.Result{Truncated: true},
+			1, 0, func(s rolloutStats) int { return s.timeouts },
+		},
+		{
+			"max steps", func(c *Config) { c.MaxSteps = 4 }, nil,
+			sim.Result{},
+			4, g,
+			func(s rolloutStats) int { return s.timeouts },
+		},
+		{
+			"fail after", func(c *Config) { c.FailAfter = 3 }, engaged(false),
+			sim.Result{},
+			3, 0,
+			func(s rolloutStats) int { return s.failed },
+		},
+		{
+			"engaged in time", func(c *Config) { c.FailAfter, c.MaxSteps = 3, 6 }, engaged(true),
+			sim.Result{},
+			6, g,
+			func(s rolloutStats) int { return s.timeouts },
+		},
+		{
+			"rewarded in time", func(c *Config) { c.FailAfter, c.MaxSteps = 3, 6 }, nil,
+			sim.Result{Reward: 0.5},
+			6, g,
+			func(s rolloutStats) int { return s.timeouts },
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

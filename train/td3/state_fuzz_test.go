@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzState: no text of a training state, of whatever values, panics or makes a run of nonsense. The file's digest is not looked at
-// here: what it protects from is chance, not a state that another version wrote.
+// FuzzState: no text of a training state, of whatever values, panics or makes a run of nonsense. The file's digest is
+// not looked at here: what it protects from is chance, not a state that another version wrote.
 func FuzzState(f *testing.F) {
 	cfg, in := shortConfig(ResiP), shortInputs(f, ResiP)
 	cfg.Buffer = 4 * cfg.Envs * (cfg.NStep + 2)
@@ -37,7 +37,8 @@ func FuzzState(f *testing.F) {
 			return
 		}
 		if tr.step < 0 || tr.learner.updates < 0 || tr.rollout.starter.Begun < 0 {
-			t.Errorf("resumed at step %d after %d updates and %d episodes", tr.step, tr.learner.updates, tr.rollout.starter.Begun)
+			t.Errorf("resumed at step %d after %d updates and %d episodes", tr.step, tr.learner.updates,
+				tr.rollout.starter.Begun)
 		}
 		if _, err := json.Marshal(tr.trials); err != nil {
 			t.Errorf("trials that cannot be saved: %v", err)

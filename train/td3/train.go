@@ -61,7 +61,10 @@ func Train(ctx context.Context, cfg Config, in Inputs) (policy *residual.Policy,
 }
 
 func newBatch(cfg *Config, in *Inputs) (*sim.Batch, error) {
-	if err := memory.Check(memory.Need{Setting: "residual.envs", Value: cfg.Envs, Bytes: memory.Env * float64(cfg.Envs)}); err != nil {
+	if err := memory.Check(memory.Need{
+		Setting: "residual.envs", Value: cfg.Envs,
+		Bytes: memory.Env * float64(cfg.Envs),
+	}); err != nil {
 		return nil, err
 	}
 	var envs []sim.Env
@@ -121,7 +124,11 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 		return nil, err
 	}
 	if err := memory.Check(
-		memory.Need{Setting: "residual.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch, 2*d.x, cfg.ActorHidden) + float64(cfg.Critics)*memory.Batch(cfg.Batch, d.x, cfg.CriticHidden)},
+		memory.Need{
+			Setting: "residual.batch", Value: cfg.Batch,
+			Bytes: memory.Batch(cfg.Batch, 2*d.x, cfg.ActorHidden) +
+				float64(cfg.Critics)*memory.Batch(cfg.Batch, d.x, cfg.CriticHidden),
+		},
 		memory.Need{Setting: "residual.buffer", Value: cfg.Buffer, Bytes: 4 * float64(cfg.Buffer) * float64(d.x+d.act+5)},
 	); err != nil {
 		return nil, err
@@ -270,7 +277,8 @@ func (t *trainer) hint(err error) error {
 	if t.in.Run != nil {
 		where = "the last checkpoint in " + t.in.Run.Dir() + " is from before"
 	}
-	return fmt.Errorf("td3: step %d: %w; %s: lower critic_lr and actor_lr or look for broken observations", t.step, err, where)
+	return fmt.Errorf("td3: step %d: %w; %s: lower critic_lr and actor_lr or look for broken observations", t.step,
+		err, where)
 }
 
 // due reports whether the last iteration passed a multiple of every.

@@ -52,7 +52,10 @@ func TestResidualBeatsBase(t *testing.T) {
 					t.Errorf("the %s policy succeeds in %.2f of the episodes, want 0.9 or more; %s", name, rate, q.Meta["selection"])
 				}
 			}
-			if rate := pointRate(t, &residual.Policy{Method: residual.MethodBase, Base: in.Base, Execute: cfg.Execute}); rate > 0.1 {
+			if rate := pointRate(t, &residual.Policy{
+				Method: residual.MethodBase, Base: in.Base,
+				Execute: cfg.Execute,
+			}); rate > 0.1 {
 				t.Errorf("the base succeeds in %.2f of the episodes: the task is too easy to test anything", rate)
 			}
 		})
