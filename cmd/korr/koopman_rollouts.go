@@ -85,25 +85,26 @@ func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task
 		return koopman.Episode{}, err
 	}
 	x := &explorer{
-		Tick: tick, engaged: task.Engaged, failAfter: r.FailAfter,
+		Tick: tick, engaged: task.Engaged, failAfter: r.FailAfter, limit: r.MaxSteps,
 		rng: seed.Stream(a.Config.Seed, "koopman/noise", uint64(i)), sigma: r.Alpha * r.WarmUpNoise, rho: r.NoiseRho,
 		robot: robot, part: make([]float32, enc.PartDim(robot)), r: make([]float32, enc.ActDim()), u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
 	}
 	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(a.Config.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
-	if err == nil && ep.Fault != nil && !errors.Is(ep.Fault, errHopeless) {
+	if err == nil && ep.Fault != nil && !errors.Is(ep.Fault, errEnough) {
 		err = ep.Fault
 	}
 	return x.episode, err
 }
 
-// errHopeless ends an episode that has not engaged in time.
-var errHopeless = errors.New("no progress")
+// errEnough ends an episode where a residual's training would end it.
+var errEnough = errors.New("no progress, or too long")
 
 // explorer is the base policy with exploration noise, and remembers what it saw and did.
 type explorer struct {
 	*residual.Tick
 	engaged   func(obsRaw []float32) bool
-	failAfter int
+	failAfter int // control steps without progress that end an episode; 0 = none
+	limit     int // control steps that end any episode; 0 = the simulator's
 	rng       *rand.Rand
 	sigma     float64 // of the normalised action
 	rho       float64 // autocorrelation from step to step
@@ -120,7 +121,10 @@ type explorer struct {
 func (x *explorer) ActTo(act, obs []float32) error {
 	x.done = x.done || x.engaged(obs)
 	if x.failAfter > 0 && x.episode.T >= x.failAfter && !x.done {
-		return errHopeless
+		return errEnough
+	}
+	if x.limit > 0 && x.episode.T >= x.limit {
+		return errEnough
 	}
 	if _, err := x.Observe(obs); err != nil {
 		return err

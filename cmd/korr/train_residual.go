@@ -56,7 +56,7 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	f.String("method", "korr", "korr or resip")
 	f.String("base", "base", "frozen base policy: a checkpoint or shipped weights")
 	f.String("koopman", "koopman", "where korr's model starts: a checkpoint or shipped weights")
-	f.Int("steps", 200_000, "environment steps")
+	f.Int("steps", 300_000, "environment steps")
 	for _, name := range []string{"algorithm", "method", "base", "koopman", "steps"} {
 		cli.SetKey(f, name, "residual."+name)
 	}
@@ -71,14 +71,14 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if o.engine != engineNative && o.engine != engineGorgonia {
 		return cli.UsageErrorf("--engine %s: want %s or %s", o.engine, engineNative, engineGorgonia)
 	}
-	if o.engine == engineGorgonia && o.Config.Residual.Algorithm != ppoName {
-		return cli.UsageErrorf("--engine %s trains with --algorithm %s only", o.engine, ppoName)
+	if o.engine == engineGorgonia && o.Config.Residual.Algorithm != settings.PPOName {
+		return cli.UsageErrorf("--engine %s trains with --algorithm %s only", o.engine, settings.PPOName)
 	}
 	folder, err := o.open()
 	if err != nil {
 		return err
 	}
-	if o.Config.Residual.Algorithm == ppoName && o.resume {
+	if o.Config.Residual.Algorithm == settings.PPOName && o.resume {
 		return cli.UsageErrorf("--resume: a ppo run cannot be resumed")
 	}
 	if o.Config.Residual.Members > 1 {
@@ -88,7 +88,7 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.Config.Residual.Algorithm == ppoName {
+	if o.Config.Residual.Algorithm == settings.PPOName {
 		return runTrainPPO(ctx, o, folder, in)
 	}
 	c := o.Config.Residual
@@ -206,41 +206,9 @@ func (a *app) loadKoopman(name string) (*koopman.Model, error) {
 	return m, nil
 }
 
-// foresight is what the actor of the settings reads of the steps ahead.
-func foresight(r settings.Residual) residual.Foresight {
-	f := residual.Foresight{Condition: residual.Condition(r.Condition), Steps: r.Foresight, ObserverGain: r.ObserverGain, CriticOnly: r.CriticOnly}
-	if r.Condition == "default" {
-		f.Condition = residual.Published
-		if r.Method == td3.KORR {
-			f.Condition = residual.Lookahead
-		}
-	}
-	switch f.Condition {
-	case residual.Published, goalCondition, nonlinearCondition: // the latter two are a published actor's, of PPO
-		return residual.Foresight{Condition: residual.Published}
-	}
-	return f
-}
-
-// td3Config is the trainer's form of the settings.
+// td3Config is the settings with what the trainer is given beside them.
 func td3Config(c *settings.Config, workers int) td3.Config {
-	r := c.Residual
-	f := foresight(r)
-	focus := 0
-	if r.Focus {
-		focus = sim.StateDim
-	}
-	return td3.Config{
-		Method: r.Method, Focus: focus, Condition: f.Condition, Foresight: f.Steps, ObserverGain: f.ObserverGain, CriticOnly: f.CriticOnly, Seed: c.Seed, Steps: r.Steps, Envs: r.Envs, Workers: workers, LearnerThreads: 1, Overlap: true,
-		Alpha: r.Alpha, Execute: c.Base.Acting.Execute, ActorHidden: r.ActorHidden, CriticHidden: r.CriticHidden, Critics: r.Critics,
-		Batch: r.Batch, Buffer: r.Buffer, Gamma: r.Gamma, NStep: r.NStep, ValueExpansion: r.ValueExpansion, Tau: r.Tau, TargetMax: r.TargetMax,
-		ActorLR: r.ActorLR, CriticLR: r.CriticLR, GradClip: r.GradClip, UTD: r.UTD, PolicyDelay: r.PolicyDelay,
-		CriticStart: r.CriticStart, CriticWarmUp: r.CriticWarmUp, ActorStart: r.ActorStart, Penalty: r.Penalty, DemoFraction: r.DemoFraction,
-		WarmUpNoise: r.WarmUpNoise, NoiseStart: r.NoiseStart, NoiseEnd: r.NoiseEnd, NoiseSteps: r.NoiseSteps, NoiseRho: r.NoiseRho, NoiseFree: r.NoiseFree,
-		TargetNoise: r.TargetNoise, TargetNoiseClip: r.TargetNoiseClip,
-		KoopmanGradient: r.KoopmanGradient, KoopmanWeight: r.KoopmanWeight, KoopmanLR: r.KoopmanLR, ConstrainEvery: r.ConstrainEvery,
-		MaxSteps: c.Sim.MaxSteps, FailAfter: r.FailAfter, BootstrapTimeouts: r.BootstrapTimeouts,
-		Milestone: r.Milestone, Pushes: r.Pushes, LRDecay: r.LRDecay,
-		LogEvery: r.LogEvery, CheckpointEvery: r.CheckpointEvery, SaveReplay: r.SaveReplay, EvalEvery: r.EvalEvery, EvalEpisodes: r.EvalEpisodes,
-	}
+	t := c.Residual.Config
+	t.Seed, t.Workers, t.Execute = c.Seed, workers, c.Base.Acting.Execute
+	return t
 }

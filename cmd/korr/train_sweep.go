@@ -50,7 +50,7 @@ A variant is a name (` + strings.Join(sweep.Names(), ", ") + `) or is defined by
 	f.StringArrayVar(&o.define, "define", nil, "a variant: `NAME key=value ...`; may be repeated")
 	f.StringVar(&o.seeds, "seeds", "1-3", "training seeds: `FROM-TO` or a list")
 	f.StringVar(&o.reference, "reference", "resip", "variant to compare with")
-	f.Int("steps", 200_000, "environment steps of each training")
+	f.Int("steps", 300_000, "environment steps of each training")
 	cli.SetKey(f, "steps", "residual.steps")
 	f.Int("episodes", 20, "episodes of each condition, for each training")
 	cli.SetKey(f, "episodes", "eval.episodes")

@@ -93,7 +93,7 @@ func medianOf(step func() error) (float64, error) {
 
 // trainConfig is what peers/torch_korr.py trains with.
 func trainConfig() *ppo.Config {
-	c := ppo.Default()
+	c := ppo.DefaultConfig()
 	c.LearningRateCritic = c.LearningRateActor
 	return &c
 }

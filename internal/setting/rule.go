@@ -28,7 +28,7 @@ type Rule struct {
 func Check(pkg string, rules ...Rule) error {
 	for _, r := range rules {
 		if !r.OK {
-			return fmt.Errorf("%s: %w", pkg, &Error{r.Key, r.Want})
+			return Refuse(pkg, r.Key, r.Want)
 		}
 	}
 	return nil
@@ -105,3 +105,6 @@ func Range(key string, v [2]float64, low, high float64) Rule {
 	ok := v[0] >= low && v[0] <= v[1] && v[1] <= high
 	return Rule{key, ok, fmt.Sprintf("is %v, must be [least, largest] between %v and %v", v, low, high)}
 }
+
+// Refuse returns the *Error of a setting that no rule covers.
+func Refuse(pkg, key, problem string) error { return fmt.Errorf("%s: %w", pkg, &Error{key, problem}) }

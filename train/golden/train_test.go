@@ -6,6 +6,7 @@ import (
 	"korr/internal/tensorfile"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/episodes"
 	"korr/train/ppo"
 	"korr/train/run"
 	"korr/train/td3"
@@ -13,7 +14,9 @@ import (
 
 // tdConfig is a short training in the toy that goes through everything the long ones do.
 func tdConfig(steps int) td3.Config {
-	c := td3.Default()
+	c := td3.DefaultConfig()
+	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = td3.ResiP, residual.Published, false, false, 0
+	c.MaxSteps, c.Pushes, c.UTD, c.Penalty, c.NoiseStart, c.NoiseEnd = 0, nil, 0.125, 0.2, 0.15, 0.08
 	c.Steps, c.Envs, c.Workers, c.Overlap = steps, 8, 1, false
 	c.ActorHidden, c.CriticHidden, c.Critics, c.Batch = []int{24, 24}, []int{24, 24}, 3, 32
 	c.CriticStart, c.CriticWarmUp, c.ActorStart, c.NoiseSteps, c.LRDecay = 200, 20, 400, 600, 0.5
@@ -51,6 +54,14 @@ func tdWeights(t *testing.T, cfg td3.Config, p *residual.Policy) string {
 	return tensors(state) + " " + tensors(file)
 }
 
+// published is the published recipe at a size for tests.
+func published() ppo.RunConfig {
+	r := episodes.DefaultRecipe()
+	r.Condition, r.ObserverGain, r.MaxSteps, r.Pushes = residual.Published, 0, 0, nil
+	r.ActorHidden, r.CriticHidden = []int{256, 256}, []int{256, 256}
+	return ppo.RunConfig{Config: ppo.DefaultConfig(), Recipe: r, Execute: 8, Seed: 1, Workers: 2, DynamicsHidden: []int{256, 256}}
+}
+
 // TestTD3: serial trainings arrive at the weights, buffers and states they did.
 func TestTD3(t *testing.T) {
 	reproducible(t)
@@ -60,7 +71,7 @@ func TestTD3(t *testing.T) {
 		change func(*td3.Config)
 	}{
 		"resip":       {"resip", func(*td3.Config) {}},
-		"resip focus": {"resip_focus", func(c *td3.Config) { c.Focus = 16 }},
+		"resip focus": {"resip_focus", func(c *td3.Config) { c.Focus = true }},
 		"resip plan": {"resip_plan", func(c *td3.Config) {
 			c.Condition, c.Foresight = residual.Plan, []int{1, 4}
 		}},
@@ -72,10 +83,10 @@ func TestTD3(t *testing.T) {
 			c.Method, c.Condition, c.ObserverGain = td3.KORR, residual.Lookahead, 0.1
 		}},
 		"korr critics": {"korr_critics", func(c *td3.Config) {
-			c.Method, c.Condition, c.ObserverGain, c.CriticOnly, c.Focus = td3.KORR, residual.Lookahead, 0.02, true, 16
+			c.Method, c.Condition, c.ObserverGain, c.CriticOnly, c.Focus = td3.KORR, residual.Lookahead, 0.02, true, true
 		}},
 		"korr expansion": {"korr_critics", func(c *td3.Config) {
-			c.Method, c.Condition, c.CriticOnly, c.Focus, c.ValueExpansion = td3.KORR, residual.Lookahead, true, 16, true
+			c.Method, c.Condition, c.CriticOnly, c.Focus, c.ValueExpansion = td3.KORR, residual.Lookahead, true, true, true
 		}},
 	} {
 		t.Run(key, func(t *testing.T) {
@@ -90,7 +101,7 @@ func TestTD3(t *testing.T) {
 func TestSerialTraining(t *testing.T) {
 	reproducible(t)
 	cfg := tdConfig(5000)
-	cfg.Method, cfg.Condition, cfg.ObserverGain, cfg.CriticOnly, cfg.Focus = td3.KORR, residual.Lookahead, 0.02, true, 16
+	cfg.Method, cfg.Condition, cfg.ObserverGain, cfg.CriticOnly, cfg.Focus = td3.KORR, residual.Lookahead, 0.02, true, true
 	check(t, "training", "td3 5000 steps", tdWeights(t, cfg, policies(t)["korr_critics"]))
 }
 
@@ -105,23 +116,23 @@ func TestPPO(t *testing.T) {
 		"resip":     {"resip", func(c *ppo.RunConfig) { c.Method = "resip" }},
 		"resip raw": {"resip_published", func(c *ppo.RunConfig) { c.Method = "resip" }},
 		"resip goal": {"resip", func(c *ppo.RunConfig) {
-			c.Method, c.Goal = "resip", true
+			c.Method, c.Condition = "resip", episodes.GoalCondition
 		}},
 		"resip nonlinear": {"resip", func(c *ppo.RunConfig) {
-			c.Method, c.Nonlinear, c.DynamicsHidden = "resip", true, []int{16}
+			c.Method, c.Condition, c.DynamicsHidden = "resip", episodes.Nonlinear, []int{16}
 		}},
 		"resip plan": {"resip_plan", func(c *ppo.RunConfig) {
-			c.Method, c.Foresight = "resip", residual.Foresight{Condition: residual.Plan, Steps: []int{1, 4}}
+			c.Method, c.Condition, c.Foresight = "resip", residual.Plan, []int{1, 4}
 		}},
 		"korr":      {"korr_published", func(*ppo.RunConfig) {}},
 		"korr lift": {"korr_lift", func(*ppo.RunConfig) {}},
-		"korr goal": {"korr_published", func(c *ppo.RunConfig) { c.Goal = true }},
+		"korr goal": {"korr_published", func(c *ppo.RunConfig) { c.Condition = episodes.GoalCondition }},
 		"korr ahead": {"korr_ahead", func(c *ppo.RunConfig) {
-			c.Foresight = residual.Foresight{Condition: residual.Lookahead, Steps: []int{1, 4, 8}, ObserverGain: 0.1}
+			c.Condition, c.Foresight, c.ObserverGain = residual.Lookahead, []int{1, 4, 8}, 0.1
 		}},
 	} {
 		t.Run(key, func(t *testing.T) {
-			cfg := ppo.DefaultRun()
+			cfg := published()
 			cfg.Envs, cfg.NumSteps, cfg.Iterations, cfg.Workers, cfg.UpdateEpochs, cfg.NumMinibatches = 4, 50, 3, 1, 3, 2
 			cfg.ActorHidden, cfg.CriticHidden = []int{24, 24}, []int{24, 24}
 			c.change(&cfg)

@@ -163,7 +163,7 @@ func sample(a *ppo.Agent, n int) *ppo.Batch {
 // TestAgentLoss: the whole loss of PPO for every kind of policy, with the critic.
 func TestAgentLoss(t *testing.T) {
 	for _, kind := range kinds {
-		cfg := ppo.Default()
+		cfg := ppo.DefaultConfig()
 		cfg.VFCoef, cfg.ModelCoef = 0.7, 1.3
 		const n = 20
 		a := newAgent(t, kind, &cfg, n)
@@ -194,7 +194,7 @@ func TestAgentLoss(t *testing.T) {
 // TestEnginesFollowTheSameCurve: 200 steps from one seed, losses within 0.1 %.
 func TestEnginesFollowTheSameCurve(t *testing.T) {
 	for _, kind := range []string{"resip", "korr"} {
-		cfg := ppo.Default()
+		cfg := ppo.DefaultConfig()
 		const n = 32
 		ours, theirs := newAgent(t, kind, &cfg, n), newAgent(t, kind, &cfg, n)
 		b := sample(ours, n)
@@ -234,7 +234,7 @@ func TestEnginesFollowTheSameCurve(t *testing.T) {
 
 // TestNaNIsAnError: gorgonia's watch ends the update, and nothing changes.
 func TestNaNIsAnError(t *testing.T) {
-	cfg := ppo.Default()
+	cfg := ppo.DefaultConfig()
 	a := newAgent(t, "korr", &cfg, 10)
 	b := sample(a, 10)
 	if err := a.Use(func(n ppo.Networks) ppo.Engine { return NewEngine(n) }); err != nil {

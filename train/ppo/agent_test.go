@@ -102,7 +102,7 @@ var kinds = []string{"resip", "dynamics", "korr", "korr goal", "korr inclusive g
 // TestGradientsMatchDifferences moves every parameter array along its own gradient: the loss must rise by |g|^2 per unit.
 func TestGradientsMatchDifferences(t *testing.T) {
 	for _, kind := range kinds {
-		cfg := Default()
+		cfg := DefaultConfig()
 		cfg.VFCoef, cfg.ModelCoef = 0.7, 1.3
 		a, model := newTestAgent(t, &cfg, kind, rowsInTests)
 		b := testBatch(a)
@@ -152,7 +152,7 @@ func directional(t *testing.T, what string, p *nn.Param, loss func() float64) {
 // TestBlocksAddUp: working through a batch in blocks gives the same losses and gradients.
 func TestBlocksAddUp(t *testing.T) {
 	for _, kind := range kinds {
-		cfg := Default()
+		cfg := DefaultConfig()
 		whole, _ := newTestAgent(t, &cfg, kind, rowsInTests)
 		blocks, _ := newTestAgent(t, &cfg, kind, 9)
 		b := testBatch(whole)
@@ -171,7 +171,7 @@ func TestBlocksAddUp(t *testing.T) {
 }
 
 func TestStopGradientKeepsThePolicyOut(t *testing.T) {
-	cfg := Default()
+	cfg := DefaultConfig()
 	cfg.ModelCoef = 0
 	a, model := newTestAgent(t, &cfg, "korr stop", rowsInTests)
 	a.Gradients(testBatch(a))
@@ -188,7 +188,7 @@ func TestStopGradientKeepsThePolicyOut(t *testing.T) {
 }
 
 func TestUpdateImprovesAndClips(t *testing.T) {
-	cfg := Default()
+	cfg := DefaultConfig()
 	a, _ := newTestAgent(t, &cfg, "korr", rowsInTests)
 	b := testBatch(a)
 	first, err := a.Update(b)
@@ -219,7 +219,7 @@ func TestUpdateImprovesAndClips(t *testing.T) {
 }
 
 func TestDivergedBatchChangesNothing(t *testing.T) {
-	cfg := Default()
+	cfg := DefaultConfig()
 	a, _ := newTestAgent(t, &cfg, "dynamics", rowsInTests)
 	b := testBatch(a)
 	before := append([]float32(nil), a.params[0].Data...)
@@ -237,7 +237,7 @@ func TestDivergedBatchChangesNothing(t *testing.T) {
 }
 
 func TestNewRefusesWidths(t *testing.T) {
-	cfg := Default()
+	cfg := DefaultConfig()
 	good, _ := newTestActor(t, "resip", 4)
 	m, err := koopman.New(koopman.Config{ObsDim: 6, ActDim: 3, LatentDim: 8, Hidden: []int{4}}, nil)
 	if err != nil {

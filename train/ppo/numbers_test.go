@@ -124,7 +124,7 @@ func TestConfigRefuses(t *testing.T) {
 		func(c *Config) { c.MaxGradNorm = -1 }, func(c *Config) { c.AdamEps = 0 }, func(c *Config) { c.WeightDecay = -1 },
 		func(c *Config) { c.ClipReward = -1 }, func(c *Config) { c.ActorWarmup = -1 },
 	} {
-		c := Default()
+		c := DefaultConfig()
 		if err := c.Validate(); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"korr/koopman"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/episodes"
 )
 
 // The point task: a tool that moves at most 2 cm a step must come within 1 mm of a goal. The base policy misses by 2.9 mm.
@@ -114,8 +115,16 @@ func pointBase() *basepolicy.MLP {
 	return m
 }
 
+// published is the published recipe at a size for tests.
+func published() RunConfig {
+	r := episodes.DefaultRecipe()
+	r.Condition, r.ObserverGain, r.MaxSteps, r.Pushes = residual.Published, 0, 0, nil
+	r.ActorHidden, r.CriticHidden = []int{256, 256}, []int{256, 256}
+	return RunConfig{Config: DefaultConfig(), Recipe: r, Execute: 8, Seed: 1, Workers: 2, DynamicsHidden: []int{256, 256}}
+}
+
 func pointConfig(method residual.Method) RunConfig {
-	c := DefaultRun()
+	c := published()
 	c.Method, c.Envs, c.NumSteps, c.Iterations, c.Workers = string(method), 16, 32, 40, 1
 	c.ActorHidden, c.CriticHidden = []int{32, 32}, []int{32, 32}
 	c.UpdateEpochs, c.Gamma, c.InitLogStd, c.LearningRateActor = 12, 0.95, -2, 2e-3

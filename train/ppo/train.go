@@ -54,8 +54,8 @@ func (in *Inputs) log() *slog.Logger {
 
 // spec says what the networks read.
 func (in *Inputs) spec(cfg *RunConfig) episodes.Spec {
-	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.Foresight}
-	if cfg.Foresight.Condition == residual.Lookahead {
+	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.Ahead()}
+	if cfg.Resolved() == residual.Lookahead {
 		s.Koopman = in.Koopman
 	}
 	return s
@@ -71,6 +71,7 @@ func Train(ctx context.Context, cfg RunConfig, in Inputs) (policy *residual.Poli
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.Iterations = cfg.WholeIterations()
 	t, err := newTrainer(&cfg, &in)
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func Train(ctx context.Context, cfg RunConfig, in Inputs) (policy *residual.Poli
 		if err := t.report(losses, epochs, simulated.Sub(start), time.Since(simulated)); err != nil {
 			return nil, err
 		}
-		if t.iteration == cfg.Iterations || cfg.CheckpointEvery > 0 && t.iteration%cfg.CheckpointEvery == 0 {
+		if cfg.saves(t.iteration) {
 			if err := t.save(); err != nil {
 				return nil, err
 			}
@@ -172,7 +173,7 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 	enc, spans := view.Encoder(), view.Layout()
 	d := Dims{Obs: spans.Observed().Len(), X: spans.Width(), Act: spans.Base.Len()}
 	t = &trainer{cfg: cfg, in: in, dims: d, rng: seed.Stream(cfg.Seed, "shuffle", 0)}
-	if cfg.Goal {
+	if cfg.goal() {
 		if t.goal, err = episodes.Goal(enc, in.Demos); err != nil {
 			return nil, fmt.Errorf("ppo: %w", err)
 		}
@@ -206,7 +207,7 @@ func (t *trainer) newAgent(d Dims) error {
 		if t.in.Koopman == nil {
 			return errors.New("ppo: korr needs a Koopman model: run `korr train koopman` first")
 		}
-		if cfg.Foresight.Actor(residual.MethodKORR) == residual.ReadsLatent {
+		if f := cfg.Ahead(); f.Actor(residual.MethodKORR) == residual.ReadsLatent {
 			t.model = t.in.Koopman.Clone()
 		}
 	}
@@ -238,7 +239,7 @@ func (t *trainer) newActor(d Dims, rows int) (Actor, error) {
 		in = 2 * t.model.LatentDim()
 	case t.model != nil:
 		in = t.model.LatentDim()
-	case cfg.Nonlinear:
+	case cfg.nonlinear():
 		in = d.Obs
 		t.predict = nn.NewMLP(nn.MLPConfig{In: d.Obs + d.Act, Hidden: cfg.DynamicsHidden, Out: d.Obs, OutputBias: true, LastStd: 1}, seed.Stream(cfg.Seed, "dynamics", 0))
 	}
@@ -246,7 +247,7 @@ func (t *trainer) newActor(d Dims, rows int) (Actor, error) {
 	switch {
 	case t.model != nil:
 		return NewKORR(t.model, t.head, d, rows, KORROptions{Goal: t.goal, StopGradient: !cfg.KoopmanGradient})
-	case cfg.Nonlinear:
+	case cfg.nonlinear():
 		return NewDynamics(t.predict, t.head, d, rows)
 	}
 	return NewResiP(t.head, d, rows, t.goal)
@@ -331,11 +332,11 @@ func (t *trainer) policy() *residual.Policy {
 		panic(err) // Validate admits finite numbers only
 	}
 	model := t.model
-	if t.cfg.Foresight.Condition == residual.Lookahead {
+	if t.cfg.Resolved() == residual.Lookahead {
 		model = t.in.Koopman
 	}
 	return &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.acting(), Foresight: t.cfg.Foresight,
+		Method: residual.Method(t.cfg.Method), Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.acting(), Foresight: t.cfg.Ahead(),
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Linear, Execute: t.cfg.Execute, Features: t.in.Features != nil,
 		Meta: map[string]string{"trainer": "ppo", "config": string(text), "environment_steps": strconv.Itoa(t.iteration * t.cfg.Envs * t.cfg.NumSteps)},
 	}

@@ -12,6 +12,7 @@ import (
 	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
+	"korr/train/episodes"
 )
 
 // demonstrated is one failure and one success, which ends at a goal of its own.
@@ -38,9 +39,9 @@ func demonstrated() []dataset.Episode {
 // controller sees as the actor does that was trained.
 func TestVariantsTrainAndAct(t *testing.T) {
 	for name, set := range map[string]func(*RunConfig){
-		"resip goal":      func(c *RunConfig) { c.Goal = true },
-		"korr goal":       func(c *RunConfig) { c.Method, c.Goal = string(residual.MethodKORR), true },
-		"resip nonlinear": func(c *RunConfig) { c.Nonlinear = true },
+		"resip goal":      func(c *RunConfig) { c.Condition = episodes.GoalCondition },
+		"korr goal":       func(c *RunConfig) { c.Method, c.Condition = string(residual.MethodKORR), episodes.GoalCondition },
+		"resip nonlinear": func(c *RunConfig) { c.Condition = episodes.Nonlinear },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := pointConfig(residual.MethodResiP)
@@ -118,10 +119,9 @@ func compareActing(t *testing.T, tr *trainer) {
 
 func TestVariantsAreRefused(t *testing.T) {
 	for want, set := range map[string]func(*RunConfig){
-		"goal":               func(c *RunConfig) { c.Goal, c.Nonlinear = true, true },
-		"nonlinear_dynamics": func(c *RunConfig) { c.Method, c.Nonlinear = string(residual.MethodKORR), true },
-		"dynamics_hidden":    func(c *RunConfig) { c.Nonlinear, c.DynamicsHidden = true, nil },
-		"demonstration":      func(c *RunConfig) { c.Goal = true }, // there is none
+		"method resip":  func(c *RunConfig) { c.Method, c.Condition = string(residual.MethodKORR), episodes.Nonlinear },
+		"hidden layers": func(c *RunConfig) { c.Condition, c.DynamicsHidden = episodes.Nonlinear, nil },
+		"demonstration": func(c *RunConfig) { c.Condition = episodes.GoalCondition }, // there is none
 	} {
 		cfg := pointConfig(residual.MethodResiP)
 		set(&cfg)

@@ -16,7 +16,7 @@ var oneLeg = dims{obs: 83, x: 97, in: 97, act: 10}
 // newBenchLearner has the recipe's sizes and buffers of random transitions.
 func newBenchLearner(tb testing.TB, method string, threads int) *learner {
 	tb.Helper()
-	cfg := Default()
+	cfg := plain()
 	cfg.Method, cfg.LearnerThreads = method, threads
 	return benchLearner(tb, cfg, oneLeg)
 }
@@ -101,7 +101,7 @@ func (benchFeatures) DetailTo(_, _ []float32)   {}
 func BenchmarkExpansion(b *testing.B) {
 	for _, expand := range []bool{false, true} {
 		b.Run(fmt.Sprint(expand), func(b *testing.B) {
-			cfg := Default()
+			cfg := plain()
 			cfg.Method, cfg.Condition, cfg.CriticOnly, cfg.Critics, cfg.DemoFraction = KORR, residual.Lookahead, true, 5, 0
 			model, err := koopman.New(koopman.Config{ObsDim: 29, State: 16, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, seed.Stream(1, "bench", 1))
 			if err != nil {

@@ -5,6 +5,8 @@ import (
 
 	"korr/internal/setting"
 	"korr/residual"
+	"korr/sim"
+	"korr/train/episodes"
 	"korr/train/replay"
 )
 
@@ -14,170 +16,185 @@ const (
 	KORR  = "korr"  // the actor reads the predicted latent state
 )
 
-// Config holds every hyper-parameter; start from Default.
+// Config holds every hyper-parameter; start from DefaultConfig. Fields without a key are for those who call the package.
 type Config struct {
-	Method string `json:"method"` // ResiP or KORR
-	// ValueExpansion moves the states that targets bootstrap from to where a look-ahead's model says that the present actor
-	// comes to (see expansion).
-	ValueExpansion bool `json:"value_expansion,omitempty"`
-	// What the actor reads (see residual.Foresight): a published KORR reads the predicted latent alone and trains the
-	// Koopman model; a look-ahead's model is frozen, so that what is read is computed once, when a step is stored.
-	Condition    residual.Condition `json:"condition"`
-	Foresight    []int              `json:"foresight"`     // steps ahead, unless published
-	ObserverGain float64            `json:"observer_gain"` // of the disturbance observer of a look-ahead; 0 = none
-	CriticOnly   bool               `json:"critic_only"`   // the critics alone read the steps ahead
-	// Focus is how many leading coordinates of the normalised observation actor and critics read beside the task's features; 0 = all.
-	// Those of the robot's state are enough: the features say where the parts that matter stand to each other and to the tool.
-	Focus int    `json:"focus"`
-	Seed  uint64 `json:"seed"`
-	Steps int    `json:"steps"` // environment steps, over all environments
+	episodes.Recipe `yaml:",inline"`
 
-	Envs           int  `json:"envs"`
-	Workers        int  `json:"workers"`         // goroutines that simulate; never changes the result
-	LearnerThreads int  `json:"learner_threads"` // goroutines that update the critics; never changes the result
-	Overlap        bool `json:"overlap"`         // update while simulating; never changes the result
+	// the critics alone read what a lookahead or plan adds, the actor what ResiP's reads: the value of a state depends on the rest
+	// of the chunk
+	CriticOnly bool `json:"critic_only" yaml:"critic_only"`
+	// actor and critics read the robot's state and the features, not every part's pose as well: the features say where the parts
+	// that matter stand to each other and to the tool
+	Focus bool `json:"focus" yaml:"focus"`
 
-	Alpha   float64 `json:"alpha"`   // largest residual, of the normalised action
-	Execute int     `json:"execute"` // actions executed of every chunk of the base
+	Critics  int     `json:"critics" yaml:"critics"`     // in the ensemble; a target takes the lesser of two
+	Batch    int     `json:"batch" yaml:"batch"`         // transitions in a mini-batch
+	Buffer   int     `json:"buffer"`                     // frames of the online buffer
+	Gamma    float64 `json:"gamma" yaml:"gamma"`         // discount per control step
+	NStep    int     `json:"n_step" yaml:"n_step"`       // control steps of reward in a target
+	ActorLR  float64 `json:"actor_lr" yaml:"actor_lr"`   // learning rate of the actor
+	CriticLR float64 `json:"critic_lr" yaml:"critic_lr"` // learning rate of the critics
+	// last share of the run over which the learning rates fall to 0: the policy settles, and no evaluation has to choose one
+	LRDecay float64 `json:"lr_decay" yaml:"lr_decay"`
+	UTD     float64 `json:"utd" yaml:"utd"`         // critic updates per environment step
+	Penalty float64 `json:"penalty" yaml:"penalty"` // weight of the mean squared residual in the actor's loss
+	// for the value at a target's end the look-ahead's model moves the state there to where the present actor would have come: the
+	// steps recorded on the way followed older ones (see expansion)
+	ValueExpansion bool `json:"value_expansion,omitempty" yaml:"value_expansion"`
+	// share of every batch that comes from the demonstrations, if there are any
+	DemoFraction float64 `json:"demo_fraction" yaml:"demo_fraction"`
+	Tau          float64 `json:"tau"`          // Polyak averaging of the targets
+	TargetMax    float64 `json:"target_max"`   // targets are clipped to [0, TargetMax]; 0 = the return's bound, negative = not clipped
+	GradClip     float64 `json:"grad_clip"`    // on the gradient norm of actor and Koopman model together; 0 = off
+	PolicyDelay  int     `json:"policy_delay"` // critic updates per actor update
 
-	ActorHidden  []int   `json:"actor_hidden"`  // widths
-	CriticHidden []int   `json:"critic_hidden"` // widths, of each critic
-	Critics      int     `json:"critics"`       // in the ensemble; a target takes the lesser of two
-	Batch        int     `json:"batch"`         // transitions
-	Buffer       int     `json:"buffer"`        // frames of the online buffer
-	Gamma        float64 `json:"gamma"`         // per control step
-	NStep        int     `json:"n_step"`        // control steps of reward in a target
-	Tau          float64 `json:"tau"`           // Polyak averaging of the targets
-	TargetMax    float64 `json:"target_max"`    // targets are clipped to [0, TargetMax]: the return's bound; 0 = not clipped
-	ActorLR      float64 `json:"actor_lr"`
-	CriticLR     float64 `json:"critic_lr"`
-	LRDecay      float64 `json:"lr_decay"`       // last share of the run over which all learning rates fall to 0
-	GradClip     float64 `json:"grad_clip"`      // on the gradient norm of actor and Koopman model together; 0 = off
-	UTD          float64 `json:"utd"`            // critic updates per environment step
-	PolicyDelay  int     `json:"policy_delay"`   // critic updates per actor update
-	CriticStart  int     `json:"critic_start"`   // environment steps before the critics learn
-	CriticWarmUp int     `json:"critic_warm_up"` // critic updates made at once at CriticStart
-	ActorStart   int     `json:"actor_start"`    // environment steps before the actor acts and learns
-	Penalty      float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
-	DemoFraction float64 `json:"demo_fraction"`  // of every batch, if there are demonstrations
+	// The schedule, in environment steps but for the warm-up.
+	CriticStart  int `json:"critic_start" yaml:"critic_start"`     // environment steps before the critics learn
+	CriticWarmUp int `json:"critic_warm_up" yaml:"critic_warm_up"` // critic updates made at once when they begin
+	ActorStart   int `json:"actor_start" yaml:"actor_start"`       // environment steps before the actor acts and learns
 
 	// Noise, as standard deviations of the residual's [-1, 1].
-	WarmUpNoise     float64 `json:"warm_up_noise"`     // around the base action before ActorStart
-	NoiseStart      float64 `json:"noise_start"`       // at ActorStart
-	NoiseEnd        float64 `json:"noise_end"`         // after NoiseSteps
-	NoiseSteps      int     `json:"noise_steps"`       // environment steps from NoiseStart to NoiseEnd
-	NoiseRho        float64 `json:"noise_rho"`         // autocorrelation from step to step
-	NoiseFree       float64 `json:"noise_free"`        // share of the environments that act without noise once the actor acts
+	WarmUpNoise float64 `json:"warm_up_noise"`                  // around the base action before ActorStart
+	NoiseStart  float64 `json:"noise_start" yaml:"noise_start"` // exploration: standard deviation on the residual's [-1, 1] at first
+	NoiseEnd    float64 `json:"noise_end" yaml:"noise_end"`     // the same after noise_steps
+	NoiseSteps  int     `json:"noise_steps" yaml:"noise_steps"` // environment steps over which noise_start becomes noise_end
+	NoiseRho    float64 `json:"noise_rho"`                      // autocorrelation from step to step
+	// share of the environments that act without noise once the actor acts: only they meet what stalls the policy, since noise
+	// shakes a stalled peg loose
+	NoiseFree       float64 `json:"noise_free" yaml:"noise_free"`
 	TargetNoise     float64 `json:"target_noise"`      // smoothing of the target policy
 	TargetNoiseClip float64 `json:"target_noise_clip"` // its bound
 
-	// The Koopman model of KORR.
-	KoopmanGradient bool    `json:"koopman_gradient"` // let the actor's gradient into phi, A and B
-	KoopmanWeight   float64 `json:"koopman_weight"`   // of the prediction loss; 0 = off
-	KoopmanLR       float64 `json:"koopman_lr"`
-	ConstrainEvery  int     `json:"constrain_every"` // actor updates between impositions of the spectral bound
+	KoopmanWeight  float64 `json:"koopman_weight"`  // of the prediction loss of a published KORR's model; 0 = off
+	KoopmanLR      float64 `json:"koopman_lr"`      // learning rate of a published KORR's model
+	ConstrainEvery int     `json:"constrain_every"` // actor updates between impositions of its spectral bound
 
-	// Episodes.
-	MaxSteps          int     `json:"max_steps"`          // cut an episode here (truncated); 0 = the environment's limit
-	FailAfter         int     `json:"fail_after"`         // end an episode that has not engaged by this step as failed (terminal); 0 = off
-	BootstrapTimeouts bool    `json:"bootstrap_timeouts"` // false treats time-outs as terminal, as the published code does
-	Milestone         float64 `json:"milestone"`          // reward when the first pair of an episode engages; 0 = the sparse reward alone
-	// Pushes are the strengths of the pushes that NewEnv deals to the environments in turn; for the record.
-	Pushes []float64 `json:"pushes"`
+	// end an episode without progress by this step as failed; 0 = off
+	FailAfter int `json:"fail_after" yaml:"fail_after"`
+	// reward when the first pair engages: an insertion decides, and the task's reward comes 200 steps later; 0 = sparse
+	Milestone float64 `json:"milestone" yaml:"milestone"`
+
+	// What a run is given beside the hyper-parameters.
+	Seed           uint64 `json:"seed"`
+	Workers        int    `json:"workers"`         // goroutines that simulate; never changes the result
+	LearnerThreads int    `json:"learner_threads"` // goroutines that update the critics; never changes the result
+	Overlap        bool   `json:"overlap"`         // update while simulating; never changes the result
+	Execute        int    `json:"execute"`         // actions executed of every chunk of the base
 
 	// Reports, in environment steps; 0 = never.
-	LogEvery        int  `json:"log_every"`
-	CheckpointEvery int  `json:"checkpoint_every"`
-	SaveReplay      bool `json:"save_replay"` // into the checkpoint; without it a resumed run collects afresh
-	EvalEvery       int  `json:"eval_every"`
-	EvalEpisodes    int  `json:"eval_episodes"`
-	EvalWorkers     int  `json:"eval_workers"` // 0 = Workers
+	LogEvery     int  `json:"log_every"`
+	SaveReplay   bool `json:"save_replay"`                  // into the checkpoint; without it a resumed run collects afresh
+	EvalEvery    int  `json:"eval_every" yaml:"eval_every"` // environment steps between evaluations; 0 = never
+	EvalEpisodes int  `json:"eval_episodes"`                // of each evaluation
+	EvalWorkers  int  `json:"eval_workers"`                 // 0 = Workers
 }
 
-// Default is the recipe that worked on one_leg (see the package comment).
-func Default() Config {
+// DefaultConfig is the recipe of the shipped residuals, found on one_leg (see the package comment and docs/learning.md). With
+// two critics the actor exploits what one of them gets wrong. Half of the environments are pushed, harder than published: what
+// is learned there holds at the published strength, and without. About 200 steps lie between an insertion and its reward.
+func DefaultConfig() Config {
 	return Config{
-		Method: ResiP, Seed: 1, Steps: 200_000, Condition: residual.Published, Foresight: []int{1, 4, 8},
-		Envs: 16, Workers: 2, LearnerThreads: 1, Overlap: true,
-		Alpha: 0.1, Execute: 8,
-		ActorHidden: []int{128, 128}, CriticHidden: []int{128, 128}, Critics: 2,
-		Batch: 128, Buffer: 300_000, Gamma: 0.99, NStep: 5, Tau: 0.01, TargetMax: 1,
-		ActorLR: 2e-4, CriticLR: 5e-4, GradClip: 1, UTD: 0.125, PolicyDelay: 2,
-		CriticStart: 6000, CriticWarmUp: 500, ActorStart: 15_000, Penalty: 0.2, DemoFraction: 0.5,
-		WarmUpNoise: 0.15, NoiseStart: 0.15, NoiseEnd: 0.08, NoiseSteps: 100_000, NoiseRho: 0.8,
-		TargetNoise: 0.1, TargetNoiseClip: 0.3,
-		KoopmanGradient: true, KoopmanWeight: 1, KoopmanLR: 2e-4, ConstrainEvery: 200,
-		BootstrapTimeouts: true, Pushes: []float64{},
-		LogEvery: 2000, CheckpointEvery: 25_000, SaveReplay: true, EvalEvery: 50_000, EvalEpisodes: 32,
+		Recipe: episodes.DefaultRecipe(), CriticOnly: true, Focus: true,
+		Critics: 5, Batch: 128, Buffer: 300_000, Gamma: 0.995, NStep: 5,
+		ActorLR: 2e-4, CriticLR: 5e-4, LRDecay: 0.5, UTD: 0.5, Penalty: 0.1, DemoFraction: 0.5,
+		Tau: 0.01, GradClip: 1, PolicyDelay: 2,
+		CriticStart: 6000, CriticWarmUp: 2000, ActorStart: 15_000,
+		WarmUpNoise: 0.15, NoiseStart: 0.1, NoiseEnd: 0.04, NoiseSteps: 80_000, NoiseRho: 0.8, NoiseFree: 0.5,
+		TargetNoise: 0.1, TargetNoiseClip: 0.3, KoopmanWeight: 1, KoopmanLR: 2e-4, ConstrainEvery: 200,
+		FailAfter: 200, Milestone: 1,
+		Seed: 1, Workers: 2, LearnerThreads: 1, Overlap: true, Execute: 8,
+		LogEvery: 2000, SaveReplay: true, EvalEpisodes: 32,
 	}
 }
+
+// maxCritics bounds the ensemble, so that a damaged file cannot ask for terabytes.
+const maxCritics = 1 << 10
 
 // Validate reports the first field that is out of range.
 func (c *Config) Validate() error {
-	if c.Method != ResiP && c.Method != KORR {
-		return fmt.Errorf("td3: method %q, want %s or %s", c.Method, ResiP, KORR)
+	if err := c.Recipe.Validate(); err != nil {
+		return err
 	}
-	f := c.foresight()
-	if err := f.Validate(residual.Method(c.Method)); err != nil {
-		return fmt.Errorf("td3: %w", err)
+	if err := setting.Check(
+		"td3",
+		setting.AtLeast("execute", c.Execute, 1),
+		setting.Within("critics", c.Critics, 1, maxCritics),
+		setting.Within("batch", c.Batch, 2, replay.MaxCapacity),
+		setting.AtLeast("n_step", c.NStep, 1),
+		setting.Within("buffer", c.Buffer, max(c.Batch, 4*c.Envs*(c.NStep+2)), replay.MaxCapacity),
+		setting.AboveUpTo("gamma", c.Gamma, 0, 1),
+		setting.AboveUpTo("tau", c.Tau, 0, 1),
+		setting.Above("actor_lr", c.ActorLR, 0),
+		setting.Above("critic_lr", c.CriticLR, 0),
+		setting.AtLeast("koopman_weight", c.KoopmanWeight, 0),
+		setting.Above("koopman_lr", c.KoopmanLR, 0),
+		setting.Within("lr_decay", c.LRDecay, 0, 1),
+		setting.AtLeast("grad_clip", c.GradClip, 0),
+		setting.Above("utd", c.UTD, 0),
+		setting.AtLeast("policy_delay", c.PolicyDelay, 1),
+		setting.AtLeast("critic_start", c.CriticStart, 0),
+		setting.AtLeast("critic_warm_up", c.CriticWarmUp, 0),
+		setting.AtLeast("actor_start", c.ActorStart, c.CriticStart),
+		setting.Within("demo_fraction", c.DemoFraction, 0, 1),
+	); err != nil {
+		return err
 	}
-	if c.ValueExpansion && (c.Method != KORR || c.latent() || c.NStep < 2) {
-		return fmt.Errorf("td3: value_expansion needs method %s with condition %s, whose Koopman model is frozen, and n_step of 2 or more",
-			KORR, residual.Lookahead)
+	if err := setting.Check(
+		"td3",
+		setting.Within("warm_up_noise", c.WarmUpNoise, 0, 1),
+		setting.Within("noise_start", c.NoiseStart, 0, 1),
+		setting.Within("noise_end", c.NoiseEnd, 0, 1),
+		setting.AtLeast("noise_steps", c.NoiseSteps, 0),
+		setting.FromBelow("noise_rho", c.NoiseRho, 0, 1),
+		setting.Within("noise_free", c.NoiseFree, 0, 1),
+		setting.AtLeast("target_noise", c.TargetNoise, 0),
+		setting.AtLeast("target_noise_clip", c.TargetNoiseClip, 0),
+		setting.AtLeast("penalty", c.Penalty, 0),
+		setting.AtLeast("milestone", c.Milestone, 0),
+		setting.AtLeast("fail_after", c.FailAfter, 0),
+		setting.AtLeast("constrain_every", c.ConstrainEvery, 0),
+		setting.AtLeast("eval_every", c.EvalEvery, 0),
+		setting.Rule{Key: "eval_episodes", OK: c.EvalEvery == 0 || c.EvalEpisodes >= 1, Want: "must be at least 1 when eval_every is set"},
+	); err != nil {
+		return err
 	}
-	for _, r := range []struct {
-		name string
-		ok   bool
-		want string
-	}{
-		{"steps", c.Steps >= 1, "at least 1"},
-		{"envs", c.Envs >= 1, "at least 1"},
-		{"alpha", c.Alpha > 0 && c.Alpha <= 1, "in (0, 1]"},
-		{"execute", c.Execute >= 1, "at least 1"},
-		{"actor_hidden", widths(c.ActorHidden), "widths of 1 to 16384"},
-		{"critic_hidden", widths(c.CriticHidden), "widths of 1 to 16384"},
-		{"critics", c.Critics >= 1, "at least 1"},
-		{"batch", c.Batch >= 2, "at least 2"},
-		{"n_step", c.NStep >= 1, "at least 1"},
-		{"envs", c.Envs <= 1<<16, "at most 65536"},
-		{"critics", c.Critics <= 1<<10, "at most 1024"},
-		{"buffer", c.Buffer >= max(c.Batch, 4*c.Envs*(c.NStep+2)), "room for a batch and for 4 (n_step+2) frames of every environment"},
-		{"buffer", c.Buffer <= replay.MaxCapacity, "at most 16777216 frames"},
-		{"gamma", c.Gamma > 0 && c.Gamma <= 1, "in (0, 1]"},
-		{"tau", c.Tau > 0 && c.Tau <= 1, "in (0, 1]"},
-		{"target_max", c.TargetMax >= 0, "at least 0"},
-		{"actor_lr", c.ActorLR > 0, "above 0"},
-		{"critic_lr", c.CriticLR > 0, "above 0"},
-		{"koopman_lr", c.KoopmanLR > 0 || c.Method != KORR, "above 0"},
-		{"lr_decay", c.LRDecay >= 0 && c.LRDecay <= 1, "in [0, 1]"},
-		{"milestone", c.Milestone >= 0, "at least 0"},
-		{"focus", c.Focus >= 0 && (c.Focus == 0 || !c.latent()), "0 for a korr that reads its latent, else at least 0"},
-		{"grad_clip", c.GradClip >= 0, "at least 0"},
-		{"utd", c.UTD > 0, "above 0"},
-		{"policy_delay", c.PolicyDelay >= 1, "at least 1"},
-		{"actor_start", c.CriticStart >= 0 && c.ActorStart >= c.CriticStart, "at least critic_start"},
-		{"demo_fraction", c.DemoFraction >= 0 && c.DemoFraction <= 1, "in [0, 1]"},
-		{"noise_rho", c.NoiseRho >= 0 && c.NoiseRho < 1, "in [0, 1)"},
-		{"noise_free", c.NoiseFree >= 0 && c.NoiseFree <= 1, "in [0, 1]"},
-		{"noise", min(c.WarmUpNoise, c.NoiseStart, c.NoiseEnd, c.TargetNoise, c.TargetNoiseClip) >= 0, "at least 0"},
-		{"koopman_weight", c.KoopmanWeight >= 0, "at least 0"},
-		{"penalty", c.Penalty >= 0, "at least 0"},
-		{"fail_after", c.FailAfter >= 0 && c.MaxSteps >= 0, "fail_after and max_steps of at least 0"},
-		{"eval_episodes", c.EvalEvery <= 0 || c.EvalEpisodes >= 1, "at least 1 when eval_every is set"},
-	} {
-		if !r.ok {
-			return fmt.Errorf("td3: %s out of range: want %s", r.name, r.want)
-		}
-	}
-	return nil
+	return c.validateInput()
 }
 
-// foresight is what the actor reads of the steps ahead.
+// validateInput compares what actor and critics read.
+func (c *Config) validateInput() error {
+	reads := c.Resolved()
+	return setting.Check(
+		"td3",
+		setting.Rule{
+			Key: "condition", OK: reads != episodes.GoalCondition && reads != episodes.Nonlinear,
+			Want: fmt.Sprintf("is %s, which needs residual.algorithm=ppo", reads),
+		},
+		setting.Rule{Key: "focus", OK: !c.Focus || c.Features, Want: "needs residual.features: without them nothing is left of the parts"},
+		setting.Rule{
+			Key: "focus", OK: !c.Focus || !c.latent(),
+			Want: "does not go with a published korr, which reads its latent alone: set residual.focus=false",
+		},
+		setting.Rule{
+			Key: "value_expansion", OK: !c.ValueExpansion || c.Method == KORR && !c.latent() && c.NStep > 1,
+			Want: "needs residual.method=korr with a lookahead, whose Koopman model is frozen, and residual.n_step above 1",
+		},
+	)
+}
+
+// foresight is what the networks read of the steps ahead.
 func (c *Config) foresight() residual.Foresight {
-	if c.Condition == residual.Published || c.Condition == "" {
-		return residual.Foresight{Condition: residual.Published}
+	f := c.Ahead()
+	f.CriticOnly = c.CriticOnly && f.Condition != residual.Published
+	return f
+}
+
+// focus is how many leading coordinates of the normalised observation actor and critics read beside the task's features; 0 = all.
+func (c *Config) focus() int {
+	if c.Focus {
+		return sim.StateDim
 	}
-	return residual.Foresight{Condition: c.Condition, Steps: c.Foresight, ObserverGain: c.ObserverGain, CriticOnly: c.CriticOnly}
+	return 0
 }
 
 // latent reports whether the actor reads the predicted latent itself, and
@@ -190,13 +207,12 @@ func (c *Config) reads() residual.Reads {
 	return f.Actor(residual.Method(c.Method))
 }
 
-func widths(w []int) bool {
-	for _, n := range w {
-		if n < 1 || n > setting.MaxWidth {
-			return false
-		}
+// targetMax bounds the targets from above, 0 for not: no return exceeds the reward and the milestone's.
+func (c *Config) targetMax() float64 {
+	if c.TargetMax == 0 {
+		return 1 + c.Milestone
 	}
-	return len(w) > 0
+	return max(0, c.TargetMax)
 }
 
 // rate is the factor on the learning rates at an environment step: 1, and over the last LRDecay of the run it falls to 0.

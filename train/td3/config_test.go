@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestValidate(t *testing.T) {
-	good := Default()
+	good := plain()
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestValidate(t *testing.T) {
 		"eval_episodes": func(c *Config) { c.EvalEpisodes = 0 },
 		"demo_fraction": func(c *Config) { c.DemoFraction = 1.5 },
 	} {
-		c := Default()
+		c := plain()
 		change(&c)
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

@@ -122,7 +122,7 @@ func TestExpansionEqualsSimulation(t *testing.T) {
 func expansionEqualsSimulation(t *testing.T, bilinear bool, gripper float32) {
 	const steps, nStep = 60, 4
 	s, rng := newLinearToy(t, bilinear), seed.Stream(5, "toy", 0)
-	cfg := Default()
+	cfg := plain()
 	cfg.Method, cfg.Condition, cfg.Foresight, cfg.ActorHidden, cfg.Batch, cfg.NStep = KORR, residual.Lookahead, []int{1, 3}, []int{8}, steps, nStep
 	a := newActor(&cfg, s.dims, nil, cfg.Batch)
 	for _, p := range a.head.Params() {

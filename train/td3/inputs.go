@@ -74,7 +74,7 @@ func (in *Inputs) log() *slog.Logger {
 
 // spec says what the networks read.
 func (in *Inputs) spec(cfg *Config) episodes.Spec {
-	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight(), Focus: cfg.Focus}
+	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight(), Focus: cfg.focus()}
 	if !cfg.latent() {
 		s.Koopman = in.Koopman
 	}
@@ -85,10 +85,11 @@ func (in *Inputs) spec(cfg *Config) episodes.Spec {
 func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	base := in.Base.About()
 	enc := episodes.NewEncoder(in.Base, in.Features)
-	if cfg.Focus > enc.ObsDim() || cfg.Focus > 0 && in.Features == nil {
-		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", cfg.Focus, enc.ObsDim())
+	focus := cfg.focus()
+	if focus > enc.ObsDim() || focus > 0 && in.Features == nil {
+		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", focus, enc.ObsDim())
 	}
-	enc = enc.Focused(cfg.Focus)
+	enc = enc.Focused(focus)
 	var d dims
 	if raw := base.Obs.RawDim(); spec.ObsDim != raw || spec.ActDim != base.ActDim() {
 		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",

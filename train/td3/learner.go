@@ -164,8 +164,8 @@ func (l *learner) targets() {
 	first, second := l.targetPair()
 	top := float32(math.Inf(1))
 	bottom := -top
-	if l.cfg.TargetMax > 0 {
-		bottom, top = 0, float32(l.cfg.TargetMax)
+	if bound := l.cfg.targetMax(); bound > 0 {
+		bottom, top = 0, float32(bound)
 	}
 	for i := range b {
 		q := min(l.critics[first].next[i], l.critics[second].next[i])

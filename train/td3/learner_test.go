@@ -18,7 +18,7 @@ var small = dims{obs: 4, x: 10, in: 10, act: 2}
 // either buffer.
 func newSmallLearner(t *testing.T, change func(*Config)) *learner {
 	t.Helper()
-	cfg := Default()
+	cfg := plain()
 	cfg.ActorHidden, cfg.CriticHidden, cfg.Batch = []int{8}, []int{8}, 16
 	if change != nil {
 		change(&cfg)

@@ -24,7 +24,7 @@ func TestExplorationIsStationaryAndCorrelated(t *testing.T) {
 }
 
 func TestNoiseSchedule(t *testing.T) {
-	c := Default()
+	c := plain()
 	for step, want := range map[int]float64{0: 0.15, 14_999: 0.15, 15_000: 0.15, 65_000: 0.115, 115_000: 0.08, 1 << 30: 0.08} {
 		if got := c.sigma(step); math.Abs(got-want) > 1e-9 {
 			t.Errorf("step %d: %v, want %v", step, got, want)

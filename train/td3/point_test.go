@@ -209,9 +209,19 @@ func pointInputs(t testing.TB) Inputs {
 	}
 }
 
+// plain is ResiP with a small recipe, without what the shipped one adds: what the tests build on.
+func plain() Config {
+	c := DefaultConfig()
+	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = ResiP, residual.Published, false, false, 0
+	c.Steps, c.MaxSteps, c.FailAfter, c.Milestone, c.Pushes, c.NoiseFree = 200_000, 0, 0, 0, nil, 0
+	c.Critics, c.Gamma, c.UTD, c.Penalty, c.LRDecay, c.CriticWarmUp = 2, 0.99, 0.125, 0.2, 0, 500
+	c.NoiseStart, c.NoiseEnd, c.NoiseSteps, c.EvalEvery = 0.15, 0.08, 100_000, 50_000
+	return c
+}
+
 // pointConfig is the recipe at a size for tests.
 func pointConfig() Config {
-	c := Default()
+	c := plain()
 	c.Overlap, c.Workers = false, 1
 	c.ActorHidden, c.CriticHidden, c.Batch = []int{64, 64}, []int{64, 64}, 64
 	c.Steps, c.CriticStart, c.CriticWarmUp, c.ActorStart, c.NoiseSteps = 32_000, 2000, 200, 4000, 10_000

@@ -24,19 +24,19 @@ import (
 var variants = map[string]func(*Config){
 	"resip": func(c *Config) { c.Method = ResiP },
 	"korr":  func(c *Config) { c.Method = KORR },
-	"focus": func(c *Config) { c.Method, c.Focus, c.LRDecay = ResiP, sim.StateDim, 0.5 },
+	"focus": func(c *Config) { c.Method, c.Focus, c.LRDecay = ResiP, true, 0.5 },
 	"plan":  func(c *Config) { c.Method, c.Condition = ResiP, residual.Plan },
 	"lookahead": func(c *Config) {
 		c.Method, c.Condition, c.Foresight = KORR, residual.Lookahead, []int{1, 3}
 	},
 	"focused lookahead": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.Focus = KORR, residual.Lookahead, []int{2}, sim.StateDim
+		c.Method, c.Condition, c.Foresight, c.Focus = KORR, residual.Lookahead, []int{2}, true
 	},
 	"observer": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.ObserverGain = KORR, residual.Lookahead, []int{2}, 0.3
 	},
 	"critics": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.Focus, c.CriticOnly = KORR, residual.Lookahead, []int{2}, sim.StateDim, true
+		c.Method, c.Condition, c.Foresight, c.Focus, c.CriticOnly = KORR, residual.Lookahead, []int{2}, true, true
 	},
 	"critics' plan": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.CriticOnly = ResiP, residual.Plan, []int{2}, true

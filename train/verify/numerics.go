@@ -100,11 +100,11 @@ func checkGAE(c *file) error {
 		return err
 	}
 	steps, envs := shape[0], shape[1]
-	gamma, err := c.number("gamma", ppo.Default().Gamma)
+	gamma, err := c.number("gamma", ppo.DefaultConfig().Gamma)
 	if err != nil {
 		return err
 	}
-	lambda, err := c.number("gae_lambda", ppo.Default().GAELambda)
+	lambda, err := c.number("gae_lambda", ppo.DefaultConfig().GAELambda)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func checkGAE(c *file) error {
 	c.compare("advantages", adv, Forward, shape...)
 	c.compare("returns", ret, Forward, shape...)
 
-	normal, out := ppo.NewRewardNormalizer(ppo.Default().ClipReward), make([]float32, len(rewards))
+	normal, out := ppo.NewRewardNormalizer(ppo.DefaultConfig().ClipReward), make([]float32, len(rewards))
 	for t := range steps {
 		normal.NormalizeTo(out[t*envs:(t+1)*envs], rewards[t*envs:(t+1)*envs])
 	}

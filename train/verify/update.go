@@ -10,7 +10,7 @@ import (
 
 // check runs everything that the policies have in common.
 func (s *subject) check() error {
-	cfg := ppo.Default()
+	cfg := ppo.DefaultConfig()
 	s.spy.Actor = s.actor
 	agent, err := ppo.NewAgent(&cfg, &s.spy, s.critic, append([]float32(nil), s.logStd...), s.dims, s.n)
 	if err != nil {

@@ -7,10 +7,13 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/setting"
 	"korr/koopman"
+	"korr/residual"
 	"korr/sim/domain"
 	"korr/sim/expert"
 	"korr/train/collect"
 	"korr/train/imitation"
+	"korr/train/ppo"
+	"korr/train/td3"
 )
 
 // Config is the whole resolved configuration. The YAML names are the keys of files, of --set and, in upper case with
@@ -33,7 +36,7 @@ type Config struct {
 	// on the frozen base
 	Residual Residual `yaml:"residual"`
 	// the published names and values
-	PPO  PPO               `yaml:"ppo"`
+	PPO  ppo.Config        `yaml:"ppo"`
 	Eval Eval              `yaml:"eval"`
 	Run  robotcmd.Settings `yaml:"run"`
 }
@@ -129,122 +132,58 @@ func (k *Koopman) Validate() error {
 	))
 }
 
-// Residual trains the residual on a frozen base; package train/td3 explains the fields. PPO takes some of them too.
+// Residual is about the residual on the frozen base: who trains it, on what, and how. PPO reads the recipe and its own section.
 type Residual struct {
-	// td3, or ppo, which reads the section ppo and of this one the keys before critics, koopman_gradient,
-	// koopman_weight, bootstrap_timeouts and checkpoint_every
+	// td3; or ppo, which reads the section ppo, and of this one what is before critic_only
 	Algorithm string `yaml:"algorithm"`
-	// korr (reads Koopman predictions) or resip (reads observation and base action)
-	Method string `yaml:"method"`
-	Base   string `yaml:"base"` // frozen base policy: shipped weights or a checkpoint
-	// Koopman model that korr starts from: shipped weights or a checkpoint
-	Koopman string `yaml:"koopman"`
-	// what stands between the part tracker and base and residual. none: nothing. aligned: the newest pose, moved as the
-	// hand that holds the part has moved since. kinematic, koopman: a Kalman filter with that model of the parts
+	Base      string `yaml:"base"`    // frozen base policy: shipped weights or a checkpoint
+	Koopman   string `yaml:"koopman"` // Koopman model that korr starts from: shipped weights or a checkpoint
+	// of td3: policies that are trained from different seeds, share the steps and are averaged: each alone fails in other episodes
+	Members int `yaml:"members"`
+	// what stands between the part tracker and base and residual. none: nothing. aligned: the newest pose, moved as the hand that
+	// holds the part has moved since. kinematic, koopman: a Kalman filter with that model of the parts
 	Filter      string `yaml:"filter"`
 	FilterModel string `yaml:"filter_model"` // fitted by korr train filter: shipped weights or a file
-	// what the actor reads. published: korr the predicted latent z' alone, which the gradient refines; resip the
-	// observation, the base action, its lead over the arm and the phase. lookahead (korr): that and what a frozen
-	// Koopman model predicts the rest of the chunk to lead to. plan (resip): that and the commanded positions of the
-	// rest of the chunk. goal (of ppo): published, and the observation before the end of a demonstrated success.
-	// nonlinear (resip of ppo): what a network with the widths koopman.hidden, which learns along, predicts.
-	// default: korr lookahead, resip published
-	Condition string `yaml:"condition"`
-	Foresight []int  `yaml:"foresight"` // control steps ahead that lookahead and plan read
-	// td3: the critics alone read what a lookahead or plan adds, the actor what ResiP's reads: the value of a
-	// state depends on the rest of the chunk
-	CriticOnly bool `yaml:"critic_only"`
-	// of the disturbance observer: a lookahead then reckons with the disturbance and reads it; 0 = none
-	ObserverGain float64 `yaml:"observer_gain"`
-	// td3: actor and critics read the robot's state and the features, not every part's pose as well
-	Focus    bool    `yaml:"focus"`
-	Features bool    `yaml:"features"` // task-relative features beside the observation
-	Alpha    float64 `yaml:"alpha"`    // largest residual, of the normalised action
-	Envs     int     `yaml:"envs"`     // simulations that collect side by side
-	Steps    int     `yaml:"steps"`    // environment steps, over all environments and members
-	// td3: policies that are trained from different seeds, share the steps and are averaged
-	Members      int     `yaml:"members"`
-	ActorHidden  []int   `yaml:"actor_hidden"`  // widths of the actor's hidden layers
-	CriticHidden []int   `yaml:"critic_hidden"` // widths of each critic's hidden layers
-	Critics      int     `yaml:"critics"`       // in the ensemble; a target takes the lesser of two
-	Batch        int     `yaml:"batch"`         // transitions in a mini-batch
-	Buffer       int     `yaml:"buffer"`        // frames of the replay buffer
-	Gamma        float64 `yaml:"gamma"`         // discount per control step
-	NStep        int     `yaml:"n_step"`        // control steps of reward in a target
-	// td3: for the value at a target's end the look-ahead's model of korr moves the state there to where the
-	// present actor would have come: the steps recorded on the way followed older ones
-	ValueExpansion bool    `yaml:"value_expansion"`
-	Tau            float64 `yaml:"tau"`        // Polyak averaging of the targets
-	TargetMax      float64 `yaml:"target_max"` // targets are clipped to [0, target_max]; 0 = not clipped
-	ActorLR        float64 `yaml:"actor_lr"`   // learning rate of the actor
-	CriticLR       float64 `yaml:"critic_lr"`  // learning rate of the critics
-	// largest gradient norm of actor and Koopman model together; 0 = off
-	GradClip     float64 `yaml:"grad_clip"`
-	UTD          float64 `yaml:"utd"`            // critic updates per environment step
-	PolicyDelay  int     `yaml:"policy_delay"`   // critic updates per actor update
-	CriticStart  int     `yaml:"critic_start"`   // environment steps before the critics learn
-	CriticWarmUp int     `yaml:"critic_warm_up"` // critic updates made at once when they begin
-	ActorStart   int     `yaml:"actor_start"`    // environment steps before the actor acts and learns
-	Penalty      float64 `yaml:"penalty"`        // weight of the mean squared residual in the actor's loss
-	DemoFraction float64 `yaml:"demo_fraction"`  // of every batch, from the demonstrations if there are any
-	// exploration: standard deviation on the residual's [-1, 1] before the actor starts
-	WarmUpNoise float64 `yaml:"warm_up_noise"`
-	NoiseStart  float64 `yaml:"noise_start"` // the same when it starts
-	NoiseEnd    float64 `yaml:"noise_end"`   // the same after noise_steps
-	NoiseSteps  int     `yaml:"noise_steps"` // environment steps over which noise_start becomes noise_end
-	NoiseRho    float64 `yaml:"noise_rho"`   // autocorrelation of the noise from step to step
-	// share of the environments that act without noise once the actor acts: only they meet what stalls the policy
-	NoiseFree       float64 `yaml:"noise_free"`
-	TargetNoise     float64 `yaml:"target_noise"`      // standard deviation that smooths the target policy
-	TargetNoiseClip float64 `yaml:"target_noise_clip"` // bound of that smoothing noise
-	KoopmanGradient bool    `yaml:"koopman_gradient"`  // the actor's gradient refines the Koopman model
-	KoopmanWeight   float64 `yaml:"koopman_weight"`    // weight of the prediction loss; 0 = off
-	KoopmanLR       float64 `yaml:"koopman_lr"`        // learning rate of the Koopman model
-	ConstrainEvery  int     `yaml:"constrain_every"`   // actor updates between impositions of the spectral bound
-	// end an episode without progress by this step as failed; 0 = off
-	FailAfter int `yaml:"fail_after"`
-	// reward when the first pair engages: an insertion decides, and the task's reward comes 200 steps later; 0 =
-	// sparse
-	Milestone float64 `yaml:"milestone"`
-	// strengths of the pushes, dealt to the environments in turn; empty = sim.perturb in all
-	Pushes []float64 `yaml:"pushes"`
-	// last share of the run over which the learning rates fall to 0: the policy settles
-	LRDecay float64 `yaml:"lr_decay"`
-	// false treats time-outs as terminal, as the published code does
-	BootstrapTimeouts bool `yaml:"bootstrap_timeouts"`
-	// environment steps between lines of the metrics; 0 = at the end only
-	LogEvery        int `yaml:"log_every"`
-	CheckpointEvery int `yaml:"checkpoint_every"` // environment steps between checkpoints; 0 = at the end only
-	// keep the replay buffer in the checkpoint; without it a resumed run collects afresh
-	SaveReplay   bool `yaml:"save_replay"`
-	EvalEvery    int  `yaml:"eval_every"`    // environment steps between evaluations; 0 = never
-	EvalEpisodes int  `yaml:"eval_episodes"` // episodes of each
+	td3.Config  `yaml:",inline"`
 }
 
-// PPO holds what only residual.algorithm ppo reads, under the published names; package train/ppo explains the fields.
-type PPO struct {
-	NumSteps       int     `yaml:"num_steps"`       // control steps of every environment in one iteration
-	ClipCoef       float64 `yaml:"clip_coef"`       // bound on the change of the probability ratio
-	UpdateEpochs   int     `yaml:"update_epochs"`   // passes over an iteration's steps
-	NumMinibatches int     `yaml:"num_minibatches"` // in an epoch
-	TargetKL       float64 `yaml:"target_kl"`       // ends an iteration's epochs early; 0 = never
-	NormAdv        bool    `yaml:"norm_adv"`        // normalise advantages in every mini-batch
-	VFCoef         float64 `yaml:"vf_coef"`         // weight of the critic's loss
-	EntCoef        float64 `yaml:"ent_coef"`        // weight of the entropy
-	// largest norm of a gradient, over actor, Koopman model and critic together; 0 = off
-	MaxGradNorm float64 `yaml:"max_grad_norm"`
-	// of the actor and the Koopman model; falls to 0 along a cosine
-	LearningRateActor  float64 `yaml:"learning_rate_actor"`
-	LearningRateCritic float64 `yaml:"learning_rate_critic"` // of the critic; falls likewise
-	ActorWarmup        int     `yaml:"actor_warmup"`         // iterations over which the actor's rate rises from 0
-	AdamEps            float64 `yaml:"adam_eps"`             // Adam's epsilon
-	WeightDecay        float64 `yaml:"weight_decay"`         // of AdamW
-	Gamma              float64 `yaml:"gamma"`                // discount per control step
-	GAELambda          float64 `yaml:"gae_lambda"`           // of generalised advantage estimation
-	NormalizeReward    bool    `yaml:"normalize_reward"`     // divide by the running standard deviation
-	ClipReward         float64 `yaml:"clip_reward"`          // bound on the normalised reward; 0 = off
-	// log standard deviation of the residual's Gaussian; it is not learned
-	InitLogStd float64 `yaml:"init_logstd"`
+// PPOName is the algorithm that is not TD3.
+const PPOName = "ppo"
+
+// Validate implements the check of package configs.
+func (r *Residual) Validate() error {
+	published := r.Method == td3.KORR && r.Resolved() != residual.Lookahead
+	err := setting.Check(
+		"residual",
+		setting.OneOf("algorithm", r.Algorithm, "td3", PPOName),
+		setting.OneOf("filter", r.Filter, "none", "aligned", "kinematic", "koopman"),
+		setting.Within("members", r.Members, 1, 16),
+		setting.Rule{Key: "members", OK: r.Members <= r.Steps, Want: "must be at most residual.steps"},
+		setting.Rule{Key: "members", OK: r.Members == 1 || r.Algorithm != PPOName, Want: "above 1 needs residual.algorithm=td3"},
+		setting.Rule{
+			Key: "members", OK: r.Members == 1 || !published,
+			Want: "above 1 does not go with a published korr, whose members would train different Koopman models",
+		},
+	)
+	switch {
+	case err != nil:
+		return err
+	case r.Algorithm != PPOName:
+		return r.Config.Validate()
+	}
+	return errors.Join(r.Recipe.Validate(), setting.Check(
+		"residual",
+		setting.Rule{Key: "critic_only", OK: !r.CriticOnly, Want: "needs residual.algorithm=td3: set it to false for ppo"},
+		setting.Rule{Key: "focus", OK: !r.Focus, Want: "needs residual.algorithm=td3: set it to false for ppo"},
+		setting.Rule{Key: "value_expansion", OK: !r.ValueExpansion, Want: "needs residual.algorithm=td3"},
+	))
+}
+
+// PPORun is what the trainer of PPO is given by the settings.
+func (c *Config) PPORun() ppo.RunConfig {
+	return ppo.RunConfig{
+		Config: c.PPO, Recipe: c.Residual.Recipe, DynamicsHidden: c.Koopman.Model.Hidden, Execute: c.Base.Acting.Execute, Seed: c.Seed,
+	}
 }
 
 // Eval measures policies on paired seeds.
@@ -296,87 +235,8 @@ func Defaults() *Config {
 		Koopman: Koopman{
 			Base: "base", Focus: true, Model: koopman.DefaultConfig(), Training: koopman.DefaultTrainConfig(), HeldOut: 0.1, Rollouts: 60,
 		},
-		Residual: Residual{
-			Algorithm:         "td3",
-			Method:            "korr",
-			Base:              "base",
-			Koopman:           "koopman",
-			Filter:            "none",
-			FilterModel:       "filter",
-			Condition:         "default",
-			Foresight:         []int{1, 4, 8},
-			CriticOnly:        false,
-			ObserverGain:      0,
-			Focus:             false,
-			Features:          true,
-			Alpha:             0.1,
-			Envs:              16,
-			Steps:             200000,
-			Members:           1,
-			ActorHidden:       []int{128, 128},
-			CriticHidden:      []int{128, 128},
-			Critics:           2,
-			Batch:             128,
-			Buffer:            300000,
-			Gamma:             0.99,
-			NStep:             5,
-			ValueExpansion:    false,
-			Tau:               0.01,
-			TargetMax:         1,
-			ActorLR:           0.0002,
-			CriticLR:          0.0005,
-			GradClip:          1,
-			UTD:               0.125,
-			PolicyDelay:       2,
-			CriticStart:       6000,
-			CriticWarmUp:      500,
-			ActorStart:        15000,
-			Penalty:           0.2,
-			DemoFraction:      0.5,
-			WarmUpNoise:       0.15,
-			NoiseStart:        0.15,
-			NoiseEnd:          0.08,
-			NoiseSteps:        100000,
-			NoiseRho:          0.8,
-			NoiseFree:         0,
-			TargetNoise:       0.1,
-			TargetNoiseClip:   0.3,
-			KoopmanGradient:   true,
-			KoopmanWeight:     1,
-			KoopmanLR:         0.0002,
-			ConstrainEvery:    200,
-			FailAfter:         0,
-			Milestone:         0,
-			Pushes:            []float64{},
-			LRDecay:           0,
-			BootstrapTimeouts: true,
-			LogEvery:          2000,
-			CheckpointEvery:   25000,
-			SaveReplay:        true,
-			EvalEvery:         50000,
-			EvalEpisodes:      32,
-		},
-		PPO: PPO{
-			NumSteps:           700,
-			ClipCoef:           0.2,
-			UpdateEpochs:       50,
-			NumMinibatches:     1,
-			TargetKL:           0.1,
-			NormAdv:            true,
-			VFCoef:             1,
-			EntCoef:            0,
-			MaxGradNorm:        1,
-			LearningRateActor:  0.0003,
-			LearningRateCritic: 0.005,
-			ActorWarmup:        5,
-			AdamEps:            0.00001,
-			WeightDecay:        0.000001,
-			Gamma:              0.999,
-			GAELambda:          0.95,
-			NormalizeReward:    true,
-			ClipReward:         5,
-			InitLogStd:         -1,
-		},
+		Residual: Residual{Algorithm: "td3", Base: "base", Koopman: "koopman", Members: 2, Filter: "none", FilterModel: "filter", Config: td3.DefaultConfig()},
+		PPO:      ppo.DefaultConfig(),
 		Eval: Eval{
 			Policies:   []string{"base", "resip", "korr"},
 			Randomness: []string{"low"},

@@ -86,9 +86,9 @@ func TestBadInputNamesKeyAndSource(t *testing.T) {
 		want []string
 	}{
 		{"unknown key in file", configs.Options{File: write(t, "residual:\n  alhpa: 0.2\n")}, []string{"korr.yaml", "residual.alhpa", "no such key", "alpha"}},
-		{"a critic that ppo lacks", configs.Options{Set: []string{"residual.algorithm=ppo", "residual.critic_only=true"}}, []string{"residual.critic_only", "td3"}},
+		{"a critic that ppo lacks", configs.Options{Set: []string{"residual.algorithm=ppo", "residual.members=1"}}, []string{"residual.critic_only", "td3"}},
 		{"expansion without a model", configs.Options{Set: []string{"residual.method=resip", "residual.value_expansion=true"}}, []string{"residual.value_expansion", "korr"}},
-		{"expansion by a model that learns", configs.Options{Set: []string{"residual.condition=published", "residual.value_expansion=true"}}, []string{"residual.value_expansion", "frozen"}},
+		{"expansion by a model that learns", configs.Options{Set: []string{"residual.condition=published", "residual.focus=false", "residual.members=1", "residual.value_expansion=true"}}, []string{"residual.value_expansion", "frozen"}},
 		{"unknown section", configs.Options{File: write(t, "simulator:\n  task: x\n")}, []string{"simulator.task", "no such key"}},
 		{"unknown variable", configs.Options{Environ: []string{"KORR_EVAL_EPISODE=3"}}, []string{"KORR_EVAL_EPISODE", "no such setting"}},
 		{"unknown --set", configs.Options{Set: []string{"eval.nope=3"}}, []string{"--set", "eval.nope"}},
@@ -98,7 +98,7 @@ func TestBadInputNamesKeyAndSource(t *testing.T) {
 		{"text for a bool", configs.Options{File: write(t, "residual:\n  features: maybe\n")}, []string{"residual.features", "true or false"}},
 		{"negative seed", configs.Options{Set: []string{"seed=-1"}}, []string{"seed", "a whole number"}},
 		{"list item", configs.Options{Set: []string{"base.hidden=64,x"}}, []string{"base.hidden", "a list"}},
-		{"out of range", configs.Options{Set: []string{"residual.alpha=2"}}, []string{"residual.alpha", "between 0 and 1"}},
+		{"out of range", configs.Options{Set: []string{"residual.alpha=2"}}, []string{"--set", "residual.alpha", "at most 1"}},
 		{"bad choice", configs.Options{Set: []string{"eval.randomness=low,wild"}}, []string{"eval.randomness[1]", "wild", "low, med, high"}},
 		{"bad YAML", configs.Options{File: write(t, "eval: [")}, []string{"korr.yaml", "line 1"}},
 		{"no file", configs.Options{File: "/does/not/exist.yaml"}, []string{"/does/not/exist.yaml", "no such file"}},
