@@ -24,3 +24,24 @@ func AgesTo(dst []float32, env Env) {
 	}
 	clear(dst)
 }
+
+// Ages hands the ages of an environment's observations to a policy that reads them, and is nothing for another policy.
+type Ages struct {
+	reader AgeReader
+	env    Env
+	ages   []float32
+}
+
+// NewAges is for a policy that plays in env.
+func NewAges(policy any, env Env) Ages {
+	reader, _ := policy.(AgeReader)
+	return Ages{reader: reader, env: env, ages: make([]float32, env.Spec().AgeDim())}
+}
+
+// Tell hands over the ages of the newest observation: before the policy acts on it.
+func (a *Ages) Tell() {
+	if a.reader != nil {
+		AgesTo(a.ages, a.env)
+		a.reader.ReadAges(a.ages)
+	}
+}

@@ -117,6 +117,13 @@ type advisor struct {
 
 func (a *advisor) Reset(seed uint64) { a.policy.Reset(seed) }
 
+// ReadAges implements sim.AgeReader.
+func (a *advisor) ReadAges(ages []float32) {
+	if r, ok := a.policy.(sim.AgeReader); ok {
+		r.ReadAges(ages)
+	}
+}
+
 func (a *advisor) ActTo(act, obs []float32) (view.Advice, error) {
 	out := view.Advice{Residual: float32(math.NaN()), Innovation: float32(math.NaN())}
 	if a.controller == nil {

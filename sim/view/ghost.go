@@ -16,6 +16,7 @@ var ghostColour = [4]float32{0.2, 0.6, 0.95, 0.35}
 type ghosts struct {
 	sensor *disturb.Sensor
 	seen   []float32 // what the policy acts on
+	ages   []float32 // of what the policy acts on
 	parts  []int     // of the observation, in the order of the ghosts
 }
 
@@ -25,7 +26,7 @@ func newGhosts(cfg disturb.Config, spec sim.Spec, scene *mujoco.Scene) (ghosts, 
 		return ghosts{}, cfg.Check()
 	}
 	sensor, err := disturb.NewSensor(cfg, spec.ObsDim)
-	g := ghosts{sensor: sensor, seen: make([]float32, spec.ObsDim)}
+	g := ghosts{sensor: sensor, seen: make([]float32, spec.ObsDim), ages: make([]float32, spec.AgeDim())}
 	if err != nil {
 		return g, err
 	}
@@ -63,6 +64,14 @@ func (g *ghosts) observe(obs []float32) []float32 {
 	}
 	g.sensor.Observe(g.seen, obs)
 	return g.seen
+}
+
+// tell hands the ages of what is seen to a policy that reads them. Without sensors everything is fresh, as it takes for granted.
+func (g *ghosts) tell(p Policy) {
+	if reader, ok := p.(sim.AgeReader); ok && g.sensor != nil {
+		g.sensor.AgesTo(g.ages)
+		reader.ReadAges(g.ages)
+	}
 }
 
 // frame adds the ghosts' poses to those of the bodies.

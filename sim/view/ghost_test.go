@@ -60,7 +60,23 @@ func TestGhosts(t *testing.T) {
 			t.Errorf("ghost %d is at %v, seen at %v", k, f.Poses[3+k], want)
 		}
 	}
+	var p reader
+	for range 3 {
+		g.observe(truth)
+		g.tell(&p)
+	}
+	if len(p.ages) != 3 || p.ages[0] != 0 || p.ages[1] != 3 { // T3 is four steps late: the first measurement is still shown
+		t.Errorf("the policy is told ages %v", p.ages)
+	}
 	if slices.Equal(g.observe(truth), truth) {
 		t.Error("a noisy tracker shows the truth")
 	}
 }
+
+// reader is a policy that keeps the ages it was told.
+type reader struct {
+	Policy
+	ages []float32
+}
+
+func (r *reader) ReadAges(ages []float32) { r.ages = slices.Clone(ages) }

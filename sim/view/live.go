@@ -96,6 +96,7 @@ func (l *live) Reset(seed uint64) (Sample, error) {
 }
 
 func (l *live) Step(frames int, push Push, each func(*mujoco.SceneFrame)) (Sample, error) {
+	l.ghosts.tell(l.policy)
 	advice, err := l.policy.ActTo(l.act, l.seen)
 	if err != nil {
 		return Sample{}, fmt.Errorf("step %d: %w", l.step, err)

@@ -30,7 +30,7 @@ type Advice struct {
 	Innovation float32   // NaN when there is none
 }
 
-// Policy acts in a live session.
+// Policy acts in a live session. One that is a sim.AgeReader is told the ages of what it acts on.
 type Policy interface {
 	Reset(seed uint64)
 	// ActTo writes the raw action for the raw observation, as sim.Policy does, and explains it.

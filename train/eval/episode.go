@@ -61,16 +61,12 @@ func RunEpisode(ctx context.Context, env sim.Env, pol sim.Policy, episodeSeed ui
 // run plays from the observation obs to the end.
 func (ep *Episode) run(ctx context.Context, env sim.Env, pol sim.Policy, obs []float32, observe func(Step)) error {
 	next, act := make([]float32, len(obs)), make([]float32, env.Spec().ActDim)
-	reader, _ := pol.(sim.AgeReader)
-	ages := make([]float32, env.Spec().AgeDim())
+	ages := sim.NewAges(pol, env)
 	for {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		if reader != nil {
-			sim.AgesTo(ages, env)
-			reader.ReadAges(ages)
-		}
+		ages.Tell()
 		if ep.Fault = pol.ActTo(act, obs); ep.Fault != nil {
 			return nil
 		}

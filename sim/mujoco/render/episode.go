@@ -94,6 +94,7 @@ type filming struct {
 }
 
 func (f *filming) run(ctx context.Context, p sim.Policy, obs, act []float32) error {
+	ages := sim.NewAges(p, f.play)
 	for reward := float32(0); ; {
 		ended := f.clip.Result.Terminated || f.clip.Result.Truncated
 		if ended || f.clip.Steps%f.o.Every == 0 {
@@ -107,6 +108,7 @@ func (f *filming) run(ctx context.Context, p sim.Policy, obs, act []float32) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		ages.Tell()
 		if err := p.ActTo(act, obs); err != nil {
 			return fmt.Errorf("step %d: %w", f.clip.Steps, err)
 		}
