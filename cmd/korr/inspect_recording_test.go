@@ -140,6 +140,11 @@ func TestInspectDataset(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demos")
 	d := dataset.Dataset{Info: dataset.Info{Task: "one_leg", Robot: "r", FPS: 10, PartNames: []string{"a", "obstacle"}}}
 	e := dataset.Episode{Success: true, State: make([]float32, 3*16), Env: make([]float32, 3*14), Action: make([]float32, 30), Executed: make([]float32, 30), Reward: make([]float32, 3)}
+	for t := range 3 { // rotations that there can be
+		e.State[16*t+3], e.State[16*t+7] = 1, 1
+		e.Action[10*t+3], e.Action[10*t+7], e.Executed[10*t+3], e.Executed[10*t+7] = 1, 1, 1, 1
+		e.Env[14*t+6], e.Env[14*t+13] = 1, 1
+	}
 	if err := errors.Join(d.Append(&e), dataset.Write(dir, &d)); err != nil {
 		t.Fatal(err)
 	}
