@@ -103,6 +103,15 @@ func TestOriginTravels(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demos")
 	mixed := reaching(4, 10)
 	mixed.Episodes[3].Simulator = "point 2"
+	for i := range mixed.Episodes { // a dataset is read with rotations only that there can be
+		e := &mixed.Episodes[i]
+		for t := range e.Len() {
+			for _, v := range [][]float32{e.State[t*sim.StateDim:], e.ActionAt(t), e.ExecutedAt(t)} {
+				v[3], v[7] = 1, 1
+			}
+			e.Env[t*sim.PoseDim+6] = 1
+		}
+	}
 	if err := dataset.Write(dir, mixed); err != nil {
 		t.Fatal(err)
 	}
