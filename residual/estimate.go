@@ -102,7 +102,8 @@ var fromBase = geom.TagFrame.Inv()
 
 // ArmOf is the arm of a raw observation.
 func ArmOf(obs []float32) filter.Arm {
-	return filter.Arm{Hand: layout.ToolAt(obs), Width: float64(obs[layout.Width])}
+	a := layout.ArmAt(obs)
+	return filter.Arm{Hand: a.Tool, Width: a.Width}
 }
 
 // PartOf is the pose of part i of a raw observation, in the arm's base frame.

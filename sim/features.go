@@ -37,8 +37,8 @@ func (f *Features) FeaturesTo(dst, obs []float32) {
 }
 
 func (f *Features) pairTo(dst, obs []float32, p *Pair) {
-	second := geom.PoseAt(obs[StateDim+PoseDim*p.Second:])
-	fit := p.Fit(geom.PoseAt(obs[StateDim+PoseDim*p.First:]), second)
+	second := geom.PoseAt(layout.Part(p.Second).Of(obs))
+	fit := p.Fit(geom.PoseAt(layout.Part(p.First).Of(obs)), second)
 	r := fit.Turn.Mat()
 	tool := layout.ToolAt(obs)
 	hand := tool.Inv().Apply(geom.TagFrame.Apply(second.P))
@@ -64,7 +64,7 @@ func (f *Features) DetailDim() int { return 3 * len(f.task.Pairs) }
 func (f *Features) DetailTo(dst, obs []float32) {
 	for i := range f.task.Pairs {
 		p := &f.task.Pairs[i]
-		fit := p.Fit(geom.PoseAt(obs[StateDim+PoseDim*p.First:]), geom.PoseAt(obs[StateDim+PoseDim*p.Second:]))
+		fit := p.Fit(geom.PoseAt(layout.Part(p.First).Of(obs)), geom.PoseAt(layout.Part(p.Second).Of(obs)))
 		for k, l := range fit.Offset {
 			dst[3*i+k] = float32(math.Tanh(l / 0.002))
 		}

@@ -15,13 +15,17 @@ import (
 	"korr/internal/geom"
 )
 
-func TestArmRoundTrip(t *testing.T) {
+// TestArmFillsAState: tool, velocities and width are all there is of a state.
+func TestArmFillsAState(t *testing.T) {
 	want := Arm{
 		Tool:     geom.Pose{P: geom.Vec3{0.5, -0.1, 0.2}, Q: geom.RotVec(geom.Vec3{0.3, -0.2, 1})},
 		Velocity: geom.Vec3{1, 2, 3}, Spin: geom.Vec3{4, 5, 6}, Width: 0.08,
 	}
 	row := slices.Repeat([]float32{float32(math.NaN())}, State)
-	want.To(row)
+	ToolTo(row, want.Tool)
+	copy(Velocity.Of(row), []float32{1, 2, 3})
+	copy(Spin.Of(row), []float32{4, 5, 6})
+	row[Width] = 0.08
 	got := ArmAt(row)
 	if d := got.Tool.P.Sub(want.Tool.P).Norm() + got.Tool.Inv().Mul(want.Tool).P.Norm(); d > 1e-6 {
 		t.Errorf("tool %v, want %v", got.Tool, want.Tool)

@@ -72,11 +72,3 @@ func ArmAt(obs []float32) Arm {
 		Tool: ToolAt(obs), Velocity: geom.VecAt(Velocity.Of(obs)), Spin: geom.VecAt(Spin.Of(obs)), Width: float64(obs[Width]),
 	}
 }
-
-// To writes the state into the first State values of obs.
-func (a Arm) To(obs []float32) {
-	ToolTo(obs, a.Tool)
-	geom.VecTo(Velocity.Of(obs), a.Velocity)
-	geom.VecTo(Spin.Of(obs), a.Spin)
-	obs[Width] = float32(a.Width)
-}

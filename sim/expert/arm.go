@@ -6,7 +6,6 @@ import (
 
 	"korr/internal/geom"
 	"korr/internal/layout"
-	"korr/sim"
 )
 
 var errStopped = errors.New("script stopped")
@@ -40,7 +39,7 @@ func (a *arm) tool() geom.Pose {
 
 // part is the measured pose of part i, base frame.
 func (a *arm) part(i int) geom.Pose {
-	return geom.TagFrame.Mul(geom.PoseAt(a.e.obs[sim.StateDim+sim.PoseDim*i:]))
+	return geom.TagFrame.Mul(geom.PoseAt(layout.Part(i).Of(a.e.obs)))
 }
 
 func smooth(i, n int) float64 {

@@ -61,7 +61,6 @@ import (
 
 	"korr/internal/geom"
 	"korr/internal/layout"
-	"korr/sim"
 )
 
 // reachError is how far (m + rad) Put leaves the drawn tool from the observed one before it starts over from the rest
@@ -84,20 +83,21 @@ func (w *Watch) Put(obs []float32) error {
 	e.live = false
 	n := len(e.task.Parts)
 	for i := range n {
-		e.setPart(i, geom.TagFrame.Mul(geom.PoseAt(obs[sim.StateDim+sim.PoseDim*i:])))
+		e.setPart(i, geom.TagFrame.Mul(geom.PoseAt(layout.Part(i).Of(obs))))
 	}
-	obstacle := geom.TagFrame.Mul(geom.PoseAt(obs[sim.StateDim+sim.PoseDim*n:])).P
-	q := geom.Rot6DAt(layout.Rotation.Of(obs)).Quat()
+	obstacle := geom.TagFrame.Mul(geom.PoseAt(layout.Part(n).Of(obs))).P
+	arm := layout.ArmAt(obs)
+	q := arm.Tool.Q
 	pos := [3]C.double{C.double(obs[0]), C.double(obs[1]), C.double(obs[2])}
 	quat := [4]C.double{C.double(q[3]), C.double(q[0]), C.double(q[1]), C.double(q[2])}
 	if C.korr_scene_reach(e.s, &pos[0], &quat[0]) > reachError {
 		C.korr_scene_rest(e.s)
 		for i := range n {
-			e.setPart(i, geom.TagFrame.Mul(geom.PoseAt(obs[sim.StateDim+sim.PoseDim*i:])))
+			e.setPart(i, geom.TagFrame.Mul(geom.PoseAt(layout.Part(i).Of(obs))))
 		}
 		C.korr_scene_reach(e.s, &pos[0], &quat[0])
 	}
 	at := [3]C.double{C.double(obstacle[0]), C.double(obstacle[1]), C.double(obstacle[2])}
-	C.korr_scene_place(e.s, C.double(obs[layout.Width]), &at[0])
+	C.korr_scene_place(e.s, C.double(arm.Width), &at[0])
 	return nil
 }

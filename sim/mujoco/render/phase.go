@@ -2,6 +2,7 @@ package render
 
 import (
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/sim"
 )
 
@@ -9,7 +10,7 @@ import (
 // the part), "grasp" (at the part on the table), "carry" (the part is up), "insert" (its tip is close to a hole), "screw"
 // (the tip is in a hole) or "assembled". It looks at the first pair that is not assembled.
 func Phase(t *sim.Task, obs []float32) string {
-	part := func(i int) geom.Pose { return geom.TagFrame.Mul(geom.PoseAt(obs[sim.StateDim+sim.PoseDim*i:])) }
+	part := func(i int) geom.Pose { return geom.TagFrame.Mul(geom.PoseAt(layout.Part(i).Of(obs))) }
 	tool := geom.VecAt(obs)
 	for i := range t.Pairs {
 		p := &t.Pairs[i]
