@@ -40,7 +40,7 @@ func NewPoseEstimator(kind Estimation, f *filter.Fitted, raw int, noise filter.N
 	}
 	n := len(f.Scene.Parts)
 	if raw != layout.Observation(n) {
-		return nil, fmt.Errorf("residual: a filter of %d parts for an observation of %d values: it was fitted for another task", n, raw)
+		return nil, fmt.Errorf("residual: a filter of %d parts, an observation of %d values: it was fitted for another task", n, raw)
 	}
 	cfg := filter.Config{Parts: n, Q: f.Kinematic, Noise: noise}
 	var model filter.Model = filter.NewKinematic(f.Scene)

@@ -26,9 +26,9 @@ import (
 // trainFilterOptions are the verb's flags.
 type trainFilterOptions struct {
 	*app
-	out                string
-	episodes, heldOut  int
-	profiles, policies []string
+	out               string
+	episodes, heldOut int
+	profiles          []string
 }
 
 // filterErrors are the errors of one profile.
@@ -42,10 +42,11 @@ func newCmdTrainFilter(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "filter",
 		Short: "the filter of late and noisy part poses, and its errors beside its rivals'",
-		Long: `Plays episodes of the scripted expert and of the base policy with true poses, fits the errors of the kinematic rule, and the
-learned model with its errors, and writes them into one file, which residual.filter_model names. Then shows other episodes to the filters and their
-rivals through the trackers of --sensing and prints the errors of the poses against the truth: of the part that is
-inserted, the median and the 95th percentile, by what happens to it. No policy is trained, and no policy is tested: the episodes are the same for all.`,
+		Long: `Plays episodes of the scripted expert and of the base policy with true poses, fits the errors of the kinematic rule, and
+the learned model with its errors, and writes them into one file, which residual.filter_model names. Then shows other
+episodes to the filters and their rivals through the trackers of --sensing and prints the errors of the poses against the
+truth: of the part that is inserted, the median and the 95th percentile, by what happens to it. No policy is trained or
+tested: the episodes are the same for all.`,
 		Example: `  korr train filter --seed 7 --out filter.safetensors
   korr train filter --episodes 30 --held-out 10 --sensing T2 --json`,
 		Args: cli.NoArgs,
@@ -127,7 +128,9 @@ func (o *trainFilterOptions) filterBase() (*residual.Policy, error) {
 }
 
 // filterRolls plays the episodes to fit to and those to measure on.
-func (o *trainFilterOptions) filterRolls(ctx context.Context, task *sim.Task, base *residual.Policy) ([]sense.Roll, error) {
+func (o *trainFilterOptions) filterRolls(
+	ctx context.Context, task *sim.Task, base *residual.Policy,
+) ([]sense.Roll, error) {
 	n := o.episodes + o.heldOut
 	rolls, errs := make([]sense.Roll, n), make([]error, o.workers())
 	p := o.progress("train filter", "episodes", n)
@@ -160,7 +163,8 @@ func (o *trainFilterOptions) filterRolls(ctx context.Context, task *sim.Task, ba
 				if i%3 == 0 {
 					policy = controller
 				}
-				if rolls[i], err = sense.Record(ctx, env, policy, seed.Stream(o.Config.Seed, "filter", uint64(i)).Uint64()); err != nil {
+				episode := seed.Stream(o.Config.Seed, "filter", uint64(i)).Uint64()
+				if rolls[i], err = sense.Record(ctx, env, policy, episode); err != nil {
 					errs[w] = fmt.Errorf("episode %d: %w", i, err)
 					return
 				}
@@ -203,8 +207,8 @@ func (o *trainFilterOptions) printFilter(all []filterErrors) error {
 					continue
 				}
 				f := func(v float64, digits int) string { return fmt.Sprintf("%.*f", digits, v) }
-				t.Add(a.Sensing, string(phase), e.Method, f(e.Position[0], 2), f(e.Position[1], 2), f(e.Rotation[0], 4), f(e.Rotation[1], 4),
-					f(e.Tip[0], 2), f(e.Tip[1], 2), fmt.Sprint(e.Steps))
+				t.Add(a.Sensing, string(phase), e.Method, f(e.Position[0], 2), f(e.Position[1], 2),
+					f(e.Rotation[0], 4), f(e.Rotation[1], 4), f(e.Tip[0], 2), f(e.Tip[1], 2), fmt.Sprint(e.Steps))
 			}
 		}
 	}

@@ -138,8 +138,8 @@ func (b *Bank) forget() {
 func (b *Bank) at(i int) *row { return &b.rows[i%ringSize] }
 
 // Begin starts the control step at the time t (control steps) with the arm as it is now: the parts are predicted from
-// the last step. It is false, and everything is forgotten, when the clock ran backwards or stood still, when too much time has
-// passed for a prediction, or when a number is not finite; in the last case the step does not begin.
+// the last step. It is false, and everything is forgotten, when the clock ran backwards or stood still, when too much
+// time has passed for a prediction, or when a number is not finite; in the last case the step does not begin.
 func (b *Bank) Begin(t float64, arm Arm) bool {
 	if !(math.Abs(t) <= 1e12) || !finite(arm.Hand) || !(math.Abs(arm.Width) <= 1) {
 		b.forget()
@@ -183,9 +183,10 @@ func (b *Bank) Executed(c Command) {
 	}
 }
 
-// Measure hands over the pose that the tracker saw of a part at the time t, in any order, at most once for each control
-// step (a later one of the same step replaces it). It is false for what cannot be used: a stamp that was seen before, that
-// is older than the ring or ahead of the clock, and numbers that are not finite. Update takes the samples in.
+// Measure hands over the pose that the tracker saw of a part at the time t, in any order, at most once for each
+// control step (a later one of the same step replaces it). It is false for what cannot be used: a stamp that was seen
+// before, that is older than the ring or ahead of the clock, and numbers that are not finite. Update takes the
+// samples in.
 func (b *Bank) Measure(part int, t float64, pose geom.Pose) bool {
 	if b.n == 0 || !finite(pose) || t-t != 0 || math.Abs(t-b.newest[part]) < coincident {
 		return false

@@ -48,8 +48,8 @@ type message struct {
 	r          Cov
 }
 
-// brute is a Kalman filter over the whole history, written with gonum: every message that is due at step now, in the order
-// of its stamp. shift is the known motion of each step.
+// brute is a Kalman filter over the whole history, written with gonum: every message that is due at step now, in the
+// order of its stamp. shift is the known motion of each step.
 func brute(now int, shift []geom.Pose, messages []message, q Cov) (pose geom.Pose, cov *mat.Dense) {
 	cov = mat.NewDense(dim, dim, nil)
 	known := false
@@ -94,8 +94,8 @@ func brute(now int, shift []geom.Pose, messages []message, q Cov) (pose geom.Pos
 	return pose, cov
 }
 
-// TestAgreesWithBruteForce: with delays, messages out of order, gaps and full covariances the ring gives what a filter gives
-// that runs over the whole history again at every step.
+// TestAgreesWithBruteForce: with delays, messages out of order, gaps and full covariances the ring gives what a
+// filter gives that runs over the whole history again at every step.
 func TestAgreesWithBruteForce(t *testing.T) {
 	for _, turning := range []bool{false, true} {
 		rng := rand.New(rand.NewPCG(1, 2))

@@ -100,8 +100,8 @@ func distance(a, b *Cov, e *[dim]float64) float64 {
 	return d
 }
 
-// correct takes in an innovation e measured with noise r: it returns the correction K e and turns p into (1 - K) p. It is
-// false, and nothing has changed, where p + r is no covariance.
+// correct takes in an innovation e measured with noise r: it returns the correction K e and turns p into (1 - K) p.
+// It is false, and nothing has changed, where p + r is no covariance.
 func (c *Cov) correct(r *Cov, e *[dim]float64) (shift [dim]float64, ok bool) {
 	sum, l := *c, Cov{}
 	sum.addScaled(r, 1)

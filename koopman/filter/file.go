@@ -123,7 +123,8 @@ func (f *Fitted) check() error {
 	for i := range f.Scene.Joints {
 		j := &f.Scene.Joints[i]
 		if j.Male < 0 || j.Male >= n || j.Receiver < 0 || j.Receiver >= n || j.Male == j.Receiver || len(j.Holes) == 0 {
-			return fmt.Errorf("%w: joint %d of parts %d and %d with %d holes, of %d parts", ErrConfig, i, j.Male, j.Receiver, len(j.Holes), n)
+			return fmt.Errorf("%w: joint %d of parts %d and %d with %d holes, of %d parts",
+				ErrConfig, i, j.Male, j.Receiver, len(j.Holes), n)
 		}
 		for k := range j.Holes {
 			if !finite(j.Holes[k]) {

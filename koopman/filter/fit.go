@@ -53,9 +53,9 @@ var (
 	unknownError = Diagonal(1e-3, 1e-2)
 )
 
-// window is a stretch of control steps of a part in one mode: sums over its steps, divided by the root of their number. A
-// filter averages over many steps, so that what counts of a matrix is where its errors lead to, and a small error that is
-// always the same counts more than a large one that is not. Errors in the part's own frame add up.
+// window is a stretch of control steps of a part in one mode: sums over its steps, divided by the root of their
+// number. A filter averages over many steps, so that what counts of a matrix is where its errors lead to, and a small
+// error that is always the same counts more than a large one that is not. Errors in the part's own frame add up.
 type window struct {
 	psi   [Lifted]float64
 	error [dim]float64 // of the kinematic rule
@@ -163,9 +163,10 @@ func (s *Scene) collect(seen [][]stretches, e *Episode) error {
 	return nil
 }
 
-// regress returns the W [dim, Lifted] of the steps that predicts steps it was not fitted to best, by ridge least squares;
-// nil, the kinematic rule alone, where no W is better than the rule by margin, or too little was seen. A matrix that is only
-// a little better open loop makes a filter worse: it moves with the noise of the estimate that it reads.
+// regress returns the W [dim, Lifted] of the steps that predicts steps it was not fitted to best, by ridge least
+// squares; nil, the kinematic rule alone, where no W is better than the rule by margin, or too little was seen. A
+// matrix that is only a little better open loop makes a filter worse: it moves with the noise of the estimate that it
+// reads.
 func regress(steps []window) ([]float64, error) {
 	if len(steps) < fewest {
 		return nil, nil

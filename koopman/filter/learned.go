@@ -10,7 +10,7 @@ import (
 // Lifted is the width of the lifted coordinates psi of a part:
 //
 //	0       1
-//	1..6    how far the command leads the hand: position / 1 cm and rotation vector / 0.1 rad, the force of a compliant arm
+//	1..6    how far the command leads the hand: position / 1 cm and rotation vector / 0.1 rad, the push of a soft arm
 //	7..12   the hand's motion over the step, alike
 //	13      the change of the gripper's width / 5 mm
 //	14..16  the point between the fingertips / 3 cm, in the part's frame: the grasp
@@ -43,8 +43,8 @@ const (
 //
 //	X' = rule(X) exp(w),   w = W_m psi(X, arm, u)
 //
-// W_m is fitted by least squares (Fit). psi holds the pose's coordinates against the hand and the hole, the state-inclusive
-// part of a Koopman lift, and the command; the modes are its gates.
+// W_m is fitted by least squares (Fit). psi holds the pose's coordinates against the hand and the hole, the
+// state-inclusive part of a Koopman lift, and the command; the modes are its gates.
 type Learned struct {
 	rule  *Kinematic
 	w     [][][]float64 // [part][mode] dim x Lifted, nil for none
@@ -64,7 +64,8 @@ func NewLearned(s Scene, w [][][]float64) (*Learned, error) {
 		}
 		for m, a := range w[i] {
 			if a != nil && len(a) != dim*Lifted {
-				return nil, fmt.Errorf("%w: the matrix of part %d in mode %d has %d numbers, want %d", ErrConfig, i, m, len(a), dim*Lifted)
+				return nil, fmt.Errorf("%w: the matrix of part %d in mode %d has %d numbers, want %d",
+					ErrConfig, i, m, len(a), dim*Lifted)
 			}
 			for _, v := range a {
 				if v-v != 0 {

@@ -114,7 +114,8 @@ func TestFitFindsASlip(t *testing.T) {
 	}
 }
 
-// TestLiftTurnsWithThePart: turned together, hand, parts and command have the same coordinates: they are the part's own.
+// TestLiftTurnsWithThePart: turned together, hand, parts and command have the same coordinates: they are the part's
+// own.
 func TestLiftTurnsWithThePart(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 3))
 	near := func(p geom.Pose) geom.Pose {

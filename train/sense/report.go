@@ -29,7 +29,8 @@ const (
 func Phases() []Phase { return []Phase{AtRest, Grasping, Carried, Contact, Screwing} }
 
 var phaseOf = map[filter.Mode]int{
-	filter.Rest: 0, filter.Near: 0, filter.Closing: 1, filter.Held: 2, filter.HeldJoint: 3, filter.HeldEngaged: 4, filter.Engaged: 4,
+	filter.Rest: 0, filter.Near: 0, filter.Closing: 1, filter.Held: 2, filter.HeldJoint: 3, filter.HeldEngaged: 4,
+	filter.Engaged: 4,
 }
 
 // Method makes what stands between a tracker and a policy.
@@ -45,7 +46,8 @@ func Methods(f *filter.Fitted) []Method {
 			return residual.NewPoseEstimator(kind, f, raw, noise)
 		}}
 	}
-	ms := []Method{{"raw", func(int, filter.Noise) (residual.Estimator, error) { return asSeen{}, nil }}, estimated(residual.Aligned)}
+	raw := Method{"raw", func(int, filter.Noise) (residual.Estimator, error) { return asSeen{}, nil }}
+	ms := []Method{raw, estimated(residual.Aligned)}
 	for _, gain := range []float64{0.3, 0.5, 0.7} {
 		ms = append(ms, Method{fmt.Sprintf("smoothed %.1f", gain), func(raw int, _ filter.Noise) (residual.Estimator, error) {
 			return &smoother{gain: gain, last: make([]float32, raw)}, nil
@@ -89,8 +91,8 @@ type Errors struct {
 	Method string
 	Phase  Phase
 	Steps  int
-	// Position (mm) and Rotation (rad) are errors of the joint's male part, and Tip (mm) that of its tip as the hole's part
-	// sees it; the median and the 95th percentile.
+	// Position (mm) and Rotation (rad) are errors of the joint's male part, and Tip (mm) that of its tip as the hole's
+	// part sees it; the median and the 95th percentile.
 	Position, Rotation, Tip [2]float64
 }
 
@@ -123,8 +125,11 @@ func Compare(task *sim.Task, rolls []Roll, d disturb.Config, methods []Method) (
 }
 
 // watch plays one roll.
-func watch(all []samples, w residual.Estimator, scene filter.Scene, task *sim.Task, r *Roll, d disturb.Config, seed uint64) error {
-	env, err := disturb.Wrap(&tape{roll: r, spec: sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, PartNames: task.PartNames()}}, d)
+func watch(
+	all []samples, w residual.Estimator, scene filter.Scene, task *sim.Task, r *Roll, d disturb.Config, seed uint64,
+) error {
+	spec := sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, PartNames: task.PartNames()}
+	env, err := disturb.Wrap(&tape{roll: r, spec: spec}, d)
 	if err != nil {
 		return err
 	}
@@ -174,7 +179,8 @@ func (r *Roll) phases(scene filter.Scene) [][]int {
 		if g := e.Command[t].Grip; g != 0 {
 			shut = g > 0
 		}
-		rule.PredictTo(next, mode, e.Parts[t], &filter.Step{From: e.Arm[t], To: e.Arm[t+1], Target: e.Command[t].Target, Shut: shut, Steps: 1})
+		step := filter.Step{From: e.Arm[t], To: e.Arm[t+1], Target: e.Command[t].Target, Shut: shut, Steps: 1}
+		rule.PredictTo(next, mode, e.Parts[t], &step)
 		for j := range scene.Joints {
 			out[t][j] = phaseOf[mode[scene.Joints[j].Male]]
 		}

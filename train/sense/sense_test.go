@@ -20,7 +20,8 @@ func oneLeg(t *testing.T) *sim.Task {
 	return task
 }
 
-// TestScenes: every task has a scene in which each part's nominal tip is inside its own box and at a mouth when assembled.
+// TestScenes: every task has a scene in which each part's nominal tip is inside its own box and at a mouth when
+// assembled.
 func TestScenes(t *testing.T) {
 	for _, name := range sim.TaskNames() {
 		task, err := sim.TaskByName(name)
@@ -73,8 +74,8 @@ func carriedLeg(task *sim.Task, n int) Roll {
 	return r
 }
 
-// TestCompareFindsTheCarriedPart: of a part that is carried 1 cm a step, two steps late, the filters show where it is, and
-// what neither filter nor alignment stands for does not.
+// TestCompareFindsTheCarriedPart: of a part that is carried 1 cm a step, two steps late, the filters show where it
+// is, and what neither filter nor alignment stands for does not.
 func TestCompareFindsTheCarriedPart(t *testing.T) {
 	task := oneLeg(t)
 	rolls := []Roll{carriedLeg(task, 120), carriedLeg(task, 120)}
