@@ -33,9 +33,6 @@ func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed ui
 	if err != nil {
 		return nil, err
 	}
-	if err := a.unaged(sensors); err != nil {
-		return nil, err
-	}
 	shown, err := disturb.Wrap(env, sensors)
 	if err != nil {
 		return nil, err

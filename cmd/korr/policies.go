@@ -11,7 +11,6 @@ import (
 	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
-	"korr/sim/disturb"
 	"korr/sim/expert"
 	"korr/train/eval"
 	"korr/train/run"
@@ -83,14 +82,6 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 		return nil, err
 	}
 	return p, a.setFilter(p)
-}
-
-// unaged refuses a filter where nobody tells it how old the poses of an imperfect tracker are.
-func (a *app) unaged(tracker disturb.Config) error {
-	if f := a.Config.Residual.Filter; f != string(residual.AsSeen) && tracker.On() {
-		return cli.UsageErrorf("residual.filter=%s behind an imperfect tracker works with korr eval alone: leave one of them out", f)
-	}
-	return nil
 }
 
 // setFilter gives the policy the filter of residual.filter.

@@ -105,9 +105,6 @@ func (o *simOptions) newLive(p view.Policy, name string) (view.Player, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.unaged(sensors); err != nil {
-		return nil, err
-	}
 	return view.NewLive(cfg, sensors, p, name)
 }
 
