@@ -6,8 +6,8 @@
 // then looks for six periods at what is sent, heals, and waits until the arm is commanded again.
 //
 // Every pose that the node ever publishes is judged by code of this package's own: either it answers an observation,
-// and is then finite, inside the workspace, and near enough to the measured pose and to the pose before; or it is a
-// measured pose, as a hold sends it.
+// and is then finite, inside the workspace, and near enough to where the arm truly was (its frames, into which nothing is
+// injected) and to the pose before; or it is where the arm truly was, as a hold sends it.
 //
 // # Time
 //

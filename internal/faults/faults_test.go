@@ -119,7 +119,8 @@ func TestTruthIsWhereTheSimulatorsToolIs(t *testing.T) {
 	j := &judge{}
 	j.frames(f.Transforms(toy.Spec().PartNames))
 	j.arm(f.Franka())
-	for _, told := range j.measured {
+	for _, tolds := range j.measured {
+		told := tolds[0]
 		at, known := j.truth.of(told)
 		if !known || at.P.Sub(told.pose.P).Norm() > 1e-12 || angle(at.Q, told.pose.Q) > 1e-7 {
 			t.Errorf("told %v, true %v", told.pose, at)

@@ -34,11 +34,11 @@ type sent struct {
 // judge collects what the arm told and what it was told.
 type judge struct {
 	mu       sync.Mutex
-	measured map[int64]claim // what the arm told, by stamp
-	truth    truth           // where it was
-	order    []int64         // stamps as they came
-	came     []time.Time     // when they did
-	lastArm  time.Time       // when the arm spoke last
+	measured map[int64][]claim // what the arm told, by stamp; wrong stamps may be there twice
+	truth    truth             // where it was
+	order    []int64           // stamps as they came
+	came     []time.Time       // when they did
+	lastArm  time.Time         // when the arm spoke last
 	poses    []sent
 	actions  []time.Time // ticks whose command was sent
 }
@@ -49,11 +49,11 @@ func (j *judge) arm(m *msgs.FrankaState) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.measured == nil {
-		j.measured = map[int64]claim{}
+		j.measured = map[int64][]claim{}
 	}
 	at := m.Header.Stamp.UnixNano()
 	j.lastArm = time.Now()
-	j.measured[at], j.order = claim{pose, m.Header.Seq, at, j.lastArm}, append(j.order, at)
+	j.measured[at], j.order = append(j.measured[at], claim{pose, m.Header.Seq, at, j.lastArm}), append(j.order, at)
 	j.came = append(j.came, j.lastArm)
 }
 
@@ -105,7 +105,7 @@ func (j *judge) verdict() (poses, unseen int, broken []string) {
 	var before *sent
 	for i := range j.poses {
 		s := &j.poses[i]
-		told, answer := j.measured[s.stamp.UnixNano()]
+		told, answer := j.answered(s)
 		from, known := j.truth.of(told)
 		switch {
 		case !answer:
@@ -163,6 +163,16 @@ func (j *judge) blind(t time.Time) bool {
 		}
 	}
 	return to.Sub(last) > 3*statePeriod
+}
+
+// answered is the newest state with the stamp of a pose that had come by then, or shortly after.
+func (j *judge) answered(s *sent) (told claim, ok bool) {
+	for _, c := range j.measured[s.stamp.UnixNano()] {
+		if !ok || c.came.Before(s.at.Add(statePeriod)) {
+			told, ok = c, true
+		}
+	}
+	return told, ok
 }
 
 // wasThere reports whether the arm was exactly at a pose: a hold sends that.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -88,11 +87,18 @@ func (p *process) after(n int, limit time.Duration, is func(*line) bool) (line, 
 	}
 }
 
-// entered reports whether the control loop came into a state since line n.
-func (p *process) entered(n int, state string) bool {
+// wentOn reports whether the control loop moves again after the stop that followed line n.
+func (p *process) wentOn(n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.lines[n:], func(l line) bool { return l.To == state })
+	stopped := false
+	for _, l := range p.lines[n:] {
+		if stopped && l.To == "RUN" {
+			return true
+		}
+		stopped = stopped || l.To == hold || l.To == fault
+	}
+	return false
 }
 
 // state is the newest state of the control loop.

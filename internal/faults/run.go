@@ -181,11 +181,10 @@ func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time
 		return periods, begun, fmt.Errorf("%s because of %q, want %s for %q", l.To, l.Cause, w.c.State, w.c.says)
 	}
 	row.Message = l.Cause
-	since := korr.count()
 	time.Sleep(w.period()) // what was on its way has come
 	quiet, n := time.Now(), w.judge.commands()
 	time.Sleep(5 * w.period())
-	if more := w.judge.commands() - n; !korr.entered(since, "RUN") && (more > 0 || w.judge.answersSince(quiet) > 0) {
+	if more := w.judge.commands() - n; !korr.wentOn(from) && (more > 0 || w.judge.answersSince(quiet) > 0) {
 		row.Broken = append(row.Broken, fmt.Sprintf("%d commands in %s", max(more, 1), l.To))
 	}
 	if err = w.c.heal(ctx, w); err == nil {

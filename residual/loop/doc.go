@@ -7,14 +7,15 @@
 //
 //  1. Inputs. A pending emergency stop faults. Enable and RequestHold are looked at.
 //  2. Robot.Read copies the newest sample. A value that is not finite, or a wrong length, faults.
-//  3. Age. The sample is stale when its stamp is MaxAge (3 periods) old, or when no new Seq has
+//  3. Age. The sample is stale when the stamp of any of its sources is MaxAge (3 periods) old, or when one has not
 //     come for as long by the monotonic clock (which catches a stamp clock that stands still or jumps);
-//     it is refused when stamped further in the future than FutureTolerance.
+//     it is refused when one is stamped further in the future than FutureTolerance.
 //  4. The state machine (below) decides whether this tick may move the robot. Whole periods that the
 //     wake-up came late by count as missed first, so that a process that was paused holds before it acts.
 //  5. Config.Tracking: an arm that stays behind its command, or leaps, faults. Stepper.StepTo turns the raw observation into a raw command. An error or a panic faults.
 //  6. shield.Limits.ApplyTo makes the command finite, reachable and rate limited.
-//  7. Emergency stop once more, then Robot.Write.
+//  7. Robot.Write, if the tick's Permit has not lapsed: by age, judged now, or because something since the tick began
+//     forbids to move. Then the state machine decides anew. The robot asks the permit again right before it sends.
 //  8. Off the critical path: Stepper.Executed learns what was really sent, the flight recorder and the
 //     latency histogram are updated, OnTick is called.
 //  9. Deadlines. If the next release has already passed, that is a miss; whole periods that were slept
@@ -32,6 +33,8 @@
 //	RUN    one command per tick
 //	HOLD   Robot.Hold was called once on entering; silent since
 //	FAULT  Robot.Hold was called, the flight recorder dumped, Run returned; only Reset leaves it
+//
+// Block forbids RUN for as long as it lasts; a loop that never moved waits for its end, one that did holds.
 //
 // HOLD is entered for a stale or future-stamped observation, MaxMisses deadlines missed in a row, a chunk
 // that is late (basepolicy.ErrLate), and RequestHold (dead-man released, master lost). It is left by

@@ -45,6 +45,8 @@ type hostile struct {
 	left     *int // ticks to go
 	commands int
 	stopped  bool // an emergency stop was asked for
+	forbids  bool // a hold, a block or Enable(false) came in this tick's step
+	lies     lies
 }
 
 func (h *hostile) odd() bool { return h.Float64() < h.mood }
@@ -65,7 +67,7 @@ func (h *hostile) Read(s *Sample) error {
 	if *h.left <= 0 {
 		h.quit()
 	}
-	h.sent, h.readAt = false, h.clock.now
+	h.sent, h.forbids, h.readAt = false, false, h.clock.now
 	if h.odd() && h.IntN(40) == 0 {
 		return errBroken
 	}
@@ -78,9 +80,24 @@ func (h *hostile) Read(s *Sample) error {
 		h.pos[k] += 0.02 * ((h.limits.Min[k]+h.limits.Max[k])/2 - h.pos[k])
 	}
 	h.turn = geom.RotVec(geom.Vec3{0.1 * h.NormFloat64(), 0.1 * h.NormFloat64(), 0.1 * h.NormFloat64()}).Mul(h.turn).Normalize()
+	told, err := h.lies.tell(h, h.pos)
+	if err != nil { // refused at ingest, as ros/robot does: the loop hears of it and nothing else
+		return err
+	}
 	h.seq++
 	s.Seq, s.Stamp = h.seq, h.clock.now.Add(-time.Duration(h.Float64()*float64(period)))
-	geom.VecTo(s.Obs, h.pos)
+	geom.VecTo(s.Obs, told)
+	for range h.IntN(MaxSources + 1) {
+		back := time.Duration(h.Float64() * float64(period))
+		src := Source{"source", h.clock.now.Add(-back), h.clock.now.Add(-back / 2)}
+		if h.odd() {
+			src.Stamp = src.Stamp.Add(time.Duration(h.NormFloat64() * float64(4*period)))
+		}
+		if h.odd() {
+			src.Came = src.Came.Add(-time.Duration(h.ExpFloat64() * float64(2*period)))
+		}
+		s.Sources = append(s.Sources, src)
+	}
 	geom.Rot6DTo(s.Obs[3:9], h.turn)
 	for i := 9; i < len(s.Obs); i++ {
 		s.Obs[i] = float32(h.NormFloat64())
@@ -88,7 +105,7 @@ func (h *hostile) Read(s *Sample) error {
 	if h.odd() {
 		h.spoil(s)
 	}
-	h.last = Sample{Obs: append([]float32(nil), s.Obs...), Stamp: s.Stamp, Seq: s.Seq}
+	h.last = Sample{Obs: append([]float32(nil), s.Obs...), Stamp: s.Stamp, Seq: s.Seq, Sources: append([]Source(nil), s.Sources...)}
 	return nil
 }
 
@@ -126,7 +143,11 @@ func (h *hostile) StepTo(act, obs []float32) (residual.Info, error) {
 	if !h.odd() {
 		return residual.Info{}, nil
 	}
-	switch h.IntN(9) {
+	switch h.IntN(11) {
+	case 9: // a pause of seconds
+		h.clock.now = h.clock.now.Add(time.Duration(h.Float64() * float64(3*time.Second)))
+	case 10: // somebody forbids to move, and perhaps takes it back
+		h.forbid()
 	case 0:
 		act[h.IntN(len(act))] = h.garbage()
 	case 1:
@@ -157,12 +178,37 @@ func (h *hostile) StepTo(act, obs []float32) (residual.Info, error) {
 	return residual.Info{FellBack: h.odd(), Innovation: h.garbage()}, nil
 }
 
+// forbid is the operator, or a watchdog, while the step is computed.
+func (h *hostile) forbid() {
+	h.forbids = true
+	switch h.IntN(4) {
+	case 0:
+		h.loop.RequestHold("fuzz")
+	case 1:
+		h.loop.Block("fuzz")
+		if h.IntN(2) == 0 {
+			h.loop.Block("")
+		}
+	case 2:
+		h.loop.Enable(false)
+	case 3:
+		h.stopped = true
+		h.loop.EStop("fuzz")
+	}
+	if h.IntN(3) == 0 {
+		h.loop.Enable(true)
+	}
+}
+
 func (h *hostile) Executed([]float32) {}
 func (h *hostile) Replan()            { h.previous = nil }
 
 // Write implements Robot and judges the command, without the shield's code.
-func (h *hostile) Write(cmd []float32, _ Permit) error {
+func (h *hostile) Write(cmd []float32, permit Permit) error {
 	h.commands++
+	if err := permit.Err(); err != nil {
+		h.t.Fatalf("command %d: %v", h.commands, err)
+	}
 	if err := h.judge(cmd); err != nil {
 		h.t.Fatalf("command %d: %v\nmeasured %v\nprevious %v\ncommand  %v\nlimits   %+v", h.commands, err, h.last.Obs[:9], h.previous, cmd, h.limits)
 	}
@@ -184,8 +230,19 @@ func (h *hostile) Hold(context.Context, *shield.Shield) error {
 
 // judge checks everything that a command promises.
 func (h *hostile) judge(cmd []float32) error {
-	age := h.readAt.Sub(h.last.Stamp)
+	age := h.clock.now.Sub(h.last.Stamp) // at the write
+	for _, src := range h.last.Sources {
+		if old, silent := h.clock.now.Sub(src.Stamp), h.clock.now.Sub(src.Came); old >= 3*period || silent >= 3*period {
+			return fmt.Errorf("answers a source %v old by its stamp and %v by its arrival", old, silent)
+		}
+		if ahead := src.Stamp.Sub(h.readAt); ahead > period {
+			return fmt.Errorf("answers a source %v in the future", ahead)
+		}
+	}
+	ahead := h.last.Stamp.Sub(h.readAt)
 	switch {
+	case h.forbids:
+		return errors.New("sent although something forbade it during the step")
 	case age >= 3*period:
 		return fmt.Errorf("answers an observation %v old", age)
 	case h.loop.State() != StateRun:
@@ -194,8 +251,8 @@ func (h *hostile) judge(cmd []float32) error {
 		return errors.New("the second in one tick")
 	case h.stopped:
 		return errors.New("sent after an emergency stop")
-	case age < -period:
-		return fmt.Errorf("answers an observation %v in the future", -age)
+	case ahead > period:
+		return fmt.Errorf("answers an observation %v in the future", ahead)
 	case len(cmd) != shield.CommandDim:
 		return fmt.Errorf("%d values", len(cmd))
 	}
@@ -217,7 +274,7 @@ func (h *hostile) judge(cmd []float32) error {
 		return fmt.Errorf("%.9g m from the measured position", d)
 	}
 	if h.previous != nil {
-		if d := p.Sub(h.image(geom.VecAt(h.previous), m)).Norm(); d > h.limits.MaxDelta+1e-6 {
+		if d := p.Sub(h.image(geom.VecAt(h.previous), m)).Norm(); d > h.limits.MaxSpeed*period.Seconds()+1e-6 {
 			return fmt.Errorf("%.9g m from the previous command's image", d)
 		}
 	}
@@ -252,7 +309,11 @@ func (h *hostile) meddle() {
 	if !h.odd() || h.IntN(10) > 0 {
 		return
 	}
-	switch h.IntN(8) {
+	switch h.IntN(10) {
+	case 8:
+		h.loop.Block("fuzz")
+	case 9:
+		h.loop.Block("")
 	case 0:
 		h.stopped = true
 		h.loop.EStop("fuzz")
@@ -295,8 +356,9 @@ func TestFuzzedTicks(t *testing.T) {
 		}
 		h.mood = math.Pow(10, -0.3-2.5*h.Float64())
 		if runs%2 == 1 {
-			h.limits.MaxStep, h.limits.MaxDelta = 0.01+0.2*h.Float64(), 0.005+0.1*h.Float64()
-			h.limits.MaxTurn, h.limits.MaxDeltaTurn = 0.05+3*h.Float64(), 0.02+3*h.Float64()
+			h.limits.MaxStep, h.limits.MaxSpeed = 0.01+0.2*h.Float64(), 0.05+h.Float64()
+			h.limits.MaxTurn, h.limits.MaxTurnRate = 0.05+3*h.Float64(), 0.2+30*h.Float64()
+			h.limits.MaxAccel, h.limits.MaxTurnAccel = 0.1+20*h.Float64(), 1+100*h.Float64()
 		}
 		cfg := Config{Period: period, Resume: runs%3 == 0, Shield: &h.limits, Clock: &fuzzClock{h.clock, h}, Records: 16}
 		if runs%5 == 0 {
@@ -327,6 +389,7 @@ func (h *hostile) live(ticks int, faults map[string]int) {
 		ctx, cancel := context.WithCancel(h.t.Context())
 		h.quit = cancel
 		h.stopped = false
+		h.loop.Block("")
 		h.loop.Enable(true)
 		err := h.loop.Run(ctx)
 		cancel()
@@ -334,6 +397,7 @@ func (h *hostile) live(ticks int, faults map[string]int) {
 		*h.left -= max(budget-rest, 1)
 		if !errors.Is(err, context.Canceled) {
 			faults[fmt.Sprintf("%T", err)]++
+			h.lies = lies{}
 			h.pos, h.turn, h.previous = geom.Vec3{0.5, 0, 0.2}, geom.Rot6DAt(pose()[3:9]).Quat(), nil
 			h.loop.sample.Obs = h.loop.sample.Obs[:h.loop.cfg.ObsDim] // as a robot that copies into it
 			if err := h.loop.Reset(h.loop.Stops()); err != nil {

@@ -185,7 +185,7 @@ func New(r Robot, s Stepper, cfg Config) (*Loop, error) {
 		sample:   Sample{Obs: make([]float32, cfg.ObsDim), Sources: make([]Source, 0, MaxSources)},
 		action:   make([]float32, shield.CommandDim),
 		command:  make([]float32, shield.CommandDim),
-		shield:   shield.Shield{Limits: *cfg.Shield},
+		shield:   shield.New(*cfg.Shield, cfg.Period.Seconds()),
 		recorder: newRecorder(cfg.Records, cfg.ObsDim, shield.CommandDim),
 	}, nil
 }

@@ -185,7 +185,7 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 		return fault
 	}
 	rec.Latency = l.cfg.Clock.Now().Sub(start)
-	l.shield.Sent(l.command)
+	l.shield.Sent(l.command, l.sample.Obs)
 	if clamps == 0 { // the same motion, in the numbers the policy was trained on (6D not orthonormalised)
 		l.stepper.Executed(l.action)
 	} else {

@@ -11,12 +11,26 @@ import (
 type Shield struct {
 	Limits Limits
 
+	tick   tick
 	sent   [CommandDim]float32 // the last command
+	before motion              // that led to it
 	moving bool                // sent counts
 }
 
-// Begin forgets the commands sent so far: the next one is limited against the measured pose alone.
-func (s *Shield) Begin() { s.moving = false }
+// motion is from one command to the next: m, and a rotation vector in rad, base frame.
+type motion struct{ shift, turn geom.Vec3 }
+
+// New returns a shield for commands that follow each other after a period, s; 0 is DefaultPeriod. Later is slower, and
+// never faster.
+func New(l Limits, period float64) Shield {
+	if period <= 0 {
+		period = DefaultPeriod
+	}
+	return Shield{Limits: l, tick: l.per(period)}
+}
+
+// Begin forgets the commands sent so far: the arm stands where it is measured to be, and the next one starts from there.
+func (s *Shield) Begin() { s.moving, s.before = false, motion{} }
 
 // Previous is the last command sent since Begin, nil if there is none.
 func (s *Shield) Previous() []float32 {
@@ -26,15 +40,36 @@ func (s *Shield) Previous() []float32 {
 	return s.sent[:]
 }
 
-// ApplyTo writes the nearest allowed command to dst; see [Limits.ApplyTo].
+// ApplyTo writes the nearest allowed command to dst; see [Limits.ApplyTo]. The first one is limited as if the measured
+// pose had been commanded before.
 func (s *Shield) ApplyTo(dst, cmd, measured []float32) (Clamp, error) {
-	return s.Limits.ApplyTo(dst, cmd, measured, s.Previous())
+	from := s.Previous()
+	if from == nil {
+		from = measured[:MeasuredDim]
+	}
+	return s.Limits.apply(dst, cmd, measured, from, &s.tick, &s.before)
 }
 
-// Sent notes that a command went out.
-func (s *Shield) Sent(cmd []float32) {
+// Sent notes that a command went out, which answers a measured pose. A motion counts as one that the limits allow: where
+// the measured pose won over them, the next command need not go on like that.
+func (s *Shield) Sent(cmd, measured []float32) {
+	from := s.Previous()
+	if from == nil {
+		from = measured
+	}
+	p, _ := rotation(from[3:MeasuredDim])
+	q, _ := rotation(cmd[3:MeasuredDim])
+	s.before = motion{shorten(geom.VecAt(cmd).Sub(geom.VecAt(from)), s.tick.delta), shorten(q.Mul(p.Inv()).RotVec(), s.tick.turn)}
 	copy(s.sent[:], cmd)
 	s.moving = true
+}
+
+// shorten returns v, or a vector of its direction that is no longer than most.
+func shorten(v geom.Vec3, most float64) geom.Vec3 {
+	if n := v.Norm(); n > most {
+		return v.Scale(most / n)
+	}
+	return v
 }
 
 // CheckHold says whether an arm may be told to stay at a pose, which was measured. Nothing moves toward a pose that is
@@ -49,7 +84,7 @@ func (s *Shield) CheckHold(at geom.Pose) error {
 	}
 	q, _ := rotation(s.sent[3:])
 	d, a := at.P.Sub(geom.VecAt(s.sent[:])).Norm(), q.Angle(at.Q.Normalize())
-	if d > s.Limits.MaxStep+s.Limits.MaxDelta || a > s.Limits.MaxTurn+s.Limits.MaxDeltaTurn {
+	if d > s.Limits.MaxStep+s.tick.delta || a > s.Limits.MaxTurn+s.tick.turn {
 		return fmt.Errorf("%w: it is %.3f m and %.3f rad from the last command", ErrMeasured, d, a)
 	}
 	return nil

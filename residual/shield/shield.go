@@ -17,12 +17,13 @@ const (
 	// MeasuredDim is how much of a raw observation is read: end-effector position 3 and rotation 6D.
 	MeasuredDim = layout.Tool
 
-	roundMetres  = 2e-6  // kept back from every length, so that rounding to float32 stays inside
-	roundRadians = 2e-6  // the same for angles
-	farthest     = 10.0  // m; a measured coordinate beyond this is a broken sensor
-	skewed       = 0.1   // how far from orthonormal a 6D rotation may be before it is reported
-	degenerate   = 1e-3  // sine of the angle between the rows of a 6D rotation below which it has no meaning
-	shortest     = 1e-12 // length of such a row
+	roundMetres  = 2e-6   // kept back from every length, so that rounding to float32 stays inside
+	roundRadians = 2e-6   // the same for angles
+	fastest      = 1000.0 // m/s or rad/s; more is no limit
+	farthest     = 10.0   // m; a measured coordinate beyond this is a broken sensor
+	skewed       = 0.1    // how far from orthonormal a 6D rotation may be before it is reported
+	degenerate   = 1e-3   // sine of the angle between the rows of a 6D rotation below which it has no meaning
+	shortest     = 1e-12  // length of such a row
 )
 
 // Clamp says, bit by bit, what the shield changed.
@@ -62,18 +63,37 @@ type Limits struct {
 	Min, Max     [3]float64 // workspace box
 	MaxStep      float64    // position: farthest from the measured one
 	MaxTurn      float64    // rotation: farthest from the measured one, in (0, pi]
-	MaxDelta     float64    // position: farthest from the previous command
-	MaxDeltaTurn float64    // rotation: farthest from the previous command, in (0, pi]
+	MaxSpeed     float64    // m/s of the commanded position
+	MaxTurnRate  float64    // rad/s of the commanded rotation
+	MaxAccel     float64    // m/s^2: change of the commanded velocity
+	MaxTurnAccel float64    // rad/s^2: change of the commanded angular velocity
 }
 
-// Default returns the limits of the real arm at 10 Hz: the workspace x 0.3..0.8, y -0.55..0.55,
-// z 0.005..0.4 m and at most 0.10 m per step. The angles (1.0 rad from the measured rotation, 0.6 rad
-// between commands) are this project's: wide enough that differential inverse kinematics, which turns at
-// most 0.4 rad per tick, never feels them.
+// DefaultPeriod is the time between two commands where nobody says otherwise.
+const DefaultPeriod = 0.1 // s
+
+// tick is what the rates allow between two commands: m and rad.
+type tick struct {
+	delta, turn             float64 // from the previous command
+	deltaChange, turnChange float64 // of that motion, from the motion before
+}
+
+// per is the tick of a period dt, s. No turn is more than half a turn.
+func (l *Limits) per(dt float64) tick {
+	return tick{
+		delta: l.MaxSpeed * dt, turn: min(l.MaxTurnRate*dt, math.Pi),
+		deltaChange: l.MaxAccel * dt * dt, turnChange: l.MaxTurnAccel * dt * dt,
+	}
+}
+
+// Default returns the limits of the real arm: the workspace x 0.3..0.8, y -0.55..0.55, z 0.005..0.4 m, at most 0.10 m
+// from the measured position, and 1 m/s, which is 0.10 m per tick at 10 Hz. The angles (1.0 rad from the measured
+// rotation, 6 rad/s) are this project's: wide enough that differential inverse kinematics, which turns at most 0.4 rad
+// per tick at 10 Hz, never feels them. Both speeds are reached in 0.1 s (10 m/s^2, 60 rad/s^2).
 func Default() Limits {
 	return Limits{
 		Min: [3]float64{0.3, -0.55, 0.005}, Max: [3]float64{0.8, 0.55, 0.4},
-		MaxStep: 0.10, MaxTurn: 1.0, MaxDelta: 0.10, MaxDeltaTurn: 0.6,
+		MaxStep: 0.10, MaxTurn: 1.0, MaxSpeed: 1, MaxTurnRate: 6, MaxAccel: 10, MaxTurnAccel: 60,
 	}
 }
 
@@ -89,9 +109,11 @@ func (l *Limits) Validate() error {
 		value, max float64
 	}{
 		{"MaxStep", l.MaxStep, farthest},
-		{"MaxDelta", l.MaxDelta, farthest},
+		{"MaxSpeed", l.MaxSpeed, fastest},
+		{"MaxTurnRate", l.MaxTurnRate, fastest},
+		{"MaxAccel", l.MaxAccel, fastest * fastest},
+		{"MaxTurnAccel", l.MaxTurnAccel, fastest * fastest},
 		{"MaxTurn", l.MaxTurn, math.Pi},
-		{"MaxDeltaTurn", l.MaxDeltaTurn, math.Pi},
 	} {
 		if !(v.value > 10*roundMetres && v.value <= v.max) {
 			return fmt.Errorf("shield: %s = %g: want a positive number up to %.4g", v.name, v.value, v.max)
@@ -138,6 +160,13 @@ func NotFinite(x []float32) int {
 // command sent the tick before [CommandDim], or nil. dst may be cmd. On an error dst is left as it was
 // and nothing may be sent.
 func (l *Limits) ApplyTo(dst, cmd, measured, previous []float32) (Clamp, error) {
+	t := l.per(DefaultPeriod)
+	return l.apply(dst, cmd, measured, previous, &t, nil)
+}
+
+// apply is ApplyTo for a tick of any length. before is the motion that led to the previous command; nil does not limit
+// the acceleration.
+func (l *Limits) apply(dst, cmd, measured, previous []float32, t *tick, before *motion) (Clamp, error) {
 	dst, cmd, measured = dst[:CommandDim], cmd[:CommandDim], measured[:MeasuredDim]
 	if err := finite(cmd, measured, previous); err != nil {
 		return 0, err
@@ -147,8 +176,8 @@ func (l *Limits) ApplyTo(dst, cmd, measured, previous []float32) (Clamp, error) 
 	if sound&NoRotation != 0 || beyond(m) {
 		return 0, fmt.Errorf("%w: position %.3g %.3g %.3g m, 6D rotation %.3g", ErrMeasured, m[0], m[1], m[2], measured[3:])
 	}
-	p, clamps := l.position(geom.VecAt(cmd), m, previous)
-	turned, more := l.turn(cmd[3:], q, previous)
+	p, clamps := l.position(geom.VecAt(cmd), m, previous, t, before)
+	turned, more := l.turn(cmd[3:], q, previous, t, before)
 	clamps |= more
 	g := min(max(cmd[9], -1), 1)
 	if g != cmd[9] {
@@ -178,7 +207,7 @@ func beyond(v geom.Vec3) bool {
 }
 
 // position limits the translation (see the package comment).
-func (l *Limits) position(p, m geom.Vec3, previous []float32) (geom.Vec3, Clamp) {
+func (l *Limits) position(p, m geom.Vec3, previous []float32, t *tick, before *motion) (geom.Vec3, Clamp) {
 	var clamps Clamp
 	for i := range p {
 		v := min(max(p[i], l.Min[i]), l.Max[i])
@@ -192,9 +221,15 @@ func (l *Limits) position(p, m geom.Vec3, previous []float32) (geom.Vec3, Clamp)
 	}
 	if previous != nil {
 		q := geom.VecAt(previous)
-		if d := p.Sub(q).Norm(); d > l.MaxDelta-roundMetres {
-			p = q.Lerp(p, (l.MaxDelta-roundMetres)/d)
+		if d := p.Sub(q).Norm(); d > t.delta-roundMetres {
+			p = q.Lerp(p, max(t.delta-roundMetres, 0)/d)
 			clamps |= Rate
+		}
+		if before != nil {
+			if d := p.Sub(q).Sub(before.shift); d.Norm() > t.deltaChange {
+				p = q.Add(before.shift).Add(d.Scale(t.deltaChange / d.Norm()))
+				clamps |= Rate
+			}
 		}
 	}
 	if d := p.Sub(m).Norm(); d > l.MaxStep-roundMetres {
@@ -237,16 +272,22 @@ func rotation(six []float32) (geom.Quat, Clamp) {
 }
 
 // turn limits the rotation of a command (6D) against the measured one q and the previous command.
-func (l *Limits) turn(six []float32, q geom.Quat, previous []float32) (geom.Quat, Clamp) {
+func (l *Limits) turn(six []float32, q geom.Quat, previous []float32, t *tick, before *motion) (geom.Quat, Clamp) {
 	r, clamps := rotation(six)
 	if clamps&NoRotation != 0 {
 		r = q
 	}
 	if previous != nil {
 		if p, broken := rotation(previous[3:]); broken&NoRotation == 0 {
-			if a := p.Angle(r); a > l.MaxDeltaTurn-roundRadians {
-				r = p.Slerp(r, (l.MaxDeltaTurn-roundRadians)/a)
+			if a := p.Angle(r); a > t.turn-roundRadians {
+				r = p.Slerp(r, max(t.turn-roundRadians, 0)/a)
 				clamps |= TurnRate
+			}
+			if before != nil {
+				if w := r.Mul(p.Inv()).RotVec().Sub(before.turn); w.Norm() > t.turnChange {
+					r = geom.RotVec(before.turn.Add(w.Scale(t.turnChange / w.Norm()))).Mul(p)
+					clamps |= TurnRate
+				}
 			}
 		}
 	}

@@ -225,11 +225,11 @@ func checkOutput(t *testing.T, l *Limits, out, measured, previous []float32, cla
 	for i := range image {
 		image[i] = min(max(image[i], min(l.Min[i], m[i])), max(l.Max[i], m[i]))
 	}
-	if d := geom.VecAt(out).Sub(image).Norm(); d > l.MaxDelta+1e-5 {
+	if d := geom.VecAt(out).Sub(image).Norm(); d > l.MaxSpeed*DefaultPeriod+1e-5 {
 		t.Fatalf("moved %.9g m since the previous command", d)
 	}
 	if clamps&Turn == 0 {
-		if a := angle(out[3:], previous[3:]); a > l.MaxDeltaTurn {
+		if a := angle(out[3:], previous[3:]); a > l.MaxTurnRate*DefaultPeriod {
 			t.Fatalf("turned %.9g rad since the previous command", a)
 		}
 	}
@@ -261,9 +261,9 @@ func TestValidate(t *testing.T) {
 		"NaN box":       func(l *Limits) { l.Max[2] = math.NaN() },
 		"unbounded box": func(l *Limits) { l.Max[0] = math.Inf(1) },
 		"no step":       func(l *Limits) { l.MaxStep = 0 },
-		"NaN rate":      func(l *Limits) { l.MaxDelta = math.NaN() },
+		"NaN rate":      func(l *Limits) { l.MaxSpeed = math.NaN() },
 		"wide turn":     func(l *Limits) { l.MaxTurn = 4 },
-		"no turn rate":  func(l *Limits) { l.MaxDeltaTurn = -1 },
+		"no turn rate":  func(l *Limits) { l.MaxTurnRate = -1 },
 	} {
 		l := Default()
 		spoil(&l)

@@ -2,6 +2,7 @@ package robot
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -49,13 +50,19 @@ type LimitsFile struct {
 	Max          [3]float64 `yaml:"max"`
 	MaxStep      float64    `yaml:"max_step"`       // from the measured position
 	MaxTurn      float64    `yaml:"max_turn"`       // from the measured rotation
-	MaxDelta     float64    `yaml:"max_delta"`      // from the previous command
-	MaxDeltaTurn float64    `yaml:"max_delta_turn"` // from the previous command
+	MaxSpeed     float64    `yaml:"max_speed"`      // m/s of the command
+	MaxTurnRate  float64    `yaml:"max_turn_rate"`  // rad/s
+	MaxAccel     float64    `yaml:"max_accel"`      // m/s^2; 10
+	MaxTurnAccel float64    `yaml:"max_turn_accel"` // rad/s^2; 60
 }
 
 // Shield returns the limits of the tool.
 func (l *LimitsFile) Shield() *shield.Limits {
-	return &shield.Limits{Min: l.Min, Max: l.Max, MaxStep: l.MaxStep, MaxTurn: l.MaxTurn, MaxDelta: l.MaxDelta, MaxDeltaTurn: l.MaxDeltaTurn}
+	d := shield.Default()
+	return &shield.Limits{
+		Min: l.Min, Max: l.Max, MaxStep: l.MaxStep, MaxTurn: l.MaxTurn, MaxSpeed: l.MaxSpeed, MaxTurnRate: l.MaxTurnRate,
+		MaxAccel: cmp.Or(l.MaxAccel, d.MaxAccel), MaxTurnAccel: cmp.Or(l.MaxTurnAccel, d.MaxTurnAccel),
+	}
 }
 
 // LoadArm reads an arm's description, a YAML file. Keys that are not known are errors.

@@ -22,6 +22,7 @@ type jointArm struct {
 	chain  *chain.Chain
 	belief plausible.Joints
 	newest atomic.Pointer[armState]
+	now    func() time.Time
 	path   publisher[msgs.JointTrajectory]
 	pose   publisher[msgs.PoseStamped] // of an arm that is commanded by poses
 }
@@ -117,6 +118,7 @@ func (a *jointArm) fingers(m *msgs.JointState) *fingerState {
 
 func (a *jointArm) connect(l link, _ *Config, _ func(string)) (gripper, error) {
 	var err error
+	a.now = l.Now
 	if a.file.Command == "pose" {
 		a.pose, err = advertise[msgs.PoseStamped](l, a.file.CommandTopic, false)
 	} else {
@@ -125,7 +127,7 @@ func (a *jointArm) connect(l link, _ *Config, _ func(string)) (gripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &jointHand{file: &a.file.Gripper, grip: newGrip()}
+	h := &jointHand{file: &a.file.Gripper, now: l.Now, grip: newGrip()}
 	if len(h.file.Joints) > 0 && h.file.CommandTopic != "" {
 		h.path, err = advertise[msgs.JointTrajectory](l, h.file.CommandTopic, false)
 	}
@@ -165,7 +167,7 @@ func (a *jointArm) send(goal []float64, permit loop.Permit) error {
 			return fmt.Errorf("robot: joint %s would be commanded to %g", a.chain.Joints[i].Name, v)
 		}
 	}
-	m := trajectory(goal, a.file.TimeFromStart)
+	m := trajectory(a.now(), goal, a.file.TimeFromStart)
 	for i := range a.chain.Joints {
 		m.JointNames = append(m.JointNames, a.chain.Joints[i].Name)
 	}
@@ -176,10 +178,10 @@ func (a *jointArm) send(goal []float64, permit loop.Permit) error {
 	return nil
 }
 
-// trajectory is one point; its stamp is zero: it begins when it arrives.
-func trajectory(q []float64, seconds float64) *msgs.JointTrajectory {
+// trajectory is one point, to be reached some seconds after the stamp: a controller drops it when it comes later.
+func trajectory(now time.Time, q []float64, seconds float64) *msgs.JointTrajectory {
 	return &msgs.JointTrajectory{
-		Header: msgs.Header{Stamp: time.Unix(0, 0)},
+		Header: msgs.Header{Stamp: now},
 		Points: []msgs.JointTrajectoryPoint{{Positions: q, TimeFromStart: time.Duration(seconds * float64(time.Second))}},
 	}
 }
@@ -187,6 +189,7 @@ func trajectory(q []float64, seconds float64) *msgs.JointTrajectory {
 // jointHand is a gripper that takes trajectories, which nobody acknowledges.
 type jointHand struct {
 	file *GripperFile
+	now  func() time.Time
 	path publisher[msgs.JointTrajectory] // nil: no gripper
 	grip
 }
@@ -226,7 +229,7 @@ func (h *jointHand) do(_ context.Context, grip float64) error {
 	if sign > 0 {
 		goal = h.file.Closed
 	}
-	m := trajectory(append([]float64(nil), goal...), h.file.Seconds)
+	m := trajectory(h.now(), append([]float64(nil), goal...), h.file.Seconds)
 	m.JointNames = h.file.Joints
 	h.path.Write(m)
 	return nil

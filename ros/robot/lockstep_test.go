@@ -98,7 +98,7 @@ func (d *direct) Wait(ctx context.Context, after uint64) error {
 func wide() *shield.Limits {
 	l := shield.Default()
 	l.Min, l.Max = [3]float64{-2, -2, -2}, [3]float64{2, 2, 2}
-	l.MaxStep, l.MaxTurn, l.MaxDelta, l.MaxDeltaTurn = 5, math.Pi, 5, math.Pi
+	l.MaxStep, l.MaxTurn, l.MaxSpeed, l.MaxTurnRate, l.MaxAccel, l.MaxTurnAccel = 5, math.Pi, 50, 32, 1e4, 1e4
 	return &l
 }
 
@@ -287,7 +287,7 @@ func TestLateCommandsDoNothing(t *testing.T) {
 	overROS(t, r, 5)
 	before := r.server.Steps()
 	for range 5 {
-		if err := r.robot.Hold(context.Background(), &shield.Shield{Limits: shield.Default()}); err != nil {
+		if err := r.robot.Hold(context.Background(), limits()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -320,4 +320,10 @@ func BenchmarkLockStep(b *testing.B) {
 	for b.Loop() {
 		tick()
 	}
+}
+
+// limits is the default shield.
+func limits() *shield.Shield {
+	s := shield.New(shield.Default(), 0)
+	return &s
 }

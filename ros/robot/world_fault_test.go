@@ -38,7 +38,7 @@ func TestJointArmFollows(t *testing.T) {
 			t.Errorf("a joint was asked to move at %g rad/s", m.fastest)
 		}
 		c := m.commands[len(m.commands)-1]
-		if len(c.Points) != 1 || c.JointNames[0] != "panda_joint1" || len(c.JointNames) != 7 || c.Points[0].TimeFromStart != 100*time.Millisecond || c.Header.Stamp.Unix() > 0 {
+		if len(c.Points) != 1 || c.JointNames[0] != "panda_joint1" || len(c.JointNames) != 7 || c.Points[0].TimeFromStart != 100*time.Millisecond || time.Since(c.Header.Stamp) > time.Minute {
 			t.Errorf("%+v", c)
 		}
 	})
