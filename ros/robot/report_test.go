@@ -124,16 +124,17 @@ func TestRecovery(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "already") { // the simulator may serve it
 		t.Fatal(err)
 	}
-	arm, err := node.Advertise[msgs.FrankaState](s.node, msgs.StateTopic, false)
-	if err != nil {
-		t.Fatal(err)
-	}
 	_, changes := r.serve(t)
 	awaitState(t, changes, loop.StateRun)
 	if res := trigger(t, s.node, "/korr/recover"); res.Success || !strings.Contains(res.Message, "enabled") {
 		t.Errorf("recovered while running: %+v", res)
 	}
-	r.stop() // else the simulator would report that all is well
+	r.stop()                                                                     // else the simulator would report that all is well
+	arm, err := node.Advertise[msgs.FrankaState](s.node, msgs.StateTopic, false) // two that tell the state would hold
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * period) // it is connected
 	state := msgs.FrankaState{RobotMode: msgs.RobotModeReflex, CurrentErrors: msgs.FrankaErrors{JointReflex: true}}
 	state.OTEE[0], state.OTEE[5], state.OTEE[10], state.OTEE[12], state.OTEE[14], state.OTEE[15] = 1, 1, 1, 0.5, 0.2, 1
 	say := func(mode uint8) {
