@@ -58,9 +58,9 @@ the hold's one measured pose is sent in HOLD and FAULT, and every pose published
 
 %d trials, %d poses judged (%d of them only as finite, because the arm died before the watcher had heard what they answer), %d trials repeated because the machine stalled meanwhile (never the bound widened).
 
-| fault | master | periods to hold: median / max of n | state | operator sees | recovery |
+%s| fault | master | periods to hold: median / max of n | state | operator sees | recovery |
 | --- | --- | --- | --- | --- | --- |
-`, command, r.Rate, r.Bound, trials, poses, unseen, repeated)
+`, command, r.Rate, r.Bound, trials, poses, unseen, repeated, r.failures())
 	for i := range r.Rows {
 		x := &r.Rows[i]
 		says := strings.NewReplacer("|", "\\|", "\n", " ").Replace(x.Message)
@@ -71,4 +71,29 @@ the hold's one measured pose is sent in HOLD and FAULT, and every pose published
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// failures says which rows failed, "" if none did.
+func (r *Report) failures() string {
+	var b strings.Builder
+	n := 0
+	for i := range r.Rows {
+		x := &r.Rows[i]
+		if x.Passed {
+			continue
+		}
+		n++
+		why := fmt.Sprintf("%.2f periods", x.Max)
+		if x.Error != "" {
+			why = x.Error
+		}
+		if len(x.Broken) > 0 {
+			why = x.Broken[0]
+		}
+		fmt.Fprintf(&b, "- %s, %s: %s\n", x.Fault, x.Master, strings.ReplaceAll(why, "\n", " "))
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("**%d of %d rows failed:**\n\n%s\n", n, len(r.Rows), b.String())
 }
