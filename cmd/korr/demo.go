@@ -15,6 +15,7 @@ import (
 	"korr/residual/loop"
 	"korr/train/dataset"
 	"korr/train/eval"
+	"korr/train/koopmanfit"
 )
 
 // demoOptions are the verb's flags that are no settings.
@@ -126,13 +127,13 @@ func (d *demo) learn(ctx context.Context) error {
 		return err
 	}
 	p := d.progress("koopman", "steps", d.Config.Koopman.Training.Steps)
-	m, scores, err := fitAndScore(ctx, k, d.Config.Koopman, d.Config.Seed, func(step int, loss float64) {
+	m, scores, err := koopmanfit.Fit(ctx, k, &d.Config.Koopman, d.Config.Seed, func(step int, loss float64) {
 		p.set(step+1, d.Config.Koopman.Training.Steps, fmt.Sprintf("loss %.4f", loss))
 	})
 	if err != nil {
 		return err
 	}
-	d.result.Prediction, d.result.Radius = onDemonstrations.of(scores), m.SpectralRadius()
+	d.result.Prediction, d.result.Radius = koopmanfit.OnDemonstrations.Of(scores), m.SpectralRadius()
 	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.Config.Koopman.Training.Steps, d.result.Radius))
 	return nil
 }

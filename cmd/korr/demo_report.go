@@ -15,6 +15,7 @@ import (
 	"korr/residual/loop"
 	"korr/sim/mujoco/render"
 	"korr/train/eval"
+	"korr/train/koopmanfit"
 )
 
 // demoPicture is one picture of the report and its file's name.
@@ -114,7 +115,7 @@ func (d *demo) write() error {
 	if err != nil {
 		return err
 	}
-	prediction, err := scoreFigure(d.result.Prediction)
+	prediction, err := koopmanfit.Figure(d.result.Prediction)
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (d *demo) page(successSVG, predictionSVG []byte) *report.Page {
 		Text: []string{fmt.Sprintf("Trained just now on %d demonstrations (%d frames) of the scripted expert: observations are lifted to z = [o; phi(o)], and "+
 			"%s predicts them open loop. The spectral radius is %.4f, bounded by %g, so predictions cannot blow up.",
 			r.Episodes, r.Frames, d.Config.Koopman.Model.Equation(), r.Radius, d.Config.Koopman.Model.SpectralBound)},
-		Tables:   []report.CaptionedTable{{Table: *scoreTable(r.Prediction), Caption: "RMSE of the normalised observation on held-out demonstrations."}},
+		Tables:   []report.CaptionedTable{{Table: *koopmanfit.Table(r.Prediction), Caption: "RMSE of the normalised observation on held-out demonstrations."}},
 		Pictures: []report.Picture{{Data: predictionSVG, Alt: "prediction error over the horizon"}},
 	})
 	if r.RealTime != nil {
@@ -208,7 +209,7 @@ func (d *demo) print() error {
 	if err := d.Printf("Koopman model of %d demonstrations: RMSE of the normalised observation, n steps ahead, held out\n\n", r.Episodes); err != nil {
 		return err
 	}
-	if err := scoreTable(r.Prediction).WriteText(d.Out); err != nil {
+	if err := koopmanfit.Table(r.Prediction).WriteText(d.Out); err != nil {
 		return err
 	}
 	if err := d.Printf("\nSuccess over ROS in lock step, the same %d seeds for every policy\n\n", d.Config.Eval.Episodes); err != nil {

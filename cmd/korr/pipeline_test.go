@@ -11,6 +11,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/koopman"
+	"korr/train/koopmanfit"
 )
 
 // ok runs a command line that must succeed and returns its standard output.
@@ -46,9 +47,9 @@ func TestPipeline(t *testing.T) {
 	}
 	var k trainKoopmanResult
 	decodeOne(t, step("train", "koopman", "--json", "--data", in("demos"), "--base", base, "--out", in("koopman"), "--steps", "3"), &k)
-	for _, on := range scorings {
-		if n := len(on.of(k.Scores)); n != 18 {
-			t.Errorf("%s: %d scores", on.caption, n)
+	for _, on := range koopmanfit.Scorings {
+		if n := len(on.Of(k.Scores)); n != 18 {
+			t.Errorf("%s: %d scores", on.Caption, n)
 		}
 	}
 	if k.SpectralRadius > 1.0001 || k.Checkpoint != in("koopman", "checkpoints", "koopman.safetensors") {

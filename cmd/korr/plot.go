@@ -13,6 +13,7 @@ import (
 	"korr/koopman"
 	"korr/train/curves"
 	"korr/train/eval"
+	"korr/train/koopmanfit"
 )
 
 // plotOptions are the verb's flags.
@@ -73,7 +74,7 @@ func fileFigure(path string) (*plot.Figure, error) {
 	}
 	var scores []koopman.Score
 	if json.Unmarshal(b, &scores) == nil {
-		return scoreFigure(onDemonstrations.of(scores))
+		return koopmanfit.Figure(koopmanfit.OnDemonstrations.Of(scores))
 	}
 	var r eval.Report
 	if err := json.Unmarshal(b, &r); err != nil {

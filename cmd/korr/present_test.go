@@ -7,6 +7,7 @@ import (
 	"korr/koopman"
 	"korr/sim"
 	"korr/train/eval"
+	"korr/train/koopmanfit"
 )
 
 // cell makes outcomes from a string: + is a success of 300 steps, - a time-out that inserted nothing, g one that grasped nothing.
@@ -36,7 +37,7 @@ func TestTablesRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.WriteString("\n")
-	if err := scoreTable([]koopman.Score{
+	if err := koopmanfit.Table([]koopman.Score{
 		{Model: "koopman", Horizon: 1, RMSE: 0.05},
 		{Model: "koopman", Horizon: 10, RMSE: 0.0812, Micros: 12.5},
 		{Model: "persistence", Horizon: 1, RMSE: 0.09},

@@ -10,6 +10,9 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/koopman"
+	"korr/sim"
+	"korr/train/dataset"
+	"korr/train/koopmanfit"
 )
 
 // trainKoopmanOptions are the verb's flags.
@@ -68,7 +71,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	const every = 25
 	var mean, loss float64
 	var recordErr error
-	m, scores, err := fitAndScore(ctx, k, c, o.Config.Seed, func(step int, l float64) {
+	m, scores, err := koopmanfit.Fit(ctx, k, &c, o.Config.Seed, func(step int, l float64) {
 		mean += l / every
 		if (step+1)%every == 0 {
 			loss, mean = mean, 0
@@ -98,9 +101,41 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	return o.printKoopman(r)
 }
 
+// koopmanData encodes demonstrations with the base policy of koopman.base.
+func (a *app) koopmanData(d *dataset.Dataset) (*koopmanfit.Data, error) {
+	base, err := a.loadPolicy(a.Config.Koopman.Base)
+	if err != nil {
+		return nil, err
+	}
+	return koopmanfit.NewData(d, base, a.Config.Residual.Features, &a.Config.Koopman, a.Config.Seed)
+}
+
+// addRollouts plays koopman.rollouts episodes of the base policy and adds them to the data.
+func (o *trainKoopmanOptions) addRollouts(ctx context.Context, k *koopmanfit.Data) error {
+	c, r := o.Config.Koopman, o.Config.Residual
+	if c.Rollouts == 0 {
+		return nil
+	}
+	p, err := o.loadPolicy(c.Base)
+	if err != nil {
+		return err
+	}
+	bar := o.progress("play the base policy", "episodes", c.Rollouts)
+	err = k.AddRollouts(ctx, koopmanfit.Rollouts{
+		Policy: p, Features: r.Features, Open: func() (sim.Env, error) { return o.newEnv(o.condition()) }, Workers: o.workers(),
+		Episodes: c.Rollouts, HeldOut: c.HeldOut, Seed: o.Config.Seed,
+		Sigma: r.Alpha * r.WarmUpNoise, Rho: r.NoiseRho, FailAfter: r.FailAfter, MaxSteps: r.MaxSteps,
+		Progress: bar.setOf,
+	})
+	if err == nil {
+		bar.finish(fmt.Sprintf("%d episodes", c.Rollouts))
+	}
+	return err
+}
+
 func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 	if o.plot != "" && len(r.Scores) > 0 {
-		figure, err := scoreFigure(onDemonstrations.of(r.Scores))
+		figure, err := koopmanfit.Figure(koopmanfit.OnDemonstrations.Of(r.Scores))
 		if err != nil {
 			return err
 		}
@@ -111,15 +146,15 @@ func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 	if o.JSON {
 		return o.PrintJSON(r)
 	}
-	for _, on := range scorings {
-		scores := on.of(r.Scores)
+	for _, on := range koopmanfit.Scorings {
+		scores := on.Of(r.Scores)
 		if len(scores) == 0 {
 			continue
 		}
-		if err := o.Printf("\n%s\n\n", on.caption); err != nil {
+		if err := o.Printf("\n%s\n\n", on.Caption); err != nil {
 			return err
 		}
-		if err := scoreTable(scores).WriteText(o.Out); err != nil {
+		if err := koopmanfit.Table(scores).WriteText(o.Out); err != nil {
 			return err
 		}
 	}

@@ -6,12 +6,12 @@ import (
 	"korr/basepolicy/acting"
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/setting"
-	"korr/koopman"
 	"korr/residual"
 	"korr/sim/domain"
 	"korr/sim/expert"
 	"korr/train/collect"
 	"korr/train/imitation"
+	"korr/train/koopmanfit"
 	"korr/train/ppo"
 	"korr/train/td3"
 )
@@ -32,7 +32,7 @@ type Config struct {
 	// mlp-bc: chunked behaviour cloning, L1 loss; diffusion-*: a network that undoes noise on chunks
 	Base Base `yaml:"base"`
 	// z' = A z + B u, or (A + g N) z + B u
-	Koopman Koopman `yaml:"koopman"`
+	Koopman koopmanfit.Config `yaml:"koopman"`
 	// on the frozen base
 	Residual Residual `yaml:"residual"`
 	// the published names and values
@@ -110,26 +110,6 @@ func (b *Base) Validate() error {
 		return err
 	}
 	return setting.Check("base", setting.Within("execute", b.Acting.Execute, 1, b.Training.Horizon))
-}
-
-// Koopman is about the lifted linear model: its data, what it is and how it is trained.
-type Koopman struct {
-	Base string `yaml:"base"` // base policy whose normalisers are used: shipped weights or a checkpoint
-	// reads the robot's state and the task's features, not every part's pose as well: parts that do not matter may be pushed to
-	// where no demonstration had them. A published korr needs false
-	Focus    bool                `yaml:"focus"`
-	Model    koopman.Config      `yaml:",inline"`
-	Training koopman.TrainConfig `yaml:",inline"`
-	HeldOut  float64             `yaml:"held_out"` // share of the episodes kept for the prediction table
-	// episodes of the base policy with a residual's exploration noise to learn from too; 0 = none
-	Rollouts int `yaml:"rollouts"`
-}
-
-// Validate implements the check of package configs.
-func (k *Koopman) Validate() error {
-	return errors.Join(k.Model.Validate(), k.Training.Validate(), setting.Check(
-		"koopman", setting.Given("base", k.Base, "a base policy"), setting.Within("held_out", k.HeldOut, 0, 0.9), setting.AtLeast("rollouts", k.Rollouts, 0),
-	))
 }
 
 // Residual is about the residual on the frozen base: who trains it, on what, and how. PPO reads the recipe and its own section.
@@ -229,12 +209,10 @@ func Defaults() *Config {
 			PartDelay:     0,
 			PartDropout:   0,
 		},
-		Domain:  domain.DefaultRanges(),
-		Collect: Collect{Recording: collect.DefaultConfig()},
-		Base:    Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
-		Koopman: Koopman{
-			Base: "base", Focus: true, Model: koopman.DefaultConfig(), Training: koopman.DefaultTrainConfig(), HeldOut: 0.1, Rollouts: 60,
-		},
+		Domain:   domain.DefaultRanges(),
+		Collect:  Collect{Recording: collect.DefaultConfig()},
+		Base:     Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
+		Koopman:  koopmanfit.DefaultConfig(),
 		Residual: Residual{Algorithm: "td3", Base: "base", Koopman: "koopman", Members: 2, Filter: "none", FilterModel: "filter", Config: td3.DefaultConfig()},
 		PPO:      ppo.DefaultConfig(),
 		Eval: Eval{

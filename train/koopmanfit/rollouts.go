@@ -1,4 +1,4 @@
-package main
+package koopmanfit
 
 import (
 	"context"
@@ -16,32 +16,46 @@ import (
 	"korr/train/eval"
 )
 
-// addRollouts plays koopman.rollouts episodes of the base policy with the exploration noise of a residual's warm-up, and adds
-// them to the data. Demonstrations show what goes well; a residual works where the base goes wrong, and a model that has never
-// seen that predicts worse there than that nothing changes.
-func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
-	n := a.Config.Koopman.Rollouts
+// Rollouts says how the base policy is played for a model to learn from.
+type Rollouts struct {
+	Policy   *residual.Policy
+	Features bool // of the task, beside the observation, as the data have them
+	Open     func() (sim.Env, error)
+	Workers  int
+	Episodes int
+	HeldOut  float64 // share of the episodes that is kept for the prediction table
+	Seed     uint64
+
+	// As in a residual's warm-up.
+	Sigma     float64 // standard deviation of the noise on the normalised action
+	Rho       float64 // its autocorrelation from step to step
+	FailAfter int     // control steps without progress that end an episode; 0 = never
+	MaxSteps  int     // control steps that end an episode; 0 = the simulator's
+
+	Progress func(done, of int)
+}
+
+// AddRollouts plays episodes of the base policy with the exploration noise of a residual's warm-up, and adds them to the data.
+// Demonstrations show what goes well; a residual works where the base goes wrong, and a model that has never seen that predicts
+// worse there than that nothing changes.
+func (k *Data) AddRollouts(ctx context.Context, c Rollouts) error {
+	n := c.Episodes
 	if n == 0 {
 		return nil
 	}
-	p, err := a.loadPolicy(a.Config.Koopman.Base)
-	if err != nil {
-		return err
-	}
-	task, err := sim.TaskByName(p.Task)
+	task, err := sim.TaskByName(c.Policy.Task)
 	if err != nil {
 		return err
 	}
 	episodes := make([]koopman.Episode, n)
 	errs := make([]error, n)
-	bar := a.progress("play the base policy", "episodes", n)
 	jobs := make(chan int)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	done := 0
-	for range min(n, a.workers()) {
+	for range min(n, c.Workers) {
 		wg.Go(func() {
-			env, err := a.newEnv(a.condition())
+			env, err := c.Open()
 			if err == nil {
 				defer func() { _ = env.Close() }() // nothing is written
 			}
@@ -50,10 +64,10 @@ func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
 					errs[i] = err
 					continue
 				}
-				episodes[i], errs[i] = a.rollout(ctx, env, p, task, i, k.robot)
+				episodes[i], errs[i] = c.rollout(ctx, env, task, i, k.robot)
 				mu.Lock()
 				done++
-				bar.set(done, n, "")
+				c.Progress(done, n)
 				mu.Unlock()
 			}
 		})
@@ -66,30 +80,30 @@ func (a *app) addRollouts(ctx context.Context, k *koopmanData) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("play the base policy (koopman.rollouts=0 leaves that out): %w", err)
 	}
-	bar.finish(fmt.Sprintf("%d episodes", n))
-	held := int(math.Ceil(a.Config.Koopman.HeldOut * float64(n)))
+	held := int(math.Ceil(c.HeldOut * float64(n)))
 	k.train, k.heldOutRollouts = append(k.train, episodes[held:]...), episodes[:held]
 	return nil
 }
 
 // rollout plays episode i for a model that reads robot of its coordinates (see koopman.Config). It ends early where a residual's
 // training would end it.
-func (a *app) rollout(ctx context.Context, env sim.Env, p *residual.Policy, task *sim.Task, i, robot int) (koopman.Episode, error) {
-	enc, err := taskEncoder(p, a.Config.Residual.Features)
+func (c *Rollouts) rollout(ctx context.Context, env sim.Env, task *sim.Task, i, robot int) (koopman.Episode, error) {
+	enc, err := taskEncoder(c.Policy, c.Features)
 	if err != nil {
 		return koopman.Episode{}, err
 	}
-	r := a.Config.Residual
+	p := c.Policy
 	tick, err := residual.NewTick(enc, basepolicy.NewQueue(p.Base.NewChunker(), p.Execute), nil, residual.Foresight{}, nil)
 	if err != nil {
 		return koopman.Episode{}, err
 	}
 	x := &explorer{
-		Tick: tick, engaged: task.Engaged, failAfter: r.FailAfter, limit: r.MaxSteps,
-		rng: seed.Stream(a.Config.Seed, "koopman/noise", uint64(i)), sigma: r.Alpha * r.WarmUpNoise, rho: r.NoiseRho,
-		robot: robot, part: make([]float32, enc.PartDim(robot)), r: make([]float32, enc.ActDim()), u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
+		Tick: tick, engaged: task.Engaged, failAfter: c.FailAfter, limit: c.MaxSteps,
+		rng: seed.Stream(c.Seed, "koopman/noise", uint64(i)), sigma: c.Sigma, rho: c.Rho,
+		robot: robot, part: make([]float32, enc.PartDim(robot)), r: make([]float32, enc.ActDim()),
+		u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
 	}
-	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(a.Config.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
+	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(c.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
 	if err == nil && ep.Fault != nil && !errors.Is(ep.Fault, errEnough) {
 		err = ep.Fault
 	}

@@ -1,4 +1,4 @@
-package main
+package koopmanfit
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"korr/cmd/internal/settings"
 	"korr/internal/plot"
 	"korr/internal/report"
 	"korr/internal/seed"
@@ -16,36 +15,27 @@ import (
 	"korr/train/dataset"
 )
 
-// koopmanData is the demonstrations as the Koopman model reads them, split by episode.
-type koopmanData struct {
+// Data is the demonstrations as the Koopman model reads them, split by episode.
+type Data struct {
 	train, heldOut []koopman.Episode
-	// heldOutRollouts are episodes of the base policy (see addRollouts).
+	// heldOutRollouts are episodes of the base policy (see AddRollouts).
 	heldOutRollouts []koopman.Episode
 	obsDim, actDim  int
 	robot           int // of koopman.Config
 	plain           int // leading coordinates that are the normalised observation, before the features
 }
 
-// koopmanData encodes demonstrations with the base policy of koopman.base, under the settings of koopman.* and residual.features.
-func (a *app) koopmanData(d *dataset.Dataset) (*koopmanData, error) {
-	base, err := a.loadPolicy(a.Config.Koopman.Base)
+// NewData encodes observations and executed actions with the base policy's encoder, with or without the task's features, and
+// holds out a seeded choice of the episodes.
+func NewData(d *dataset.Dataset, base *residual.Policy, features bool, c *Config, runSeed uint64) (*Data, error) {
+	enc, err := taskEncoder(base, features)
 	if err != nil {
 		return nil, err
 	}
-	enc, err := taskEncoder(base, a.Config.Residual.Features)
-	if err != nil {
-		return nil, err
-	}
-	return newKoopmanData(d, enc, a.Config.Koopman, a.Config.Seed)
-}
-
-// newKoopmanData encodes observations and executed actions with the policy's encoder, and holds out a seeded choice of the
-// episodes.
-func newKoopmanData(d *dataset.Dataset, enc *residual.Encoder, c settings.Koopman, runSeed uint64) (*koopmanData, error) {
 	if d.Info.ObsDim() != enc.RawDim() {
 		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(), enc.RawDim())
 	}
-	k := &koopmanData{obsDim: enc.Dim(), actDim: enc.ActDim(), plain: enc.ObsDim()}
+	k := &Data{obsDim: enc.Dim(), actDim: enc.ActDim(), plain: enc.ObsDim()}
 	if c.Focus {
 		k.robot, k.plain = sim.StateDim, sim.StateDim
 		k.obsDim = enc.PartDim(k.robot)
@@ -86,21 +76,21 @@ func taskEncoder(p *residual.Policy, features bool) (*residual.Encoder, error) {
 	return q.Encoder(task.NewFeatures()), nil
 }
 
-func koopmanTraining(c settings.Koopman, runSeed uint64, progress func(int, float64)) koopman.TrainConfig {
+func training(c *Config, runSeed uint64, progress func(int, float64)) koopman.TrainConfig {
 	t := c.Training
 	t.Seed, t.Progress = runSeed, progress
 	return t
 }
 
-// fitKoopman trains a new model on the training episodes.
-func fitKoopman(ctx context.Context, k *koopmanData, c settings.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
+// fit trains a new model on the training episodes.
+func fit(ctx context.Context, k *Data, c *Config, runSeed uint64, progress func(int, float64)) (*koopman.Model, error) {
 	model := c.Model
 	model.ObsDim, model.State, model.ActDim = k.obsDim, k.robot, k.actDim
 	m, err := koopman.New(model, seed.Stream(runSeed, "koopman/init", 0))
 	if err != nil {
 		return nil, err
 	}
-	return m, koopman.Train(ctx, m, k.train, koopmanTraining(c, runSeed, progress))
+	return m, koopman.Train(ctx, m, k.train, training(c, runSeed, progress))
 }
 
 // rivals are what the model is compared with: a nonlinear network trained the same way, DMDc and persistence.
@@ -109,19 +99,19 @@ type rivals struct {
 	dmdc      *koopman.DMDc
 }
 
-func fitRivals(ctx context.Context, k *koopmanData, c settings.Koopman, runSeed uint64) (r rivals, err error) {
+func fitRivals(ctx context.Context, k *Data, c *Config, runSeed uint64) (r rivals, err error) {
 	if r.dmdc, err = koopman.FitDMDc(k.train, k.obsDim, k.actDim, c.Training.Ridge); err != nil {
 		return r, err
 	}
-	r.nonlinear, err = koopman.TrainDynamics(ctx, k.train, k.obsDim, k.actDim, c.Model.Hidden, koopmanTraining(c, runSeed, nil))
+	r.nonlinear, err = koopman.TrainDynamics(ctx, k.train, k.obsDim, k.actDim, c.Model.Hidden, training(c, runSeed, nil))
 	return r, err
 }
 
-// fitAndScore trains the model and its rivals at the same time and scores them on the held-out episodes. Without held-out
+// Fit trains the model and its rivals at the same time and scores them on the held-out episodes. Without held-out
 // episodes there are no rivals and no scores.
-func fitAndScore(ctx context.Context, k *koopmanData, c settings.Koopman, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
+func Fit(ctx context.Context, k *Data, c *Config, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
 	if len(k.heldOut) == 0 {
-		m, err := fitKoopman(ctx, k, c, runSeed, progress)
+		m, err := fit(ctx, k, c, runSeed, progress)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -138,7 +128,7 @@ func fitAndScore(ctx context.Context, k *koopmanData, c settings.Koopman, runSee
 		r, err := fitRivals(ctx, k, c, runSeed)
 		fitted <- answer{r, err}
 	}()
-	m, err := fitKoopman(ctx, k, c, runSeed, progress)
+	m, err := fit(ctx, k, c, runSeed, progress)
 	if err != nil {
 		cancel()
 	}
@@ -168,18 +158,18 @@ func fitAndScore(ctx context.Context, k *koopmanData, c settings.Koopman, runSee
 	return m, scores, err
 }
 
-// scoring is what a table of prediction errors is about.
-type scoring struct {
+// Scoring is what a table of prediction errors is about.
+type Scoring struct {
 	data     string // in koopman.Score
 	rollouts bool   // of the base policy, not demonstrations
 	features bool   // beside the normalised observation
-	caption  string
+	Caption  string
 }
 
 var (
-	onDemonstrations = scoring{"", false, false, "RMSE of the normalised observation on held-out demonstrations"}
-	scorings         = []scoring{
-		onDemonstrations,
+	OnDemonstrations = Scoring{"", false, false, "RMSE of the normalised observation on held-out demonstrations"}
+	Scorings         = []Scoring{
+		OnDemonstrations,
 		{"rollouts", true, false, "RMSE of the normalised observation on held-out episodes of the base policy with exploration noise"},
 		{"features", false, true, "RMSE of observation and features on held-out demonstrations"},
 		{"rollouts features", true, true, "RMSE of observation and features on held-out episodes of the base policy with exploration noise"},
@@ -203,8 +193,8 @@ func within(horizons []int, episodes []koopman.Episode) []int {
 
 // score measures the forecasters on the held-out episodes there are: over the normalised observation, and with the features that a
 // residual reads.
-func (k *koopmanData) score(fs []koopman.Forecaster) (all []koopman.Score, err error) {
-	for _, s := range scorings {
+func (k *Data) score(fs []koopman.Forecaster) (all []koopman.Score, err error) {
+	for _, s := range Scorings {
 		episodes, dims := k.heldOut, k.plain
 		if s.rollouts {
 			episodes = k.heldOutRollouts
@@ -243,8 +233,8 @@ func followers(m *koopman.Model) ([]koopman.Forecaster, error) {
 	return []koopman.Forecaster{adapted, disturbed}, nil
 }
 
-// of picks the scores that a table is about.
-func (on scoring) of(scores []koopman.Score) (out []koopman.Score) {
+// Of picks the scores that a table is about.
+func (on Scoring) Of(scores []koopman.Score) (out []koopman.Score) {
 	for _, s := range scores {
 		if s.Data == on.data {
 			out = append(out, s)
@@ -253,8 +243,8 @@ func (on scoring) of(scores []koopman.Score) (out []koopman.Score) {
 	return out
 }
 
-// scoreTable has a row for each model, a column for each horizon and the time of the longest forecast.
-func scoreTable(scores []koopman.Score) *report.Table {
+// Table has a row for each model, a column for each horizon and the time of the longest forecast.
+func Table(scores []koopman.Score) *report.Table {
 	t := &report.Table{Columns: []report.Column{{Name: "model"}}}
 	for _, s := range scores {
 		if s.Model == scores[0].Model {
@@ -275,8 +265,8 @@ func scoreTable(scores []koopman.Score) *report.Table {
 	return t
 }
 
-// scoreFigure draws the error of every model over the horizon.
-func scoreFigure(scores []koopman.Score) (*plot.Figure, error) {
+// Figure draws the error of every model over the horizon.
+func Figure(scores []koopman.Score) (*plot.Figure, error) {
 	var series []plot.Series
 	for _, s := range scores {
 		if len(series) == 0 || series[len(series)-1].Name != s.Model {
