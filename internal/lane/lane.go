@@ -125,6 +125,10 @@ func (l *Lane) Play(ctx context.Context, p sim.Policy, episodeSeed uint64) (eval
 		ep.Fault, ep.Success, ep.Stage = err, false, l.stages.Stage(false)
 		return ep, nil
 	}
+	if y, ok := sim.As[interface{ OneYaw() bool }](l.env); ok && err == nil && l.cfg.LockStep { // nothing moves until commanded
+		one := ep.Success && y.OneYaw()
+		ep.OneYaw = &one
+	}
 	return ep, err
 }
 
