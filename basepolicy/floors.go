@@ -8,15 +8,15 @@ import "fmt"
 // extent, half a millimetre of a tracker's noise would be a full swing of the input. A floor keeps a tracker's noise
 // small beside the range in every dimension. The zero value sets no floors but MinRange, as published.
 type Floors struct {
-	Position float64 `json:"position" yaml:"position"` // m
-	Rotation float64 `json:"rotation" yaml:"rotation"` // of an element of a 6D rotation or of a quaternion
-	Velocity float64 `json:"velocity" yaml:"velocity"` // m/s, and rad/s of an angular velocity
-	Width    float64 `json:"width" yaml:"width"`       // m, of the gripper's opening
+	Position float64 `json:"position"` // m
+	Rotation float64 `json:"rotation"` // of an element of a 6D rotation or of a quaternion
+	Velocity float64 `json:"velocity"` // m/s, and rad/s of an angular velocity
+	Width    float64 `json:"width"`    // m, of the gripper's opening
 }
 
-// DefaultFloors came out of a sweep from 0.02 to 0.2 (docs/learning.md): 1 mm of noise in a part's position is 0.02
-// in its input, 0.01 rad in its rotation at most 0.2.
-func DefaultFloors() Floors { return Floors{Position: 0.1, Rotation: 0.1, Velocity: 0.1, Width: 0.1} }
+// EqualFloors is one floor for every kind of number. 0.1 came out of a sweep from 0.02 to 0.2 (docs/learning.md): 1 mm of
+// noise in a part's position is 0.02 in its input, 0.01 rad in its rotation at most 0.2.
+func EqualFloors(v float64) Floors { return Floors{Position: v, Rotation: v, Velocity: v, Width: v} }
 
 // Validate reports floors that are negative or not finite.
 func (f Floors) Validate() error {

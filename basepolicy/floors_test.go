@@ -59,7 +59,7 @@ func TestFloorsKeepNoiseQuiet(t *testing.T) {
 		width := 16 + 7*parts
 		for _, poses := range []int{parts, 0} {
 			t.Run(fmt.Sprintf("%d/%d", s, poses), func(t *testing.T) {
-				n, err := FitObsNormalizer(rows, width, poses, DefaultFloors())
+				n, err := FitObsNormalizer(rows, width, poses, EqualFloors(0.1))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -16,8 +16,8 @@ var ErrDiverged = errors.New("koopman: training diverged")
 
 // TrainConfig sets a training run. A number that is zero takes the default.
 type TrainConfig struct {
-	Steps   int     `yaml:"steps"`   // optimiser steps
-	Horizon int     `yaml:"horizon"` // predicted steps of a window in the loss
+	Steps   int     `yaml:"steps"` // optimiser steps
+	Horizon int     // predicted steps of a window in the loss
 	Batch   int     // windows per step
 	LR      float32 // first learning rate, falling linearly to zero
 	// WeightDecay is AdamW's.

@@ -22,13 +22,13 @@ type Config struct {
 	Horizon int    `json:"horizon"`        // H, actions in a chunk
 	StepDim int    `json:"step_embed_dim"` // of the diffusion step; even, at least 4
 	// unet: channels of its levels; published 256, 512, 1024. The horizon must halve as often, less once
-	DownDims []int `json:"down_dims,omitempty" yaml:"down_dims"`
-	Kernel   int   `json:"kernel,omitempty"`               // unet: odd
-	Groups   int   `json:"groups,omitempty"`               // unet: of the group norms
-	Width    int   `json:"width,omitempty" yaml:"width"`   // mlp, transformer: of the residual stream
-	Blocks   int   `json:"blocks,omitempty" yaml:"blocks"` // mlp, transformer: how many
-	Heads    int   `json:"heads,omitempty"`                // transformer
-	Features int   `json:"features,omitempty"`             // of ObsDim, at its end: the task's features
+	DownDims []int `json:"down_dims,omitempty"`
+	Kernel   int   `json:"kernel,omitempty"`   // unet: odd
+	Groups   int   `json:"groups,omitempty"`   // unet: of the group norms
+	Width    int   `json:"width,omitempty"`    // mlp, transformer: of the residual stream
+	Blocks   int   `json:"blocks,omitempty"`   // mlp, transformer: how many
+	Heads    int   `json:"heads,omitempty"`    // transformer
+	Features int   `json:"features,omitempty"` // of ObsDim, at its end: the task's features
 }
 
 // Bounds on a configuration that a file may ask for.

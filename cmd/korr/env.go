@@ -59,17 +59,7 @@ func (a *app) disturbance(c eval.Condition) (disturb.Config, error) {
 	if c.Sensing != "" {
 		return disturb.Profile(c.Sensing)
 	}
-	d := a.Config.Disturb
-	return disturb.Config{
-		Robot: disturb.Robot{
-			Position: d.RobotPosition, Rotation: d.RobotRotation, Velocity: d.RobotVelocity, Spin: d.RobotSpin,
-			Gripper: d.RobotGripper, Delay: d.RobotDelay, Jitter: d.RobotJitter, Dropout: d.RobotDropout,
-		},
-		Parts: disturb.Parts{
-			Position: d.PartPosition, Rotation: d.PartRotation, Delay: d.PartDelay, Jitter: d.PartJitter, Dropout: d.PartDropout,
-			Occlusion: d.PartOcclusion, OcclusionChance: d.PartOcclusionChance, OcclusionReach: d.PartOcclusionReach,
-		},
-	}, nil
+	return a.Config.Disturb, nil
 }
 
 // physics is what the episodes of a condition draw: a named profile, or domain.*.

@@ -34,7 +34,7 @@ TCP without a host is bound to 127.0.0.1. The protocol has no authentication: na
 trust. The settings of sim.*, domain.* and disturb.* apply.`,
 		Example: `  korr sim serve --listen unix:/tmp/korr.sock
   korr sim serve --listen tcp:127.0.0.1:5555 --task lamp --action-form delta-quat --envs 16
-  korr sim serve --listen tcp::0 --json --set domain.mass=0.8,1.2 --set disturb.part_position=0.001`,
+  korr sim serve --listen tcp::0 --json --set domain.mass=0.8,1.2 --set disturb.part.position=0.001`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSimServe(cmd.Context(), o) },
 	}

@@ -27,7 +27,7 @@ func TestSimServe(t *testing.T) {
 	code := make(chan int, 1)
 	args := []string{
 		"sim", "serve", "--listen", "unix:" + filepath.Join(t.TempDir(), "k.sock"), "--action-form", "delta-quat", "--json", "--quiet",
-		"--set", "domain.mass=0.5,0.6", "--set", "disturb.part_position=0.01",
+		"--set", "domain.mass=0.5,0.6", "--set", "disturb.part.position=0.01",
 	}
 	go func() {
 		code <- cli.Execute(ctx, "korr", newRoot, args, &cli.Streams{In: nil, Out: w, Err: io.Discard})

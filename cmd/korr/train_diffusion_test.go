@@ -15,7 +15,7 @@ import (
 
 // tinyDiffusion are networks that take no time.
 var tinyDiffusion = append([]string{
-	"--set", "base.horizon=8", "--set", "base.width=16", "--set", "base.blocks=1", "--set", "base.down_dims=8,16",
+	"--set", "base.horizon=8",
 	"--set", "base.batch=16", "--set", "base.val_fraction=0.3",
 }, tiny...)
 

@@ -55,7 +55,7 @@ func (c Config) withDefaults() (Config, error) {
 	if !(c.PartsHz >= 0 && c.PartsHz <= SliceHz) {
 		return c, fmt.Errorf("simnode: parts at %g Hz: take 0 (as often as the arm) to %d", c.PartsHz, SliceHz)
 	}
-	if err := c.Sensing.Check(); err != nil {
+	if err := c.Sensing.Validate(); err != nil {
 		return c, err
 	}
 	if !c.LockStep {

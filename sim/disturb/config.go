@@ -1,8 +1,9 @@
 package disturb
 
 import (
-	"fmt"
 	"math"
+
+	"korr/internal/setting"
 )
 
 // Bounds of a Config.
@@ -12,10 +13,11 @@ const (
 	largestBurst   = 1000 // control steps
 )
 
-// Config sets both channels; the zero value changes nothing. Noise is given by its standard deviation per component.
+// Config sets both channels; the zero value changes nothing. Noise is given by its standard deviation per component. Fields
+// without a key are for profiles and for those who call the package.
 type Config struct {
 	Robot Robot
-	Parts Parts
+	Parts Parts `yaml:"part"`
 }
 
 // Robot disturbs the robot state.
@@ -25,18 +27,19 @@ type Robot struct {
 	Velocity float64 // m/s, linear
 	Spin     float64 // rad/s, angular velocity
 	Gripper  float64 // m, of the gripper's width
-	Delay    int     // control steps
+	Delay    int     // control steps before the robot state arrives
 	Jitter   float64 // control steps, bound of what a measurement comes earlier or later
 	Dropout  float64 // probability per control step
 }
 
 // Parts disturbs the part poses, the obstacle's among them.
 type Parts struct {
-	Position float64 // m
-	Rotation float64 // rad
-	Delay    int     // control steps
+	Position float64 `yaml:"position"` // m, noise of every part's position
+	Rotation float64 `yaml:"rotation"` // rad, of its rotation, about each axis
+	Delay    int     `yaml:"delay"`    // control steps before the part poses arrive
 	Jitter   float64 // control steps, bound of what a measurement comes earlier or later
-	Dropout  float64 // probability per part and control step
+	// probability, per part, that a control step shows the pose of the one before
+	Dropout float64 `yaml:"dropout"`
 	// The hand covers a part: for Occlusion control steps on average (0 = never), with OcclusionChance for a burst to begin in a
 	// control step while the tool point is within OcclusionReach (m) of the part's origin.
 	Occlusion, OcclusionChance, OcclusionReach float64
@@ -45,53 +48,29 @@ type Parts struct {
 // On reports whether anything is disturbed.
 func (c Config) On() bool { return c != Config{} }
 
-// Check returns an error that names the first setting which is out of bounds.
-func (c Config) Check() error {
+// Validate returns an error that names the first setting which is out of bounds.
+func (c Config) Validate() error {
 	r, p := c.Robot, c.Parts
-	for _, noise := range []struct {
-		name string
-		v    float64
-	}{
-		{"robot position", r.Position},
-		{"robot rotation", r.Rotation},
-		{"robot velocity", r.Velocity},
-		{"robot spin", r.Spin},
-		{"robot gripper", r.Gripper},
-		{"part position", p.Position},
-		{"part rotation", p.Rotation},
-	} {
-		if !(noise.v >= 0 && noise.v <= math.Pi) {
-			return fmt.Errorf("disturb: %s noise %v: use 0 to pi", noise.name, noise.v)
-		}
-	}
-	for _, delay := range []int{r.Delay, p.Delay} {
-		if delay < 0 || delay > largestDelay {
-			return fmt.Errorf("disturb: delay of %d control steps: use 0 to %d", delay, largestDelay)
-		}
-	}
-	for _, jitter := range []float64{r.Jitter, p.Jitter} {
-		if !(jitter >= 0 && jitter <= largestDelay) {
-			return fmt.Errorf("disturb: jitter of %v control steps: use 0 to %d", jitter, largestDelay)
-		}
-	}
-	for _, chance := range []float64{r.Dropout, p.Dropout} {
-		if !(chance >= 0 && chance <= largestDropout) {
-			return fmt.Errorf("disturb: dropout %v: use 0 to %v", chance, largestDropout)
-		}
-	}
-	return p.checkOcclusion()
-}
-
-func (p Parts) checkOcclusion() error {
-	switch {
-	case !(p.Occlusion >= 0 && p.Occlusion <= largestBurst) || p.Occlusion > 0 && p.Occlusion < 1:
-		return fmt.Errorf("disturb: occlusion of %v control steps: use 0, or 1 to %d", p.Occlusion, largestBurst)
-	case !(p.OcclusionChance >= 0 && p.OcclusionChance <= 1):
-		return fmt.Errorf("disturb: chance %v of an occlusion: use 0 to 1", p.OcclusionChance)
-	case !(p.OcclusionReach >= 0 && p.OcclusionReach <= 10):
-		return fmt.Errorf("disturb: occlusion within %v m: use 0 to 10", p.OcclusionReach)
-	}
-	return nil
+	return setting.Check(
+		"disturb",
+		setting.Within("robot.position", r.Position, 0, math.Pi),
+		setting.Within("robot.rotation", r.Rotation, 0, math.Pi),
+		setting.Within("robot.velocity", r.Velocity, 0, math.Pi),
+		setting.Within("robot.spin", r.Spin, 0, math.Pi),
+		setting.Within("robot.gripper", r.Gripper, 0, math.Pi),
+		setting.Within("robot.delay", r.Delay, 0, largestDelay),
+		setting.Within("robot.jitter", r.Jitter, 0, largestDelay),
+		setting.Within("robot.dropout", r.Dropout, 0, largestDropout),
+		setting.Within("part.position", p.Position, 0, math.Pi),
+		setting.Within("part.rotation", p.Rotation, 0, math.Pi),
+		setting.Within("part.delay", p.Delay, 0, largestDelay),
+		setting.Within("part.jitter", p.Jitter, 0, largestDelay),
+		setting.Within("part.dropout", p.Dropout, 0, largestDropout),
+		setting.Within("part.occlusion", p.Occlusion, 0, largestBurst),
+		setting.Rule{Key: "part.occlusion", OK: p.Occlusion == 0 || p.Occlusion >= 1, Want: "is below a control step: use 0, or 1 or more"},
+		setting.Within("part.occlusion_chance", p.OcclusionChance, 0, 1),
+		setting.Within("part.occlusion_reach", p.OcclusionReach, 0, 10),
+	)
 }
 
 // noisy reports whether the robot's measurements have noise.

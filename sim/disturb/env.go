@@ -16,7 +16,7 @@ type Env struct {
 
 // Wrap disturbs the observations of env and owns it from then on; env itself when nothing is disturbed.
 func Wrap(env sim.Env, cfg Config) (sim.Env, error) {
-	if err := cfg.Check(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if !cfg.On() {

@@ -225,7 +225,7 @@ func TestContract(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	if err := everything.Check(); err != nil {
+	if err := everything.Validate(); err != nil {
 		t.Error(err)
 	}
 	for _, bad := range []Config{

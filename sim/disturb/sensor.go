@@ -42,7 +42,7 @@ type Sensor struct {
 
 // NewSensor returns a sensor of observations of dim values. The error names a setting that is out of bounds.
 func NewSensor(cfg Config, dim int) (*Sensor, error) {
-	if err := cfg.Check(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Sensor{cfg: cfg, dim: dim, channels: 1 + (dim-sim.StateDim)/sim.PoseDim}

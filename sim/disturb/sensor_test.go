@@ -22,7 +22,7 @@ func TestProfiles(t *testing.T) {
 		},
 	} {
 		got, err := Profile(name)
-		if err != nil || got != (Config{Parts: want}) || got.Check() != nil || got.On() != (name != Clean) {
+		if err != nil || got != (Config{Parts: want}) || got.Validate() != nil || got.On() != (name != Clean) {
 			t.Errorf("%s is %+v, %v", name, got, err)
 		}
 	}

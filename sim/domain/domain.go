@@ -30,8 +30,8 @@ type Ranges struct {
 	// factor on the stiffness of the arm's servos (damping: its square root): least, largest
 	Gain [2]float64 `yaml:"gain"`
 	// m, bound of a part's displacement along x and y of the base frame, before the initial push
-	Position float64 `yaml:"position"`
-	Rotation float64 `yaml:"rotation"` // rad, bound of a part's turn about the vertical
+	Position float64
+	Rotation float64 // rad, bound of a part's turn about the vertical
 }
 
 // DefaultRanges draw nothing.

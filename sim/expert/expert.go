@@ -17,7 +17,7 @@ import (
 // Config tunes an expert.
 type Config struct {
 	// m, standard deviation of the lateral error of the expert's insertion target, drawn at every step
-	InsertNoise float64 `yaml:"insert_noise"`
+	InsertNoise float64
 }
 
 // Validate reports the first setting that is out of range.

@@ -75,7 +75,7 @@ func (e *Env) drawPhysics(episode uint64, obstacle [3]C.double) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the displaced parts overlapped in %d arrangements: lower domain.position or domain.rotation", resetTries)
+	return fmt.Errorf("the displaced parts overlapped in %d arrangements: draw smaller displacements", resetTries)
 }
 
 // startPose is where part i starts the episode, base frame.

@@ -23,7 +23,7 @@ type ghosts struct {
 // newGhosts adds a ghost of every part to the scene, if anything is disturbed.
 func newGhosts(cfg disturb.Config, spec sim.Spec, scene *mujoco.Scene) (ghosts, error) {
 	if !cfg.On() {
-		return ghosts{}, cfg.Check()
+		return ghosts{}, cfg.Validate()
 	}
 	sensor, err := disturb.NewSensor(cfg, spec.ObsDim)
 	g := ghosts{sensor: sensor, seen: make([]float32, spec.ObsDim), ages: make([]float32, spec.AgeDim())}

@@ -27,8 +27,8 @@ type Sink interface {
 type Config struct {
 	Episodes int `yaml:"episodes"` // demonstrations kept
 	// m, standard deviation added to the executed position (labels stay clean)
-	ExecNoise   float64 `yaml:"exec_noise"`
-	OnlySuccess bool    `yaml:"only_success"` // drop failed demonstrations
+	ExecNoise   float64
+	OnlySuccess bool `yaml:"only_success"` // drop failed demonstrations
 
 	Seed        uint64
 	Workers     int // simulators at once, at least one

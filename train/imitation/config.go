@@ -1,11 +1,12 @@
 package imitation
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
-	"korr/basepolicy"
 	"korr/basepolicy/diffusion"
 	"korr/internal/setting"
 	"korr/train/run"
@@ -34,8 +35,10 @@ const largestFloor = 1000
 // Observed says how a base policy reads observations.
 type Observed struct {
 	// read part rotations as quaternions, as published, instead of 6D
-	Quaternions bool              `json:"quaternions" yaml:"quaternions"`
-	Floors      basepolicy.Floors `json:"floors" yaml:"floors"`
+	Quaternions bool `json:"quaternions" yaml:"quaternions"`
+	// least extent of a demonstrated position (m), rotation element, velocity (m/s, rad/s) and gripper width (m) that is stretched
+	// to [-1, 1]: below, a tracker's noise would be loud. 0 = none
+	Floor float64 `json:"floor" yaml:"floor"`
 	// read the task's features after the observation: how parts stand to each other and to the tool
 	Features bool `json:"features" yaml:"features"`
 	// m, noise on the parts' positions while training, and 10 times as many rad on their rotations
@@ -44,8 +47,10 @@ type Observed struct {
 
 // Config sets the training of a base policy. Fields without a key are for those who call the package.
 type Config struct {
-	Arch        string  `json:"arch" yaml:"arch"`                 // mlp-bc, diffusion-mlp, diffusion-unet or diffusion-transformer
-	Hidden      []int   `json:"hidden" yaml:"hidden"`             // widths of mlp-bc's hidden layers
+	Arch string `json:"arch" yaml:"arch"` // mlp-bc, diffusion-mlp, diffusion-unet or diffusion-transformer
+	// widths: of mlp-bc's hidden layers; of the equal blocks of diffusion-mlp and -transformer; of diffusion-unet's levels,
+	// published 256, 512, 1024. Empty = the arch's own
+	Hidden      []int   `json:"hidden" yaml:"hidden"`
 	Horizon     int     `json:"horizon" yaml:"horizon"`           // actions in a chunk
 	Steps       int     `json:"steps" yaml:"steps"`               // optimiser steps
 	Batch       int     `json:"batch" yaml:"batch"`               // frames in a mini-batch
@@ -77,10 +82,10 @@ type Config struct {
 // time of one on two cores, with OpenBLAS and without.
 func DefaultConfig() Config {
 	return Config{
-		Arch: ArchCloning, Hidden: []int{384, 384, 384}, Horizon: 32, Steps: 4000, Batch: 256, LR: 1e-3, WeightDecay: 1e-4,
-		Observed: Observed{Floors: basepolicy.DefaultFloors(), Features: true, InputNoise: 0.0005},
+		Arch: ArchCloning, Hidden: []int{}, Horizon: 32, Steps: 4000, Batch: 256, LR: 1e-3, WeightDecay: 1e-4,
+		Observed: Observed{Floor: 0.1, Features: true, InputNoise: 0.0005},
 		Process:  diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(),
-		Network: diffusion.Config{StepDim: 128, DownDims: []int{64, 128, 256}, Kernel: 5, Groups: 8, Width: 512, Blocks: 3, Heads: 4},
+		Network: diffusion.Config{StepDim: 128, Kernel: 5, Groups: 8, Heads: 4},
 		WarmUp:  500, GradClip: 1, EMAPower: 0.75, EMAMax: 0.9999,
 		Seed: 1, Shards: 2, ReportEvery: 100, CheckpointEvery: 1000,
 	}
@@ -89,17 +94,30 @@ func DefaultConfig() Config {
 // Diffusion reports whether the policy denoises.
 func (c *Config) Diffusion() bool { return strings.HasPrefix(c.Arch, diffusionPrefix) }
 
+// Widths are those of Hidden, or the arch's own.
+func (c *Config) Widths() []int {
+	switch {
+	case len(c.Hidden) > 0:
+		return c.Hidden
+	case c.Arch == diffusionPrefix+diffusion.ArchUNet:
+		return []int{64, 128, 256}
+	case c.Diffusion():
+		return []int{512, 512, 512}
+	}
+	return []int{384, 384, 384}
+}
+
 // network describes the network of a diffusion policy with what its kind has, all but the widths that follow from the data.
 func (c *Config) network() diffusion.Config {
 	n := diffusion.Config{Arch: strings.TrimPrefix(c.Arch, diffusionPrefix), Horizon: c.Horizon, StepDim: c.Network.StepDim}
 	switch n.Arch {
 	case diffusion.ArchUNet:
-		n.DownDims, n.Kernel, n.Groups = c.Network.DownDims, c.Network.Kernel, c.Network.Groups
+		n.DownDims, n.Kernel, n.Groups = c.Widths(), c.Network.Kernel, c.Network.Groups
 	case diffusion.ArchTransformer:
 		n.Heads = c.Network.Heads
 		fallthrough
 	default:
-		n.Width, n.Blocks = c.Network.Width, c.Network.Blocks
+		n.Width, n.Blocks = c.Widths()[0], len(c.Widths())
 	}
 	return n
 }
@@ -109,16 +127,13 @@ func (c *Config) Validate() error {
 	err := setting.Check(
 		"imitation",
 		setting.OneOf("arch", c.Arch, Archs()...),
-		setting.Widths("hidden", c.Hidden),
+		setting.Widths("hidden", c.Widths()),
 		setting.AtLeast("horizon", c.Horizon, 1),
 		setting.AtLeast("steps", c.Steps, 1),
 		setting.AtLeast("batch", c.Batch, 1),
 		setting.Above("lr", c.LR, 0),
 		setting.Within("val_fraction", c.ValFraction, 0, 0.9),
-		setting.Within("floors.position", c.Floors.Position, 0, largestFloor),
-		setting.Within("floors.rotation", c.Floors.Rotation, 0, largestFloor),
-		setting.Within("floors.velocity", c.Floors.Velocity, 0, largestFloor),
-		setting.Within("floors.width", c.Floors.Width, 0, largestFloor),
+		setting.Within("floor", c.Floor, 0, largestFloor),
 		setting.Within("input_noise", c.InputNoise, 0, 0.1),
 		setting.AtLeast("weight_decay", c.WeightDecay, 0),
 		setting.Within("shards", c.Shards, 1, c.Batch),
@@ -129,9 +144,10 @@ func (c *Config) Validate() error {
 	err = setting.Check(
 		"imitation",
 		setting.OneOf("prediction", c.Process.Prediction, diffusion.PredictNoise, diffusion.PredictChunk, diffusion.PredictVelocity),
-		setting.Widths("down_dims", c.Network.DownDims),
-		setting.Within("width", c.Network.Width, 1, setting.MaxWidth),
-		setting.AtLeast("blocks", c.Network.Blocks, 1),
+		setting.Rule{
+			Key: "hidden", OK: c.network().DownDims != nil || slices.Min(c.Widths()) == slices.Max(c.Widths()),
+			Want: fmt.Sprintf("is %v, must be equal widths for %s", c.Widths(), c.Arch),
+		},
 		setting.AtLeast("warm_up", c.WarmUp, 0),
 		setting.AtLeast("grad_clip", c.GradClip, 0),
 		setting.Above("ema_power", c.EMAPower, 0),

@@ -17,9 +17,13 @@ import (
 func smallDiffusion(arch string) Config {
 	s := diffusion.DefaultSampler()
 	s.Steps, s.WarmStep = 5, 10
+	hidden := []int{48, 48}
+	if arch == diffusion.ArchUNet {
+		hidden = []int{16, 24}
+	}
 	return Config{
-		Arch: "diffusion-" + arch, Hidden: []int{8}, Horizon: 4, Steps: 300, Batch: 32, LR: 2e-3, WarmUp: 20, WeightDecay: 1e-4, GradClip: 1, EMAPower: 0.75, EMAMax: 0.999,
-		Network: diffusion.Config{StepDim: 16, Width: 48, Blocks: 2, Heads: 2, DownDims: []int{16, 24}, Kernel: 3, Groups: 4},
+		Arch: "diffusion-" + arch, Hidden: hidden, Horizon: 4, Steps: 300, Batch: 32, LR: 2e-3, WarmUp: 20, WeightDecay: 1e-4, GradClip: 1, EMAPower: 0.75, EMAMax: 0.999,
+		Network: diffusion.Config{StepDim: 16, Heads: 2, Kernel: 3, Groups: 4},
 		Process: diffusion.Process{Steps: 20, Schedule: diffusion.SquaredCosine, Prediction: diffusion.PredictChunk, Clip: true},
 		Sampler: s, Seed: 5, Shards: 2, ReportEvery: 100,
 	}

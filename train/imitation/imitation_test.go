@@ -331,7 +331,7 @@ func BenchmarkStep(b *testing.B) {
 			for i := range act.Max {
 				act.Max[i] = 1
 			}
-			m := basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 58, ActDim: 10, Horizon: 32, Hidden: cfg.Hidden}, obs, act, seed.Stream(1, "init", 0))
+			m := basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 58, ActDim: 10, Horizon: 32, Hidden: cfg.Widths()}, obs, act, seed.Stream(1, "init", 0))
 			rng := seed.Stream(1, "data", 0)
 			s := &samples{obs: make([]float32, 1000*58), act: d.ActionRows(), obsDim: 58, actDim: 10, horizon: 32}
 			for i := range s.obs {

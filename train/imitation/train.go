@@ -38,7 +38,7 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 		return nil, err
 	}
 	if err := memory.Check(
-		memory.Need{Setting: "base.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch, d.Info.ObsDim(), cfg.Hidden)},
+		memory.Need{Setting: "base.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch, d.Info.ObsDim(), cfg.Widths())},
 		memory.Need{Setting: "base.horizon", Value: cfg.Horizon, Bytes: memory.Batch(cfg.Batch, sim.ActDim) * float64(cfg.Horizon)},
 	); err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err != nil {
 		return nil, err
 	}
-	net := basepolicy.MLPConfig{ObsDim: data.read.dim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Hidden, Features: data.read.features()}
+	net := basepolicy.MLPConfig{ObsDim: data.read.dim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Widths(), Features: data.read.features()}
 	if err := net.Validate(); err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}

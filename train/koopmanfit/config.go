@@ -15,7 +15,7 @@ type Config struct {
 	Focus    bool                `yaml:"focus"`
 	Model    koopman.Config      `yaml:",inline"`
 	Training koopman.TrainConfig `yaml:",inline"`
-	HeldOut  float64             `yaml:"held_out"` // share of the episodes kept for the prediction table
+	HeldOut  float64             // share of the episodes kept for the prediction table
 	// episodes of the base policy with a residual's exploration noise to learn from too; 0 = none
 	Rollouts int `yaml:"rollouts"`
 }

@@ -18,17 +18,17 @@ type Config struct {
 
 	// of the actor and the Koopman model; falls to 0 along a cosine
 	LearningRateActor  float64 `json:"learning_rate_actor" yaml:"learning_rate_actor"`
-	LearningRateCritic float64 `json:"learning_rate_critic" yaml:"learning_rate_critic"` // of the critic; falls likewise
-	ActorWarmup        int     `json:"actor_warmup"`                                     // iterations over which the actor's rate rises from 0
+	LearningRateCritic float64 `json:"learning_rate_critic"` // of the critic; falls likewise
+	ActorWarmup        int     `json:"actor_warmup"`         // iterations over which the actor's rate rises from 0
 	AdamEps            float64 `json:"adam_eps"`
 	WeightDecay        float64 `json:"weight_decay"` // of AdamW
 
-	Gamma           float64 `json:"gamma" yaml:"gamma"` // discount per control step
-	GAELambda       float64 `json:"gae_lambda"`         // of generalised advantage estimation
-	NormalizeReward bool    `json:"normalize_reward"`   // divide by the running standard deviation
-	ClipReward      float64 `json:"clip_reward"`        // after normalising; 0 = off
+	Gamma           float64 `json:"gamma"`            // discount per control step
+	GAELambda       float64 `json:"gae_lambda"`       // of generalised advantage estimation
+	NormalizeReward bool    `json:"normalize_reward"` // divide by the running standard deviation
+	ClipReward      float64 `json:"clip_reward"`      // after normalising; 0 = off
 	// log standard deviation of the residual's Gaussian; it is not learned
-	InitLogStd float64 `json:"init_logstd" yaml:"init_logstd"`
+	InitLogStd float64 `json:"init_logstd"`
 }
 
 // DefaultConfig returns the published settings.

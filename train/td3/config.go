@@ -27,41 +27,41 @@ type Config struct {
 	// that matter stand to each other and to the tool
 	Focus bool `json:"focus" yaml:"focus"`
 
-	Critics  int     `json:"critics" yaml:"critics"`     // in the ensemble; a target takes the lesser of two
-	Batch    int     `json:"batch" yaml:"batch"`         // transitions in a mini-batch
-	Buffer   int     `json:"buffer"`                     // frames of the online buffer
-	Gamma    float64 `json:"gamma" yaml:"gamma"`         // discount per control step
-	NStep    int     `json:"n_step" yaml:"n_step"`       // control steps of reward in a target
-	ActorLR  float64 `json:"actor_lr" yaml:"actor_lr"`   // learning rate of the actor
-	CriticLR float64 `json:"critic_lr" yaml:"critic_lr"` // learning rate of the critics
+	Critics  int     `json:"critics" yaml:"critics"`   // in the ensemble; a target takes the lesser of two
+	Batch    int     `json:"batch" yaml:"batch"`       // transitions in a mini-batch
+	Buffer   int     `json:"buffer"`                   // frames of the online buffer
+	Gamma    float64 `json:"gamma" yaml:"gamma"`       // discount per control step
+	NStep    int     `json:"n_step"`                   // control steps of reward in a target
+	ActorLR  float64 `json:"actor_lr" yaml:"actor_lr"` // learning rate of the actor
+	CriticLR float64 `json:"critic_lr"`                // learning rate of the critics
 	// last share of the run over which the learning rates fall to 0: the policy settles, and no evaluation has to choose one
-	LRDecay float64 `json:"lr_decay" yaml:"lr_decay"`
-	UTD     float64 `json:"utd" yaml:"utd"`         // critic updates per environment step
-	Penalty float64 `json:"penalty" yaml:"penalty"` // weight of the mean squared residual in the actor's loss
+	LRDecay float64 `json:"lr_decay"`
+	UTD     float64 `json:"utd" yaml:"utd"` // critic updates per environment step
+	Penalty float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
 	// for the value at a target's end the look-ahead's model moves the state there to where the present actor would have come: the
 	// steps recorded on the way followed older ones (see expansion)
 	ValueExpansion bool `json:"value_expansion,omitempty" yaml:"value_expansion"`
 	// share of every batch that comes from the demonstrations, if there are any
-	DemoFraction float64 `json:"demo_fraction" yaml:"demo_fraction"`
+	DemoFraction float64 `json:"demo_fraction"`
 	Tau          float64 `json:"tau"`          // Polyak averaging of the targets
 	TargetMax    float64 `json:"target_max"`   // targets are clipped to [0, TargetMax]; 0 = the return's bound, negative = not clipped
 	GradClip     float64 `json:"grad_clip"`    // on the gradient norm of actor and Koopman model together; 0 = off
 	PolicyDelay  int     `json:"policy_delay"` // critic updates per actor update
 
 	// The schedule, in environment steps but for the warm-up.
-	CriticStart  int `json:"critic_start" yaml:"critic_start"`     // environment steps before the critics learn
-	CriticWarmUp int `json:"critic_warm_up" yaml:"critic_warm_up"` // critic updates made at once when they begin
-	ActorStart   int `json:"actor_start" yaml:"actor_start"`       // environment steps before the actor acts and learns
+	CriticStart  int `json:"critic_start" yaml:"critic_start"` // environment steps before the critics learn
+	CriticWarmUp int `json:"critic_warm_up"`                   // critic updates made at once when they begin
+	ActorStart   int `json:"actor_start" yaml:"actor_start"`   // environment steps before the actor acts and learns
 
 	// Noise, as standard deviations of the residual's [-1, 1].
-	WarmUpNoise float64 `json:"warm_up_noise"`                  // around the base action before ActorStart
-	NoiseStart  float64 `json:"noise_start" yaml:"noise_start"` // exploration: standard deviation on the residual's [-1, 1] at first
-	NoiseEnd    float64 `json:"noise_end" yaml:"noise_end"`     // the same after noise_steps
-	NoiseSteps  int     `json:"noise_steps" yaml:"noise_steps"` // environment steps over which noise_start becomes noise_end
-	NoiseRho    float64 `json:"noise_rho"`                      // autocorrelation from step to step
+	WarmUpNoise float64 `json:"warm_up_noise"` // around the base action before ActorStart
+	NoiseStart  float64 `json:"noise_start"`   // exploration: standard deviation on the residual's [-1, 1] at first
+	NoiseEnd    float64 `json:"noise_end"`     // the same after noise_steps
+	NoiseSteps  int     `json:"noise_steps"`   // environment steps over which noise_start becomes noise_end
+	NoiseRho    float64 `json:"noise_rho"`     // autocorrelation from step to step
 	// share of the environments that act without noise once the actor acts: only they meet what stalls the policy, since noise
 	// shakes a stalled peg loose
-	NoiseFree       float64 `json:"noise_free" yaml:"noise_free"`
+	NoiseFree       float64 `json:"noise_free"`
 	TargetNoise     float64 `json:"target_noise"`      // smoothing of the target policy
 	TargetNoiseClip float64 `json:"target_noise_clip"` // its bound
 
@@ -83,10 +83,10 @@ type Config struct {
 
 	// Reports, in environment steps; 0 = never.
 	LogEvery     int  `json:"log_every"`
-	SaveReplay   bool `json:"save_replay"`                  // into the checkpoint; without it a resumed run collects afresh
-	EvalEvery    int  `json:"eval_every" yaml:"eval_every"` // environment steps between evaluations; 0 = never
-	EvalEpisodes int  `json:"eval_episodes"`                // of each evaluation
-	EvalWorkers  int  `json:"eval_workers"`                 // 0 = Workers
+	SaveReplay   bool `json:"save_replay"`   // into the checkpoint; without it a resumed run collects afresh
+	EvalEvery    int  `json:"eval_every"`    // environment steps between evaluations; 0 = never
+	EvalEpisodes int  `json:"eval_episodes"` // of each evaluation
+	EvalWorkers  int  `json:"eval_workers"`  // 0 = Workers
 }
 
 // DefaultConfig is the recipe of the shipped residuals, found on one_leg (see the package comment and docs/learning.md). With

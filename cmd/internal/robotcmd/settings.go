@@ -18,13 +18,13 @@ type Settings struct {
 	Arm        string  `yaml:"arm"`
 	PartsFrame string  `yaml:"parts_frame"` // frame_id of the parts' poses; others stop the arm
 	Policy     string  `yaml:"policy"`      // base, resip or korr with the shipped weights, or the path of a checkpoint
-	Master     string  `yaml:"master"`      // ROS master; empty = $ROS_MASTER_URI
-	RateHz     float64 `yaml:"rate_hz"`     // control steps per second
+	Master     string  // ROS master; empty = $ROS_MASTER_URI
+	RateHz     float64 `yaml:"rate_hz"` // control steps per second
 	// go on by itself after a hold for old observations or a late chunk, once that is over
 	Resume        bool                   `yaml:"resume"`
-	Deadman       bool                   `yaml:"deadman"`         // hold unless ~deadman speaks every 0.3 s
-	MaxAgePeriods int                    `yaml:"max_age_periods"` // an observation older than this stops the arm
-	MaxMisses     int                    `yaml:"max_misses"`      // missed deadlines in a row that stop the arm
+	Deadman       bool                   `yaml:"deadman"` // hold unless ~deadman speaks every 0.3 s
+	MaxAgePeriods int                    // an observation older than this stops the arm
+	MaxMisses     int                    // missed deadlines in a row that stop the arm
 	Ahead         basepolicy.AheadConfig `yaml:",inline"`
 	Tracking      loop.Tracking          `yaml:",inline"`
 	Realtime      realtime.Options       `yaml:",inline"`

@@ -7,6 +7,7 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/setting"
 	"korr/residual"
+	"korr/sim/disturb"
 	"korr/sim/domain"
 	"korr/sim/expert"
 	"korr/train/collect"
@@ -25,7 +26,7 @@ type Config struct {
 	Sim   Sim    `yaml:"sim"`
 	// imperfect sensors: noise (standard deviation), delay and dropout of observations, drawn from the episode's
 	// seed
-	Disturb Disturb `yaml:"disturb"`
+	Disturb disturb.Config `yaml:"disturb"`
 	// physics drawn uniformly for every episode from its seed; [1, 1] and 0 = nominal
 	Domain  domain.Ranges `yaml:"domain"`
 	Collect Collect       `yaml:"collect"`
@@ -61,31 +62,6 @@ type Sim struct {
 	Sensing string `yaml:"sensing"`
 	// the episodes' physics: nominal, or D1, drawn (docs/simulator.md); empty = as domain.* say
 	Physics string `yaml:"physics"`
-}
-
-// Disturb makes the simulator's sensors imperfect; package sim/disturb explains it. Noise is a standard deviation.
-type Disturb struct {
-	RobotPosition float64 `yaml:"robot_position"` // m, noise of the tool's position
-	RobotRotation float64 `yaml:"robot_rotation"` // rad, of its rotation, about each axis
-	RobotVelocity float64 `yaml:"robot_velocity"` // m/s, of its linear velocity
-	RobotSpin     float64 `yaml:"robot_spin"`     // rad/s, of its angular velocity
-	RobotGripper  float64 `yaml:"robot_gripper"`  // m, of the gripper's width
-	RobotDelay    int     `yaml:"robot_delay"`    // control steps before the robot state arrives
-	// probability that a control step shows the robot state of the one before
-	RobotDropout float64 `yaml:"robot_dropout"`
-	PartPosition float64 `yaml:"part_position"` // m, noise of every part's position
-	PartRotation float64 `yaml:"part_rotation"` // rad, of its rotation, about each axis
-	PartDelay    int     `yaml:"part_delay"`    // control steps before the part poses arrive
-	// probability, per part, that a control step shows the pose of the one before
-	PartDropout float64 `yaml:"part_dropout"`
-	// control steps, bound of what a measurement of the robot comes earlier or later
-	RobotJitter float64 `yaml:"robot_jitter"`
-	PartJitter  float64 `yaml:"part_jitter"` // control steps, the same of the part poses
-	// control steps for which the hand covers a part from the tracker, on average; 0 = never
-	PartOcclusion float64 `yaml:"part_occlusion"`
-	// probability, per part and control step with the hand near, that it begins to
-	PartOcclusionChance float64 `yaml:"part_occlusion_chance"`
-	PartOcclusionReach  float64 `yaml:"part_occlusion_reach"` // m from tool point to the part's origin that is near
 }
 
 // Collect records demonstrations of the scripted expert.
@@ -195,19 +171,6 @@ func Defaults() *Config {
 			Perturb:    0,
 			MaxSteps:   0,
 			Workers:    0,
-		},
-		Disturb: Disturb{
-			RobotPosition: 0,
-			RobotRotation: 0,
-			RobotVelocity: 0,
-			RobotSpin:     0,
-			RobotGripper:  0,
-			RobotDelay:    0,
-			RobotDropout:  0,
-			PartPosition:  0,
-			PartRotation:  0,
-			PartDelay:     0,
-			PartDropout:   0,
 		},
 		Domain:   domain.DefaultRanges(),
 		Collect:  Collect{Recording: collect.DefaultConfig()},

@@ -2,7 +2,6 @@ package settings
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -15,7 +14,7 @@ import (
 
 // Validate checks ranges and choices and returns a *configs.Error naming the first key that is wrong.
 func (c *Config) Validate() error {
-	for _, r := range slices.Concat(c.simRules(), c.sensorRules(), c.evalRules()) {
+	for _, r := range slices.Concat(c.simRules(), c.evalRules()) {
 		if !r.ok {
 			return &configs.Error{Path: r.path, Problem: r.want}
 		}
@@ -64,28 +63,6 @@ func (c *Config) simRules() []rule {
 		oneOf("sim.sensing", c.Sim.Sensing, append(disturb.Profiles(), "")...),
 		oneOf("sim.physics", c.Sim.Physics, append(domain.Profiles(), "")...),
 	}
-}
-
-func (c *Config) sensorRules() []rule {
-	d := c.Disturb
-	rules := []rule{
-		within("disturb.robot_delay", float64(d.RobotDelay), 0, 100),
-		within("disturb.robot_dropout", d.RobotDropout, 0, 0.99),
-		within("disturb.part_delay", float64(d.PartDelay), 0, 100),
-		within("disturb.part_dropout", d.PartDropout, 0, 0.99),
-		within("disturb.robot_jitter", d.RobotJitter, 0, 100),
-		within("disturb.part_jitter", d.PartJitter, 0, 100),
-		within("disturb.part_occlusion", d.PartOcclusion, 0, 1000),
-		within("disturb.part_occlusion_chance", d.PartOcclusionChance, 0, 1),
-		within("disturb.part_occlusion_reach", d.PartOcclusionReach, 0, 10),
-	}
-	for path, v := range map[string]float64{
-		"robot_position": d.RobotPosition, "robot_rotation": d.RobotRotation, "robot_velocity": d.RobotVelocity,
-		"robot_spin": d.RobotSpin, "robot_gripper": d.RobotGripper, "part_position": d.PartPosition, "part_rotation": d.PartRotation,
-	} {
-		rules = append(rules, within("disturb."+path, v, 0, math.Pi))
-	}
-	return rules
 }
 
 func (c *Config) evalRules() []rule {

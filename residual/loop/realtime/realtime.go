@@ -16,10 +16,9 @@ type Options struct {
 	CPUs       CPUs `yaml:"cpus"`        // processor cores of the loop's thread, such as 2,3 or 2-5; empty = any
 	Priority   int  `yaml:"priority"`    // SCHED_FIFO priority of the loop's thread, 1..99; 0 = none
 	LockMemory bool `yaml:"lock_memory"` // keep the process in memory (mlockall)
-	// growth of the heap between garbage collections (messages are garbage), as GOGC; negative = only at memory_limit_mb; 0 =
-	// Go's own
+	// growth of the heap between garbage collections (messages are garbage), as GOGC; 0 = Go's own
 	GCPercent     int `yaml:"gc_percent"`
-	MemoryLimitMB int `yaml:"memory_limit_mb"` // MB at which the garbage collector works harder, as GOMEMLIMIT; 0 = none
+	MemoryLimitMB int // MB at which the garbage collector works harder, as GOMEMLIMIT; 0 = none
 }
 
 // DefaultOptions ask for what every process is granted.
@@ -72,7 +71,7 @@ func (o *Options) Validate() error {
 		setting.AtLeast("memory_limit_mb", o.MemoryLimitMB, 0),
 		setting.Rule{
 			Key: "gc_percent", OK: o.GCPercent >= 0 || o.MemoryLimitMB > 0,
-			Want: "is negative: a garbage collector that is off needs memory_limit_mb",
+			Want: "is negative: a garbage collector that is off needs a memory limit",
 		},
 	)
 }
