@@ -17,7 +17,7 @@ type Config struct {
 	MaxGradNorm    float64 `json:"max_grad_norm"`                      // over actor, model and critic together; 0 = off
 
 	// of the actor and the Koopman model; falls to 0 along a cosine
-	LearningRateActor  float64 `json:"learning_rate_actor" yaml:"learning_rate_actor"`
+	LearningRateActor  float64 `json:"learning_rate_actor"`
 	LearningRateCritic float64 `json:"learning_rate_critic"` // of the critic; falls likewise
 	ActorWarmup        int     `json:"actor_warmup"`         // iterations over which the actor's rate rises from 0
 	AdamEps            float64 `json:"adam_eps"`
