@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/viper"
 	"gopkg.in/yaml.v3"
 
 	"korr/internal/regular"
@@ -42,9 +43,10 @@ const envPrefix = "KORR"
 // section, often the Config of the package that reads it (see package setting). It refuses unknown keys and wrong types, and
 // what a section's own Validate refuses. The error is an *Error; c is then unusable.
 func Fill(c any, o Options) error {
-	l := &layers{values: map[string]any{}, fields: map[string]setting.Field{}, source: map[string]string{}}
+	l := &layers{v: viper.New(), fields: map[string]setting.Field{}, source: map[string]string{}}
 	for _, f := range setting.Fields(c) {
 		l.fields[f.Key] = f
+		l.v.SetDefault(f.Key, f.Value.Interface())
 	}
 	if o.Preset != "" {
 		m, err := readPreset(o.Preset)
@@ -68,9 +70,8 @@ func Fill(c any, o Options) error {
 	if err := l.strings(o.Environ, o.Set); err != nil {
 		return err
 	}
-	for key, given := range l.values {
-		f := l.fields[key]
-		value, err := decode(given, f.Value.Type())
+	for key, f := range l.fields {
+		value, err := decode(l.v.Get(key), f.Value.Type())
 		if err != nil { // every layer was checked when it was merged
 			return &Error{Path: key, Problem: err.Error()}
 		}
@@ -84,7 +85,7 @@ func Keys(c any) []string { return slices.Sorted(maps.Keys(setting.Values(c))) }
 
 // layers are what is known of the settings while they are merged.
 type layers struct {
-	values map[string]any           // by key, of the last layer that set it
+	v      *viper.Viper
 	fields map[string]setting.Field // by key
 	source map[string]string        // of the layer that set a key last; absent for a default
 }
@@ -158,7 +159,10 @@ func (l *layers) merge(m map[string]any, source string) error {
 		if err := l.check(at, source); err != nil {
 			return err
 		}
-		l.values[at.path], l.source[at.path] = at.value, source
+		l.source[at.path] = source
+	}
+	if err := l.v.MergeConfigMap(m); err != nil {
+		return &Error{Source: source, Problem: err.Error()}
 	}
 	return nil
 }
@@ -205,7 +209,8 @@ func (l *layers) set(key, text, source string) error {
 	if err := l.check(at, source); err != nil {
 		return err
 	}
-	l.values[at.path], l.source[at.path] = at.value, source
+	l.v.Set(at.path, at.value)
+	l.source[at.path] = source
 	return nil
 }
 

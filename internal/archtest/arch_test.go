@@ -83,6 +83,7 @@ func TestHeavyLibrariesHaveOneRoom(t *testing.T) {
 	}{
 		{"github.com/bluenviron/goroslib", []string{"ros/node"}},
 		{"gorgonia.org", []string{"train/gorgonia"}},
+		{"github.com/spf13/viper", []string{"configs"}},
 		{"github.com/go-viper/mapstructure", []string{"configs"}},
 		{"github.com/spf13/cobra", []string{"cmd"}},
 		{"gonum.org/v1/netlib", []string{"internal/nn/openblas"}},
@@ -167,7 +168,7 @@ func TestImportsPointDown(t *testing.T) {
 // What the arm's computer is given.
 const (
 	robotCommand = "cmd/korr-robot"
-	mostPackages = 320
+	mostPackages = 335        // 31 of them are viper and what it reads, the layering library of both commands
 	mostBytes    = 25_000_000 // of the static binary
 )
 
@@ -184,7 +185,6 @@ func TestRobotCommandStaysSmall(t *testing.T) {
 	}
 	heavy := []string{
 		"gorgonia.org", "github.com/parquet-go", "gonum.org/v1/plot", "gonum.org/v1/netlib", "github.com/prometheus",
-		"github.com/spf13/viper",
 	}
 	rooms := append([]string{"train", "internal/plot", "internal/pictures", "cmd/internal/settings"}, harness...)
 	for _, dep := range p.Deps {

@@ -9,7 +9,7 @@ import (
 
 	"korr/internal/geom"
 	"korr/ros/msgs"
-	"korr/ros/simnode"
+	"korr/ros/simarm"
 	"korr/ros/toyarm"
 )
 
@@ -114,7 +114,7 @@ func TestTruthIsWhereTheSimulatorsToolIs(t *testing.T) {
 	if err := toy.Reset(make([]float32, toy.Spec().ObsDim), 3); err != nil {
 		t.Fatal(err)
 	}
-	f := simnode.Frame{Seq: 7, Stamp: time.Unix(5, 0), Arm: make([]float64, simnode.ArmDim(6)), Target: geom.IdentityPose}
+	f := simarm.Frame{Seq: 7, Stamp: time.Unix(5, 0), Arm: make([]float64, simarm.Dim(6)), Target: geom.IdentityPose}
 	toy.ArmStateTo(f.Arm)
 	j := &judge{}
 	j.frames(f.Transforms(toy.Spec().PartNames))

@@ -11,6 +11,7 @@ import (
 	"korr/internal/usage"
 	"korr/ros/bag"
 	"korr/ros/record"
+	"korr/ros/simarm"
 	"korr/ros/simnode"
 	"korr/sim"
 	"korr/sim/domain"
@@ -72,13 +73,13 @@ func (r *Recorder) Wrap(newEnv func(eval.Condition) (sim.Env, error)) func(eval.
 		if err != nil {
 			return nil, err
 		}
-		arm, ok := sim.As[simnode.ArmState](env)
+		arm, ok := sim.As[simarm.State](env)
 		if !ok {
 			return nil, errors.Join(simnode.ErrNoArm, env.Close())
 		}
 		spec := env.Spec()
 		return &recordedEnv{
-			Env: env, state: arm, rec: r, obs: make([]float32, spec.ObsDim), arm: make([]float64, simnode.ArmDim(len(spec.PartNames))),
+			Env: env, state: arm, rec: r, obs: make([]float32, spec.ObsDim), arm: make([]float64, simarm.Dim(len(spec.PartNames))),
 			origin: dataset.Episode{Randomness: c.Randomness, Perturb: c.Perturb, Simulator: r.simulator},
 		}, nil
 	}
@@ -152,7 +153,7 @@ func (r *Recorder) end(why error) {
 // recordedEnv hands what happens in an environment to a recorder.
 type recordedEnv struct {
 	sim.Env
-	state   simnode.ArmState
+	state   simarm.State
 	rec     *Recorder
 	obs     []float32 // newest observation
 	arm     []float64

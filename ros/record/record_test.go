@@ -13,7 +13,7 @@ import (
 	"korr/internal/recording"
 	"korr/ros/bag"
 	"korr/ros/msgs"
-	"korr/ros/simnode"
+	"korr/ros/simarm"
 	"korr/ros/toyarm"
 	"korr/sim"
 )
@@ -27,7 +27,7 @@ func episodes(t *testing.T, path string, n, steps int) (obs, acts [][][]float32)
 	if err != nil {
 		t.Fatal(err)
 	}
-	arm := make([]float64, simnode.ArmDim(len(spec.PartNames)))
+	arm := make([]float64, simarm.Dim(len(spec.PartNames)))
 	for i := range n {
 		var o, a [][]float32
 		x := make([]float32, spec.ObsDim)
@@ -256,7 +256,7 @@ func TestFaultIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	obs, arm := make([]float32, spec.ObsDim), make([]float64, simnode.ArmDim(len(spec.PartNames)))
+	obs, arm := make([]float32, spec.ObsDim), make([]float64, simarm.Dim(len(spec.PartNames)))
 	if err := env.Reset(obs, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"korr/internal/recording"
 	"korr/ros/bag"
 	"korr/ros/msgs"
-	"korr/ros/simnode"
+	"korr/ros/simarm"
 	"korr/sim"
 )
 
@@ -96,11 +96,11 @@ func (s *Sim) begin(spec sim.Spec, note recording.Note) error {
 	)
 }
 
-// Reset records the first observation of the episode of a seed; arm is as simnode.ArmState writes it.
+// Reset records the first observation of the episode of a seed; arm is as simarm.State writes it.
 func (s *Sim) Reset(seed uint64, arm []float64) error {
 	s.episode = msgs.SimState{Seed: seed, Episode: s.episode.Episode + 1}
 	s.sign = 0
-	return s.observe(arm, geom.Pose{P: geom.Vec3(arm[simnode.ArmPosition:]), Q: geom.Mat3(arm[simnode.ArmRotation:]).Quat()})
+	return s.observe(arm, geom.Pose{P: geom.Vec3(arm[simarm.Position:]), Q: geom.Mat3(arm[simarm.Rotation:]).Quat()})
 }
 
 // Step records the action (raw) that answered the newest observation, then its result and the observation after it.
@@ -150,7 +150,7 @@ func (s *Sim) grip(a float64) error {
 func (s *Sim) observe(arm []float64, target geom.Pose) error {
 	s.seq++
 	s.stamp = s.stamp.Add(s.period)
-	f := simnode.Frame{Seq: s.seq, Stamp: s.stamp, Arm: arm, Target: target}
+	f := simarm.Frame{Seq: s.seq, Stamp: s.stamp, Arm: arm, Target: target}
 	s.episode.Header = s.header("")
 	return errors.Join(
 		s.clock.Write(s.stamp, &msgs.Clock{Clock: s.stamp}),

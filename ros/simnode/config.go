@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"korr/ros/names"
+	"korr/ros/simarm"
 	"korr/sim"
 	"korr/sim/disturb"
 )
@@ -43,7 +44,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Names == nil || c.Env == nil {
 		return c, errors.New("simnode: Config needs Names and Env")
 	}
-	if _, ok := c.Env.(ArmState); !ok {
+	if _, ok := c.Env.(simarm.State); !ok {
 		return c, ErrNoArm
 	}
 	if c.Hz == 0 {

@@ -11,6 +11,7 @@ import (
 	"korr/internal/geom"
 	"korr/ros/msgs"
 	"korr/ros/node"
+	"korr/ros/simarm"
 )
 
 // channel is a topic that faults can be injected into. The functions know its message; nil ones mean that a fault does
@@ -206,8 +207,8 @@ func (s *Server) publish() {
 }
 
 // frame is the newest observation as messages show it.
-func (s *Server) frame() Frame {
-	return Frame{Seq: s.seq, Stamp: s.stamp, Arm: s.senses.told, Target: s.target}
+func (s *Server) frame() simarm.Frame {
+	return simarm.Frame{Seq: s.seq, Stamp: s.stamp, Arm: s.senses.told, Target: s.target}
 }
 
 // publishParts sends what the camera shows: the array with the stamp of its newest frame, and the frame of every part that it
@@ -249,7 +250,7 @@ func (s *Server) publishArm() {
 func noisyArm(m *msgs.FrankaState, rng *rand.Rand, length, angle float64) {
 	r := geom.Mat3{m.OTEE[0], m.OTEE[4], m.OTEE[8], m.OTEE[1], m.OTEE[5], m.OTEE[9], m.OTEE[2], m.OTEE[6], m.OTEE[10]}
 	p := geom.Vec3{m.OTEE[12], m.OTEE[13], m.OTEE[14]}.Add(gauss(rng, length))
-	m.OTEE = matrix(p, geom.RotVec(gauss(rng, angle)).Mat().Mul(r))
+	m.OTEE = simarm.Matrix(p, geom.RotVec(gauss(rng, angle)).Mat().Mul(r))
 	for i := range m.Q {
 		m.Q[i] += angle * rng.NormFloat64()
 	}

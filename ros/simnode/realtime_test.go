@@ -13,6 +13,7 @@ import (
 	"korr/ros/names"
 	"korr/ros/node"
 	"korr/ros/panda"
+	"korr/ros/simarm"
 	"korr/ros/simnode"
 	"korr/ros/toyarm"
 )
@@ -94,7 +95,7 @@ func TestTransforms(t *testing.T) {
 	if err := env.Reset(obs, 4); err != nil {
 		t.Fatal(err)
 	}
-	f := simnode.Frame{Stamp: time.Unix(1, 0), Arm: make([]float64, simnode.ArmDim(len(env.Spec().PartNames)))}
+	f := simarm.Frame{Stamp: time.Unix(1, 0), Arm: make([]float64, simarm.Dim(len(env.Spec().PartNames)))}
 	env.ArmStateTo(f.Arm)
 	m := f.Transforms(env.Spec().PartNames)
 	tree := map[string]msgs.TransformStamped{}
@@ -117,17 +118,17 @@ func TestTransforms(t *testing.T) {
 		}
 		return p
 	}
-	q := [panda.Joints]float64(f.Arm[simnode.ArmQ:])
+	q := [panda.Joints]float64(f.Arm[simarm.Q:])
 	want, rotation := panda.Forward(&q)
 	got := at("panda_hand_tcp")
 	if got.P.Sub(want).Norm() > 1e-12 || got.Q.Angle(rotation.Quat()) > 1e-7 {
 		t.Errorf("panda_hand_tcp is at %v, want %v", got, want)
 	}
-	if left, right := at("panda_leftfinger").P, at("panda_rightfinger").P; math.Abs(left.Sub(right).Norm()-f.Arm[simnode.ArmFingers]-f.Arm[simnode.ArmFingers+1]) > 1e-12 {
+	if left, right := at("panda_leftfinger").P, at("panda_rightfinger").P; math.Abs(left.Sub(right).Norm()-f.Arm[simarm.Fingers]-f.Arm[simarm.Fingers+1]) > 1e-12 {
 		t.Errorf("the fingers are %g m apart", left.Sub(right).Norm())
 	}
 	for i, name := range env.Spec().PartNames {
-		if p, want := at("furniture/"+name).P, geom.Vec3(f.Arm[simnode.ArmParts+7*i:]); p != want {
+		if p, want := at("furniture/"+name).P, geom.Vec3(f.Arm[simarm.Parts+7*i:]); p != want {
 			t.Errorf("%s is at %v, want %v", name, p, want)
 		}
 	}

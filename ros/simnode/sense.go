@@ -7,6 +7,7 @@ import (
 	"korr/internal/geom"
 	"korr/internal/layout"
 	"korr/ros/msgs"
+	"korr/ros/simarm"
 	"korr/sim"
 	"korr/sim/disturb"
 )
@@ -25,7 +26,7 @@ type senses struct {
 func newSenses(cfg *Config) (senses, error) {
 	spec := cfg.Env.Spec()
 	s := senses{
-		told: make([]float64, ArmDim(len(spec.PartNames))), ages: make([]float32, spec.AgeDim()),
+		told: make([]float64, simarm.Dim(len(spec.PartNames))), ages: make([]float32, spec.AgeDim()),
 		period: time.Duration(float64(time.Second) / spec.ControlHz), sent: make([]time.Time, len(spec.PartNames)),
 	}
 	if !cfg.LockStep && (cfg.Sensing.On() || cfg.PartsHz > 0) {
@@ -70,7 +71,7 @@ func (s *senses) observe(arm []float64, obs []float32) {
 // follow takes in an arm state between control steps, or one without sensing.
 func (s *senses) follow(arm []float64) {
 	if s.camera != nil {
-		copy(s.told[:ArmParts], arm) // the parts are the camera's
+		copy(s.told[:simarm.Parts], arm) // the parts are the camera's
 		return
 	}
 	copy(s.told, arm)
@@ -78,7 +79,7 @@ func (s *senses) follow(arm []float64) {
 
 // transforms are the frames of the parts that were measured since the last call, each with the stamp of its own measurement:
 // a tracker says nothing of what it did not see.
-func (s *senses) transforms(f *Frame, parts []string, jump time.Duration) *msgs.TFMessage {
+func (s *senses) transforms(f *simarm.Frame, parts []string, jump time.Duration) *msgs.TFMessage {
 	m := &msgs.TFMessage{}
 	for i, name := range parts {
 		stamp := f.Stamp.Add(-time.Duration(s.ages[1+i]) * s.period)
@@ -89,7 +90,7 @@ func (s *senses) transforms(f *Frame, parts []string, jump time.Duration) *msgs.
 			continue
 		}
 		s.sent[i] = stamp
-		m.Transforms = append(m.Transforms, f.part(name, i, stamp))
+		m.Transforms = append(m.Transforms, f.Part(name, i, stamp))
 	}
 	return m
 }
@@ -102,15 +103,15 @@ func (s *senses) show() {
 		}
 	}
 	obs, a := s.seen, s.told
-	wide(a[ArmPosition:ArmPosition+3], layout.Position.Of(obs))
-	wide(a[ArmRotation:ArmRotation+6], layout.Rotation.Of(obs))
-	x, y := geom.Vec3(a[ArmRotation:]), geom.Vec3(a[ArmRotation+3:])
+	wide(a[simarm.Position:simarm.Position+3], layout.Position.Of(obs))
+	wide(a[simarm.Rotation:simarm.Rotation+6], layout.Rotation.Of(obs))
+	x, y := geom.Vec3(a[simarm.Rotation:]), geom.Vec3(a[simarm.Rotation+3:])
 	z := x.Cross(y)
-	copy(a[ArmRotation+6:ArmRotation+9], z[:])
-	wide(a[ArmTwist:ArmTwist+6], layout.Twist.Of(obs))
-	a[ArmFingers] = float64(obs[layout.Width]) / 2
-	a[ArmFingers+1] = a[ArmFingers]
-	wide(a[ArmParts:], obs[sim.StateDim:])
+	copy(a[simarm.Rotation+6:simarm.Rotation+9], z[:])
+	wide(a[simarm.Twist:simarm.Twist+6], layout.Twist.Of(obs))
+	a[simarm.Fingers] = float64(obs[layout.Width]) / 2
+	a[simarm.Fingers+1] = a[simarm.Fingers]
+	wide(a[simarm.Parts:], obs[sim.StateDim:])
 }
 
 // camera is a part tracker in real time: it sees the parts at its own rate, and what it saw arrives later, in order.
@@ -173,9 +174,9 @@ func (c *camera) reset(told, arm []float64, episode uint64, at time.Time) {
 // look rounds the arm state to the observation that it is.
 func (c *camera) look(arm []float64) {
 	for i := range 3 {
-		c.truth[i] = float32(arm[ArmPosition+i])
+		c.truth[i] = float32(arm[simarm.Position+i])
 	}
-	for i, v := range arm[ArmParts:] {
+	for i, v := range arm[simarm.Parts:] {
 		c.truth[sim.StateDim+i] = float32(v)
 	}
 }
@@ -212,7 +213,7 @@ func (c *camera) arrive(told []float64, s *sighting) {
 		}
 		c.stamps[i] = s.stamp
 		for k := sim.PoseDim * i; k < sim.PoseDim*(i+1); k++ {
-			told[ArmParts+k] = float64(s.obs[sim.StateDim+k])
+			told[simarm.Parts+k] = float64(s.obs[sim.StateDim+k])
 		}
 	}
 }

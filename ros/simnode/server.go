@@ -11,6 +11,7 @@ import (
 	"korr/internal/geom"
 	"korr/ros/msgs"
 	"korr/ros/node"
+	"korr/ros/simarm"
 	"korr/sim"
 )
 
@@ -73,7 +74,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		at: time.Unix(0, 0), stamp: time.Unix(0, 0),
 	}
 	s.obs = make([]float32, s.spec.ObsDim)
-	s.arm = make([]float64, ArmDim(len(s.spec.PartNames)))
+	s.arm = make([]float64, simarm.Dim(len(s.spec.PartNames)))
 	s.parts, _ = sim.As[Disturber](s.env)
 	s.real = newRealTime(s.env, s.spec.ControlHz, cfg.Hz)
 	if s.senses, err = newSenses(&cfg); err != nil {
@@ -241,12 +242,12 @@ func (s *Server) stepped(res sim.Result, err error) {
 	}
 	s.observe()
 	s.senses.observe(s.arm, s.obs)
-	s.hand.moved(s.arm[ArmFingers] + s.arm[ArmFingers+1])
+	s.hand.moved(s.arm[simarm.Fingers] + s.arm[simarm.Fingers+1])
 }
 
 // observe reads the arm's state.
 func (s *Server) observe() {
-	state, _ := sim.As[ArmState](s.env) // Config was checked
+	state, _ := sim.As[simarm.State](s.env) // Config was checked
 	state.ArmStateTo(s.arm)
 }
 
@@ -286,5 +287,5 @@ func (s *Server) reset(seed uint64) error {
 
 // stay makes the measured pose the target.
 func (s *Server) stay() {
-	s.target = geom.Pose{P: geom.Vec3(s.arm[ArmPosition:]), Q: geom.Mat3(s.arm[ArmRotation:]).Quat()}
+	s.target = geom.Pose{P: geom.Vec3(s.arm[simarm.Position:]), Q: geom.Mat3(s.arm[simarm.Rotation:]).Quat()}
 }

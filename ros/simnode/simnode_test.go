@@ -15,6 +15,7 @@ import (
 	"korr/ros/msgs"
 	"korr/ros/names"
 	"korr/ros/node"
+	"korr/ros/simarm"
 	"korr/ros/simnode"
 	"korr/ros/toyarm"
 	"korr/sim"
@@ -215,7 +216,7 @@ type bare struct{ sim.Env }
 
 type armed struct {
 	sim.Env
-	simnode.ArmState
+	simarm.State
 }
 
 func TestNoArm(t *testing.T) {

@@ -172,7 +172,7 @@ func (e *Env) observe(obs []float32) {
 	}
 }
 
-// ArmStateTo writes the state of the newest observation; see simnode.ArmState.
+// ArmStateTo writes the state of the newest observation; see simarm.State.
 func (e *Env) ArmStateTo(dst []float64) {
 	copy(dst, e.q[:])
 	copy(dst[7:], e.dq[:])
