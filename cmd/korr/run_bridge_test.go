@@ -62,7 +62,7 @@ func startBridged(t *testing.T) *bridged {
 		defer close(done)
 		for ctx.Err() == nil {
 			head := msgs.Header{Stamp: time.Now()}
-			p := &msgs.PoseArray{Header: head, Poses: make([]msgs.Pose, 6)}
+			p := &msgs.PoseArray{Header: msgs.Header{Stamp: head.Stamp, FrameId: msgs.TagFrame}, Poses: make([]msgs.Pose, 6)}
 			for i := range p.Poses {
 				p.Poses[i] = msgs.PoseOf(geom.IdentityPose)
 			}

@@ -19,8 +19,8 @@ func TestMembers(t *testing.T) {
 	dir := t.TempDir()
 	train := func(out string, args ...string) string {
 		t.Helper()
-		all := append([]string{"train", "residual", "--method", "resip", "--out", filepath.Join(dir, out)}, args...)
-		return strings.TrimSpace(ok(t, append(all, tiny...)...))
+		all := append([]string{"train", "residual", "--method", "resip", "--out", filepath.Join(dir, out)}, tiny...)
+		return strings.TrimSpace(ok(t, append(all, args...)...))
 	}
 	read := func(path string) []byte {
 		t.Helper()

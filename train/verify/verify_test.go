@@ -252,7 +252,7 @@ func TestFolders(t *testing.T) {
 			notes[c.File] = c.Note
 		}
 	}
-	for name, want := range map[string]string{"resip.safetensors": "malformed", "lqr.safetensors": "directory", "unet.safetensors": "malformed", "published_layout_actor_chkpt.pt": "malformed"} {
+	for name, want := range map[string]string{"resip.safetensors": "malformed", "lqr.safetensors": "not a regular file: a folder", "unet.safetensors": "malformed", "published_layout_actor_chkpt.pt": "malformed"} {
 		if !strings.Contains(notes[name], want) {
 			t.Errorf("%s: %q, want %q", name, notes[name], want)
 		}
