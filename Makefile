@@ -28,7 +28,7 @@ fuzz: deps
 	@.ci/fuzz $(FUZZ)
 
 demo: build
-	bin/korr demo $(DEMO)
+	bin/korr demo --set eval.randomness=[med] $(DEMO)
 
 deps:
 	@.ci/deps

@@ -34,6 +34,7 @@ func Bars(title string, groups []string, series []BarSeries) (*Figure, error) {
 	if len(groups) == 0 || len(series) == 0 {
 		return nil, fmt.Errorf("plot: %s: %w", title, ErrNoData)
 	}
+	f.Width = max(7*vg.Inch, vg.Length(len(groups)*len(series))*barRoom+vg.Inch)
 	f.colours = colours(f.names)
 	f.plot.Add(barPlotter{series: series, figure: f})
 	f.plot.Y.Min, f.plot.Y.Max, f.plot.Y.Tick.Marker = 0, 1, percentTicks{}
@@ -49,6 +50,9 @@ func Bars(title string, groups []string, series []BarSeries) (*Figure, error) {
 	f.plot.X.Padding = 0
 	return f, nil
 }
+
+// barRoom is the width that a bar with its value above needs, its share of the space between groups included.
+const barRoom = 0.62 * vg.Inch
 
 // barPlotter draws in data coordinates: group g is centred at x = g and takes four fifths of its unit.
 type barPlotter struct {
