@@ -44,7 +44,7 @@ type stop struct {
 	master, api string
 	node        *node.Node
 	pub, lies   *node.Publisher[msgs.Bool]
-	heard, lied atomic.Int64
+	heard       atomic.Int64
 	intruders   chan string
 	liar        string // API of the liar
 }
