@@ -14,7 +14,7 @@ type Floors struct {
 	Width    float64 `json:"width"`    // m, of the gripper's opening
 }
 
-// EqualFloors is one floor for every kind of number. 0.1 came out of a sweep from 0.02 to 0.2 (docs/learning.md): 1 mm of
+// EqualFloors is one floor for every kind of number. With 0.1, the default (docs/learning.md compares it with 0.2), 1 mm of
 // noise in a part's position is 0.02 in its input, 0.01 rad in its rotation at most 0.2.
 func EqualFloors(v float64) Floors { return Floors{Position: v, Rotation: v, Velocity: v, Width: v} }
 
