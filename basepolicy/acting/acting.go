@@ -23,16 +23,12 @@ type Config struct {
 	// checkpoint's own
 	Cache string `yaml:"cache"`
 	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i): a number from 0 to 100, or none; empty = the
-	// checkpoint's own, and in training 0.05 for mlp-bc, none for the others
+	// checkpoint's own, and of a base that is trained 0.05 for mlp-bc, none for the others
 	Ensemble string `yaml:"ensemble"`
 }
 
 // DefaultConfig leaves everything to the checkpoint and executes 8 actions of a chunk.
 func DefaultConfig() Config { return Config{Execute: 8} }
-
-// TrainedRate is the rate at which a newly trained mlp-bc averages its chunks. Several observations then have a say in every
-// action, so that one that is off by a tracker's noise counts less (docs/learning.md).
-const TrainedRate = "0.05"
 
 // none is the ensemble of a policy whose chunks are executed as they are.
 const none = "none"

@@ -42,6 +42,24 @@ func TestSettingsReplaceTheCheckpointsOwn(t *testing.T) {
 	if _, ok := p.(basepolicy.Ensembled); !ok {
 		t.Error("nothing is averaged")
 	}
+	for text, want := range map[string]float64{"": 0.25, "0.5": 0.5, "0": 0, "none": -1} {
+		rate := -1.0 // not averaged
+		p, err := apply(basepolicy.Ensembled{Policy: plain, Rate: 0.25}, func(c *Config) { c.Ensemble = text })
+		if e, ok := p.(basepolicy.Ensembled); ok {
+			rate = e.Rate
+			if e.Policy != basepolicy.Policy(plain) {
+				t.Errorf("ensemble %q: averages twice", text)
+			}
+		}
+		if err != nil || rate != want {
+			t.Errorf("ensemble %q of a policy that averages at 0.25: rate %v, %v, want %v", text, rate, err, want)
+		}
+	}
+	for _, text := range []string{"-1", "101", "NaN", "fast"} {
+		if _, err := apply(plain, func(c *Config) { c.Ensemble = text }); err == nil {
+			t.Errorf("ensemble %q was accepted", text)
+		}
+	}
 	if _, err := apply(plain, func(c *Config) { c.Cache = "reuse" }); err == nil {
 		t.Error("a cache for a policy without steps was accepted")
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/basepolicy"
-	"korr/basepolicy/acting"
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/settings"
@@ -137,11 +136,7 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 	if err = errors.Join(err, recordErr); err != nil {
 		return err
 	}
-	act := o.Config.Base.Acting
-	if act.Ensemble == "" && !c.Diffusion() {
-		act.Ensemble = acting.TrainedRate
-	}
-	if policy, err = act.Apply(policy); err != nil {
+	if policy, err = o.Config.Base.Acting.Apply(policy); err != nil {
 		return cli.Usage(err)
 	}
 	path := folder.Checkpoint("base")

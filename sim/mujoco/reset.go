@@ -26,8 +26,9 @@ func (e *Env) Reset(obs []float32, episode uint64) error {
 	if len(obs) != e.spec.ObsDim {
 		return fmt.Errorf("observation buffer has %d values, want %d", len(obs), e.spec.ObsDim)
 	}
-	if level, err := e.cfg.Randomness.Of(episode).Level(); err == nil { // resolve refused an unknown one
-		e.level = level
+	var err error
+	if e.level, err = e.cfg.Randomness.Of(episode).Level(); err != nil {
+		return err
 	}
 	rng := seed.Stream(episode, "sim/reset", 0)
 	e.pcg.Seed(seed.Hash(episode, "sim/push", 0), seed.Hash(episode, "sim/push", 1))

@@ -23,11 +23,16 @@ import (
 var ErrDiverged = errors.New("the loss is not finite: lower the learning rate")
 
 // Train trains the kind of base policy that the configuration asks for (see TrainBase and TrainDiffusion).
+// A cloned policy averages its chunks at EnsembleRate.
 func Train(ctx context.Context, d *dataset.Dataset, cfg Config) (basepolicy.Policy, error) {
 	if cfg.Diffusion() {
 		return TrainDiffusion(ctx, d, cfg)
 	}
-	return TrainBase(ctx, d, cfg)
+	m, err := TrainBase(ctx, d, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return basepolicy.Ensembled{Policy: m, Rate: EnsembleRate}, nil
 }
 
 // TrainBase clones the demonstrations of d. It fits the normalizers on the
