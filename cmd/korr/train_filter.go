@@ -2,24 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
-	"sync"
 
 	"github.com/spf13/cobra"
 
 	"korr/basepolicy"
 	"korr/cmd/internal/cli"
-	"korr/internal/report"
-	"korr/internal/seed"
 	"korr/internal/tensorfile"
 	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
 	"korr/sim/disturb"
 	"korr/sim/expert"
-	"korr/train/eval"
 	"korr/train/sense"
 )
 
@@ -29,12 +23,6 @@ type trainFilterOptions struct {
 	out               string
 	episodes, heldOut int
 	profiles          []string
-}
-
-// filterErrors are the errors of one profile.
-type filterErrors struct {
-	Sensing string         `json:"sensing"`
-	Errors  []sense.Errors `json:"errors"`
 }
 
 func newCmdTrainFilter(a *app) *cobra.Command {
@@ -99,15 +87,21 @@ func runTrainFilter(ctx context.Context, o *trainFilterOptions) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", o.out, err)
 	}
-	var all []filterErrors
+	r := &sense.Report{Schema: sense.Schema, File: o.out}
 	for i, c := range trackers {
 		e, err := sense.Compare(task, rolls[o.episodes:], c, sense.Methods(fitted))
 		if err != nil {
 			return err
 		}
-		all = append(all, filterErrors{o.profiles[i], e})
+		r.Sensing = append(r.Sensing, sense.Tracked{Sensing: o.profiles[i], Errors: e})
 	}
-	return o.printFilter(all)
+	if o.JSON {
+		return o.PrintJSON(r)
+	}
+	if err := r.WriteText(o.Out); err != nil {
+		return err
+	}
+	return o.Printf("\n%s\n", o.out)
 }
 
 // filterBase is the policy that plays every third episode.
@@ -127,93 +121,20 @@ func (o *trainFilterOptions) filterBase() (*residual.Policy, error) {
 	return p, p.Validate()
 }
 
-// filterRolls plays the episodes to fit to and those to measure on.
-func (o *trainFilterOptions) filterRolls(
-	ctx context.Context, task *sim.Task, base *residual.Policy,
-) ([]sense.Roll, error) {
+// filterRolls plays the episodes to fit to and those to measure on, with true poses whatever sensors the settings name.
+func (o *trainFilterOptions) filterRolls(ctx context.Context, task *sim.Task, base *residual.Policy) ([]sense.Roll, error) {
 	n := o.episodes + o.heldOut
-	rolls, errs := make([]sense.Roll, n), make([]error, o.workers())
 	p := o.progress("train filter", "episodes", n)
-	var mu sync.Mutex
-	next, done := 0, 0
-	take := func() int {
-		mu.Lock()
-		defer mu.Unlock()
-		next++
-		return next - 1
+	c := o.condition()
+	c.Randomness, c.Perturb, c.Sensing = string(sim.Mixed), 0, disturb.Clean
+	rolls, err := sense.Play(ctx, sense.Plays{
+		Episodes: n, Seed: o.Config.Seed, Workers: o.workers(), Open: func() (sim.Env, error) { return o.newEnv(c) },
+		Expert:   func() (sim.Policy, error) { return expert.New(task, expert.Config{}) },
+		Base:     func() (sim.Policy, error) { return base.NewController(task.NewFeatures()), nil },
+		Progress: p.setOf,
+	})
+	if err == nil {
+		p.finish(fmt.Sprintf("%d episodes", n))
 	}
-	var wg sync.WaitGroup
-	for w := range errs {
-		wg.Go(func() {
-			env, err := o.newEnv(eval.Condition{Task: task.Name, Randomness: string(sim.Mixed)})
-			if err != nil {
-				errs[w] = err
-				return
-			}
-			defer env.Close()
-			script, err := expert.New(task, expert.Config{})
-			if err != nil {
-				errs[w] = err
-				return
-			}
-			defer script.Close()
-			controller := base.NewController(task.NewFeatures())
-			for i := take(); i < n; i = take() {
-				var policy sim.Policy = script
-				if i%3 == 0 {
-					policy = controller
-				}
-				episode := seed.Stream(o.Config.Seed, "filter", uint64(i)).Uint64()
-				if rolls[i], err = sense.Record(ctx, env, policy, episode); err != nil {
-					errs[w] = fmt.Errorf("episode %d: %w", i, err)
-					return
-				}
-				mu.Lock()
-				done++
-				p.setOf(done, n)
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	p.finish(fmt.Sprintf("%d episodes", n))
-	return rolls, errors.Join(errs...)
-}
-
-func (o *trainFilterOptions) printFilter(all []filterErrors) error {
-	if o.JSON {
-		return o.PrintJSON(struct {
-			Schema  string         `json:"schema"`
-			File    string         `json:"file"`
-			Sensing []filterErrors `json:"sensing"`
-		}{"korr/train-filter/1", o.out, all})
-	}
-	t := &report.Table{Columns: []report.Column{
-		{Name: "sensing"},
-		{Name: "phase"},
-		{Name: "method"},
-		{Name: "mm", Right: true},
-		{Name: "95 %", Right: true},
-		{Name: "rad", Right: true},
-		{Name: "95 %", Right: true},
-		{Name: "tip mm", Right: true},
-		{Name: "95 %", Right: true},
-		{Name: "steps", Right: true},
-	}}
-	for _, a := range all {
-		for _, phase := range sense.Phases() {
-			for _, e := range a.Errors {
-				if e.Phase != phase || math.IsNaN(e.Position[0]) {
-					continue
-				}
-				f := func(v float64, digits int) string { return fmt.Sprintf("%.*f", digits, v) }
-				t.Add(a.Sensing, string(phase), e.Method, f(e.Position[0], 2), f(e.Position[1], 2),
-					f(e.Rotation[0], 4), f(e.Rotation[1], 4), f(e.Tip[0], 2), f(e.Tip[1], 2), fmt.Sprint(e.Steps))
-			}
-		}
-	}
-	if err := t.WriteText(o.Out); err != nil {
-		return err
-	}
-	return o.Printf("\n%s\n", o.out)
+	return rolls, err
 }

@@ -2,7 +2,6 @@ package sense
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"korr/internal/geom"
@@ -86,20 +85,21 @@ func (s *smoother) EstimateTo(dst, obs, _, _ []float32) error {
 	return nil
 }
 
-// Errors are those of one method in one phase.
+// Errors are those of one method in one phase: of each the median and the 95th percentile.
 type Errors struct {
-	Method string
-	Phase  Phase
-	Steps  int
-	// Position (mm) and Rotation (rad) are errors of the joint's male part, and Tip (mm) that of its tip as the hole's
-	// part sees it; the median and the 95th percentile.
-	Position, Rotation, Tip [2]float64
+	Method   string     `json:"method"`
+	Phase    Phase      `json:"phase"`
+	Steps    int        `json:"steps"`
+	Position [2]float64 `json:"position_mm"`  // of the joint's male part
+	Rotation [2]float64 `json:"rotation_rad"` // likewise
+	Tip      [2]float64 `json:"tip_mm"`       // of its tip, as the hole's part sees it
 }
 
 // samples are errors of one method in one phase.
 type samples struct{ position, rotation, tip []float64 }
 
-// Compare shows the rolls to every method through the sensors of d and returns errors by method and phase.
+// Compare shows the rolls to every method through the sensors of d and returns errors by method and phase. A phase that
+// no roll goes through has none.
 func Compare(task *sim.Task, rolls []Roll, d disturb.Config, methods []Method) ([]Errors, error) {
 	scene := SceneOf(task)
 	var out []Errors
@@ -118,6 +118,9 @@ func Compare(task *sim.Task, rolls []Roll, d disturb.Config, methods []Method) (
 		}
 		for k, p := range Phases() {
 			s := &all[k]
+			if len(s.position) == 0 {
+				continue
+			}
 			out = append(out, Errors{m.Name, p, len(s.position), middle(s.position), middle(s.rotation), middle(s.tip)})
 		}
 	}
@@ -196,11 +199,8 @@ func (s *samples) add(j *filter.Joint, got, truth []float32) {
 	s.tip = append(s.tip, 1000*tip.Sub(residual.PartOf(truth, j.Receiver).Inv().Apply(want.Apply(j.Tip))).Norm())
 }
 
-// middle is the median and the 95th percentile; NaN of nothing.
+// middle is the median and the 95th percentile of one value at least.
 func middle(v []float64) [2]float64 {
-	if len(v) == 0 {
-		return [2]float64{math.NaN(), math.NaN()}
-	}
 	slices.Sort(v)
 	return [2]float64{v[len(v)/2], v[min(len(v)-1, len(v)*95/100)]}
 }

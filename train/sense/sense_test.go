@@ -1,7 +1,9 @@
 package sense
 
 import (
+	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
 	"korr/internal/geom"
@@ -107,4 +109,57 @@ func TestCompareFindsTheCarriedPart(t *testing.T) {
 			t.Errorf("%s: the median error is %g mm of a part that moves 1 cm a step and is two steps late", method, median[method])
 		}
 	}
+}
+
+// TestPhasesThatNothingShowsHaveNoErrors: a report of rolls that never reach a hole is JSON, which has no NaN.
+func TestPhasesThatNothingShowsHaveNoErrors(t *testing.T) {
+	task := oneLeg(t)
+	errors, err := Compare(task, []Roll{carriedLeg(task, 9)}, disturb.Config{}, Methods(&filter.Fitted{})[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(errors) != 1 || errors[0].Phase != Carried || errors[0].Steps != 8 || errors[0].Position != [2]float64{} {
+		t.Errorf("a leg that is carried, seen as it is: %+v", errors)
+	}
+	r := Report{Sensing: []Tracked{{"clean", errors}}}
+	if _, err := json.Marshal(r); err != nil {
+		t.Error(err)
+	}
+	var b strings.Builder
+	if err := r.WriteText(&b); err != nil || !strings.Contains(b.String(), "carried") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
+
+// TestPlayDealsTheEpisodes: every third episode is the base policy's, whoever of the workers plays it.
+func TestPlayDealsTheEpisodes(t *testing.T) {
+	task := oneLeg(t)
+	still := carriedLeg(task, 4)
+	spec := sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, PartNames: task.PartNames()}
+	says := func(v float32) func() (sim.Policy, error) {
+		return func() (sim.Policy, error) { return always(v), nil }
+	}
+	told := 0
+	rolls, err := Play(t.Context(), Plays{
+		Episodes: 7, Seed: 1, Workers: 3, Open: func() (sim.Env, error) { return &tape{roll: &still, spec: spec}, nil },
+		Expert: says(1), Base: says(2), Progress: func(done, of int) { told += of - done + 1 },
+	})
+	if err != nil || len(rolls) != 7 || told != 7*8/2 {
+		t.Fatalf("%d rolls, told %d, %v", len(rolls), told, err)
+	}
+	for i, r := range rolls {
+		if want := map[bool]float32{true: 2, false: 1}[i%3 == 0]; len(r.Act) != 3 || r.Act[0][0] != want {
+			t.Errorf("episode %d has %d steps, the first by %v", i, len(r.Act), r.Act[0][0])
+		}
+	}
+}
+
+// always is a policy that only says its number.
+type always float32
+
+func (always) Reset(uint64) {}
+
+func (a always) ActTo(act, _ []float32) error {
+	act[0] = float32(a)
+	return nil
 }
