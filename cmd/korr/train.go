@@ -81,7 +81,11 @@ func (o *trainOptions) create() (*run.Folder, error) {
 	if errors.Is(err, fs.ErrExist) {
 		return nil, cli.Usage(err)
 	}
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	f.Log = o.Log
+	return f, nil
 }
 
 // trainResult is what a training verb prints.

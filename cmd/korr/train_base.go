@@ -87,6 +87,7 @@ func (o *trainBaseOptions) reopen() (*run.Folder, int, error) {
 	if err != nil {
 		return nil, 0, cli.Usage(err)
 	}
+	f.Log = o.Log
 	if o.ConfigFile != "" || o.Preset != "" {
 		return nil, 0, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
 	}

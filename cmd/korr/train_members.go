@@ -88,6 +88,7 @@ func (o *trainResidualOptions) member(ctx context.Context, in td3.Inputs, k int,
 	case errors.Is(err, fs.ErrNotExist):
 		folder, err = m.create()
 	case err == nil:
+		folder.Log = o.Log
 		p, err := residual.Load(folder.Checkpoint("policy"), in.Base)
 		if err == nil && p.Meta["environment_steps"] == strconv.Itoa(config.Residual.Steps) {
 			return p, nil

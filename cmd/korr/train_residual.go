@@ -145,6 +145,7 @@ func (o *trainResidualOptions) open() (*run.Folder, error) {
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
+	f.Log = o.Log
 	if o.ConfigFile != "" || o.Preset != "" {
 		return nil, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
 	}

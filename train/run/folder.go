@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,8 @@ var ErrBusy = errors.New("another process trains there")
 
 // Folder is an open run folder. It belongs to one goroutine.
 type Folder struct {
+	Log *slog.Logger // hears what an operator should know; nil stands for slog.Default()
+
 	dir  string
 	lock *os.File // nil while this Folder does not hold the run
 	held int      // how often it does
@@ -54,25 +57,38 @@ func Open(dir string) (*Folder, error) {
 	return f, nil
 }
 
-// Lock makes this the only Folder, of all processes of this machine, that trains in the folder; the error otherwise wraps ErrBusy. It
-// removes what a killed process left there half written. The lock ends with the process. It counts: each Lock needs its Unlock. On a
-// file system that keeps no locks it succeeds.
-func (f *Folder) Lock() error {
-	if f.held++; f.held > 1 {
+// Lock makes this the only Folder, of all processes of this machine, that trains in the folder; the error otherwise
+// wraps ErrBusy. It removes what a killed process left there half written. The lock ends with the process. It counts:
+// each Lock needs its Unlock. On a file system that keeps no locks nothing is locked, and the log says so.
+func (f *Folder) Lock() error { return f.lockBy(atomicfile.Hold) }
+
+// lockBy is Lock with the system's call that holds a folder.
+func (f *Folder) lockBy(hold func(*os.File) error) error {
+	if f.held > 0 {
+		f.held++
 		return nil
 	}
 	d, err := os.Open(f.dir)
-	if err == nil {
-		if err = atomicfile.Hold(d); !errors.Is(err, atomicfile.ErrHeld) {
-			f.lock = d
-			atomicfile.Sweep(f.dir, "")
-			atomicfile.Sweep(f.Path(CheckpointsDir), "")
-			return nil
-		}
-		err = errors.Join(ErrBusy, d.Close())
+	if err != nil {
+		return fmt.Errorf("run folder %s: %w", f.dir, err)
 	}
-	f.held--
-	return fmt.Errorf("run folder %s: %w: wait for it, or choose another folder", f.dir, err)
+	switch err := hold(d); {
+	case errors.Is(err, atomicfile.ErrHeld):
+		return errors.Join(fmt.Errorf("run folder %s: %w: wait for it, or choose another folder", f.dir, ErrBusy), d.Close())
+	case err != nil:
+		f.log().Warn("the run folder cannot be locked: see to it that nobody else trains there", "folder", f.dir, "err", err)
+	}
+	f.held, f.lock = 1, d
+	atomicfile.Sweep(f.dir, "")
+	atomicfile.Sweep(f.Path(CheckpointsDir), "")
+	return nil
+}
+
+func (f *Folder) log() *slog.Logger {
+	if f.Log == nil {
+		return slog.Default()
+	}
+	return f.Log
 }
 
 // Unlock lets others train in the folder.

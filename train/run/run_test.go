@@ -1,8 +1,10 @@
 package run
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"os/exec"
@@ -257,6 +259,27 @@ func TestOneTrainerAtATime(t *testing.T) {
 	}
 	record(t, again, 1, 2)
 	record(t, f, 2, 3) // the first Folder too, later
+}
+
+// TestFoldersWithoutLocks: on a file system that keeps no locks a run goes on, and the log says that nothing keeps others out.
+func TestFoldersWithoutLocks(t *testing.T) {
+	f := create(t)
+	var told bytes.Buffer
+	f.Log = slog.New(slog.NewTextHandler(&told, nil))
+	if err := f.lockBy(func(*os.File) error { return errors.ErrUnsupported }); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"level=WARN", "cannot be locked", f.Dir(), errors.ErrUnsupported.Error()} {
+		if !strings.Contains(told.String(), want) {
+			t.Errorf("no %q in the log: %s", want, &told)
+		}
+	}
+	f.Unlock()
+	told.Reset()
+	if err := f.Lock(); err != nil || told.Len() > 0 {
+		t.Errorf("a folder that can be locked: %v, %s", err, &told)
+	}
+	f.Unlock()
 }
 
 // TestLeftoversGo: what a killed process left half written is gone once somebody trains in the folder again.
