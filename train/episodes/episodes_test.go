@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"korr/basepolicy"
@@ -16,6 +17,7 @@ import (
 type fake struct {
 	refuse int
 	resets int
+	closed bool
 }
 
 func (e *fake) Spec() sim.Spec {
@@ -33,7 +35,7 @@ func (e *fake) Reset(obs []float32, s uint64) error {
 
 func (e *fake) Step(obs, _ []float32) (sim.Result, error) { return sim.Result{}, nil }
 
-func (e *fake) Close() error { return nil }
+func (e *fake) Close() error { e.closed = true; return nil }
 
 func starter(t *testing.T, envs ...sim.Env) *Starter {
 	t.Helper()
@@ -135,5 +137,43 @@ func TestViewSeesWhatAControllerSees(t *testing.T) {
 		if !slices.Equal(x[d:d+sim.ActDim], chunk[k*sim.ActDim:(k+1)*sim.ActDim]) {
 			t.Errorf("step %d: not action %d of the chunk", step, k)
 		}
+	}
+}
+
+// TestBatchOfTheRecipe: the environments are numbered from 0; what was made before one that fails is closed.
+func TestBatchOfTheRecipe(t *testing.T) {
+	r := Recipe{Envs: 4}
+	var made []*fake
+	open := func(failing int) func(int) (sim.Env, error) {
+		made = nil
+		return func(i int) (sim.Env, error) {
+			if i != len(made) {
+				t.Errorf("environment %d after %d", i, len(made))
+			}
+			if i == failing {
+				return nil, errors.New("no licence")
+			}
+			made = append(made, &fake{})
+			return made[i], nil
+		}
+	}
+	b, err := r.NewBatch(open(-1), 2)
+	if err != nil || b.Len() != r.Envs {
+		t.Fatalf("%v, %v", b, err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.NewBatch(open(2), 2); err == nil || !strings.Contains(err.Error(), "environment 2: no licence") {
+		t.Errorf("an environment that cannot be made: %v", err)
+	}
+	for i, e := range made {
+		if !e.closed {
+			t.Errorf("environment %d stays open", i)
+		}
+	}
+	r.Envs = 1 << 40
+	if _, err := r.NewBatch(open(0), 2); err == nil || !strings.Contains(err.Error(), "residual.envs is ") {
+		t.Errorf("more than the memory holds: %v", err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"korr/basepolicy"
-	"korr/internal/memory"
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/koopman"
@@ -92,7 +91,7 @@ func Train(ctx context.Context, cfg RunConfig, in Inputs) (policy *residual.Poli
 		simulated := time.Now()
 		losses, epochs, err := t.update()
 		if err != nil {
-			return nil, fmt.Errorf("ppo: iteration %d: %w: lower learning_rate_actor and learning_rate_critic or look for broken observations", t.iteration, err)
+			return nil, fmt.Errorf("ppo: iteration %d: %w: lower ppo.update_epochs or look for broken observations", t.iteration, err)
 		}
 		if t.model != nil {
 			t.model.Constrain()
@@ -181,8 +180,8 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 	if err := t.newAgent(d); err != nil {
 		return nil, err
 	}
-	if t.sims, err = newSims(cfg, in); err != nil {
-		return nil, err
+	if t.sims, err = cfg.NewBatch(in.NewEnv, cfg.Workers); err != nil {
+		return nil, fmt.Errorf("ppo: %w", err)
 	}
 	if spec := t.sims.Spec(); spec.ObsDim != enc.RawDim() || spec.ActDim != d.Act {
 		return nil, errors.Join(fmt.Errorf("ppo: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
@@ -266,32 +265,6 @@ func (t *trainer) acting() *nn.MLP {
 	z := make([]float32, t.model.LatentDim())
 	t.model.Predictor().LiftTo(z, t.goal)
 	return absorb(t.head, z)
-}
-
-func newSims(cfg *RunConfig, in *Inputs) (*sim.Batch, error) {
-	if err := memory.Check(memory.Need{Setting: "ppo.num_envs", Value: cfg.Envs, Bytes: memory.Env * float64(cfg.Envs)}); err != nil {
-		return nil, err
-	}
-	var envs []sim.Env
-	var err error
-	for i := range cfg.Envs {
-		var e sim.Env
-		if e, err = in.NewEnv(i); err != nil {
-			err = fmt.Errorf("ppo: environment %d: %w", i, err)
-			break
-		}
-		envs = append(envs, e)
-	}
-	if err == nil {
-		var b *sim.Batch
-		if b, err = sim.NewBatch(envs, cfg.Workers); err == nil {
-			return b, nil
-		}
-	}
-	for _, e := range envs {
-		_ = e.Close() // an error is on its way already
-	}
-	return nil, err
 }
 
 func (t *trainer) close() error {

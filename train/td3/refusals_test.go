@@ -141,7 +141,7 @@ func TestResumeRefusals(t *testing.T) {
 func TestOldStateSurvivesAFailedSave(t *testing.T) {
 	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
 	cfg.Steps, cfg.EvalEvery, in.Run = 800, 0, newRun(t)
-	batch, err := newBatch(&cfg, &in)
+	batch, err := cfg.NewBatch(in.NewEnv, cfg.Workers)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func TestRolloutActsAsTheController(t *testing.T) {
 // newTestTrainer returns a trainer that has not begun; it is closed with the test.
 func newTestTrainer(t *testing.T, cfg *Config, in *Inputs) *trainer {
 	t.Helper()
-	batch, err := newBatch(cfg, in)
+	batch, err := cfg.NewBatch(in.NewEnv, cfg.Workers)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 func FuzzState(f *testing.F) {
 	cfg, in := shortConfig(ResiP), shortInputs(f, ResiP)
 	cfg.Buffer = 4 * cfg.Envs * (cfg.NStep + 2)
-	batch, err := newBatch(&cfg, &in)
+	batch, err := cfg.NewBatch(in.NewEnv, cfg.Workers)
 	if err != nil {
 		f.Fatal(err)
 	}

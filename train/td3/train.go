@@ -41,9 +41,9 @@ func Train(ctx context.Context, cfg Config, in Inputs) (policy *residual.Policy,
 		}
 		defer in.Run.Unlock()
 	}
-	batch, err := newBatch(&cfg, &in)
+	batch, err := cfg.NewBatch(in.NewEnv, cfg.Workers)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("td3: %w", err)
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
 	t, err := newTrainer(&cfg, &in, batch)
@@ -58,35 +58,6 @@ func Train(ctx context.Context, cfg Config, in Inputs) (policy *residual.Policy,
 		return nil, err
 	}
 	return t.finish()
-}
-
-func newBatch(cfg *Config, in *Inputs) (*sim.Batch, error) {
-	if err := memory.Check(memory.Need{
-		Setting: "residual.envs", Value: cfg.Envs,
-		Bytes: memory.Env * float64(cfg.Envs),
-	}); err != nil {
-		return nil, err
-	}
-	var envs []sim.Env
-	closeAll := func() {
-		for _, e := range envs {
-			_ = e.Close() // an error is on its way already
-		}
-	}
-	for i := range cfg.Envs {
-		e, err := in.NewEnv(i)
-		if err != nil {
-			closeAll()
-			return nil, fmt.Errorf("td3: environment %d: %w", i, err)
-		}
-		envs = append(envs, e)
-	}
-	b, err := sim.NewBatch(envs, cfg.Workers)
-	if err != nil {
-		closeAll()
-		return nil, fmt.Errorf("td3: %w", err)
-	}
-	return b, nil
 }
 
 // trainer is a run under way.

@@ -111,7 +111,7 @@ func TestIterationsHardlyAllocate(t *testing.T) {
 		cfg, in := shortConfig(ResiP), pointInputs(t)
 		cfg.Overlap, cfg.CriticStart, cfg.ActorStart = overlap, 0, 0
 		in.NewEnv = func(int) (sim.Env, error) { return endless{&pointEnv{}}, nil }
-		batch, err := newBatch(&cfg, &in)
+		batch, err := cfg.NewBatch(in.NewEnv, cfg.Workers)
 		if err != nil {
 			t.Fatal(err)
 		}
