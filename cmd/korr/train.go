@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/sim"
 	"korr/train/dataset"
@@ -86,6 +89,37 @@ func (o *trainOptions) create() (*run.Folder, error) {
 	}
 	f.Log = o.Log
 	return f, nil
+}
+
+// reopen opens the run folder and takes its settings, over which only the command line's stand.
+func (o *trainOptions) reopen() (*run.Folder, error) {
+	f, err := run.Open(o.runDir)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	f.Log = o.Log
+	if o.ConfigFile != "" || o.Preset != "" {
+		return nil, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
+	}
+	o.Config, err = settings.Load(configs.Options{
+		File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ,
+	})
+	return f, err
+}
+
+// tellInterrupted says how a training that was interrupted goes on.
+func (o *trainOptions) tellInterrupted(ctx context.Context, verb string) {
+	if ctx.Err() != nil {
+		o.Log.Warn("interrupted: the state is saved", "resume", "korr train "+verb+" --resume --out "+o.runDir)
+	}
+}
+
+// result prints what was trained.
+func (o *trainOptions) result(r trainResult) error {
+	if o.JSON {
+		return o.PrintJSON(r)
+	}
+	return o.Printf("%s\n", r.Checkpoint)
 }
 
 // trainResult is what a training verb prints.

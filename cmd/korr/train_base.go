@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,8 +11,6 @@ import (
 	"korr/basepolicy"
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
-	"korr/cmd/internal/settings"
-	"korr/configs"
 	"korr/internal/tensorfile"
 	"korr/train/dataset"
 	"korr/train/imitation"
@@ -59,7 +56,7 @@ func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 	var folder *run.Folder
 	after := 0
 	if o.resume {
-		if folder, after, err = o.reopen(); err != nil {
+		if folder, after, err = o.reopenState(); err != nil {
 			return err
 		}
 	}
@@ -80,18 +77,9 @@ func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 	return o.train(ctx, data, folder, metrics)
 }
 
-// reopen opens the run folder and takes its settings, over which only the command line's stand. It also tells the step of the
-// saved state.
-func (o *trainBaseOptions) reopen() (*run.Folder, int, error) {
-	f, err := run.Open(o.runDir)
-	if err != nil {
-		return nil, 0, cli.Usage(err)
-	}
-	f.Log = o.Log
-	if o.ConfigFile != "" || o.Preset != "" {
-		return nil, 0, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
-	}
-	o.Config, err = settings.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ})
+// reopenState reopens the run folder of a diffusion policy. It also tells the step of the saved state.
+func (o *trainBaseOptions) reopenState() (*run.Folder, int, error) {
+	f, err := o.reopen()
 	if err != nil {
 		return nil, 0, err
 	}
@@ -131,8 +119,8 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 		recordErr = errors.Join(recordErr, metrics.Record(r.Step, values))
 	}
 	policy, err := imitation.Train(ctx, data, c)
-	if ctx.Err() != nil && c.Diffusion() {
-		o.Log.Warn("interrupted: the state is saved", "resume", "korr train base --resume --out "+o.runDir)
+	if c.Diffusion() {
+		o.tellInterrupted(ctx, "base")
 	}
 	if err = errors.Join(err, recordErr); err != nil {
 		return err
@@ -145,11 +133,7 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 		return err
 	}
 	took := p.finish(fmt.Sprintf("%d steps, loss %.4f", c.Steps, last.Loss))
-	r := trainResult{trainSchema, "base", folder.Dir(), path, c.Steps, last.Loss, took.Seconds()}
-	if o.JSON {
-		return o.PrintJSON(r)
-	}
-	return o.Printf("%s\n", path)
+	return o.result(trainResult{trainSchema, "base", folder.Dir(), path, c.Steps, last.Loss, took.Seconds()})
 }
 
 // baseConfig is the settings with what the trainer is given beside them.

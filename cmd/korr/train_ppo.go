@@ -43,9 +43,5 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 		return err
 	}
 	took := p.finish(strings.TrimSuffix(fmt.Sprintf("%d steps, %s", steps, note), ", "))
-	r := trainResult{trainSchema, c.Method, folder.Dir(), path, steps, last["value_loss"], took.Seconds()}
-	if o.JSON {
-		return o.PrintJSON(r)
-	}
-	return o.Printf("%s\n", path)
+	return o.result(trainResult{trainSchema, c.Method, folder.Dir(), path, steps, last["value_loss"], took.Seconds()})
 }

@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/cmd/internal/settings"
-	"korr/configs"
 	"korr/koopman"
 	"korr/residual"
 	"korr/sim"
@@ -74,23 +72,36 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 	if o.engine == engineGorgonia && o.Config.Residual.Algorithm != settings.PPOName {
 		return cli.UsageErrorf("--engine %s trains with --algorithm %s only", o.engine, settings.PPOName)
 	}
-	folder, err := o.open()
-	if err != nil {
-		return err
-	}
-	if o.Config.Residual.Algorithm == settings.PPOName && o.resume {
-		return cli.UsageErrorf("--resume: a ppo run cannot be resumed")
-	}
-	if o.Config.Residual.Members > 1 {
-		return runTrainMembers(ctx, o, folder)
+	var folder *run.Folder
+	var err error
+	if o.resume {
+		if folder, err = o.reopen(); err != nil {
+			return err
+		}
+		if o.Config.Residual.Algorithm == settings.PPOName {
+			return cli.UsageErrorf("--resume: a ppo run cannot be resumed")
+		}
 	}
 	in, err := o.inputs()
 	if err != nil {
 		return err
 	}
-	if o.Config.Residual.Algorithm == settings.PPOName {
-		return runTrainPPO(ctx, o, folder, in)
+	if !o.resume { // only now: a wrong name leaves no folder in the way of the right one
+		if folder, err = o.create(); err != nil {
+			return err
+		}
 	}
+	switch {
+	case o.Config.Residual.Algorithm == settings.PPOName:
+		return runTrainPPO(ctx, o, folder, in)
+	case o.Config.Residual.Members > 1:
+		return runTrainMembers(ctx, o, folder, in)
+	}
+	return runTrainTD3(ctx, o, folder, in)
+}
+
+// runTrainTD3 trains one policy off policy.
+func runTrainTD3(ctx context.Context, o *trainResidualOptions, folder *run.Folder, in td3.Inputs) error {
 	c := o.Config.Residual
 	p := o.progress("train "+c.Method, "steps", c.Steps)
 	last := map[string]float64{}
@@ -107,50 +118,18 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 		}
 		p.set(r.Step, r.Steps, note)
 	}
-	_, err = o.trainTD3(ctx, folder, in)
-	if ctx.Err() != nil {
-		o.Log.Warn("interrupted: the state is saved", "resume", "korr train residual --resume --out "+o.runDir)
-	}
+	in.Run, in.Resume = folder, o.resume
+	policy, err := td3.Train(ctx, td3Config(o.Config, o.workers()), in)
+	o.tellInterrupted(ctx, "residual")
 	if err != nil {
 		return err
 	}
+	path := folder.Checkpoint("policy")
+	if err := policy.Save(path); err != nil {
+		return err
+	}
 	took := p.finish(fmt.Sprintf("%d steps, success %.3f in the last evaluation", c.Steps, last["eval_success"]))
-	return o.result(trainResult{trainSchema, c.Method, folder.Dir(), folder.Checkpoint("policy"), c.Steps, last["critic_loss"], took.Seconds()})
-}
-
-// trainTD3 trains into the folder, or goes on with what is there, and saves the policy.
-func (o *trainResidualOptions) trainTD3(ctx context.Context, folder *run.Folder, in td3.Inputs) (*residual.Policy, error) {
-	in.Run, in.Resume = folder, o.resume
-	policy, err := td3.Train(ctx, td3Config(o.Config, o.workers()), in)
-	if err != nil {
-		return nil, err
-	}
-	return policy, policy.Save(folder.Checkpoint("policy"))
-}
-
-// result prints what was trained.
-func (o *trainResidualOptions) result(r trainResult) error {
-	if o.JSON {
-		return o.PrintJSON(r)
-	}
-	return o.Printf("%s\n", r.Checkpoint)
-}
-
-// open creates the run folder, or opens it and takes its settings, over which only the command line's stand.
-func (o *trainResidualOptions) open() (*run.Folder, error) {
-	if !o.resume {
-		return o.create()
-	}
-	f, err := run.Open(o.runDir)
-	if err != nil {
-		return nil, cli.Usage(err)
-	}
-	f.Log = o.Log
-	if o.ConfigFile != "" || o.Preset != "" {
-		return nil, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
-	}
-	o.Config, err = settings.Load(configs.Options{File: filepath.Join(o.runDir, run.ConfigName), Set: o.Overrides, Environ: o.Environ})
-	return f, err
+	return o.result(trainResult{trainSchema, c.Method, folder.Dir(), path, c.Steps, last["critic_loss"], took.Seconds()})
 }
 
 // inputs loads the parts that training starts from.

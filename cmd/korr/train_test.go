@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,5 +29,10 @@ func TestTrainRefuses(t *testing.T) {
 		if o.code != c.code || !strings.Contains(o.err, c.want) || o.out != "" {
 			t.Errorf("%v: %+v", c.args, o)
 		}
+	}
+	run := filepath.Join(dir, "run") // a wrong name leaves no folder in the way of the right one
+	o := korr(t, "train", "residual", "--base", "nonesuch", "--out", run)
+	if _, err := os.Stat(run); o.code == cli.ExitOK || !strings.Contains(o.err, "nonesuch") || !os.IsNotExist(err) {
+		t.Errorf("%+v, the run folder: %v", o, err)
 	}
 }

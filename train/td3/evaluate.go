@@ -100,6 +100,9 @@ func (t *trainer) features() residual.Features {
 	return t.in.Features()
 }
 
+// stepsKey is the metadata that tells how many environment steps a policy was trained for.
+const stepsKey = "environment_steps"
+
 // policy wraps the networks as they are; they may go on changing.
 func (t *trainer) policy() *residual.Policy {
 	p := &residual.Policy{
@@ -115,7 +118,7 @@ func (t *trainer) policy() *residual.Policy {
 	if err != nil {
 		panic(err) // Validate admits finite numbers only
 	}
-	p.Meta = map[string]string{"trainer": "td3", "config": string(text), "environment_steps": strconv.Itoa(t.step)}
+	p.Meta = map[string]string{"trainer": "td3", "config": string(text), stepsKey: strconv.Itoa(t.step)}
 	return p
 }
 
