@@ -270,12 +270,12 @@ func (b *Bank) correct(x *belief, s *sample, expected geom.Pose) {
 		return
 	}
 	e := between(x.pose, seen)
-	if !(distance(&x.cov, &s.r, &e) > b.cfg.Gate) {
-		if shift, ok := x.cov.correct(&s.r, &e); ok {
-			x.pose = moved(x.pose, &shift)
-			x.suspect, x.gated = false, 0
-			return
-		}
+	var l Cov
+	if factorTo(&l, &x.cov, &s.r) && !(l.distance(&e) > b.cfg.Gate) {
+		shift := x.cov.correct(&l, &s.r, &e)
+		x.pose = moved(x.pose, &shift)
+		x.suspect, x.gated = false, 0
+		return
 	}
 	if x.suspect && b.agree(x, seen, &s.r) {
 		*x = belief{pose: seen, cov: s.r, known: true}
@@ -287,9 +287,13 @@ func (b *Bank) correct(x *belief, s *sample, expected geom.Pose) {
 
 // agree reports whether a pose confirms the last one that was beyond the gate, at rest or moved along.
 func (b *Bank) agree(x *belief, seen geom.Pose, r *Cov) bool {
+	var l Cov
+	if !factorTo(&l, r, r) {
+		return false
+	}
 	for i := range x.seen {
 		e := between(x.seen[i], seen)
-		if distance(r, r, &e) <= b.cfg.Gate {
+		if l.distance(&e) <= b.cfg.Gate {
 			return true
 		}
 	}

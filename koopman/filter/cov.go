@@ -84,13 +84,15 @@ func (l *Cov) solve(b *[dim]float64) {
 	}
 }
 
-// distance is the squared Mahalanobis distance e^T (a + b)^-1 e, infinite where a + b is no covariance.
-func distance(a, b *Cov, e *[dim]float64) float64 {
-	sum, l := *a, Cov{}
+// factorTo writes the Cholesky factor L of a + b = L L^T to l. It is false where a + b is no covariance.
+func factorTo(l, a, b *Cov) bool {
+	sum := *a
 	sum.addScaled(b, 1)
-	if !sum.choleskyTo(&l) {
-		return math.Inf(1)
-	}
+	return sum.choleskyTo(l)
+}
+
+// distance is the squared Mahalanobis distance e^T (L L^T)^-1 e.
+func (l *Cov) distance(e *[dim]float64) float64 {
 	x := *e
 	l.solve(&x)
 	var d float64
@@ -100,14 +102,9 @@ func distance(a, b *Cov, e *[dim]float64) float64 {
 	return d
 }
 
-// correct takes in an innovation e measured with noise r: it returns the correction K e and turns p into (1 - K) p.
-// It is false, and nothing has changed, where p + r is no covariance.
-func (c *Cov) correct(r *Cov, e *[dim]float64) (shift [dim]float64, ok bool) {
-	sum, l := *c, Cov{}
-	sum.addScaled(r, 1)
-	if !sum.choleskyTo(&l) {
-		return shift, false
-	}
+// correct takes in an innovation e measured with noise r, given the factor l of c + r: it returns the correction K e
+// and turns c = P into (1 - K) P.
+func (c *Cov) correct(l, r *Cov, e *[dim]float64) (shift [dim]float64) {
 	var k Cov
 	for i := range dim { // row i of K solves S k = row i of P
 		var row [dim]float64
@@ -135,7 +132,7 @@ func (c *Cov) correct(r *Cov, e *[dim]float64) (shift [dim]float64, ok bool) {
 			c[i*dim+j], c[j*dim+i] = s, s
 		}
 	}
-	return shift, true
+	return shift
 }
 
 // deviation is the root mean square of the three diagonal entries from i on.

@@ -144,7 +144,7 @@ func (s *Scene) collect(seen [][]stretches, e *Episode) error {
 		hand.of(&step)
 		for i := range n {
 			x := window{error: between(next[i], e.Parts[t+1][i])}
-			s.liftTo(&x.psi, i, joint[i], e.Parts[t], &hand)
+			rule.liftTo(&x.psi, i, joint[i], e.Parts[t], &hand)
 			for _, v := range x.error {
 				if v-v != 0 {
 					return fmt.Errorf("%w: part %d is not finite at step %d", ErrData, i, t)

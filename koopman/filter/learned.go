@@ -105,12 +105,9 @@ func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *S
 			l.hand.of(s)
 			hand = true
 		}
-		l.rule.scene.liftTo(&l.psi, i, l.joint[i], now, &l.hand)
-		var e [dim]float64
+		l.rule.liftTo(&l.psi, i, l.joint[i], now, &l.hand)
+		e := times(w, &l.psi)
 		for k := range e {
-			for j, v := range l.psi {
-				e[k] += w[k*Lifted+j] * v
-			}
 			limit := mostShift
 			if k >= 3 {
 				limit = mostTurn
@@ -119,6 +116,22 @@ func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *S
 		}
 		next[i] = moved(next[i], &e)
 	}
+}
+
+// times is w psi. The six sums grow side by side: each addition would wait for the one before it.
+func times(w []float64, psi *[Lifted]float64) [dim]float64 {
+	row := func(k int) *[Lifted]float64 { return (*[Lifted]float64)(w[k*Lifted:]) }
+	x, y, z, rx, ry, rz := row(0), row(1), row(2), row(3), row(4), row(5)
+	var e0, e1, e2, e3, e4, e5 float64
+	for j, v := range psi {
+		e0 += x[j] * v
+		e1 += y[j] * v
+		e2 += z[j] * v
+		e3 += rx[j] * v
+		e4 += ry[j] * v
+		e5 += rz[j] * v
+	}
+	return [dim]float64{e0, e1, e2, e3, e4, e5}
 }
 
 // motion is what the lifted coordinates of all parts have of a step in common, in the frame of the poses.
@@ -143,8 +156,9 @@ func put(psi []float64, v geom.Vec3, unit float64) {
 	}
 }
 
-// liftTo writes the lifted coordinates of a part, whose joint is the scene's k-th, -1 for none.
-func (s *Scene) liftTo(psi *[Lifted]float64, i, k int, now []geom.Pose, h *motion) {
+// liftTo writes the lifted coordinates of part i, whose joint is the given one of the scene, -1 for none: after
+// PredictTo of the same step, which fits the joints.
+func (k *Kinematic) liftTo(psi *[Lifted]float64, i, joint int, now []geom.Pose, h *motion) {
 	back := now[i].Q.Inv()
 	psi[0] = 1
 	put(psi[1:4], back.Rotate(h.lead), unitLead)
@@ -156,11 +170,10 @@ func (s *Scene) liftTo(psi *[Lifted]float64, i, k int, now []geom.Pose, h *motio
 	put(psi[14:17], tcp, unitGrasp)
 	put(psi[17:20], axis.Scale(axis.Dot(tcp)), unitLead)
 	clear(psi[20:])
-	if k < 0 {
+	if joint < 0 {
 		return
 	}
-	j := &s.Joints[k]
-	f := j.fit(now)
+	j, f := &k.scene.Joints[joint], &k.fits[joint]
 	if f.lateral() > nearJoint || math.Abs(f.tip[1]) > nearJoint {
 		return
 	}

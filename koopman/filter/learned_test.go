@@ -125,6 +125,14 @@ func TestLiftTurnsWithThePart(t *testing.T) {
 		}
 		return moved(p, &e)
 	}
+	rule := NewKinematic(table)
+	lift := func(i int, now []geom.Pose, s *Step) (psi [Lifted]float64) {
+		rule.PredictTo(make([]geom.Pose, 2), make([]Mode, 2), now, s)
+		var h motion
+		h.of(s)
+		rule.liftTo(&psi, i, 0, now, &h)
+		return psi
+	}
 	for range 100 {
 		now := []geom.Pose{near(geom.IdentityPose), near(at(0, .004, 0))}
 		s := Step{From: Arm{near(at(0, .01, 0)), .03}, To: Arm{near(at(0, .01, 0)), .031}, Target: near(at(0, 0, 0)), Steps: 1}
@@ -133,12 +141,7 @@ func TestLiftTurnsWithThePart(t *testing.T) {
 		v := s
 		v.From.Hand, v.To.Hand, v.Target = turn.Mul(s.From.Hand), turn.Mul(s.To.Hand), turn.Mul(s.Target)
 		for i := range 2 {
-			var a, b [Lifted]float64
-			var h, turned motion
-			h.of(&s)
-			turned.of(&v)
-			table.liftTo(&a, i, 0, now, &h)
-			table.liftTo(&b, i, 0, then, &turned)
+			a, b := lift(i, now, &s), lift(i, then, &v)
 			for k := range a {
 				if math.Abs(a[k]-b[k]) > 1e-9 {
 					t.Fatalf("part %d: coordinate %d is %g, turned %g", i, k, a[k], b[k])

@@ -96,10 +96,11 @@ type Scene struct {
 // Kinematic is the rule that a part is at rest, or rigid in the closed hand.
 type Kinematic struct {
 	scene Scene
+	fits  []fitted // of each joint, before the step that was predicted last
 }
 
 // NewKinematic returns the rule for a scene.
-func NewKinematic(s Scene) *Kinematic { return &Kinematic{scene: s} }
+func NewKinematic(s Scene) *Kinematic { return &Kinematic{scene: s, fits: make([]fitted, len(s.Joints))} }
 
 // Modes is how many modes the rule tells apart.
 func (*Kinematic) Modes() int { return int(modes) }
@@ -165,7 +166,8 @@ func (k *Kinematic) modesTo(mode []Mode, now []geom.Pose, s *Step, held, closing
 	}
 	for i := range k.scene.Joints {
 		j := &k.scene.Joints[i]
-		at := j.fit(now)
+		at := &k.fits[i]
+		*at = j.fit(now)
 		if at.lateral() > jointRadius || at.tip[1] > jointHeight {
 			continue
 		}
