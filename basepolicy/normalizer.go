@@ -1,7 +1,6 @@
 package basepolicy
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -28,19 +27,18 @@ type Normalizer struct {
 	Min, Max []float32 // of equal length Dim, Min < Max in every dimension
 	// trailing poses (position 3, quaternion x y z w) of a raw row read as position 3 and rotation 6D; 0 = rows as
 	// they are
-	Poses  int
-	Floors Floors // that were kept when it was fitted; Min and Max hold what they led to
+	Poses int
 }
 
 // FitNormalizer returns the normalizer of rows, a flat row-major [n*dim] slice
 // in raw units. A constant dimension (extent below MinRange) gets min-1 and
 // max+1. It refuses an empty, ragged or not finite input.
 func FitNormalizer(rows []float32, dim int) (*Normalizer, error) {
-	return fit(rows, dim, nil)
+	return fit(rows, dim, 0)
 }
 
-// fit widens every dimension's extent about its middle to its floor; floors may be nil.
-func fit(rows []float32, dim int, floors []float32) (*Normalizer, error) {
+// fit widens every dimension's extent about its middle to the floor.
+func fit(rows []float32, dim int, floor float32) (*Normalizer, error) {
 	if dim <= 0 || len(rows) == 0 || len(rows)%dim != 0 {
 		return nil, fmt.Errorf("fit normalizer: %d values are no rows of %d", len(rows), dim)
 	}
@@ -58,9 +56,9 @@ func fit(rows []float32, dim int, floors []float32) (*Normalizer, error) {
 	}
 	for j := range dim {
 		switch extent := n.Max[j] - n.Min[j]; {
-		case floors != nil && floors[j] > 0 && extent < floors[j]:
-			n.Min[j] -= (floors[j] - extent) / 2
-			n.Max[j] += (floors[j] - extent) / 2
+		case extent < floor:
+			n.Min[j] -= (floor - extent) / 2
+			n.Max[j] += (floor - extent) / 2
 		case extent < MinRange:
 			n.Min[j]--
 			n.Max[j]++
@@ -86,11 +84,17 @@ const (
 
 // FitObsNormalizer returns the normalizer of raw observations, a flat
 // row-major [n*rawDim] slice whose rows end with so many part poses, rewritten
-// as 6D rotations; poses = 0 leaves rows as they are (the published form). The
-// rows begin with the arm's state and end with poses; floors hold by kind of number.
-func FitObsNormalizer(rows []float32, rawDim, poses int, floors Floors) (*Normalizer, error) {
-	if err := floors.Validate(); err != nil {
-		return nil, fmt.Errorf("fit normalizer: %w", err)
+// as 6D rotations; poses = 0 leaves rows as they are (the published form).
+//
+// floor is the least extent of every dimension, in its own unit (m, m/s, rad/s,
+// or none of a rotation's elements). Demonstrations hardly move some dimensions:
+// a part that nobody touches varies by a millimetre, and stretched over its own
+// extent, half a millimetre of a tracker's noise would be a full swing of the
+// input. With 0.1, 1 mm of noise in a part's position is 0.02 in its input and
+// 0.01 rad in its rotation at most 0.2. 0 is no floor, as published.
+func FitObsNormalizer(rows []float32, rawDim, poses int, floor float64) (*Normalizer, error) {
+	if !(floor >= 0 && floor <= math.MaxFloat32) {
+		return nil, fmt.Errorf("fit normalizer: the least extent of a dimension is %v, want a finite number of at least 0", floor)
 	}
 	if rawDim <= 0 || poses < 0 || poses*poseQuat > rawDim || len(rows)%rawDim != 0 {
 		return nil, fmt.Errorf("fit normalizer: %d values are no rows of %d with %d poses", len(rows), rawDim, poses)
@@ -100,15 +104,11 @@ func FitObsNormalizer(rows []float32, rawDim, poses int, floors Floors) (*Normal
 	for i := range len(rows) / rawDim {
 		widen(wide[i*dim:(i+1)*dim], rows[i*rawDim:(i+1)*rawDim], poses)
 	}
-	poseDim := poseQuat
-	if poses > 0 {
-		poseDim = pose6D
-	}
-	n, err := fit(wide, dim, floors.each(dim, poseDim))
+	n, err := fit(wide, dim, float32(floor))
 	if err != nil {
 		return nil, err
 	}
-	n.Poses, n.Floors = poses, floors
+	n.Poses = poses
 	return n, nil
 }
 
@@ -175,9 +175,6 @@ func (n *Normalizer) Validate() error {
 	if len(n.Min) == 0 || len(n.Min) != len(n.Max) {
 		return fmt.Errorf("normalizer has %d minima and %d maxima", len(n.Min), len(n.Max))
 	}
-	if err := n.Floors.Validate(); err != nil {
-		return err
-	}
 	if n.Poses < 0 || n.Poses*pose6D > len(n.Min) {
 		return fmt.Errorf("normalizer of %d dimensions rewrites %d poses", len(n.Min), n.Poses)
 	}
@@ -190,14 +187,10 @@ func (n *Normalizer) Validate() error {
 }
 
 // SaveTo adds the tensors prefix+"min" and prefix+"max" to f, and to its
-// metadata how many poses are rewritten and the floors, if there are any.
+// metadata how many poses are rewritten.
 func (n *Normalizer) SaveTo(f *tensorfile.File, prefix string) {
 	if n.Poses > 0 {
 		f.SetMeta(prefix+"poses", strconv.Itoa(n.Poses))
-	}
-	if n.Floors != (Floors{}) {
-		text, _ := json.Marshal(n.Floors) // four finite numbers
-		f.SetMeta(prefix+"floors", string(text))
 	}
 	f.Add(prefix+"min", n.Min, len(n.Min))
 	f.Add(prefix+"max", n.Max, len(n.Max))
@@ -217,11 +210,6 @@ func LoadNormalizer(f *tensorfile.File, prefix string, dim int) (*Normalizer, er
 	if meta, ok := f.Meta[prefix+"poses"]; ok {
 		if n.Poses, err = strconv.Atoi(meta); err != nil {
 			return nil, fmt.Errorf("metadata %q: %w", prefix+"poses", err)
-		}
-	}
-	if meta, ok := f.Meta[prefix+"floors"]; ok {
-		if err := json.Unmarshal([]byte(meta), &n.Floors); err != nil {
-			return nil, fmt.Errorf("metadata %q: %w", prefix+"floors", err)
 		}
 	}
 	if err := n.Validate(); err != nil {

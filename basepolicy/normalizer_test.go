@@ -142,7 +142,7 @@ func TestObsNormalizerSign(t *testing.T) {
 			geom.QuatTo(rows[i+head+7*p+3:], q)
 		}
 	}
-	n, err := FitObsNormalizer(rows, raw, poses, Floors{})
+	n, err := FitObsNormalizer(rows, raw, poses, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestObsNormalizerSign(t *testing.T) {
 	if _, err := LoadNormalizer(&f, "obs.", n.Dim()); err == nil {
 		t.Error("a file with more poses than dimensions was accepted")
 	}
-	if _, err := FitObsNormalizer(rows, raw, 4, Floors{}); err == nil {
+	if _, err := FitObsNormalizer(rows, raw, 4, 0); err == nil {
 		t.Error("more poses than the row holds were accepted")
 	}
 }

@@ -30,7 +30,7 @@ func prepare(d *dataset.Dataset, cfg *Config) (*demos, error) {
 		poses = 0
 	}
 	m := &demos{}
-	if m.obs, err = basepolicy.FitObsNormalizer(train.ObsRows(), d.Info.ObsDim(), poses, basepolicy.EqualFloors(cfg.Floor)); err != nil {
+	if m.obs, err = basepolicy.FitObsNormalizer(train.ObsRows(), d.Info.ObsDim(), poses, cfg.Floor); err != nil {
 		return nil, fmt.Errorf("imitation: observations: %w", err)
 	}
 	if m.act, err = basepolicy.FitNormalizer(train.ActionRows(), sim.ActDim); err != nil {

@@ -37,7 +37,7 @@ func TestTrainedAsActed(t *testing.T) {
 		}
 		rows = append(rows, raw...)
 	}
-	obs, err := basepolicy.FitObsNormalizer(rows, task.ObsDim(), parts, basepolicy.EqualFloors(0.1))
+	obs, err := basepolicy.FitObsNormalizer(rows, task.ObsDim(), parts, 0.1)
 	if err != nil {
 		t.Fatal(err)
 	}
