@@ -100,7 +100,9 @@ type Kinematic struct {
 }
 
 // NewKinematic returns the rule for a scene.
-func NewKinematic(s Scene) *Kinematic { return &Kinematic{scene: s, fits: make([]fitted, len(s.Joints))} }
+func NewKinematic(s Scene) *Kinematic {
+	return &Kinematic{scene: s, fits: make([]fitted, len(s.Joints))}
+}
 
 // Modes is how many modes the rule tells apart.
 func (*Kinematic) Modes() int { return int(modes) }
