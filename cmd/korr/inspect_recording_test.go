@@ -27,7 +27,7 @@ func (s *stubborn) Read(x *loop.Sample) error {
 	return nil
 }
 
-func (*stubborn) Write([]float32, loop.Permit) error { return nil }
+func (*stubborn) Write(_ []float32, p loop.Permit) error { return p.Take() }
 
 func (s *stubborn) Hold(context.Context, *shield.Shield) error { s.holds++; return nil }
 

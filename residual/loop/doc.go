@@ -15,7 +15,8 @@
 //  5. Config.Tracking: an arm that stays behind its command, or leaps, faults. Stepper.StepTo turns the raw observation into a raw command. An error or a panic faults.
 //  6. shield.Limits.ApplyTo makes the command finite, reachable and rate limited.
 //  7. Robot.Write, if the tick's Permit has not lapsed: by age, judged now, or because something since the tick began
-//     forbids to move. Then the state machine decides anew. The robot asks the permit again right before it sends.
+//     forbids to move. Then the state machine decides anew. The robot takes the permit right before it sends. A command
+//     that is not out by the next tick is withdrawn: it never goes out, and step 6 counts from the one before it.
 //  8. Off the critical path: Stepper.Executed learns what was really sent, the flight recorder and the
 //     latency histogram are updated, OnTick is called.
 //  9. Deadlines. If the next release has already passed, that is a miss; whole periods that were slept

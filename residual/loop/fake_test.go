@@ -48,6 +48,7 @@ type fakeRobot struct {
 	hold     func() error
 	onWrite  func(n int) // after a successful write
 	permit   Permit
+	slow     bool // commands wait on their way out: whoever tests takes the permit
 	reads    int
 	writes   [][]float32
 	writeAt  []time.Duration // since start
@@ -79,6 +80,11 @@ func (r *fakeRobot) Write(cmd []float32, p Permit) error {
 	r.permit = p
 	if r.write != nil {
 		if err := r.write(len(r.writes) + 1); err != nil {
+			return err
+		}
+	}
+	if !r.slow {
+		if err := p.Take(); err != nil {
 			return err
 		}
 	}

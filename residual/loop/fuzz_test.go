@@ -47,6 +47,7 @@ type hostile struct {
 	stopped  bool // an emergency stop was asked for
 	forbids  bool // a hold, a block or Enable(false) came in this tick's step
 	lies     lies
+	slow     slow
 }
 
 func (h *hostile) odd() bool { return h.Float64() < h.mood }
@@ -136,6 +137,9 @@ func (h *hostile) spoil(s *Sample) {
 
 // StepTo implements Stepper.
 func (h *hostile) StepTo(act, obs []float32) (residual.Info, error) {
+	if h.IntN(2) == 0 {
+		h.goOut()
+	}
 	copy(act, obs[:9])
 	for i := range act {
 		act[i] += float32(0.05 * h.NormFloat64())
@@ -213,7 +217,7 @@ func (h *hostile) Write(cmd []float32, permit Permit) error {
 		h.t.Fatalf("command %d: %v\nmeasured %v\nprevious %v\ncommand  %v\nlimits   %+v", h.commands, err, h.last.Obs[:9], h.previous, cmd, h.limits)
 	}
 	h.sent = true
-	h.previous = append(h.previous[:0], cmd...)
+	h.hand(cmd, permit)
 	if h.odd() && h.IntN(100) == 0 {
 		return errBroken
 	}
@@ -301,6 +305,20 @@ func (h *hostile) judgeTurn(cmd []float32) error {
 	if d := q.Angle(r); d > h.limits.MaxTurn+1e-5 {
 		return fmt.Errorf("%.6g rad from the measured rotation", d)
 	}
+	if h.previous == nil {
+		return nil
+	}
+	p, limit := geom.Rot6DAt(h.previous[3:9]).Quat(), h.limits.MaxTurnRate*period.Seconds()
+	d := q.Angle(p)
+	if d+limit > math.Pi { // beyond half a turn from the measured rotation the shortest way back is another
+		return nil
+	}
+	if d > h.limits.MaxTurn {
+		p = q.Slerp(p, h.limits.MaxTurn/d)
+	}
+	if a := p.Angle(r); a > limit+1e-5 {
+		return fmt.Errorf("%.6g rad from the previous command's image", a)
+	}
 	return nil
 }
 
@@ -337,6 +355,9 @@ func (c *fuzzClock) SleepUntil(ctx context.Context, t time.Time) error {
 		t = t.Add(time.Duration(c.h.ExpFloat64() * float64(period)))
 	}
 	err := c.fakeClock.SleepUntil(ctx, t)
+	if c.h.IntN(2) == 0 {
+		c.h.goOut()
+	}
 	c.h.meddle()
 	return err
 }

@@ -2,10 +2,8 @@ package loop
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 )
 
 // inputs are what other goroutines ask of the loop.
@@ -20,31 +18,6 @@ type inputs struct {
 	generation atomic.Uint64 // of all that forbids to move: it grows with every stop, hold and block
 	interrupt  atomic.Pointer[context.CancelFunc]
 	nudge      atomic.Pointer[context.CancelFunc] // of Loop.nudged
-}
-
-// Permit is what a command needs to go out. It was granted when the command's tick began, and lapses when the
-// observation turns too old or when anything since then forbids to move: an emergency stop, a hold, a block, Enable(false).
-// Once such a call has returned, no write that begins later finds the permit valid. The zero Permit never lapses.
-type Permit struct {
-	loop       *Loop
-	generation uint64
-	expires    time.Time // zero: never
-}
-
-// ErrLapsed means that a command must not go out any more.
-var ErrLapsed = errors.New("loop: the command's permit has lapsed")
-
-// Err is nil, or ErrLapsed. Any goroutine may ask, right before it writes.
-func (p Permit) Err() error {
-	switch {
-	case p.loop == nil:
-		return nil
-	case p.loop.inputs.generation.Load() != p.generation:
-		return ErrLapsed
-	case !p.expires.IsZero() && !p.loop.cfg.Clock.Now().Before(p.expires):
-		return ErrLapsed
-	}
-	return nil
 }
 
 // Enable arms the loop (true), which leaves HOLD once observations are fresh, or holds the robot (false)

@@ -28,7 +28,10 @@ func (r *simRobot) Read(s *Sample) error {
 	return nil
 }
 
-func (r *simRobot) Write(cmd []float32, _ Permit) error {
+func (r *simRobot) Write(cmd []float32, p Permit) error {
+	if err := p.Take(); err != nil {
+		return err
+	}
 	if r.pause != nil {
 		r.pause()
 	}
@@ -162,4 +165,4 @@ func TestLockStepSpuriousWake(t *testing.T) {
 // frozenRobot takes commands without moving on.
 type frozenRobot struct{ *simRobot }
 
-func (r *frozenRobot) Write([]float32, Permit) error { return nil }
+func (r *frozenRobot) Write(_ []float32, p Permit) error { return p.Take() }

@@ -38,8 +38,8 @@ type Source struct {
 type Robot interface {
 	// Read copies the newest sample into s and never blocks. Without any sample it leaves s alone.
 	Read(s *Sample) error
-	// Write hands a raw command [shield.CommandDim] over and never blocks. cmd is reused: copy it. A command that waits
-	// on its way out must not go out once its permit has lapsed.
+	// Write hands a raw command [shield.CommandDim] over and never blocks. cmd is reused: copy it. Right before the command
+	// goes out, now or later, its permit is taken (Permit.Take); one whose permit has lapsed does not go out.
 	Write(cmd []float32, permit Permit) error
 	// Hold stops safely, where the robot was last believed to be, if limits.CheckHold allows that pose; it may take until
 	// ctx ends. Without such a pose nothing is sent.
@@ -142,6 +142,7 @@ type Loop struct {
 
 	inputs  inputs
 	outputs outputs
+	fate    fate // of the newest command; the robot settles it
 
 	// Of Run's goroutine alone.
 	sample            Sample
@@ -149,6 +150,7 @@ type Loop struct {
 	shield            shield.Shield
 	recorder          recorder
 	open              bool // the recorder's slot holds this tick
+	handed            bool // the last command was handed over, and whether it went out was not looked at since
 	tracker           tracker
 	preparing         bool // Replan was called and RUN is to be entered once the stepper is ready
 	held              bool // Hold succeeded since the last RUN

@@ -2,10 +2,13 @@ package loop
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"korr/residual/shield"
 )
 
 // TestNothingIsWrittenLate: a step that takes too long, or in which something forbids to move, writes nothing and holds.
@@ -84,6 +87,55 @@ func TestPermitsLapse(t *testing.T) {
 	}
 	if (Permit{}).Err() != nil {
 		t.Error("the zero permit lapsed")
+	}
+}
+
+// TestWhatNeverWentOutDoesNotCount: limits count from the last command that the robot really sent, and one that is not out
+// by the next tick never goes out.
+func TestWhatNeverWentOutDoesNotCount(t *testing.T) {
+	const waits = 4
+	g := newRig(t, nil)
+	g.robot.slow = true
+	g.stepper.step = func(_ int, act []float32) error { act[1] += 10; return nil }
+	var late Permit
+	g.robot.onWrite = func(n int) {
+		switch n {
+		case waits:
+			late = g.robot.permit
+		case waits + 1:
+			if late.Take() == nil {
+				t.Error("a command went out after the one that follows it was computed")
+			}
+			fallthrough
+		default:
+			if err := g.robot.permit.Take(); err != nil {
+				t.Errorf("command %d: %v", n, err)
+			}
+		}
+	}
+	g.stopAfter(8, func(n int, s *Sample) error {
+		g.robot.fresh(s)
+		if k := len(g.robot.writes); k > 0 {
+			copy(s.Obs[:3], g.robot.writes[min(k, waits)-1]) // an arm that follows at once, and then stands
+		}
+		return nil
+	})
+	_ = g.Run(g.ctx)
+	w := g.robot.writes
+	if len(w) < waits+2 {
+		t.Fatalf("%d writes", len(w))
+	}
+	step := func(a, b int) float64 { return math.Abs(float64(w[a-1][1] - w[b-1][1])) }
+	if most := shield.Default().MaxSpeed * period.Seconds(); step(waits, waits-1) < 0.9*most || step(waits+1, waits-1) > most {
+		t.Errorf("%.4f m, then %.4f m from the last command that went out", step(waits, waits-1), step(waits+1, waits-1))
+	}
+	if n := g.Status().Withdrawn; n != 1 {
+		t.Errorf("%d withdrawn", n)
+	}
+	for i, r := range g.recorder.copies(100) {
+		if r.Sent == (i+1 == waits) {
+			t.Errorf("tick %d is recorded as sent: %v", r.Tick, r.Sent)
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func (f Floats) MarshalJSON() ([]byte, error) {
 // Record is one tick of the flight recorder. Base and Residual are normalised; Observation, Action (what
 // the policy asked for) and Command (what the shield let through) are raw.
 type Record struct {
-	Tick        uint64        `json:"tick"`       // ticks of the loop before this one
+	Tick        uint64        `json:"tick"`       // ticks of the loop so far, this one included
 	State       State         `json:"state"`      // in which it was decided
 	Start       time.Time     `json:"start"`      // waking up, on the loop's clock
 	Seq         uint64        `json:"seq"`        // of the observation
@@ -133,6 +133,16 @@ func newRecorder(ticks, obsDim, actDim int) recorder {
 func (r *recorder) slot() *Record { return &r.ring[r.count%uint64(len(r.ring))] }
 
 func (r *recorder) commit() { r.count++ }
+
+// unsent corrects the record of the last command, which did not go out. It is the newest that says so, or the one before.
+func (r *recorder) unsent() {
+	for back := uint64(1); back <= min(r.count, 2); back++ {
+		if rec := &r.ring[(r.count-back)%uint64(len(r.ring))]; rec.Sent {
+			rec.Sent = false
+			return
+		}
+	}
+}
 
 // last calls f on the last n records, oldest first.
 func (r *recorder) last(n int, f func(*Record) error) error {

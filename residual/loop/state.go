@@ -49,6 +49,7 @@ type outputs struct {
 	fallbacks atomic.Uint64
 	late      atomic.Uint64
 	clamped   atomic.Uint64
+	withdrawn atomic.Uint64
 	seq       atomic.Uint64
 	age       atomic.Int64
 	period    Histogram
@@ -61,7 +62,8 @@ type Status struct {
 	Cause     error  // of HOLD or FAULT, else nil
 	Enabled   bool   // Enable(true) was called and nothing has disarmed since
 	Ticks     uint64 // wake-ups
-	Sent      uint64 // commands written
+	Sent      uint64 // commands handed to the robot
+	Withdrawn uint64 // of those, not out by the next tick, and therefore never
 	Misses    uint64 // deadlines missed
 	Holds     uint64 // times HOLD was entered
 	Fallbacks uint64 // ticks on which the residual was not finite and the base action went alone
@@ -84,7 +86,7 @@ func (l *Loop) Status() Status {
 	return Status{
 		Blocked: blocked,
 		State:   l.State(), Cause: l.Cause(), Enabled: l.inputs.enabled.Load(),
-		Ticks: o.ticks.Load(), Sent: o.sent.Load(), Misses: o.misses.Load(), Holds: o.holds.Load(),
+		Ticks: o.ticks.Load(), Sent: o.sent.Load(), Withdrawn: o.withdrawn.Load(), Misses: o.misses.Load(), Holds: o.holds.Load(),
 		Fallbacks: o.fallbacks.Load(), Late: o.late.Load(), Clamped: o.clamped.Load(),
 		Seq: o.seq.Load(), Age: time.Duration(o.age.Load()),
 		Jitter: o.period.Spread(), Latency: o.latency.Spread(),
@@ -211,6 +213,7 @@ func (l *Loop) enterHold(ctx context.Context, why cause) error {
 
 // holdRobot calls Robot.Hold with its own deadline, which outlives the run's context.
 func (l *Loop) holdRobot(ctx context.Context) error {
+	l.settle()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.HoldTimeout)
 	defer cancel()
 	l.reanchor = true

@@ -163,6 +163,7 @@ func (l *Loop) observationError(v verdict) cause {
 
 // act asks the policy, shields its command, sends it, and then does what can wait.
 func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
+	l.settle()
 	if fault := l.tracker.check(&l.cfg.Tracking, l.cfg.Period, &l.sample, l.shield.Previous()); fault != nil {
 		return fault
 	}
@@ -186,6 +187,7 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 	}
 	rec.Latency = l.cfg.Clock.Now().Sub(start)
 	l.shield.Sent(l.command, l.sample.Obs)
+	l.handed = true
 	if clamps == 0 { // the same motion, in the numbers the policy was trained on (6D not orthonormalised)
 		l.stepper.Executed(l.action)
 	} else {
@@ -205,7 +207,7 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 // write hands the command over, unless what was decided at the start of the tick does not hold any more: the policy may
 // have taken a while. Then the state machine decides anew.
 func (l *Loop) write(ctx context.Context, rec *Record) error {
-	permit := Permit{l, l.generation, l.expires}
+	permit := Permit{l, l.fate.begin(), l.generation, l.expires}
 	if permit.Err() == nil {
 		if err := l.robot.Write(l.command, permit); err != nil {
 			return &WriteError{Err: err}

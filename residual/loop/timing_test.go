@@ -59,7 +59,7 @@ func (r *quietRobot) Read(s *Sample) error {
 	return nil
 }
 
-func (r *quietRobot) Write([]float32, Permit) error { r.writes++; return nil }
+func (r *quietRobot) Write(_ []float32, p Permit) error { r.writes++; return p.Take() }
 
 func (r *quietRobot) Hold(context.Context, *shield.Shield) error { return nil }
 

@@ -11,10 +11,16 @@ import (
 type Shield struct {
 	Limits Limits
 
-	tick   tick
-	sent   [CommandDim]float32 // the last command
-	before motion              // that led to it
-	moving bool                // sent counts
+	tick tick
+	last sent // the last command
+	past sent // the one before it
+}
+
+// sent is a command that went out.
+type sent struct {
+	command [CommandDim]float32
+	motion  motion // that led to it
+	moving  bool   // there is one
 }
 
 // motion is from one command to the next: m, and a rotation vector in rad, base frame.
@@ -30,14 +36,14 @@ func New(l Limits, period float64) Shield {
 }
 
 // Begin forgets the commands sent so far: the arm stands where it is measured to be, and the next one starts from there.
-func (s *Shield) Begin() { s.moving, s.before = false, motion{} }
+func (s *Shield) Begin() { s.last, s.past = sent{}, sent{} }
 
 // Previous is the last command sent since Begin, nil if there is none.
 func (s *Shield) Previous() []float32 {
-	if !s.moving {
+	if !s.last.moving {
 		return nil
 	}
-	return s.sent[:]
+	return s.last.command[:]
 }
 
 // ApplyTo writes the nearest allowed command to dst; see [Limits.ApplyTo]. The first one is limited as if the measured
@@ -47,7 +53,7 @@ func (s *Shield) ApplyTo(dst, cmd, measured []float32) (Clamp, error) {
 	if from == nil {
 		from = measured[:MeasuredDim]
 	}
-	return s.Limits.apply(dst, cmd, measured, from, &s.tick, &s.before)
+	return s.Limits.apply(dst, cmd, measured, from, &s.tick, &s.last.motion)
 }
 
 // Sent notes that a command went out, which answers a measured pose. A motion counts as one that the limits allow: where
@@ -59,10 +65,15 @@ func (s *Shield) Sent(cmd, measured []float32) {
 	}
 	p, _ := rotation(from[3:MeasuredDim])
 	q, _ := rotation(cmd[3:MeasuredDim])
-	s.before = motion{shorten(geom.VecAt(cmd).Sub(geom.VecAt(from)), s.tick.delta), shorten(q.Mul(p.Inv()).RotVec(), s.tick.turn)}
-	copy(s.sent[:], cmd)
-	s.moving = true
+	m := motion{
+		shift: shorten(geom.VecAt(cmd).Sub(geom.VecAt(from)), s.tick.delta),
+		turn:  shorten(q.Mul(p.Inv()).RotVec(), s.tick.turn),
+	}
+	s.past, s.last = s.last, sent{[CommandDim]float32(cmd), m, true}
 }
+
+// Unsent takes the last Sent back: the command did not go out after all. It is for once after each Sent.
+func (s *Shield) Unsent() { s.last = s.past }
 
 // shorten returns v, or a vector of its direction that is no longer than most.
 func shorten(v geom.Vec3, most float64) geom.Vec3 {
@@ -79,11 +90,12 @@ func (s *Shield) CheckHold(at geom.Pose) error {
 	if !plausible.Finite(at.P[:]) || !plausible.Finite(at.Q[:]) || beyond(at.P) {
 		return fmt.Errorf("%w: position %.3g m, rotation %.3g", ErrMeasured, at.P, at.Q)
 	}
-	if !s.moving {
+	told := s.Previous()
+	if told == nil {
 		return nil
 	}
-	q, _ := rotation(s.sent[3:])
-	d, a := at.P.Sub(geom.VecAt(s.sent[:])).Norm(), q.Angle(at.Q.Normalize())
+	q, _ := rotation(told[3:])
+	d, a := at.P.Sub(geom.VecAt(told)).Norm(), q.Angle(at.Q.Normalize())
 	if d > s.Limits.MaxStep+s.tick.delta || a > s.Limits.MaxTurn+s.tick.turn {
 		return fmt.Errorf("%w: it is %.3f m and %.3f rad from the last command", ErrMeasured, d, a)
 	}

@@ -120,7 +120,7 @@ func (a *frankaArm) connect(l link, cfg *Config, hold func(string)) (gripper, er
 }
 
 func (a *frankaArm) move(h msgs.Header, target geom.Pose, permit loop.Permit) error {
-	if err := permit.Err(); err != nil {
+	if err := permit.Take(); err != nil {
 		return err
 	}
 	a.pose.Write(&msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(target)})

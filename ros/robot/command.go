@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"korr/internal/geom"
@@ -38,8 +37,6 @@ type commander struct {
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
 	ended chan struct{} // closed when run has returned
-
-	lapsed atomic.Uint64 // commands that came too late to go out
 
 	mu     sync.Mutex
 	head   msgs.Header // of the newest observation read
@@ -79,7 +76,7 @@ func (c *commander) answering(h msgs.Header) {
 	c.mu.Unlock()
 }
 
-// write hands a raw command over; a command that was not published yet is replaced.
+// write hands a raw command over; a command that was not published yet, and which the loop has withdrawn, is replaced.
 func (c *commander) write(cmd []float32, permit loop.Permit) error {
 	if len(cmd) != commandDim {
 		return fmt.Errorf("robot: a command has %d values, got %d", commandDim, len(cmd))
@@ -166,11 +163,8 @@ func (c *commander) run(ctx context.Context) {
 		if x == nil {
 			continue
 		}
-		switch err := c.publish(ctx, x); {
-		case errors.Is(err, loop.ErrLapsed): // the loop holds, or is about to
-			c.lapsed.Add(1)
-		case err != nil && ctx.Err() == nil:
-			c.fail(err)
+		if err := c.publish(ctx, x); err != nil && !errors.Is(err, loop.ErrLapsed) && ctx.Err() == nil {
+			c.fail(err) // a command that lapsed is the loop's business
 		}
 	}
 }

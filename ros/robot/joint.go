@@ -138,7 +138,7 @@ func (a *jointArm) connect(l link, _ *Config, _ func(string)) (gripper, error) {
 // velocities allow in the time of the point.
 func (a *jointArm) move(h msgs.Header, target geom.Pose, permit loop.Permit) error {
 	if a.pose != nil {
-		if err := permit.Err(); err != nil {
+		if err := permit.Take(); err != nil {
 			return err
 		}
 		a.pose.Write(&msgs.PoseStamped{Header: h, Pose: msgs.PoseOf(target)})
@@ -171,7 +171,7 @@ func (a *jointArm) send(goal []float64, permit loop.Permit) error {
 	for i := range a.chain.Joints {
 		m.JointNames = append(m.JointNames, a.chain.Joints[i].Name)
 	}
-	if err := permit.Err(); err != nil {
+	if err := permit.Take(); err != nil {
 		return err
 	}
 	a.path.Write(m)

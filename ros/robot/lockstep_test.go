@@ -77,7 +77,10 @@ func (d *direct) Read(s *loop.Sample) error {
 	return nil
 }
 
-func (d *direct) Write(cmd []float32, _ loop.Permit) (err error) {
+func (d *direct) Write(cmd []float32, p loop.Permit) (err error) {
+	if err := p.Take(); err != nil {
+		return err
+	}
 	d.res, err = d.env.Step(d.obs, cmd)
 	if d.seq++; d.res.Terminated || d.res.Truncated {
 		d.over()

@@ -143,6 +143,7 @@ func (p *reporter) diagnostics(m *msgs.Status) *msgs.DiagnosticArray {
 		{Key: "enabled", Value: strconv.FormatBool(m.Enabled)},
 		{Key: "live", Value: strconv.FormatBool(m.Live)},
 		{Key: "commands", Value: strconv.FormatUint(m.Sent, 10)},
+		{Key: "commands withdrawn", Value: strconv.FormatUint(p.robot.Status().Withdrawn, 10)},
 		{Key: "missed deadlines", Value: strconv.FormatUint(m.Misses, 10)},
 		{Key: "late chunks", Value: strconv.FormatUint(m.LateChunks, 10)},
 		{Key: "residual fell back", Value: strconv.FormatUint(m.Fallbacks, 10)},

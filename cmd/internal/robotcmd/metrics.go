@@ -57,7 +57,8 @@ func loopMetrics(status func() loop.Status, planned func() basepolicy.AheadStats
 		of         func(*loop.Status) uint64
 	}{
 		{"ticks", "Wake-ups of the control loop.", func(s *loop.Status) uint64 { return s.Ticks }},
-		{"commands", "Commands written.", func(s *loop.Status) uint64 { return s.Sent }},
+		{"commands", "Commands handed over.", func(s *loop.Status) uint64 { return s.Sent }},
+		{"withdrawn_commands", "Of those, not out by the next control step.", func(s *loop.Status) uint64 { return s.Withdrawn }},
 		{"missed_deadlines", "Deadlines missed.", func(s *loop.Status) uint64 { return s.Misses }},
 		{"holds", "Times that HOLD was entered.", func(s *loop.Status) uint64 { return s.Holds }},
 		{"residual_fallbacks", "Control steps whose residual was not finite.", func(s *loop.Status) uint64 { return s.Fallbacks }},
