@@ -172,17 +172,24 @@ func Variable(key string) string {
 	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
+// Variables are those of an environment, NAME=value, that set a key.
+func Variables(environ []string) (out []string) {
+	for _, kv := range environ {
+		if strings.HasPrefix(kv, envPrefix+"_") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
 // strings applies the two layers whose values are strings: variables, then --set.
 func (l *layers) strings(environ, set []string) error {
 	variables := map[string]string{}
 	for key := range l.fields {
 		variables[Variable(key)] = key
 	}
-	for _, kv := range environ {
+	for _, kv := range Variables(environ) {
 		name, text, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, envPrefix+"_") {
-			continue
-		}
 		key, ok := variables[name]
 		if !ok {
 			hint := nearest(name, slices.Collect(maps.Keys(variables)), "KORR_EVAL_EPISODES, for example, sets eval.episodes")

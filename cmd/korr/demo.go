@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/koopman"
+	"korr/internal/demo"
 	"korr/residual/loop"
 	"korr/train/dataset"
 	"korr/train/eval"
@@ -44,51 +44,22 @@ control loop over ROS (an embedded master, loopback, lock step), and one episode
 	return cmd
 }
 
-// demoResult is what the verb prints.
-type demoResult struct {
-	Schema      string            `json:"schema"` // eval.Schema: a reader of korr eval reads this too
-	Seconds     float64           `json:"seconds"`
-	Report      string            `json:"report"`
-	Episodes    int               `json:"demonstrations"`
-	Frames      int               `json:"frames"`
-	Prediction  []koopman.Score   `json:"prediction"`
-	Radius      float64           `json:"spectral_radius"`
-	Results     []eval.Result     `json:"results"`
-	Comparisons []eval.Comparison `json:"comparisons"`
-	LockStep    demoLockStep      `json:"lock_step"`
-	RealTime    *demoRealTime     `json:"real_time,omitempty"` // not when quick
-	Notes       []string          `json:"notes"`               // what could not be done, and why
-}
-
-// demoLockStep sums up the evaluation over ROS.
-type demoLockStep struct {
-	Steps          int     `json:"steps"`
-	StepsPerSecond float64 `json:"steps_per_second"`
-}
-
-// demoRealTime is the episode on the wall clock.
-type demoRealTime struct {
-	Policy  string `json:"policy"`
-	Outcome string `json:"outcome"`
-	Steps   int    `json:"steps"`
-	loop.TallyResult
-}
-
-// demo is a demonstration under way.
-type demo struct {
+// demonstration is one under way.
+type demonstration struct {
 	*demoOptions
-	start    time.Time
-	result   demoResult
+	report   demo.Report
 	policies []eval.Policy
-	cells    []eval.Cell
-	pictures []demoPicture
 }
 
 func runDemo(ctx context.Context, o *demoOptions) error {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
-	d := &demo{demoOptions: o, start: time.Now(), result: demoResult{Schema: eval.Schema, Notes: []string{}}}
+	start := time.Now()
+	d := &demonstration{demoOptions: o, report: demo.Report{
+		Result: demo.Result{Schema: eval.Schema, Report: filepath.Join(o.dir, "report.html"), Notes: []string{}},
+		Task:   o.Config.Sim.Task, Seed: o.Config.Seed, Model: o.Config.Koopman.Model, Command: o.Repeat("eval --ros"),
+	}}
 	var err error
 	if d.policies, err = o.app.policies(o.Config.Eval.Policies); err != nil {
 		return err
@@ -99,19 +70,18 @@ func runDemo(ctx context.Context, o *demoOptions) error {
 			return err
 		}
 	}
-	d.result.Report = filepath.Join(o.dir, "report.html")
-	d.result.Seconds = time.Since(d.start).Seconds()
-	if err := d.write(); err != nil {
+	d.report.Seconds = time.Since(start).Seconds()
+	if err := d.report.Save(o.dir); err != nil {
 		return err
 	}
 	if o.JSON {
-		return o.PrintJSON(d.result)
+		return o.PrintJSON(d.report.Result)
 	}
-	return d.print()
+	return d.report.WriteText(o.Out)
 }
 
 // learn collects demonstrations and fits the Koopman model to them.
-func (d *demo) learn(ctx context.Context) error {
+func (d *demonstration) learn(ctx context.Context) error {
 	info, err := d.datasetInfo()
 	if err != nil {
 		return err
@@ -121,7 +91,7 @@ func (d *demo) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.result.Episodes, d.result.Frames = done.Kept, done.Frames
+	d.report.Episodes, d.report.Frames = done.Kept, done.Frames
 	k, err := d.koopmanData(data)
 	if err != nil {
 		return err
@@ -133,39 +103,39 @@ func (d *demo) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.result.Prediction, d.result.Radius = koopmanfit.OnDemonstrations.Of(scores), m.SpectralRadius()
-	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.Config.Koopman.Training.Steps, d.result.Radius))
+	d.report.Prediction, d.report.Radius = koopmanfit.OnDemonstrations.Of(scores), m.SpectralRadius()
+	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.Config.Koopman.Training.Steps, d.report.Radius))
 	return nil
 }
 
 // compare plays every policy on the same seeds, over ROS in lock step.
-func (d *demo) compare(ctx context.Context) error {
+func (d *demonstration) compare(ctx context.Context) error {
 	p := d.progress("evaluate over ROS", "episodes", 1)
 	var err error
-	d.cells, err = eval.Evaluate(ctx, eval.Spec{
+	d.report.Cells, err = eval.Evaluate(ctx, eval.Spec{
 		Conditions: d.conditions(), Policies: d.policies, Episodes: d.Config.Eval.Episodes, Seed: d.Config.Seed,
 		Workers: d.workers(), Open: d.lanes, Progress: p.setOf,
 	})
 	if err != nil {
 		return err
 	}
-	report := eval.NewReport(d.cells)
-	d.result.Results, d.result.Comparisons = report.Results, eval.Compare(d.cells, eval.Reference)
-	for i := range d.cells {
-		for _, e := range d.cells[i].Episodes {
-			d.result.LockStep.Steps += e.Steps
+	d.report.Results = eval.NewReport(d.report.Cells).Results
+	d.report.Comparisons = eval.Compare(d.report.Cells, eval.Reference)
+	for i := range d.report.Cells {
+		for _, e := range d.report.Cells[i].Episodes {
+			d.report.LockStep.Steps += e.Steps
 		}
-		if err := d.cells[i].Faults(); err != nil {
-			d.note("episodes of %s ended by a fault and count as failures: %v", d.cells[i].Policy, err)
+		if err := d.report.Cells[i].Faults(); err != nil {
+			d.note("episodes of %s ended by a fault and count as failures: %v", d.report.Cells[i].Policy, err)
 		}
 	}
-	took := p.finish(fmt.Sprintf("%d episodes, %d control steps", len(d.cells)*d.Config.Eval.Episodes, d.result.LockStep.Steps))
-	d.result.LockStep.StepsPerSecond = float64(d.result.LockStep.Steps) / took.Seconds()
+	took := p.finish(fmt.Sprintf("%d episodes, %d control steps", len(d.report.Cells)*d.Config.Eval.Episodes, d.report.LockStep.Steps))
+	d.report.LockStep.StepsPerSecond = float64(d.report.LockStep.Steps) / took.Seconds()
 	return nil
 }
 
 // keepTime runs one episode of the last policy on the wall clock and measures the loop's jitter.
-func (d *demo) keepTime(ctx context.Context) (err error) {
+func (d *demonstration) keepTime(ctx context.Context) (err error) {
 	if d.quick {
 		return nil
 	}
@@ -196,8 +166,8 @@ func (d *demo) keepTime(ctx context.Context) (err error) {
 	case ep.Success:
 		outcome = "assembled"
 	}
-	d.result.RealTime = &demoRealTime{chosen.Name, outcome, l.Tally().Ticks, l.Tally()}
-	p.finish(fmt.Sprintf("%s, %s, jitter p50/p99/max %v", chosen.Name, outcome, *d.result.RealTime.Jitter))
+	d.report.RealTime = &demo.RealTime{Policy: chosen.Name, Outcome: outcome, Steps: l.Tally().Ticks, TallyResult: l.Tally()}
+	p.finish(fmt.Sprintf("%s, %s, jitter p50/p99/max %v", chosen.Name, outcome, *d.report.RealTime.Jitter))
 	return nil
 }
 
@@ -205,8 +175,8 @@ func (d *demo) keepTime(ctx context.Context) (err error) {
 var errTimeUp = errors.New("time is up")
 
 // note keeps something that the reader of the results must know.
-func (d *demo) note(format string, args ...any) {
+func (d *demonstration) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	d.Log.Warn(text)
-	d.result.Notes = append(d.result.Notes, text)
+	d.report.Notes = append(d.report.Notes, text)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -204,8 +203,11 @@ func (o *evalOptions) writeEval(cells []eval.Cell) error {
 		return err
 	}
 	section := eval.SuccessSection(cells, svg)
-	section.Code = "korr eval --seed " + fmt.Sprint(o.Config.Seed) + " --task " + o.Config.Sim.Task + " --policy " + strings.Join(o.Config.Eval.Policies, ",") +
-		" --randomness " + strings.Join(o.Config.Eval.Randomness, ",") + " --perturb " + o.Config.Eval.Perturb + " --episodes " + fmt.Sprint(o.Config.Eval.Episodes)
+	verb := "eval"
+	if o.ros {
+		verb += " --ros"
+	}
+	section.Code = o.Repeat(verb)
 	page := report.Page{Title: "Success rates", Lead: "korr eval, " + o.Config.Sim.Task, Sections: []report.Section{section}}
 	return page.Save(o.html)
 }

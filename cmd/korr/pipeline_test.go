@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/internal/demo"
 	"korr/koopman"
 	"korr/train/koopmanfit"
 )
@@ -105,7 +106,7 @@ func testDemo(t *testing.T, dir, base string, policies map[string]string) {
 	args := append([]string{"demo", "--quick", "--json", "--out", out, "--set", "koopman.base=" + base}, tiny...)
 	args = append(args, "--set", "eval.policies="+strings.Join([]string{base, policies["resip"], policies["korr"]}, ","),
 		"--set", "eval.episodes=1", "--set", "koopman.steps=3")
-	var r demoResult
+	var r demo.Result
 	decodeOne(t, ok(t, args...), &r)
 	if r.Schema != "korr.eval/1" || r.Episodes != 3 || r.Frames != 90 || len(r.Results) != 6 || len(r.Comparisons) != 4 || r.LockStep.Steps != 180 || r.RealTime != nil {
 		t.Errorf("%+v", r)
@@ -116,6 +117,11 @@ func testDemo(t *testing.T, dir, base string, policies map[string]string) {
 	page, err := os.ReadFile(r.Report)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, want := range []string{"korr eval --ros --preset quick", "--set eval.episodes=1", "--set koopman.steps=3"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the report's command lacks %q", want)
+		}
 	}
 	pictures := 3 // two figures and a failed episode, unless this machine cannot draw
 	if len(r.Notes) > 0 {

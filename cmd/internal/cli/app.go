@@ -134,6 +134,30 @@ func (a *App) setUp(cmd *cobra.Command) error {
 	return a.Fill(a.Layers)
 }
 
+// Repeat is the command line that runs a verb under the settings of this one, from wherever they came: variables, preset, file
+// and flags.
+func (a *App) Repeat(verb string) string {
+	words := append([]string{a.Name}, strings.Fields(verb)...)
+	for _, o := range [][2]string{{"--preset", a.Layers.Preset}, {"--config", a.Layers.File}} {
+		if o[1] != "" {
+			words = append(words, o[0], o[1])
+		}
+	}
+	for _, kv := range a.Layers.Set {
+		words = append(words, "--set", kv)
+	}
+	words = append(configs.Variables(a.Layers.Environ), words...)
+	for i, w := range words {
+		if strings.Trim(w, shellSafe) != "" {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// shellSafe are the characters that no shell reads as anything else.
+const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%"
+
 // NoArgs refuses arguments with the usage exit code, which cobra's own checks lack.
 func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -83,20 +83,9 @@ func TestPickShowsWhereThePoliciesDiffer(t *testing.T) {
 		{"nobody fails", []eval.Cell{cell("base", 0, "++"), cell("korr", 0, "++")}, false, "", 0, false, false},
 		{"only base succeeds", []eval.Cell{cell("base", 0, "-+"), cell("korr", 0, "--")}, true, "base", 1, false, true},
 	} {
-		d := &demo{policies: policies, cells: c.cells}
-		got, ok := d.pick(c.success)
-		if ok != c.found || got.policy.Name != c.policy || got.seed != c.seed || (got.condition.Perturb > 0) != c.perturbed {
+		got, ok := Pick(policies, c.cells, c.success)
+		if ok != c.found || got.Policy.Name != c.policy || got.Seed != c.seed || (got.Condition.Perturb > 0) != c.perturbed {
 			t.Errorf("%s: %v %+v", c.name, ok, got)
-		}
-	}
-}
-
-func TestLabelsAreShortAndDistinct(t *testing.T) {
-	names := []string{"base", "runs/a/checkpoints/policy.safetensors", "runs/b/checkpoints/policy.safetensors", "x/b.safetensors", "w/one.safetensors"}
-	want := []string{"base", "a", "runs/b/checkpoints/policy.safetensors", "x/b.safetensors", "one"}
-	for i, n := range names {
-		if got := label(n, names); got != want[i] {
-			t.Errorf("%s: %q, want %q", n, got, want[i])
 		}
 	}
 }
