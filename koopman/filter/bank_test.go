@@ -10,6 +10,16 @@ import (
 	"korr/internal/geom"
 )
 
+// resting is the model in which every part stays where it is.
+type resting struct{}
+
+func (resting) Modes() int { return 1 }
+
+func (resting) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, _ *Step) {
+	copy(next, now)
+	clear(mode)
+}
+
 // carried is a known linear system: every part moves with the hand.
 type carried struct{}
 
@@ -183,7 +193,7 @@ func TestSettlesAtTheSteadyGain(t *testing.T) {
 // still runs a filter over a part at rest with white noise and lets change alter what is seen at a step.
 func still(t *testing.T, steps int, change func(k int, seen geom.Pose) (geom.Pose, bool)) []Estimate {
 	t.Helper()
-	b, err := New(Config{Parts: 1, Q: [][]Cov{{Diagonal(1e-5, 1e-4)}}, Noise: Noise{1e-3, 1e-2}}, Hold{})
+	b, err := New(Config{Parts: 1, Q: [][]Cov{{Diagonal(1e-5, 1e-4)}}, Noise: Noise{1e-3, 1e-2}}, resting{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,7 +403,7 @@ func TestHostile(t *testing.T) {
 
 // TestRefusals: stamps and clocks that cannot be.
 func TestRefusals(t *testing.T) {
-	b, err := New(Config{Parts: 1, Q: [][]Cov{{Diagonal(1e-3, 1e-3)}}, Noise: Noise{1e-3, 1e-3}}, Hold{})
+	b, err := New(Config{Parts: 1, Q: [][]Cov{{Diagonal(1e-3, 1e-3)}}, Noise: Noise{1e-3, 1e-3}}, resting{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,10 +32,9 @@
 //
 // # Models
 //
-// Hold leaves every part where it is. Kinematic moves a part with the hand that holds it. Learned adds to the kinematic
-// rule an increment that is linear in lifted coordinates, with one matrix for each mode (see Learned): the bilinear,
-// mode-gated Koopman model z' = (A + sum g_m N_m) z + (B + sum g_m B_m) u of a state-inclusive lift, written for the
-// coordinates that are poses.
+// Kinematic moves a part with the hand that holds it. Learned adds to the kinematic rule an increment that is linear
+// in lifted coordinates, with one matrix for each mode (see Learned): the bilinear, mode-gated Koopman model
+// z' = (A + sum g_m N_m) z + (B + sum g_m B_m) u of a state-inclusive lift, written for the coordinates that are poses.
 //
 // Positions are in metres and rotations in radians, poses in one common frame (the arm's base). Time is counted in
 // control steps, so that Q is per step. Nothing allocates after New. A Bank is for one goroutine.

@@ -34,18 +34,6 @@ type Model interface {
 	PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *Step)
 }
 
-// Hold is the model in which every part stays where it is.
-type Hold struct{}
-
-// Modes is one: Rest.
-func (Hold) Modes() int { return 1 }
-
-// PredictTo leaves the parts where they are.
-func (Hold) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, _ *Step) {
-	copy(next, now)
-	clear(mode)
-}
-
 // Mode says what holds a part or touches it during a step.
 type Mode int
 
