@@ -1,5 +1,3 @@
-// Package acting says how a trained base policy acts: how much of a chunk is executed, and what draws, saves and averages
-// chunks. A checkpoint keeps what it was trained or calibrated with; the settings here replace that.
 package acting
 
 import (
@@ -16,14 +14,14 @@ import (
 type Config struct {
 	Execute int `yaml:"execute"` // actions of a chunk executed before the next is planned
 	// how a diffusion policy draws chunks: ddim, ddpm or dpm++, with
-	// :steps=N,eta=X,warm=none|consistent|published,warm_step=K,inpaint=soft|prefix|none; empty = the checkpoint's own, and in
-	// training ddim:steps=16,warm=consistent,warm_step=50
+	// :steps=N,eta=X,warm=none|consistent|published,warm_step=K,inpaint=soft|prefix|none; empty = the checkpoint's own,
+	// and in training ddim:steps=16,warm=consistent,warm_step=50
 	Sampler string `yaml:"sampler"`
-	// what saves a diffusion policy's network calls, NAME[:key=value,...] (docs/base-policies.md); none = nothing, empty = the
-	// checkpoint's own
+	// what saves a diffusion policy's network calls, NAME[:key=value,...] (docs/base-policies.md); none = nothing,
+	// empty = the checkpoint's own
 	Cache string `yaml:"cache"`
-	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i): a number from 0 to 100, or none; empty = the
-	// checkpoint's own, and of a base that is trained 0.05 for mlp-bc, none for the others
+	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i): a number from 0 to 100, or none; empty =
+	// the checkpoint's own, and of a base that is trained 0.05 for mlp-bc, none for the others
 	Ensemble string `yaml:"ensemble"`
 }
 
@@ -35,32 +33,31 @@ const none = "none"
 
 // Validate reports the first setting that is out of range.
 func (c *Config) Validate() error {
-	_, err := c.rate()
-	return setting.Check("acting", setting.AtLeast("execute", c.Execute, 1),
-		setting.Rule{Key: "ensemble", OK: err == nil, Want: fmt.Sprintf("is %q: use a number from 0 to 100, none, or leave it empty", c.Ensemble)})
+	_, known := c.rate()
+	return setting.Check("acting", setting.AtLeast("execute", c.Execute, 1), known)
 }
 
-// rate is that of a setting that is neither empty nor none.
-func (c *Config) rate() (float64, error) {
+// rate is the number that the setting of the ensemble is, 0 where it is empty or none, and the rule for it.
+func (c *Config) rate() (float64, setting.Rule) {
+	known := setting.Rule{Key: "ensemble", OK: true}
 	if c.Ensemble == "" || c.Ensemble == none {
-		return 0, nil
+		return 0, known
 	}
 	rate, err := strconv.ParseFloat(c.Ensemble, 64)
-	if err != nil || !(rate >= 0 && rate <= basepolicy.MaxRate) {
-		return 0, fmt.Errorf("base.ensemble is %q: use a number from 0 to %d, none, or leave it empty", c.Ensemble, basepolicy.MaxRate)
-	}
-	return rate, nil
+	known.OK = err == nil && rate >= 0 && rate <= basepolicy.MaxRate
+	known.Want = fmt.Sprintf("is %q: use a number from 0 to %d, none, or leave it empty", c.Ensemble, basepolicy.MaxRate)
+	return rate, known
 }
 
-// Apply returns the policy with what the settings name in place of its own. It changes the sampler and the cache of base
-// itself.
+// Apply returns the policy with what the settings name in place of its own. It changes the sampler and the cache of
+// base itself.
 func (c *Config) Apply(base basepolicy.Policy) (basepolicy.Policy, error) {
 	chosen, err := cache.Parse(c.Cache)
 	if err != nil {
 		return nil, err
 	}
-	rate, err := c.rate()
-	if err != nil {
+	rate, known := c.rate()
+	if err := setting.Below("base", setting.Check("acting", known)); err != nil {
 		return nil, err
 	}
 	own, averaged := base.(basepolicy.Ensembled)

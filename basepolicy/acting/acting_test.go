@@ -12,7 +12,8 @@ func TestSettingsReplaceTheCheckpointsOwn(t *testing.T) {
 	cfg := diffusion.Config{Arch: diffusion.ArchMLP, ObsDim: 2, ActDim: 2, Horizon: 2, StepDim: 4, Width: 4, Blocks: 1}
 	n := &basepolicy.Normalizer{Min: []float32{0, 0}, Max: []float32{1, 1}}
 	d := &diffusion.Policy{
-		Net: diffusion.NewNetwork(cfg, nil), Process: diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(), Obs: n, Act: n,
+		Net: diffusion.NewNetwork(cfg, nil), Process: diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(),
+		Obs: n, Act: n,
 	}
 	apply := func(base basepolicy.Policy, change func(*Config)) (basepolicy.Policy, error) {
 		c := DefaultConfig()
