@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +24,7 @@ const (
 type guard struct {
 	required bool     // the dead-man is
 	commands string   // topic of the commands, over ROS 1
-	sources  []string // topics of its state and of the parts
+	sources  []string // topics that one node alone must tell, over ROS 1
 	lockStep bool     // time is the simulator's business
 	passive  bool     // nothing is commanded
 	peer     string   // whose loss the operator reads of
@@ -71,7 +70,8 @@ func newGuard(cfg *Config) *guard {
 		peer = "the rosbridge server"
 	}
 	g := &guard{
-		required: cfg.Deadman, commands: commandTopic(cfg), sources: []string{frankaTopic(cfg, msgs.StateTopic), frankaTopic(cfg, msgs.PartsTopic)}, lockStep: cfg.LockStep, passive: cfg.Passive, peer: peer, lost: true,
+		required: cfg.Deadman, commands: commandTopic(cfg), sources: sourceTopics(cfg), lockStep: cfg.LockStep,
+		passive: cfg.Passive, peer: peer, lost: true,
 		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan reset), many: map[string]string{},
 	}
 	if g.commands != "" && !g.lockStep && !cfg.Passive {
@@ -79,8 +79,6 @@ func newGuard(cfg *Config) *guard {
 	}
 	return g
 }
-
-func nobody(topic string) string { return "nobody listens to " + topic }
 
 // register makes the operator's topics and services.
 func (g *guard) register(l link, recover_ func() error) error {
@@ -104,23 +102,6 @@ func (g *guard) register(l link, recover_ func() error) error {
 		trigger("~reset_fault", g.resetFault),
 		trigger("~recover", recover_),
 	)
-}
-
-// watchNodes follows who publishes what, over ROS 1.
-func (g *guard) watchNodes(n *node.Node) error {
-	errs := []error{node.SubscribeEach(n, "~estop", func(p string, m *msgs.Bool) { g.panel(p, m.Data) }, g.panelGone)}
-	if g.lockStep { // a simulator's own business
-		return errors.Join(errs...)
-	}
-	for _, topic := range g.sources {
-		if topic != "" {
-			errs = append(errs, node.WatchPublishers(n, topic, func(nodes []string) { g.tellers(topic, nodes) }))
-		}
-	}
-	if g.commands != "" && !g.passive {
-		errs = append(errs, node.WatchPublishers(n, g.commands, func(nodes []string) { g.commanders(n.Names().Node, nodes) }))
-	}
-	return errors.Join(errs...)
 }
 
 // start begins to watch; forget is called when the clock jumps back.
@@ -216,38 +197,6 @@ func (g *guard) panelGone(publisher string) {
 	g.panels.gone(publisher)
 }
 
-// commanders is told who publishes on the topic of the commands: two that command one arm fight for it.
-func (g *guard) commanders(me string, nodes []string) {
-	why := ""
-	for _, n := range nodes {
-		if n != me {
-			why = "node " + n + " commands the arm too, on " + g.commands
-			break
-		}
-	}
-	g.mu.Lock()
-	g.rival = why
-	g.mu.Unlock()
-	if why != "" {
-		g.estop(why)
-	}
-}
-
-// tellers is told who publishes on the topic of a state.
-func (g *guard) tellers(topic string, nodes []string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.many, topic)
-	if len(nodes) > 1 {
-		g.many[topic] = fmt.Sprintf("%d nodes publish %s: %s", len(nodes), topic, strings.Join(nodes, ", "))
-	}
-	why := ""
-	for _, w := range g.many {
-		why = w
-	}
-	g.forbid(manySources, why)
-}
-
 func (g *guard) estop(reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -273,50 +222,6 @@ func (g *guard) master(up bool) {
 		why = g.peer + " is lost"
 	}
 	g.set(linkLost, why)
-}
-
-// listeners is told how many listen to a topic of this node. A Franka's controller that is gone does not hold the arm, and
-// one that comes back must not find a command.
-func (g *guard) listeners(topic string, n int) {
-	if topic != g.commands || g.lockStep {
-		return
-	}
-	why := ""
-	if n == 0 {
-		why = nobody(topic)
-	}
-	g.set(noListener, why)
-}
-
-// publisherLost is told that a publisher is gone. What comes on its topic next is another's.
-func (g *guard) publisherLost(topic string) {
-	if topic != "" && slices.Contains(g.sources, topic) && !g.lockStep {
-		g.hold("the publisher of " + topic + " is gone")
-	}
-}
-
-// commandTopic is the resolved name of the topic of commands, "" where nobody tells who listens.
-func commandTopic(cfg *Config) string {
-	if cfg.URL != "" || cfg.Arm == nil {
-		return frankaTopic(cfg, msgs.CommandTopic)
-	}
-	topic, err := cfg.Names.Resolve(cfg.Arm.CommandTopic)
-	if err != nil { // Open will say so
-		return ""
-	}
-	return topic
-}
-
-// frankaTopic is the resolved name of one of a Franka's topics, "" of another arm.
-func frankaTopic(cfg *Config, name string) string {
-	if cfg.Arm != nil || cfg.URL != "" {
-		return ""
-	}
-	topic, err := cfg.Names.Resolve(name)
-	if err != nil { // Open will say so
-		return ""
-	}
-	return topic
 }
 
 func (g *guard) enable(q *msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {

@@ -92,3 +92,21 @@ func TestUnreadFieldsMayBeAnything(t *testing.T) {
 		soon(t, "ten commands", func() bool { return m.count() >= 10 })
 	})
 }
+
+// TestOneTrackerOnly: a second node that publishes the parts holds an arm of joint states too.
+func TestOneTrackerOnly(t *testing.T) {
+	t.Parallel()
+	w := worlds["ros1"](t)
+	startMachine(t, w)
+	s := serve(t, w, robot.Config{}, goOn)
+	s.until(t, loop.StateRun)
+	other := w.open(t, "tracker")
+	if _, err := robot.Advertise[msgs.PoseArray](other, msgs.PartsTopic); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.until(t, loop.StateHold); !strings.Contains(c.Cause.Error(), "2 nodes publish "+msgs.PartsTopic) {
+		t.Errorf("cause %v", c.Cause)
+	}
+	_ = other.Close()
+	soon(t, "enabled again", func() bool { s.Enable(true); return s.State() == loop.StateRun })
+}
