@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"korr/basepolicy"
+	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
 )
@@ -13,11 +14,15 @@ import (
 // training episodes, and the frames of both parts.
 type demos struct {
 	obs, act *basepolicy.Normalizer
-	read     reader
+	read     *residual.Encoder
 	train    *samples
 	val      *samples // nil without held-out episodes
 	origin   basepolicy.Origin
 }
+
+// observed is the width of what the policy reads, features that of its end.
+func (m *demos) observed() int { return m.read.BaseDim() }
+func (m *demos) features() int { return m.read.BaseDim() - m.read.ObsDim() }
 
 // prepare splits and normalises d. The configuration goes into the policy's origin.
 func prepare(d *dataset.Dataset, cfg *Config) (*demos, error) {
@@ -41,17 +46,18 @@ func prepare(d *dataset.Dataset, cfg *Config) (*demos, error) {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
 	m.origin = basepolicy.Origin{Task: d.Info.Task, Dataset: d.Path, Simulator: simulators(d), Seed: cfg.Seed, Training: string(text)}
+	var feats residual.Features
 	if cfg.Features {
 		task, err := sim.TaskByName(d.Info.Task)
 		if err != nil {
 			return nil, fmt.Errorf("imitation: base.features: %w", err)
 		}
-		m.read.feats = task.NewFeatures()
+		feats = task.NewFeatures()
 	}
-	m.read.norm = m.obs
-	m.train = newSamples(train, m.read, m.act, cfg.Horizon, cfg.InputNoise)
+	m.read = newReader(m.obs, m.act, feats)
+	m.train = newSamples(train, m.read, cfg.Horizon, cfg.InputNoise)
 	if len(val.Episodes) > 0 {
-		m.val = newSamples(val, m.read, m.act, cfg.Horizon, 0)
+		m.val = newSamples(val, m.read, cfg.Horizon, 0)
 	}
 	return m, nil
 }

@@ -40,7 +40,7 @@ func TrainDiffusion(ctx context.Context, d *dataset.Dataset, cfg Config) (*diffu
 	if err != nil {
 		return nil, err
 	}
-	cfg.Network.ObsDim, cfg.Network.Features, cfg.Network.ActDim = data.read.dim(), data.read.features(), sim.ActDim
+	cfg.Network.ObsDim, cfg.Network.Features, cfg.Network.ActDim = data.observed(), data.features(), sim.ActDim
 	if err := cfg.Network.Validate(); err != nil {
 		return nil, err
 	}

@@ -178,7 +178,7 @@ func TestShardsSplitTheGradient(t *testing.T) {
 			t.Fatal(err)
 		}
 		net := nn.NewMLP(nn.MLPConfig{In: m.Dim(), Hidden: []int{16}, Out: 40, LastStd: 1, OutputBias: true}, seed.Stream(1, "x", 0))
-		l := newLearner(net, newSamples(d, reader{norm: m}, act, 4, 0), cfg)
+		l := newLearner(net, newSamples(d, newReader(m, act, nil), 4, 0), cfg)
 		l.step(1e-3)
 		var g []float32
 		for _, p := range net.Params() {
@@ -229,7 +229,7 @@ func TestInputNoise(t *testing.T) {
 		unit.Min[j], unit.Max[j] = -1, 1
 	}
 	act := &basepolicy.Normalizer{Min: unit.Min[:10], Max: unit.Max[:10]}
-	s := newSamples(d, reader{norm: unit}, act, 1, sigma)
+	s := newSamples(d, newReader(unit, act, nil), 1, sigma)
 	x, y := make([]float32, len(row)), make([]float32, 10)
 	rng := seed.Stream(1, "noise", 0)
 	var moved, turned [3]float64

@@ -42,8 +42,8 @@ func TestTrainedAsActed(t *testing.T) {
 		t.Fatal(err)
 	}
 	act := &basepolicy.Normalizer{Min: slices.Repeat([]float32{-1}, 10), Max: slices.Repeat([]float32{1}, 10)}
-	read := reader{norm: obs, feats: task.NewFeatures()}
-	net := basepolicy.MLPConfig{ObsDim: read.dim(), ActDim: 10, Horizon: 8, Hidden: []int{8}, Features: read.features()}
+	read := newReader(obs, act, task.NewFeatures())
+	net := basepolicy.MLPConfig{ObsDim: read.BaseDim(), ActDim: 10, Horizon: 8, Hidden: []int{8}, Features: task.NewFeatures().Dim()}
 	var base basepolicy.Policy = basepolicy.Ensembled{Policy: basepolicy.NewMLP(net, obs, act, seed.Stream(1, "net", 0)), Rate: 0.25}
 	path := filepath.Join(t.TempDir(), "base.safetensors")
 	if err := basepolicy.Save(path, base); err != nil {
@@ -57,10 +57,10 @@ func TestTrainedAsActed(t *testing.T) {
 	}
 	p := &residual.Policy{Method: residual.MethodBase, Task: "lamp", Base: base, Execute: 8}
 	enc := p.Encoder(task.NewFeatures())
-	xo, x := make([]float32, enc.Dim()), make([]float32, read.dim())
+	xo, x := make([]float32, enc.Dim()), make([]float32, read.BaseDim())
 	for i := 0; i < len(rows); i += task.ObsDim() {
 		enc.EncodeTo(xo, rows[i:i+task.ObsDim()])
-		read.readTo(x, rows[i:i+task.ObsDim()])
+		read.EncodeTo(x, rows[i:i+task.ObsDim()])
 		if !slices.Equal(x, xo[:enc.BaseDim()]) {
 			t.Fatalf("row %d: trained on\n%v, acts on\n%v", i/task.ObsDim(), x, xo[:enc.BaseDim()])
 		}

@@ -6,6 +6,7 @@ import (
 
 	"korr/basepolicy"
 	"korr/internal/geom"
+	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
 )
@@ -13,28 +14,11 @@ import (
 // maxObserved is a width of raw observations up to which noise needs no allocation.
 const maxObserved = 128
 
-// reader turns a raw observation into what the policy reads, as residual.Encoder does when it acts.
-type reader struct {
-	norm  *basepolicy.Normalizer
-	feats *sim.Features // nil for none
-}
-
-func (r reader) features() int {
-	if r.feats == nil {
-		return 0
-	}
-	return r.feats.Dim()
-}
-
-func (r reader) dim() int { return r.norm.Dim() + r.features() }
-
-// readTo writes what is read of raw to x [dim].
-func (r reader) readTo(x, raw []float32) {
-	n := r.norm.Dim()
-	r.norm.NormalizeObsTo(x[:n], raw)
-	if r.feats != nil {
-		r.feats.FeaturesTo(x[n:], raw)
-	}
+// newReader returns the encoder of what a base policy reads, the one that a controller encodes for it with: the
+// normalised observation and the features; nil for none.
+func newReader(obs, act *basepolicy.Normalizer, feats residual.Features) *residual.Encoder {
+	enc := residual.NewEncoder(obs, act, feats)
+	return enc.Feeding(enc.Dim() - enc.ObsDim())
 }
 
 // samples are normalised frames, ready to be gathered into batches.
@@ -46,7 +30,7 @@ type samples struct {
 	actDim  int
 	horizon int
 
-	read  reader
+	read  *residual.Encoder
 	raw   []float32 // [N*D0] raw observations, kept when there is noise
 	parts int       // poses that end a raw observation
 	sigma float64   // m, of the noise on their positions; 0 = none
@@ -54,21 +38,21 @@ type samples struct {
 
 // newSamples reads the frames of d. sigma (m) is the noise that gather draws on the positions of the parts, with NoiseTurn
 // times that (rad) on their rotations.
-func newSamples(d *dataset.Dataset, read reader, act *basepolicy.Normalizer, horizon int, sigma float64) *samples {
+func newSamples(d *dataset.Dataset, read *residual.Encoder, horizon int, sigma float64) *samples {
 	s := &samples{
-		act: d.ActionRows(), obsDim: read.dim(), actDim: act.Dim(), horizon: horizon,
+		act: d.ActionRows(), obsDim: read.BaseDim(), actDim: read.ActDim(), horizon: horizon,
 		read: read, parts: len(d.Info.PartNames), sigma: sigma,
 	}
-	raw, width := d.ObsRows(), read.norm.RawDim()
+	raw, width := d.ObsRows(), read.RawDim()
 	if sigma > 0 {
 		s.raw = raw
 	} else {
 		s.obs = make([]float32, len(raw)/width*s.obsDim)
 		for i := range len(raw) / width {
-			read.readTo(s.obs[i*s.obsDim:(i+1)*s.obsDim], raw[i*width:(i+1)*width])
+			read.EncodeTo(s.obs[i*s.obsDim:(i+1)*s.obsDim], raw[i*width:(i+1)*width])
 		}
 	}
-	act.NormalizeTo(s.act, s.act)
+	read.NormalizeActionTo(s.act, s.act)
 	for i := range d.Episodes {
 		end := len(s.end) + d.Episodes[i].Len()
 		for len(s.end) < end {
@@ -101,7 +85,7 @@ func (s *samples) observe(x []float32, t int, rng *rand.Rand) {
 		copy(x, s.obs[t*s.obsDim:(t+1)*s.obsDim])
 		return
 	}
-	width := s.read.norm.RawDim()
+	width := s.read.RawDim()
 	var buf [maxObserved]float32
 	raw := append(buf[:0], s.raw[t*width:(t+1)*width]...)
 	normal := func(sigma float64) geom.Vec3 {
@@ -113,7 +97,7 @@ func (s *samples) observe(x []float32, t int, rng *rand.Rand) {
 		p.Q = geom.RotVec(normal(NoiseTurn * s.sigma)).Mul(p.Q).Canonical()
 		geom.PoseTo(raw[at:], p)
 	}
-	s.read.readTo(x, raw)
+	s.read.EncodeTo(x, raw)
 }
 
 // l1 returns the sum of |p - y| and writes its gradient times scale into dy

@@ -52,7 +52,7 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err != nil {
 		return nil, err
 	}
-	net := basepolicy.MLPConfig{ObsDim: data.read.dim(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Widths(), Features: data.read.features()}
+	net := basepolicy.MLPConfig{ObsDim: data.observed(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Widths(), Features: data.features()}
 	if err := net.Validate(); err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
