@@ -95,12 +95,9 @@ func (c *Config) cell(ctx context.Context, v Variant, seed uint64) (*Cell, error
 	}
 	checkpoint := filepath.Join(dir, run.CheckpointsDir, "policy.safetensors")
 	if cell == nil {
-		if !exists(checkpoint) {
-			if err := trial.Train(ctx, dir, exists(filepath.Join(dir, run.ConfigName))); err != nil {
-				return nil, err
-			}
+		if want.Seconds, err = trained(ctx, trial, dir, checkpoint); err != nil {
+			return nil, err
 		}
-		want.Seconds = trainedSeconds(dir)
 		cell = &want
 	}
 	var missing []eval.Condition
@@ -124,9 +121,33 @@ func (c *Config) cell(ctx context.Context, v Variant, seed uint64) (*Cell, error
 	return cell, atomicfile.Write(done, append(text, '\n'))
 }
 
-func exists(path string) bool {
+// trained trains unless the checkpoint is there, and tells how long that took, in seconds.
+func trained(ctx context.Context, trial Trial, dir, checkpoint string) (seconds float64, err error) {
+	switch found, err := exists(checkpoint); {
+	case err != nil:
+		return 0, err
+	case !found:
+		begun, err := exists(filepath.Join(dir, run.ConfigName))
+		if err != nil {
+			return 0, err
+		}
+		if err := trial.Train(ctx, dir, begun); err != nil {
+			return 0, err
+		}
+	}
+	f, err := run.Open(dir)
+	if err != nil {
+		return 0, err
+	}
+	return trainedSeconds(f)
+}
+
+func exists(path string) (bool, error) {
 	_, err := os.Stat(path)
-	return err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // readCell reads a trained cell; nil when there is none. One of other settings is an error.
@@ -161,17 +182,13 @@ func parseCell(text []byte) (*Cell, error) {
 }
 
 // trainedSeconds is the wall time in the last line of a run's metrics.
-func trainedSeconds(dir string) float64 {
-	text, err := regular.Read(filepath.Join(dir, "metrics.jsonl"), regular.Records)
-	if err != nil {
-		return 0
+func trainedSeconds(f *run.Folder) (float64, error) {
+	records, err := f.Metrics()
+	switch {
+	case err != nil:
+		return 0, err
+	case len(records) == 0:
+		return 0, fmt.Errorf("%s: no metrics beside the policy: delete the folder to train again", f.Dir())
 	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	var last struct {
-		WallS float64 `json:"wall_s"`
-	}
-	if json.Unmarshal([]byte(lines[len(lines)-1]), &last) != nil {
-		return 0
-	}
-	return last.WallS
+	return records[len(records)-1].WallS, nil
 }

@@ -16,7 +16,7 @@ type Cell struct {
 	Settings []string  `json:"settings"`
 	Seed     uint64    `json:"seed"`
 	Steps    int       `json:"steps"`
-	Seconds  float64   `json:"seconds"` // wall time of the training; of its last part if it was resumed
+	Seconds  float64   `json:"seconds"` // wall time of the training; of its last part if members of it were resumed
 	EvalSeed uint64    `json:"eval_seed"`
 	Results  []Outcome `json:"results"`
 }
@@ -31,7 +31,7 @@ type Outcome struct {
 // result is what the cell's policy did in the first episodes under a condition; false when not as many were played.
 func (c *Cell) result(cond eval.Condition, episodes int) (Outcome, bool) {
 	for _, r := range c.Results {
-		if r.Randomness == string(cond.Randomness) && r.Perturb == cond.Perturb && len(r.Outcomes) >= episodes {
+		if r.Randomness == cond.Randomness && r.Perturb == cond.Perturb && len(r.Outcomes) >= episodes {
 			r.Outcomes = r.Outcomes[:episodes] // the seeds of more episodes begin with these
 			return r, true
 		}

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,6 @@ var builtIn = map[string][]string{
 	"resip-plan":    {"residual.method=resip", "residual.condition=plan"},
 	"korr":          {"residual.method=korr"},
 	"korr-actor":    {"residual.method=korr", "residual.critic_only=false"},
-	"korr-observer": {"residual.method=korr", "residual.observer_gain=0.02"},
 	"korr-expand":   {"residual.method=korr", "residual.value_expansion=true"},
 	"korr-one-step": {"residual.method=korr", "residual.foresight=[1]"},
 	"korr-blind":    {"residual.method=korr", "residual.observer_gain=0"},
@@ -27,14 +27,7 @@ var builtIn = map[string][]string{
 }
 
 // Names lists the variants that need no definition.
-func Names() []string {
-	names := make([]string, 0, len(builtIn))
-	for name := range builtIn {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func Names() []string { return slices.Sorted(maps.Keys(builtIn)) }
 
 // Variant is a name and the settings behind it.
 type Variant struct {
@@ -44,10 +37,7 @@ type Variant struct {
 
 // Resolve finds variants by name among the built-in ones and the definitions, "NAME key=value ...".
 func Resolve(names, define []string) ([]Variant, error) {
-	known := map[string][]string{}
-	for name, s := range builtIn {
-		known[name] = s
-	}
+	known := maps.Clone(builtIn)
 	for _, d := range define {
 		words := strings.Fields(d)
 		if len(words) < 2 || strings.ContainsAny(words[0], "=/") {
