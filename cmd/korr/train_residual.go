@@ -113,9 +113,6 @@ func runTrainTD3(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 		if v, ok := last["success"]; ok {
 			note = fmt.Sprintf("success %.2f", v)
 		}
-		if v, ok := last["eval_success"]; ok {
-			note += fmt.Sprintf(", evaluated %.2f (base %.2f)", v, last["eval_base"])
-		}
 		p.set(r.Step, r.Steps, note)
 	}
 	in.Run, in.Resume = folder, o.resume
@@ -128,7 +125,11 @@ func runTrainTD3(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 	if err := policy.Save(path); err != nil {
 		return err
 	}
-	took := p.finish(fmt.Sprintf("%d steps, success %.3f in the last evaluation", c.Steps, last["eval_success"]))
+	done := fmt.Sprintf("%d steps", c.Steps)
+	if v, ok := last["success"]; ok {
+		done += fmt.Sprintf(", success %.3f in the last episodes, with exploration", v)
+	}
+	took := p.finish(done)
 	return o.result(trainResult{trainSchema, c.Method, folder.Dir(), path, c.Steps, last["critic_loss"], took.Seconds()})
 }
 

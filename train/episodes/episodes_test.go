@@ -177,3 +177,37 @@ func TestBatchOfTheRecipe(t *testing.T) {
 		t.Errorf("more than the memory holds: %v", err)
 	}
 }
+
+// TestBaseThatReadsFeatures: a base policy gets the features that it was trained with, or the run is refused.
+func TestBaseThatReadsFeatures(t *testing.T) {
+	task, err := sim.TaskByName("one_leg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide := func(n int) *basepolicy.Normalizer {
+		return &basepolicy.Normalizer{Min: make([]float32, n), Max: slices.Repeat([]float32{1}, n)}
+	}
+	n := task.NewFeatures().Dim()
+	cfg := basepolicy.MLPConfig{ObsDim: task.ObsDim() + n, ActDim: sim.ActDim, Horizon: 8, Hidden: []int{4}, Features: n}
+	base := basepolicy.NewMLP(cfg, wide(task.ObsDim()), wide(sim.ActDim), seed.Stream(1, "test", 0))
+	spec := Spec{Base: base, Execute: 8, Foresight: residual.Foresight{Condition: residual.Published}}
+	if _, err := NewView(spec); err == nil || !strings.Contains(err.Error(), "residual.features=true") {
+		t.Errorf("without features: %v", err)
+	}
+	lamp, err := sim.TaskByName("lamp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Features = func() residual.Features { return lamp.NewFeatures() }
+	if _, err := NewView(spec); err == nil || !strings.Contains(err.Error(), "residual.base") {
+		t.Errorf("with those of another task: %v", err)
+	}
+	spec.Features = func() residual.Features { return task.NewFeatures() }
+	v, err := NewView(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := v.Encoder().BaseDim(); got != cfg.ObsDim {
+		t.Errorf("the base policy reads %d values, want %d", got, cfg.ObsDim)
+	}
+}

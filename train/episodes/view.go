@@ -1,19 +1,29 @@
 package episodes
 
 import (
+	"fmt"
+
 	"korr/basepolicy"
 	"korr/koopman"
 	"korr/residual"
 )
 
-// NewEncoder returns a new encoder of a base policy's observations. features makes the task's features; nil for none.
-func NewEncoder(base basepolicy.Policy, features func() residual.Features) *residual.Encoder {
+// NewEncoder returns a new encoder of a base policy's observations. features makes the task's features; nil for none,
+// which a base policy that reads them refuses.
+func NewEncoder(base basepolicy.Policy, features func() residual.Features) (*residual.Encoder, error) {
 	var feats residual.Features
 	if features != nil {
 		feats = features()
 	}
-	about := base.About()
-	return residual.NewEncoder(about.Obs, about.Act, feats).Feeding(about.Features)
+	about, n := base.About(), 0
+	if feats != nil {
+		n = feats.Dim()
+	}
+	if about.Features != 0 && about.Features != n {
+		return nil, fmt.Errorf("the base policy reads %d of its task's features, this run has %d: "+
+			"set residual.features=true, or choose a base policy of this task (residual.base)", about.Features, n)
+	}
+	return residual.NewEncoder(about.Obs, about.Act, feats).Feeding(about.Features), nil
 }
 
 // Spec says what the networks read in an episode.
@@ -36,8 +46,12 @@ type View struct {
 
 // NewView returns a view with scratch of its own.
 func NewView(s Spec) (View, error) {
+	enc, err := NewEncoder(s.Base, s.Features)
+	if err != nil {
+		return View{}, err
+	}
 	queue := basepolicy.NewQueue(s.Base.NewChunker(), s.Execute)
-	tick, err := residual.NewTick(NewEncoder(s.Base, s.Features).Focused(s.Focus), queue, s.Koopman, s.Foresight, nil)
+	tick, err := residual.NewTick(enc.Focused(s.Focus), queue, s.Koopman, s.Foresight, nil)
 	return View{tick, queue}, err
 }
 

@@ -84,7 +84,10 @@ func (in *Inputs) spec(cfg *Config) episodes.Spec {
 // check compares the parts with each other and with the environments.
 func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	base := in.Base.About()
-	enc := episodes.NewEncoder(in.Base, in.Features)
+	enc, err := episodes.NewEncoder(in.Base, in.Features)
+	if err != nil {
+		return dims{}, fmt.Errorf("td3: %w", err)
+	}
 	focus := cfg.focus()
 	if focus > enc.ObsDim() || focus > 0 && in.Features == nil {
 		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", focus, enc.ObsDim())

@@ -177,7 +177,10 @@ func pointDemos(t testing.TB, n int) []dataset.Episode {
 // pointKoopman is fitted to the demonstrations.
 func pointKoopman(t testing.TB, demos []dataset.Episode, feats func() residual.Features) *koopman.Model {
 	t.Helper()
-	enc := episodes.NewEncoder(pointBase(), feats)
+	enc, err := episodes.NewEncoder(pointBase(), feats)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var eps []koopman.Episode
 	obs := make([]float32, pointObs)
 	for i := range demos {

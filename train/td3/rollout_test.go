@@ -336,7 +336,10 @@ func TestDemonstrations(t *testing.T) {
 	failed.Success = false
 	failed.Reward = make([]float32, failed.Len())
 	eps := []dataset.Episode{in.Demos[0], failed}
-	enc := episodes.NewEncoder(in.Base, in.Features)
+	enc, err := episodes.NewEncoder(in.Base, in.Features)
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := dims{obs: enc.Dim(), x: enc.ActorInputDim(), in: enc.ActorInputDim(), act: sim.ActDim}
 	out, err := newDemonstrations(&cfg, &in, d, eps)
 	if err != nil {
