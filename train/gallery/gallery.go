@@ -45,8 +45,13 @@ func Find(path string) (*Gallery, error) {
 	}
 	r := &Gallery{}
 	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return nil // what cannot be read is not listed
+		switch {
+		case err != nil && p == root:
+			return err
+		case len(r.list) == maxRecordings:
+			return fs.SkipAll
+		case err != nil || !d.IsDir(): // what cannot be read below is not listed
+			return nil
 		}
 		if isDataset(p) {
 			if err := r.add(p); err != nil {
@@ -54,7 +59,7 @@ func Find(path string) (*Gallery, error) {
 			}
 			return fs.SkipDir
 		}
-		if rel, _ := filepath.Rel(root, p); strings.Count(rel, string(filepath.Separator)) >= 2 || len(r.list) >= maxRecordings {
+		if rel, _ := filepath.Rel(root, p); strings.Count(rel, string(filepath.Separator)) >= 2 {
 			return fs.SkipDir
 		}
 		return nil
