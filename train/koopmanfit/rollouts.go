@@ -32,7 +32,7 @@ type Rollouts struct {
 	FailAfter int     // control steps without progress that end an episode; 0 = never
 	MaxSteps  int     // control steps that end an episode; 0 = the simulator's
 
-	Progress func(done, of int)
+	Progress func(done, of int) // may be nil
 }
 
 // AddRollouts plays episodes of the base policy with the exploration noise of a residual's warm-up, and adds them to the data.
@@ -42,6 +42,10 @@ func (k *Data) AddRollouts(ctx context.Context, c Rollouts) error {
 	n := c.Episodes
 	if n == 0 {
 		return nil
+	}
+	held := int(math.Ceil(c.HeldOut * float64(n)))
+	if held >= n {
+		return fmt.Errorf("koopman.rollouts is %d, %d of them held out: none to learn from; ask for more, or for 0", n, held)
 	}
 	task, err := sim.TaskByName(c.Policy.Task)
 	if err != nil {
@@ -67,7 +71,9 @@ func (k *Data) AddRollouts(ctx context.Context, c Rollouts) error {
 				episodes[i], errs[i] = c.rollout(ctx, env, task, i, k.robot)
 				mu.Lock()
 				done++
-				c.Progress(done, n)
+				if c.Progress != nil {
+					c.Progress(done, n)
+				}
 				mu.Unlock()
 			}
 		})
@@ -80,7 +86,6 @@ func (k *Data) AddRollouts(ctx context.Context, c Rollouts) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("play the base policy (koopman.rollouts=0 leaves that out): %w", err)
 	}
-	held := int(math.Ceil(c.HeldOut * float64(n)))
 	k.train, k.heldOutRollouts = append(k.train, episodes[held:]...), episodes[:held]
 	return nil
 }
