@@ -49,11 +49,13 @@ type Config struct {
 	PolicyDelay  int     `json:"policy_delay"` // critic updates per actor update
 
 	// The schedule, in environment steps but for the warm-up.
+
 	CriticStart  int `json:"critic_start" yaml:"critic_start"` // environment steps before the critics learn
 	CriticWarmUp int `json:"critic_warm_up"`                   // critic updates made at once when they begin
 	ActorStart   int `json:"actor_start" yaml:"actor_start"`   // environment steps before the actor acts and learns
 
 	// Noise, as standard deviations of the residual's [-1, 1].
+
 	WarmUpNoise float64 `json:"warm_up_noise"` // around the base action before ActorStart
 	NoiseStart  float64 `json:"noise_start"`   // exploration: standard deviation on the residual's [-1, 1] at first
 	NoiseEnd    float64 `json:"noise_end"`     // the same after noise_steps
@@ -75,6 +77,7 @@ type Config struct {
 	Milestone float64 `json:"milestone" yaml:"milestone"`
 
 	// What a run is given beside the hyper-parameters.
+
 	Seed           uint64 `json:"seed"`
 	Workers        int    `json:"workers"`         // goroutines that simulate; never changes the result
 	LearnerThreads int    `json:"learner_threads"` // goroutines that update the critics; never changes the result
@@ -82,6 +85,7 @@ type Config struct {
 	Execute        int    `json:"execute"`         // actions executed of every chunk of the base
 
 	// Reports, in environment steps; 0 = never.
+
 	LogEvery     int  `json:"log_every"`
 	SaveReplay   bool `json:"save_replay"`   // into the checkpoint; without it a resumed run collects afresh
 	EvalEvery    int  `json:"eval_every"`    // environment steps between evaluations; 0 = never
