@@ -24,6 +24,9 @@ const (
 // policy for all levels (ours; the published policies are trained one a level).
 const Mixed Randomness = "mixed"
 
+// Levels lists the levels of initial randomness, from the smallest.
+func Levels() []Randomness { return []Randomness{Low, Med, High} }
+
 // Of an episode: the level that its seed draws of Mixed, any other as it is.
 func (r Randomness) Of(episode uint64) Randomness {
 	if r != Mixed {

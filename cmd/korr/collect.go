@@ -125,7 +125,7 @@ func (a *app) demonstrate(ctx context.Context, sink collect.Sink) (collect.Progr
 	c := a.Config.Collect.Recording
 	p := a.progress("collect", "episodes", c.Episodes)
 	c.Seed, c.Workers = a.Config.Seed, a.workers()
-	c.Origin = dataset.Episode{Randomness: a.Config.Sim.Randomness, Perturb: a.Config.Sim.Perturb, Simulator: print}
+	c.Origin = dataset.Episode{Randomness: string(a.Config.Sim.Randomness), Perturb: a.Config.Sim.Perturb, Simulator: print}
 	c.Progress = func(now collect.Progress) { p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts)) }
 	done, err := collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {
 		env, err := a.newEnv(a.condition())

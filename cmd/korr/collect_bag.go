@@ -16,9 +16,6 @@ import (
 	"korr/train/dataset"
 )
 
-// demonstrationHz is the rate of demonstrations, which is that of every task's control.
-const demonstrationHz = 10
-
 // bagOptions are the flags of demonstrations from recordings.
 type bagOptions struct {
 	files         []string
@@ -88,7 +85,7 @@ func (o *collectOptions) collectBags(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := dataset.Create(o.dir, dataset.Info{Task: task.Name, Robot: robotName, FPS: demonstrationHz, PartNames: task.PartNames()})
+	w, err := dataset.Create(o.dir, dataset.Info{Task: task.Name, Robot: robotName, FPS: sim.ControlHz, PartNames: task.PartNames()})
 	if err != nil {
 		return err
 	}
@@ -130,7 +127,7 @@ func (o *collectOptions) takeEpisodes(w *dataset.Writer, task *sim.Task, rec *re
 		o.Log.Warn("no gripper goals: the actions keep the gripper as it is", "bag", rec.Path, "topic", rec.Gripper.Topic)
 	}
 	episodes, err := collect.Cut(rec, collect.CutOptions{
-		Task: task, FPS: demonstrationHz, MaxGap: o.bags.maxGap, EpisodeGap: o.bags.episodeGap, Outcome: o.bags.outcome(),
+		Task: task, FPS: sim.ControlHz, MaxGap: o.bags.maxGap, EpisodeGap: o.bags.episodeGap, Outcome: o.bags.outcome(),
 	})
 	var bad *collect.EpisodeError
 	if err != nil && !(o.bags.skipBad && errors.As(err, &bad)) {

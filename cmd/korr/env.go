@@ -34,11 +34,11 @@ func (a *app) engine(c eval.Condition) (*mujoco.Env, error) {
 
 // simulator is the engine's form of a condition.
 func (a *app) simulator(c eval.Condition) (mujoco.Config, error) {
-	physics, err := a.physics(c)
-	return mujoco.Config{
-		Task: c.Task, Randomness: sim.Randomness(c.Randomness), Perturb: c.Perturb, MaxSteps: a.Config.Sim.MaxSteps, Domain: physics,
-		Yaw: sim.Yaw(a.Config.Sim.Yaw), Unsettled: !a.Config.Sim.Settle,
-	}, err
+	e := a.Config.Sim.Engine()
+	e.Task, e.Randomness, e.Perturb = c.Task, sim.Randomness(c.Randomness), c.Perturb
+	var err error
+	e.Domain, err = a.physics(c)
+	return e, err
 }
 
 // sensed shows the environment, which it owns from then on, through the sensors of a condition.
@@ -73,7 +73,7 @@ func (a *app) physics(c eval.Condition) (domain.Ranges, error) {
 // condition is the setting of sim.* alone. Sensors and physics that change nothing go by the names of their profiles.
 func (a *app) condition() eval.Condition {
 	s := a.Config.Sim
-	c := eval.Condition{Task: s.Task, Randomness: s.Randomness, Perturb: s.Perturb, Sensing: s.Sensing, Physics: s.Physics}
+	c := eval.Condition{Task: s.Task, Randomness: string(s.Randomness), Perturb: s.Perturb, Sensing: s.Sensing, Physics: s.Physics}
 	if sensors, err := a.disturbance(c); err == nil && !sensors.On() {
 		c.Sensing = disturb.Clean
 	}

@@ -113,31 +113,8 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	return nil
 }
 
-// conditions are the settings to measure: every randomness, tracker and physics, without and with pushes as asked.
-func (a *app) conditions() []eval.Condition {
-	var out []eval.Condition
-	e, c := a.Config.Eval, a.condition()
-	orPlain := func(names []string, plain string) []string {
-		if len(names) == 0 {
-			return []string{plain}
-		}
-		return names
-	}
-	sensings, physics := orPlain(e.Sensing, c.Sensing), orPlain(e.Physics, c.Physics)
-	for _, c.Randomness = range e.Randomness {
-		for _, c.Sensing = range sensings {
-			for _, c.Physics = range physics {
-				if c.Perturb = 0; e.Perturb != "on" {
-					out = append(out, c)
-				}
-				if c.Perturb = e.Strength; e.Perturb != "off" {
-					out = append(out, c)
-				}
-			}
-		}
-	}
-	return out
-}
+// conditions are the settings to measure.
+func (a *app) conditions() []eval.Condition { return a.Config.Eval.Conditions(a.condition()) }
 
 // evalResult is what the verb prints as JSON.
 type evalResult struct {

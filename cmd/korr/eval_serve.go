@@ -7,6 +7,7 @@ import (
 
 	"korr/ros/evalnode"
 	"korr/ros/msgs"
+	"korr/sim"
 	"korr/train/eval"
 )
 
@@ -33,7 +34,7 @@ func (o *evalOptions) serveEval(ctx context.Context) (err error) {
 func (o *evalOptions) startEval(ctx context.Context, g *msgs.EvaluateGoal) (*evalnode.Job, error) {
 	cfg := *o.Config
 	cfg.Sim.Task = cmp.Or(g.Task, cfg.Sim.Task)
-	cfg.Sim.Randomness = cmp.Or(g.Randomness, cfg.Sim.Randomness)
+	cfg.Sim.Randomness = cmp.Or(sim.Randomness(g.Randomness), cfg.Sim.Randomness)
 	cfg.Sim.Perturb = g.Perturb
 	asked := o.with(&cfg)
 	found, err := asked.policies([]string{cmp.Or(g.Policy, cfg.Run.Policy)})

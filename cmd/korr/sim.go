@@ -153,7 +153,7 @@ func (o *simOptions) newRecorder() (*recorder.Recorder, error) {
 		return nil, err
 	}
 	note := recording.Note{
-		Task: info.Task, Policy: o.policy, Randomness: o.Config.Sim.Randomness, Perturb: o.Config.Sim.Perturb, Simulator: print,
+		Task: info.Task, Policy: o.policy, Randomness: string(o.Config.Sim.Randomness), Perturb: o.Config.Sim.Perturb, Simulator: print,
 	}
 	return recorder.New(recorder.Config{To: o.record, Info: info, Note: note, Logger: o.Log})
 }

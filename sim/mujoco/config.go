@@ -17,17 +17,22 @@ import (
 	"korr/sim/domain"
 )
 
-// Config chooses what New builds.
+// Config chooses what New builds. The fields with a key are settings; an empty Randomness means low, an empty Yaw sim.Symmetric.
 type Config struct {
-	Task       string         // "one_leg"
-	Randomness sim.Randomness // "" means low; sim.Mixed draws one an episode
-	Perturb    float64        // strength of the random pushes during the episode; 0 is off, 1 the published strength
-	MaxSteps   int            // control steps until truncation; 0 means the task's limit
-	Hold       int            // control steps that success must last; 0 means the task's own (as published: one)
-	Yaw        sim.Yaw        // which turns count as assembled; "" means sim.Symmetric
-	Unsettled  bool           // the first observation shows the nominal poses: the initial push comes with the first control step
-	ModelXML   string         // replaces the generated model; empty for the task's own
-	Domain     domain.Ranges  // physics drawn anew for every episode; the zero value for the nominal ones
+	Task string `yaml:"task"` // furniture task
+	// initial part and obstacle displacement: low, med, high, or mixed, drawn anew for every episode
+	Randomness sim.Randomness `yaml:"randomness"`
+	// strength of the pushes after control steps; 0 = none, 1 = as published
+	Perturb float64 `yaml:"perturb"`
+	// control steps at 10 Hz before a time-out; 0 = the task's own limit
+	MaxSteps int `yaml:"max_steps"`
+	// turns about a joint's axis that count as assembled: symmetric (all that look the same) or published (one,
+	// within 20 degrees)
+	Yaw       sim.Yaw       `yaml:"yaw"`
+	Hold      int           // control steps that success must last; 0 means the task's own (as published: one)
+	Unsettled bool          // the first observation shows the nominal poses: the initial push comes with the first control step
+	ModelXML  string        // replaces the generated model; empty for the task's own
+	Domain    domain.Ranges // physics drawn anew for every episode; the zero value for the nominal ones
 }
 
 // ResetJoints is the arm's initial posture (rad), as FurnitureBench's.

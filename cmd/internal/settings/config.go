@@ -7,10 +7,13 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/setting"
 	"korr/residual"
+	"korr/sim"
 	"korr/sim/disturb"
 	"korr/sim/domain"
 	"korr/sim/expert"
+	"korr/sim/mujoco"
 	"korr/train/collect"
+	"korr/train/eval"
 	"korr/train/imitation"
 	"korr/train/koopmanfit"
 	"korr/train/ppo"
@@ -38,23 +41,15 @@ type Config struct {
 	Residual Residual `yaml:"residual"`
 	// the published names and values
 	PPO  ppo.Config        `yaml:"ppo"`
-	Eval Eval              `yaml:"eval"`
+	Eval eval.Config       `yaml:"eval"`
 	Run  robotcmd.Settings `yaml:"run"`
 }
 
 // Sim chooses the simulated task.
 type Sim struct {
-	Task string `yaml:"task"` // furniture task
-	// initial part and obstacle displacement: low, med, high, or mixed, drawn anew for every episode
-	Randomness string `yaml:"randomness"`
-	// strength of the pushes after control steps; 0 = none, 1 = as published
-	Perturb float64 `yaml:"perturb"`
-	// control steps at 10 Hz before a time-out; 0 = the task's own limit
-	MaxSteps int `yaml:"max_steps"`
-	Workers  int `yaml:"workers"` // simulations at once; 0 = one per core
-	// turns about a joint's axis that count as assembled: symmetric (all that look the same) or published (one,
-	// within 20 degrees)
-	Yaw string `yaml:"yaw"`
+	mujoco.Config `yaml:",inline"`
+
+	Workers int `yaml:"workers"` // simulations at once; 0 = one per core
 	// wait until the parts rest before the first observation; false: it shows the nominal poses, as published, and
 	// the initial push comes with the first control step
 	Settle bool `yaml:"settle"`
@@ -62,6 +57,28 @@ type Sim struct {
 	Sensing string `yaml:"sensing"`
 	// the episodes' physics: nominal, or D1, drawn (docs/simulator.md); empty = as domain.* say
 	Physics string `yaml:"physics"`
+}
+
+// Validate implements the check of package configs.
+func (s *Sim) Validate() error {
+	return setting.Check(
+		"sim",
+		setting.Given("task", s.Task, "a task"),
+		setting.OneOf("randomness", s.Randomness, append(sim.Levels(), sim.Mixed)...),
+		setting.AtLeast("perturb", s.Perturb, 0),
+		setting.AtLeast("max_steps", s.MaxSteps, 0),
+		setting.AtLeast("workers", s.Workers, 0),
+		setting.OneOf("yaw", string(s.Yaw), sim.Yaws()...),
+		setting.OneOf("sensing", s.Sensing, append(disturb.Profiles(), "")...),
+		setting.OneOf("physics", s.Physics, append(domain.Profiles(), "")...),
+	)
+}
+
+// Engine is the engine's configuration without the physics that its episodes draw.
+func (s *Sim) Engine() mujoco.Config {
+	c := s.Config
+	c.Unsettled = !s.Settle
+	return c
 }
 
 // Collect records demonstrations of the scripted expert.
@@ -142,52 +159,18 @@ func (c *Config) PPORun() ppo.RunConfig {
 	}
 }
 
-// Eval measures policies on paired seeds.
-type Eval struct {
-	// policies compared: expert, base, resip, korr or the path of a checkpoint
-	Policies []string `yaml:"policies"`
-	// levels of initial displacement, each measured: low, med, high
-	Randomness []string `yaml:"randomness"`
-	Perturb    string   `yaml:"perturb"` // pushes during the episode: off, on, both
-	// part trackers, each measured: clean, T1, T2, T3; empty = sim.sensing
-	Sensing []string `yaml:"sensing"`
-	// physics of the episodes, each measured: nominal, D1; empty = sim.physics
-	Physics    []string `yaml:"physics"`
-	Strength   float64  `yaml:"strength"`    // of the perturbation when it is on; 1 = as published
-	Episodes   int      `yaml:"episodes"`    // for each policy and condition
-	MinSuccess float64  `yaml:"min_success"` // exit 3 when a rate falls below it
-}
-
 // Defaults are the settings of the shipped recipe.
 func Defaults() *Config {
 	return &Config{
-		Seed:  1,
-		Demos: "",
-		Sim: Sim{
-			Task:       "one_leg",
-			Yaw:        "symmetric",
-			Settle:     true,
-			Randomness: "low",
-			Perturb:    0,
-			MaxSteps:   0,
-			Workers:    0,
-		},
+		Seed:     1,
+		Sim:      Sim{Config: mujoco.Config{Task: "one_leg", Randomness: sim.Low, Yaw: sim.Symmetric}, Settle: true},
 		Domain:   domain.DefaultRanges(),
 		Collect:  Collect{Recording: collect.DefaultConfig()},
 		Base:     Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
 		Koopman:  koopmanfit.DefaultConfig(),
 		Residual: Residual{Algorithm: "td3", Base: "base", Koopman: "koopman", Members: 2, Filter: "none", FilterModel: "filter", Config: td3.DefaultConfig()},
 		PPO:      ppo.DefaultConfig(),
-		Eval: Eval{
-			Policies:   []string{"base", "resip", "korr"},
-			Randomness: []string{"low"},
-			Perturb:    "both",
-			Sensing:    []string{},
-			Physics:    []string{},
-			Strength:   1,
-			Episodes:   20,
-			MinSuccess: 0,
-		},
-		Run: robotcmd.DefaultSettings(),
+		Eval:     eval.DefaultConfig(),
+		Run:      robotcmd.DefaultSettings(),
 	}
 }
