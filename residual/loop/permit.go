@@ -52,7 +52,7 @@ func (p Permit) Take() error {
 type fate struct{ v atomic.Uint64 }
 
 const (
-	waiting = iota
+	waiting = iota // no bit: a bare number waits
 	taken
 	withdrawn
 )
@@ -60,7 +60,7 @@ const (
 // begin is a new command, numbered.
 func (f *fate) begin() (number uint64) {
 	number = f.v.Load()>>2 + 1
-	f.v.Store(number<<2 | waiting)
+	f.v.Store(number << 2)
 	return number
 }
 
@@ -68,7 +68,7 @@ func (f *fate) begin() (number uint64) {
 func (f *fate) may(number uint64) bool { return f.v.Load()|taken == number<<2|taken }
 
 func (f *fate) take(number uint64) bool {
-	return f.v.CompareAndSwap(number<<2|waiting, number<<2|taken) || f.v.Load() == number<<2|taken
+	return f.v.CompareAndSwap(number<<2, number<<2|taken) || f.v.Load() == number<<2|taken
 }
 
 // withdraw reports whether the newest command has not gone out, and keeps it from doing so.
