@@ -10,9 +10,6 @@ import (
 	"korr/koopman/filter"
 )
 
-// gripDead is the dead band of a gripper command: one below keeps what the gripper did.
-const gripDead = 0.019
-
 // Estimation says what stands in for the parts' poses that the tracker sent.
 type Estimation string
 
@@ -111,10 +108,10 @@ func PartOf(obs []float32, i int) geom.Pose {
 	return geom.TagFrame.Mul(geom.PoseAt(layout.Part(i).Of(obs)))
 }
 
-// CommandOf is a raw action as a command.
+// CommandOf is a raw action as a command. A gripper command in the dead band keeps what the gripper did.
 func CommandOf(cmd []float32) filter.Command {
 	c := filter.Command{Target: layout.ToolAt(cmd)}
-	if g := float64(cmd[layout.Gripper]); math.Abs(g) > gripDead {
+	if g := float64(cmd[layout.Gripper]); math.Abs(g) > layout.GripperDeadBand {
 		c.Grip = g
 	}
 	return c

@@ -16,7 +16,7 @@ const (
 )
 
 // GripperDeadBand is the magnitude a gripper action must exceed to change what the gripper does.
-const GripperDeadBand = 0.019
+const GripperDeadBand = layout.GripperDeadBand
 
 var (
 	// ErrNoEngine says that this binary was built without a physics engine.

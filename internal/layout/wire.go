@@ -16,6 +16,9 @@ const (
 	Gripper = Tool                // index of the gripper command of an action
 )
 
+// GripperDeadBand is the magnitude that an action's gripper command must exceed to change what the gripper does.
+const GripperDeadBand = 0.019
+
 // Spans of a state, and so of a raw observation. Position and Rotation are those of an action, too.
 var (
 	Position = Span{0, Vector}

@@ -106,12 +106,11 @@ func (f Form) DecodeTo(dst, act, state []float32) {
 	}
 	pose := geom.Pose{P: geom.VecAt(act), Q: f.rotationAt(act[3:])}
 	if f.Delta {
-		tool := toolAt(state)
+		tool := layout.ToolAt(state)
 		pose = geom.Pose{P: tool.P.Add(pose.P), Q: tool.Q.Mul(pose.Q)}
 	}
-	geom.VecTo(dst, pose.P)
-	geom.Rot6DTo(layout.Rotation.Of(dst), pose.Q)
-	dst[9] = act[f.Dim()-1]
+	layout.ToolTo(dst, pose)
+	dst[layout.Gripper] = act[f.Dim()-1]
 }
 
 // EncodeTo is the inverse of DecodeTo: it writes act (length Dim) for a canonical action (length sim.ActDim). Quaternions
@@ -123,12 +122,12 @@ func (f Form) EncodeTo(act, canonical, state []float32) {
 	}
 	pose := layout.ToolAt(canonical)
 	if f.Delta {
-		tool := toolAt(state)
+		tool := layout.ToolAt(state)
 		pose = geom.Pose{P: pose.P.Sub(tool.P), Q: tool.Q.Inv().Mul(pose.Q)}
 	}
 	geom.VecTo(act, pose.P)
 	f.rotationTo(act[3:], pose.Q)
-	act[f.Dim()-1] = canonical[9]
+	act[f.Dim()-1] = canonical[layout.Gripper]
 }
 
 // Convert writes the actions of T frames in another form: src [T*from.Dim], states [T*w] with w >= 9 the frames' observations
@@ -140,7 +139,7 @@ func Convert(dst, src, states []float32, from, to Form) error {
 	}
 	w := 0
 	if (from.Delta || to.Delta) && n > 0 {
-		if w = len(states) / n; len(states) != n*w || w < 9 {
+		if w = len(states) / n; len(states) != n*w || w < layout.Tool {
 			return fmt.Errorf("action: %d values of states for %d frames: deltas need the tool's pose of every frame", len(states), n)
 		}
 	}
@@ -155,11 +154,6 @@ func Convert(dst, src, states []float32, from, to Form) error {
 		to.EncodeTo(dst[t*to.Dim():(t+1)*to.Dim()], canonical[:], state)
 	}
 	return nil
-}
-
-// toolAt is the tool's pose in an observation or robot state.
-func toolAt(state []float32) geom.Pose {
-	return layout.ToolAt(state)
 }
 
 func (f Form) rotationAt(s []float32) geom.Quat {

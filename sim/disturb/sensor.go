@@ -1,6 +1,7 @@
 package disturb
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -40,12 +41,17 @@ type Sensor struct {
 	pcg      [streams]*rand.PCG
 }
 
-// NewSensor returns a sensor of observations of dim values. The error names a setting that is out of bounds.
+// NewSensor returns a sensor of observations of dim values. The error names a setting that is out of bounds, or the
+// number of values where no observation has so many.
 func NewSensor(cfg Config, dim int) (*Sensor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Sensor{cfg: cfg, dim: dim, channels: 1 + (dim-sim.StateDim)/sim.PoseDim}
+	poses, ok := layout.Poses(dim)
+	if !ok {
+		return nil, fmt.Errorf("disturb: %d values are no observation of an arm and parts", dim)
+	}
+	s := &Sensor{cfg: cfg, dim: dim, channels: 1 + poses}
 	s.depth = 1 + max(longest(cfg.Robot.Delay, cfg.Robot.Jitter), longest(cfg.Parts.Delay, cfg.Parts.Jitter))
 	s.past = make([]float32, s.depth*dim)
 	s.lost = make([]bool, s.depth*s.channels)
@@ -127,8 +133,8 @@ func span(c int) (from, to int) {
 	if c == 0 {
 		return 0, sim.StateDim
 	}
-	from = sim.StateDim + (c-1)*sim.PoseDim
-	return from, from + sim.PoseDim
+	s := layout.Part(c - 1)
+	return s.From, s.To
 }
 
 // travel is after how many control steps a measurement shows: at the first one that is not before its arrival.

@@ -91,8 +91,7 @@ func (e *Expert) ActTo(act, obs []float32) error {
 	if !ok {
 		return fmt.Errorf("expert: the script of %s ended", e.task.Name)
 	}
-	geom.VecTo(act, c.pose.P)
-	geom.Rot6DTo(layout.Rotation.Of(act), c.pose.Q)
-	act[9] = c.grip
+	layout.ToolTo(act, c.pose)
+	act[layout.Gripper] = c.grip
 	return nil
 }

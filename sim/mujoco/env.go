@@ -177,7 +177,8 @@ func (e *Env) Step(obs, act []float32) (sim.Result, error) {
 		e.live = false
 		return sim.Result{}, err
 	}
-	return e.StepPose(obs, geom.VecAt(act), geom.Rot6DAt(layout.Rotation.Of(act)).Quat(), float64(act[9]))
+	tool := layout.ToolAt(act)
+	return e.StepPose(obs, tool.P, tool.Q, float64(act[layout.Gripper]))
 }
 
 // StepPose is Step for a target given as a float64 pose: position (m) and rotation (quaternion x y z w), base frame;

@@ -166,9 +166,8 @@ func (a *actor) actTo(act, obs []float32) {
 		a.grip = float32(2*a.rng.IntN(2) - 1)
 		a.target = a.draw(obs)
 	}
-	geom.VecTo(act, a.target.P)
-	geom.Rot6DTo(layout.Rotation.Of(act), a.target.Q)
-	act[9] = a.grip
+	layout.ToolTo(act, a.target)
+	act[layout.Gripper] = a.grip
 	if a.style == wild && a.rng.IntN(100) == 0 {
 		act[a.rng.IntN(len(act))] = float32(math.Pow(10, 30*a.rng.Float64()))
 	}

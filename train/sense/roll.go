@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"korr/internal/geom"
+	"korr/internal/layout"
 	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
@@ -52,7 +53,8 @@ func (r *Roll) Episode() filter.Episode {
 		e.Arm = append(e.Arm, residual.ArmOf(obs))
 		e.Command = append(e.Command, residual.CommandOf(r.Act[t]))
 		var parts []geom.Pose
-		for i := range (len(obs) - sim.StateDim) / sim.PoseDim {
+		poses, _ := layout.Poses(len(obs))
+		for i := range poses {
 			parts = append(parts, residual.PartOf(obs, i))
 		}
 		e.Parts = append(e.Parts, parts)
