@@ -94,7 +94,8 @@ func Cases() []Case {
 			heal: func(_ context.Context, w *world) error { return w.arm.signal(syscall.SIGCONT) },
 		},
 		{
-			Name: "publisher replaced by a node of its name that speaks", State: hold, Recovery: enabling, says: gone,
+			Name: "publisher replaced by a node of its name that speaks", State: hold, says: gone,
+			Recovery: enabling + "; before it `~reset_fault` if the new arm is elsewhere: that is a leap",
 			strike: func(_ context.Context, w *world) (at time.Time, err error) {
 				old := w.arm
 				if w.arm, err = w.startArm(); err != nil {
@@ -110,7 +111,7 @@ func Cases() []Case {
 				if err := w.hears(time.Now()); err != nil {
 					return err
 				}
-				return w.persist(ctx, w.enabled)
+				return w.restored(ctx)
 			},
 		},
 		{

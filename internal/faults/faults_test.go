@@ -50,7 +50,8 @@ func TestJudge(t *testing.T) {
 		"NaN":             {at, geom.Pose{P: geom.Vec3{math.NaN(), 0, 0.2}, Q: down}, "finite", false},
 		"answers nothing": {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, "without an observation", false},
 	} {
-		j := &judge{}
+		now := time.Unix(1000, 0)
+		j := &judge{now: func() time.Time { return now }}
 		for i := range 25 { // in time around the command
 			if i == 20 {
 				j.command(&msgs.PoseStamped{Header: msgs.Header{Stamp: tc.stamp}, Pose: msgs.PoseOf(tc.pose)})
@@ -61,20 +62,20 @@ func TestJudge(t *testing.T) {
 			} else {
 				j.arm(arm)
 			}
-			time.Sleep(10 * time.Millisecond)
+			now = now.Add(10 * time.Millisecond)
 		}
 		n, _, broken := j.verdict()
 		if n != 1 || (tc.bad == "") != (len(broken) == 0) || len(broken) > 0 && !strings.Contains(broken[0], tc.bad) {
 			t.Errorf("%s: %v", name, broken)
 		}
 	}
-	j := &judge{} // blind: it has heard nothing for long
+	j := &judge{now: time.Now} // blind: it has heard nothing for long
 	j.arm(arm)
 	j.command(&msgs.PoseStamped{Pose: msgs.PoseOf(geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down})})
 	if n, unseen, broken := j.verdict(); n != 1 || unseen != 1 || len(broken) != 0 {
 		t.Errorf("blind: %d poses, %d unseen, %v", n, unseen, broken)
 	}
-	j = &judge{}
+	j = &judge{now: time.Now}
 	low := *arm
 	low.OTEE[14] = 0.01
 	j.frames(framesOf(0, geom.Pose{P: geom.Vec3{0.5, 0, 0.01}, Q: down}))
@@ -116,7 +117,7 @@ func TestTruthIsWhereTheSimulatorsToolIs(t *testing.T) {
 	}
 	f := simarm.Frame{Seq: 7, Stamp: time.Unix(5, 0), Arm: make([]float64, simarm.Dim(6)), Target: geom.IdentityPose}
 	toy.ArmStateTo(f.Arm)
-	j := &judge{}
+	j := &judge{now: time.Now}
 	j.frames(f.Transforms(toy.Spec().PartNames))
 	j.arm(f.Franka())
 	for _, tolds := range j.measured {

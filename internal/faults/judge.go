@@ -33,6 +33,7 @@ type sent struct {
 
 // judge collects what the arm told and what it was told.
 type judge struct {
+	now      func() time.Time
 	mu       sync.Mutex
 	measured map[int64][]claim // what the arm told, by stamp; wrong stamps may be there twice
 	truth    truth             // where it was
@@ -52,7 +53,7 @@ func (j *judge) arm(m *msgs.FrankaState) {
 		j.measured = map[int64][]claim{}
 	}
 	at := m.Header.Stamp.UnixNano()
-	j.lastArm = time.Now()
+	j.lastArm = j.now()
 	j.measured[at], j.order = append(j.measured[at], claim{pose, m.Header.Seq, at, j.lastArm}), append(j.order, at)
 	j.came = append(j.came, j.lastArm)
 }
@@ -60,7 +61,7 @@ func (j *judge) arm(m *msgs.FrankaState) {
 func (j *judge) command(m *msgs.PoseStamped) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.poses = append(j.poses, sent{time.Now(), m.Header.Stamp, m.Pose.Geom()})
+	j.poses = append(j.poses, sent{j.now(), m.Header.Stamp, m.Pose.Geom()})
 }
 
 func (j *judge) action(m *msgs.Action) {
@@ -69,7 +70,7 @@ func (j *judge) action(m *msgs.Action) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.actions = append(j.actions, time.Now())
+	j.actions = append(j.actions, j.now())
 }
 
 // commands is how many commands were sent, as the node says.

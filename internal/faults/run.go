@@ -24,6 +24,10 @@ const rosmaster = "/usr/bin/rosmaster"
 // MaxPeriods is the bound: control periods from a fault to HOLD or FAULT.
 const MaxPeriods = 3.0
 
+// early is how many periods before a fault the node may seem to answer it, because the process that is broken logs the time
+// after it happened. What comes earlier answers something else.
+const early = 0.5
+
 // Config says how to run the matrix. Every process is given ROS_MASTER_URI and ROS_IP.
 type Config struct {
 	Korr     []string // runs korr itself; arguments of korr are appended
@@ -172,6 +176,9 @@ func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time
 		return 0, begun, err
 	}
 	periods = float64(l.Time.Sub(at)) / float64(w.period())
+	if periods < -early {
+		return periods, begun, fmt.Errorf("%s because of %q %.2f periods before the fault", l.To, l.Cause, -periods)
+	}
 	if l.To == hold && w.c.State == fault && w.c.first != "" && strings.Contains(l.Cause, w.c.first) {
 		if l, err = korr.after(from, 10*time.Second, func(l *line) bool { return l.To == fault }); err != nil {
 			return periods, begun, err
@@ -187,7 +194,9 @@ func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time
 	if more := w.judge.commands() - n; !korr.wentOn(from) && (more > 0 || w.judge.answersSince(quiet) > 0) {
 		row.Broken = append(row.Broken, fmt.Sprintf("%d commands in %s", max(more, 1), l.To))
 	}
-	if err = w.c.heal(ctx, w); err == nil {
+	if err = w.c.heal(ctx, w); err != nil {
+		err = fmt.Errorf("%w; korr said last:\n%s", err, w.korr.tail())
+	} else {
 		err = w.commanded(ctx, 5, healLimit)
 	}
 	poses, unseen, broken := w.judge.verdict()

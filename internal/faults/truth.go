@@ -47,7 +47,7 @@ func (j *judge) frames(m *msgs.TFMessage) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.truth.add(claim{at, h.Seq, h.Stamp.UnixNano(), time.Now()})
+	j.truth.add(claim{at, h.Seq, h.Stamp.UnixNano(), j.now()})
 }
 
 func (t *truth) add(c claim) {

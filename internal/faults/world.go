@@ -106,7 +106,7 @@ type world struct {
 }
 
 func newWorld(ctx context.Context, cfg *Config, c *Case, kind string) (w *world, err error) {
-	w = &world{cfg: cfg, c: c, judge: &judge{}}
+	w = &world{cfg: cfg, c: c, judge: &judge{now: time.Now}}
 	defer func() {
 		if err != nil {
 			w.close()

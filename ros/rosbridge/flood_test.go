@@ -1,13 +1,11 @@
 package rosbridge_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,24 +15,6 @@ import (
 	"korr/ros/msgs"
 	"korr/ros/rosbridge"
 )
-
-// quiet is a log that several goroutines write.
-type quiet struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (q *quiet) Write(p []byte) (int, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.b.Write(p)
-}
-
-func (q *quiet) len() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.b.Len()
-}
 
 // TestStatusFlood: a server that says something without end fills no log, and messages behind it still arrive.
 func TestStatusFlood(t *testing.T) {
@@ -65,8 +45,11 @@ func TestStatusFlood(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	var log quiet
-	c := open(t, "node", rosbridge.Config{URL: "ws" + strings.TrimPrefix(server.URL, "http"), Logger: slog.New(slog.NewTextHandler(&log, nil)), Silence: 20 * time.Second})
+	var log syncBuffer
+	c := open(t, "node", rosbridge.Config{
+		URL:    "ws" + strings.TrimPrefix(server.URL, "http"),
+		Logger: slog.New(slog.NewTextHandler(&log, nil)), Silence: 20 * time.Second,
+	})
 	var heard atomic.Bool
 	if err := rosbridge.Subscribe(c, "/stop", func(m *msgs.Bool) { heard.Store(m.Data) }); err != nil {
 		t.Fatal(err)
@@ -78,7 +61,7 @@ func TestStatusFlood(t *testing.T) {
 	if !heard.Load() {
 		t.Fatalf("the message behind the flood never came (all sent: %v)", sent.Load())
 	}
-	if n, most := log.len(), 20_000+10_000*int(time.Since(begun).Seconds()+1); n > most {
+	if n, most := len(log.String()), 20_000+10_000*int(time.Since(begun).Seconds()+1); n > most {
 		t.Errorf("%d bytes of log for %d statuses", n, statuses)
 	}
 }
