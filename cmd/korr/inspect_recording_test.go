@@ -44,6 +44,10 @@ func (*stubborn) Executed([]float32) {}
 
 func (*stubborn) Replan() {}
 
+func (*stubborn) Prepare([]float32) (bool, error) { return true, nil }
+
+func (*stubborn) Wait(context.Context, uint64) error { return errors.New("not in lock step") }
+
 // faulted runs the loop into a fault and returns the file with its flight record.
 func faulted(t *testing.T) string {
 	t.Helper()

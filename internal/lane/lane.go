@@ -168,3 +168,5 @@ func (s plainStepper) StepTo(act, obs []float32) (residual.Info, error) {
 func (plainStepper) Executed([]float32) {}
 
 func (plainStepper) Replan() {}
+
+func (plainStepper) Prepare([]float32) (bool, error) { return true, nil }

@@ -20,7 +20,6 @@ func TestPlanningAheadInTheLoop(t *testing.T) {
 	run := func(s Stepper) *rig {
 		g := newRig(t, nil)
 		g.stepper, g.Loop.stepper = nil, s
-		g.Loop.preparer, _ = s.(Preparer)
 		g.robot.read = func(_ int, s *Sample) error {
 			time.Sleep(breath)
 			g.robot.fresh(s)
@@ -66,7 +65,7 @@ func TestPlanningAheadAllocatesNothing(t *testing.T) {
 	}
 	defer ahead.Close()
 	g := newRig(t, func(c *Config) { c.Resume = true })
-	g.Loop.robot, g.Loop.stepper, g.Loop.preparer = &quietRobot{clock: g.clock, obs: pose()}, c, c
+	g.Loop.robot, g.Loop.stepper = &quietRobot{clock: g.clock, obs: pose()}, c
 	g.begin()
 	tick := func() {
 		time.Sleep(breath)

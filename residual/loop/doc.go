@@ -30,7 +30,7 @@
 // # States
 //
 //	INIT   no usable observation yet
-//	READY  observations are fresh; the loop is silent: not enabled, or its Preparer plans the first chunk
+//	READY  observations are fresh; the loop is silent: not enabled, or the first chunk is being planned
 //	RUN    one command per tick
 //	HOLD   Robot.Hold was called once on entering; silent since
 //	FAULT  Robot.Hold was called, the flight recorder dumped, Run returned; only Reset leaves it
@@ -49,7 +49,7 @@
 // # Lock step
 //
 // With Config.LockStep the same tick is driven by each new Seq instead of the clock: the loop blocks in
-// Waiter.Wait, ages are zero by construction, and there are no deadlines. A simulation then runs as fast
+// Robot.Wait, ages are zero by construction, and there are no deadlines. A simulation then runs as fast
 // as it can and gives the same commands on every run.
 //
 // The shape follows libfranka's control loop (filter, limit, check finite, send; errors carry the last

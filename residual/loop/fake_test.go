@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ func pose() []float32 {
 // fakeRobot is a robot whose every call is recorded. A new sample comes with each Read, unless read
 // says otherwise.
 type fakeRobot struct {
+	onClock
 	clock    *fakeClock
 	start    time.Time
 	read     func(n int, s *Sample) error // n counts reads from 1; nil: always fresh
@@ -105,6 +107,11 @@ func (r *fakeRobot) Hold(context.Context, *shield.Shield) error {
 	return nil
 }
 
+// onClock is a robot that lock step is not for.
+type onClock struct{}
+
+func (onClock) Wait(context.Context, uint64) error { return errors.New("nothing waits on a clock") }
+
 // fakeStepper drifts 1 mm along y per step of its plan, which Replan starts over.
 type fakeStepper struct {
 	step     func(n int, act []float32) error // n counts steps from 1
@@ -138,6 +145,8 @@ func (s *fakeStepper) Executed(cmd []float32) {
 	s.executed++
 	s.told = append(s.told[:0], cmd...)
 }
+
+func (s *fakeStepper) Prepare([]float32) (bool, error) { return true, nil }
 
 func (s *fakeStepper) Replan() { s.replans++; s.plan = 0 }
 

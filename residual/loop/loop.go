@@ -44,16 +44,16 @@ type Robot interface {
 	// Hold stops safely, where the robot was last believed to be, if limits.CheckHold allows that pose; it may take until
 	// ctx ends. Without such a pose nothing is sent.
 	Hold(ctx context.Context, limits *shield.Shield) error
-}
-
-// Waiter is a Robot whose samples can be waited for; Config.LockStep needs one.
-type Waiter interface {
-	// Wait returns nil once a sample with a Seq other than after is there, or ctx's error.
+	// Wait returns nil once a sample with a Seq other than after is there, or ctx's error. Only lock step waits.
 	Wait(ctx context.Context, after uint64) error
 }
 
 // Stepper is the policy; [residual.Controller] is one.
 type Stepper interface {
+	// Prepare begins to plan at the raw observation obs, if nothing is planned yet, and reports whether StepTo has an
+	// action. It never waits. While observations are fresh and the loop is about to move, it is asked on every tick until
+	// it is ready; only then does the loop enter RUN. Lock step does without: its StepTo may plan.
+	Prepare(obs []float32) (ready bool, err error)
 	// StepTo writes the raw action for the raw observation obs.
 	StepTo(act, obs []float32) (residual.Info, error)
 	// Executed is told, off the critical path, which raw command was executed: StepTo's own action, or
@@ -80,7 +80,7 @@ type Config struct {
 	Resume          bool             // leave HOLD by itself when observations come back
 	Patience        time.Duration    // without a usable observation, in INIT or HOLD, before FAULT; 0 = for ever
 	HoldTimeout     time.Duration    // for Robot.Hold; DefaultHoldTimeout
-	LockStep        bool             // tick on every new Seq instead of the clock; Robot must be a Waiter
+	LockStep        bool             // tick on every new Seq instead of the clock
 	ObsDim          int              // width of the raw observation; DefaultObsDim
 	Shield          *shield.Limits   // nil: shield.Default
 	Tracking        Tracking         // when an arm that does not follow is a fault; zero: never
@@ -93,11 +93,8 @@ type Config struct {
 }
 
 // withDefaults checks the configuration and fills it in.
-func (c Config) withDefaults(r Robot) (Config, error) {
-	_, waits := r.(Waiter)
+func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.LockStep && !waits:
-		return c, errors.New("loop: LockStep needs a Robot that implements Waiter")
 	case !c.LockStep && c.Period <= 0:
 		return c, fmt.Errorf("loop: Period = %v, want > 0", c.Period)
 	case c.MaxAge < 0 || c.FutureTolerance < 0 || c.Patience < 0 || c.HoldTimeout < 0 || c.MaxMisses < 0 || c.Records < 0:
@@ -135,10 +132,9 @@ func orDefault[T comparable](v *T, def T) {
 // Loop is the fixed-rate loop. Run owns it; Enable, RequestHold, EStop, State, Cause and Status may be
 // called from any goroutine.
 type Loop struct {
-	robot    Robot
-	stepper  Stepper
-	preparer Preparer // stepper, if it is one; nil in lock step
-	cfg      Config
+	robot   Robot
+	stepper Stepper
+	cfg     Config
 
 	inputs  inputs
 	outputs outputs
@@ -174,16 +170,12 @@ func New(r Robot, s Stepper, cfg Config) (*Loop, error) {
 	if r == nil || s == nil {
 		return nil, errors.New("loop: New needs a robot and a stepper")
 	}
-	cfg, err := cfg.withDefaults(r)
+	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	var preparer Preparer
-	if p, ok := s.(Preparer); ok && !cfg.LockStep {
-		preparer = p
-	}
 	return &Loop{
-		robot: r, stepper: s, preparer: preparer, cfg: cfg,
+		robot: r, stepper: s, cfg: cfg,
 		sample:   Sample{Obs: make([]float32, cfg.ObsDim), Sources: make([]Source, 0, MaxSources)},
 		action:   make([]float32, shield.CommandDim),
 		command:  make([]float32, shield.CommandDim),
@@ -251,7 +243,7 @@ func (l *Loop) await(ctx context.Context) (err error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, l.cfg.Patience, &SilenceError{Waited: l.cfg.Patience})
 		defer cancel()
 	}
-	switch err = l.robot.(Waiter).Wait(ctx, l.sample.Seq); {
+	switch err = l.robot.Wait(ctx, l.sample.Seq); {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:

@@ -308,11 +308,10 @@ func TestEnableLater(t *testing.T) {
 func TestConfigRefusals(t *testing.T) {
 	clock := newFakeClock()
 	for name, cfg := range map[string]Config{
-		"no period":           {},
-		"lock step, no waits": {LockStep: true},
-		"negative age":        {Period: period, MaxAge: -1},
-		"short observation":   {Period: period, ObsDim: 5},
-		"negative records":    {Period: period, Records: -1},
+		"no period":         {},
+		"negative age":      {Period: period, MaxAge: -1},
+		"short observation": {Period: period, ObsDim: 5},
+		"negative records":  {Period: period, Records: -1},
 	} {
 		if _, err := New(newFakeRobot(clock), &fakeStepper{}, cfg); err == nil {
 			t.Errorf("%s was accepted", name)

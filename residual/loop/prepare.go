@@ -8,14 +8,6 @@ import (
 	"korr/basepolicy"
 )
 
-// Preparer is a Stepper that plans beside the loop. While observations are fresh and the loop is about to move, it is
-// asked on every tick until it is ready; only then does the loop enter RUN. Lock step does without.
-type Preparer interface {
-	// Prepare begins to plan at the raw observation obs, if nothing is planned yet, and reports whether StepTo has an
-	// action. It never waits.
-	Prepare(obs []float32) (ready bool, err error)
-}
-
 // LateError means that the next chunk of actions was not planned in time and the old one is used up. Holds.
 type LateError struct {
 	Snapshot
@@ -32,15 +24,14 @@ func (e *LateError) Unwrap() error { return e.Err }
 
 // prepare reports whether the stepper can act on the newest sample.
 func (l *Loop) prepare() (bool, error) {
-	if l.preparer == nil {
-		l.stepper.Replan()
-		return true, nil
-	}
 	if !l.preparing {
 		l.stepper.Replan()
 		l.preparing = true
 	}
-	ready, err := l.preparer.Prepare(l.sample.Obs)
+	if l.cfg.LockStep {
+		return true, nil
+	}
+	ready, err := l.stepper.Prepare(l.sample.Obs)
 	if err != nil {
 		return false, &PolicyError{Err: err}
 	}

@@ -47,6 +47,7 @@ func TestTickAllocatesNothing(t *testing.T) {
 
 // quietRobot is a robot that allocates nothing.
 type quietRobot struct {
+	onClock
 	clock  Clock
 	obs    []float32
 	writes int

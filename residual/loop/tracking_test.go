@@ -69,7 +69,7 @@ func (p *planner) Prepare(obs []float32) (bool, error) {
 
 func planning(t *testing.T, p *planner, edit func(*Config)) *rig {
 	g := newRig(t, edit)
-	g.Loop.stepper, g.Loop.preparer, g.stepper = p, p, &p.fakeStepper
+	g.Loop.stepper, g.stepper = p, &p.fakeStepper
 	return g
 }
 

@@ -62,6 +62,8 @@ func (w *wander) StepTo(act, obs []float32) (residual.Info, error) {
 func (w *wander) Executed([]float32) {}
 func (w *wander) Replan()            {}
 
+func (w *wander) Prepare([]float32) (bool, error) { return true, nil }
+
 // direct is the environment in process behind the same interface as the arm over ROS.
 type direct struct {
 	env  sim.Env

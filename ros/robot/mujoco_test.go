@@ -47,6 +47,8 @@ func (s *scripted) StepTo(act, obs []float32) (residual.Info, error) {
 func (s *scripted) Executed([]float32) {}
 func (s *scripted) Replan()            {}
 
+func (s *scripted) Prepare([]float32) (bool, error) { return true, nil }
+
 func newMuJoCo(t *testing.T) sim.Env {
 	t.Helper()
 	env, err := mujoco.New(mujoco.Config{Task: "one_leg", Perturb: 1})

@@ -33,6 +33,8 @@ func (still) StepTo(act, _ []float32) (residual.Info, error) {
 func (still) Executed([]float32) {}
 func (still) Replan()            {}
 
+func (still) Prepare([]float32) (bool, error) { return true, nil }
+
 // spy is a node that listens to the commands and can publish as an operator does.
 type spy struct {
 	node *node.Node

@@ -29,7 +29,7 @@ type Supervisor interface {
 // publisher that was restarted with another clock is heard again after it.
 const reorderWindow = time.Second
 
-// Robot is the arm over ROS. It implements loop.Robot and loop.Waiter; those methods are for the loop's goroutine.
+// Robot is the arm over ROS. It implements loop.Robot; those methods are for the loop's goroutine.
 type Robot struct {
 	cfg       Config
 	log       *slog.Logger
@@ -57,10 +57,7 @@ type Robot struct {
 	broken    error
 }
 
-var (
-	_ loop.Robot  = (*Robot)(nil)
-	_ loop.Waiter = (*Robot)(nil)
-)
+var _ loop.Robot = (*Robot)(nil)
 
 // Open connects the control node. The error is a *node.MasterError when there is no master, and a
 // *rosbridge.UnreachableError when there is no rosbridge server.
@@ -333,7 +330,7 @@ func (r *Robot) Read(s *loop.Sample) error {
 	return nil
 }
 
-// Wait implements loop.Waiter. In lock step it blocks at the end of an episode until the next one's first observation.
+// Wait implements loop.Robot. In lock step it blocks at the end of an episode until the next one's first observation.
 func (r *Robot) Wait(ctx context.Context, after uint64) error {
 	for {
 		r.mu.Lock()
