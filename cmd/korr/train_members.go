@@ -39,7 +39,7 @@ func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.F
 		return err
 	}
 	took := p.finish(fmt.Sprintf("%d steps", total))
-	return o.result(trainResult{trainSchema, o.Config.Residual.Method, folder.Dir(), path, total, floats.Sum(loss) / float64(n), took.Seconds()})
+	return o.result(trainResult{trainSchema, string(o.Config.Residual.Method), folder.Dir(), path, total, floats.Sum(loss) / float64(n), took.Seconds()})
 }
 
 // memberFolder opens the run folder of member k, which trains as c says, or creates it with the settings of such a run alone.

@@ -17,7 +17,7 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 	c.Workers = o.workers()
 	perIteration := c.PerIteration()
 	steps := c.WholeIterations() * perIteration
-	p := o.progress("train "+c.Method, "steps", steps)
+	p := o.progress("train "+string(c.Method), "steps", steps)
 	var last map[string]float64
 	note := ""
 	var engine func(ppo.Networks) ppo.Engine
@@ -43,5 +43,5 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 		return err
 	}
 	took := p.finish(strings.TrimSuffix(fmt.Sprintf("%d steps, %s", steps, note), ", "))
-	return o.result(trainResult{trainSchema, c.Method, folder.Dir(), path, steps, last["value_loss"], took.Seconds()})
+	return o.result(trainResult{trainSchema, string(c.Method), folder.Dir(), path, steps, last["value_loss"], took.Seconds()})
 }

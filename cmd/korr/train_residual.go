@@ -103,7 +103,7 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 // runTrainTD3 trains one policy off policy.
 func runTrainTD3(ctx context.Context, o *trainResidualOptions, folder *run.Folder, in td3.Inputs) error {
 	c := o.Config.Residual
-	p := o.progress("train "+c.Method, "steps", c.Steps)
+	p := o.progress("train "+string(c.Method), "steps", c.Steps)
 	last := map[string]float64{}
 	in.Progress = func(r td3.Report) {
 		note := ""
@@ -130,7 +130,7 @@ func runTrainTD3(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 		done += fmt.Sprintf(", success %.3f in the last episodes, with exploration", v)
 	}
 	took := p.finish(done)
-	return o.result(trainResult{trainSchema, c.Method, folder.Dir(), path, c.Steps, last["critic_loss"], took.Seconds()})
+	return o.result(trainResult{trainSchema, string(c.Method), folder.Dir(), path, c.Steps, last["critic_loss"], took.Seconds()})
 }
 
 // inputs loads the parts that training starts from.
@@ -141,7 +141,7 @@ func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
 		return in, err
 	}
 	in.Base = base.Base
-	if o.Config.Residual.Method == td3.KORR {
+	if o.Config.Residual.Method == residual.MethodKORR {
 		if in.Koopman, err = o.loadKoopman(o.Config.Residual.Koopman); err != nil {
 			return in, err
 		}

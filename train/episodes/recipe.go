@@ -21,7 +21,7 @@ const (
 // Recipe is what every trainer of a residual is told: whose residual, what its actor reads, and how much of it is trained.
 type Recipe struct {
 	// korr (reads Koopman predictions) or resip (reads observation and base action)
-	Method string `json:"method" yaml:"method"`
+	Method residual.Method `json:"method" yaml:"method"`
 	// what the actor reads. published: korr the predicted latent z' alone, which the gradient refines; resip the observation, the
 	// base action, its lead over the arm and the phase. lookahead (korr): that and what a frozen Koopman model predicts the rest of
 	// the chunk to lead to. plan (resip): that and the commanded positions of the rest of the chunk. goal (of ppo): published, and
@@ -57,7 +57,7 @@ const maxEnvs = 1 << 16
 // DefaultRecipe is how the shipped KORR is trained.
 func DefaultRecipe() Recipe {
 	return Recipe{
-		Method: string(residual.MethodKORR), Condition: ByMethod, Foresight: []int{1, 4, 8}, ObserverGain: 0.02, Features: true,
+		Method: residual.MethodKORR, Condition: ByMethod, Foresight: []int{1, 4, 8}, ObserverGain: 0.02, Features: true,
 		Alpha: 0.1, ActorHidden: []int{128, 128}, CriticHidden: []int{128, 128},
 		Envs: 16, Steps: 300_000, MaxSteps: 450, BootstrapTimeouts: true, Pushes: []float64{0, 2.1},
 		KoopmanGradient: true, CheckpointEvery: 25_000,
@@ -71,7 +71,7 @@ func (r *Recipe) Resolved() residual.Condition {
 		return residual.Published
 	case r.Condition != ByMethod:
 		return r.Condition
-	case r.Method == string(residual.MethodKORR):
+	case r.Method == residual.MethodKORR:
 		return residual.Lookahead
 	}
 	return residual.Published
@@ -89,7 +89,7 @@ func (r *Recipe) Ahead() residual.Foresight {
 func (r *Recipe) Validate() error {
 	err := setting.Check(
 		"residual",
-		setting.OneOf("method", residual.Method(r.Method), residual.MethodResiP, residual.MethodKORR),
+		setting.OneOf("method", r.Method, residual.MethodResiP, residual.MethodKORR),
 		setting.OneOf("condition", r.Resolved(), residual.Published, residual.Lookahead, residual.Plan, GoalCondition, Nonlinear),
 		setting.Counts("foresight", r.Foresight, residual.MaxForesight),
 		setting.Within("observer_gain", r.ObserverGain, 0, 1),
@@ -108,7 +108,7 @@ func (r *Recipe) Validate() error {
 		return err
 	}
 	f := r.Ahead()
-	if err := f.Validate(residual.Method(r.Method)); err != nil {
+	if err := f.Validate(r.Method); err != nil {
 		return setting.Refuse("residual", "condition", err.Error())
 	}
 	return nil

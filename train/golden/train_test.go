@@ -15,7 +15,7 @@ import (
 // tdConfig is a short training in the toy that goes through everything the long ones do.
 func tdConfig(steps int) td3.Config {
 	c := td3.DefaultConfig()
-	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = td3.ResiP, residual.Published, false, false, 0
+	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = residual.MethodResiP, residual.Published, false, false, 0
 	c.MaxSteps, c.Pushes, c.UTD, c.Penalty, c.NoiseStart, c.NoiseEnd = 0, nil, 0.125, 0.2, 0.15, 0.08
 	c.Steps, c.Envs, c.Workers, c.Overlap = steps, 8, 1, false
 	c.ActorHidden, c.CriticHidden, c.Critics, c.Batch = []int{24, 24}, []int{24, 24}, 3, 32
@@ -77,16 +77,16 @@ func TestTD3(t *testing.T) {
 		}},
 		"resip diffusion": {"resip_diffusion", func(c *td3.Config) { c.Steps = 600 }},
 		"korr published": {"korr_published", func(c *td3.Config) {
-			c.Method = td3.KORR
+			c.Method = residual.MethodKORR
 		}},
 		"korr ahead": {"korr_ahead", func(c *td3.Config) {
-			c.Method, c.Condition, c.ObserverGain = td3.KORR, residual.Lookahead, 0.1
+			c.Method, c.Condition, c.ObserverGain = residual.MethodKORR, residual.Lookahead, 0.1
 		}},
 		"korr critics": {"korr_critics", func(c *td3.Config) {
-			c.Method, c.Condition, c.ObserverGain, c.CriticOnly, c.Focus = td3.KORR, residual.Lookahead, 0.02, true, true
+			c.Method, c.Condition, c.ObserverGain, c.CriticOnly, c.Focus = residual.MethodKORR, residual.Lookahead, 0.02, true, true
 		}},
 		"korr expansion": {"korr_critics", func(c *td3.Config) {
-			c.Method, c.Condition, c.CriticOnly, c.Focus, c.ValueExpansion = td3.KORR, residual.Lookahead, true, true, true
+			c.Method, c.Condition, c.CriticOnly, c.Focus, c.ValueExpansion = residual.MethodKORR, residual.Lookahead, true, true, true
 		}},
 	} {
 		t.Run(key, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestTD3(t *testing.T) {
 func TestSerialTraining(t *testing.T) {
 	reproducible(t)
 	cfg := tdConfig(5000)
-	cfg.Method, cfg.Condition, cfg.ObserverGain, cfg.CriticOnly, cfg.Focus = td3.KORR, residual.Lookahead, 0.02, true, true
+	cfg.Method, cfg.Condition, cfg.ObserverGain, cfg.CriticOnly, cfg.Focus = residual.MethodKORR, residual.Lookahead, 0.02, true, true
 	check(t, "training", "td3 5000 steps", tdWeights(t, cfg, policies(t)["korr_critics"]))
 }
 

@@ -125,7 +125,7 @@ func published() RunConfig {
 
 func pointConfig(method residual.Method) RunConfig {
 	c := published()
-	c.Method, c.Envs, c.NumSteps, c.Iterations, c.Workers = string(method), 16, 32, 40, 1
+	c.Method, c.Envs, c.NumSteps, c.Iterations, c.Workers = method, 16, 32, 40, 1
 	c.ActorHidden, c.CriticHidden = []int{32, 32}, []int{32, 32}
 	c.UpdateEpochs, c.Gamma, c.InitLogStd, c.LearningRateActor = 12, 0.95, -2, 2e-3
 	if method == residual.MethodKORR {

@@ -54,7 +54,7 @@ func (c *RunConfig) Validate() error {
 			Want: fmt.Sprintf("is %d, which leaves less than two of %d steps for each", c.NumMinibatches, c.PerIteration()),
 		},
 		setting.Rule{
-			Key: "condition", OK: !c.nonlinear() || c.Method == string(residual.MethodResiP) && len(c.DynamicsHidden) > 0,
+			Key: "condition", OK: !c.nonlinear() || c.Method == residual.MethodResiP && len(c.DynamicsHidden) > 0,
 			Want: "is nonlinear, which needs the method resip and hidden layers of the predicting network",
 		},
 	)

@@ -202,7 +202,7 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 // near 0.25.
 func (t *trainer) newAgent(d Dims) error {
 	cfg, rows := t.cfg, max(t.cfg.Envs, min(blockRows, t.cfg.Envs*t.cfg.NumSteps))
-	if cfg.Method == string(residual.MethodKORR) {
+	if cfg.Method == residual.MethodKORR {
 		if t.in.Koopman == nil {
 			return errors.New("ppo: korr needs a Koopman model: run `korr train koopman` first")
 		}
@@ -309,7 +309,7 @@ func (t *trainer) policy() *residual.Policy {
 		model = t.in.Koopman
 	}
 	return &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.acting(), Foresight: t.cfg.Ahead(),
+		Method: t.cfg.Method, Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.acting(), Foresight: t.cfg.Ahead(),
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Linear, Execute: t.cfg.Execute, Features: t.in.Features != nil,
 		Meta: map[string]string{"trainer": "ppo", "config": string(text), "environment_steps": strconv.Itoa(t.iteration * t.cfg.Envs * t.cfg.NumSteps)},
 	}

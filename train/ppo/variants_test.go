@@ -40,7 +40,7 @@ func demonstrated() []dataset.Episode {
 func TestVariantsTrainAndAct(t *testing.T) {
 	for name, set := range map[string]func(*RunConfig){
 		"resip goal":      func(c *RunConfig) { c.Condition = episodes.GoalCondition },
-		"korr goal":       func(c *RunConfig) { c.Method, c.Condition = string(residual.MethodKORR), episodes.GoalCondition },
+		"korr goal":       func(c *RunConfig) { c.Method, c.Condition = residual.MethodKORR, episodes.GoalCondition },
 		"resip nonlinear": func(c *RunConfig) { c.Condition = episodes.Nonlinear },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func compareActing(t *testing.T, tr *trainer) {
 
 func TestVariantsAreRefused(t *testing.T) {
 	for want, set := range map[string]func(*RunConfig){
-		"method resip":  func(c *RunConfig) { c.Method, c.Condition = string(residual.MethodKORR), episodes.Nonlinear },
+		"method resip":  func(c *RunConfig) { c.Method, c.Condition = residual.MethodKORR, episodes.Nonlinear },
 		"hidden layers": func(c *RunConfig) { c.Condition, c.DynamicsHidden = episodes.Nonlinear, nil },
 		"demonstration": func(c *RunConfig) { c.Condition = episodes.GoalCondition }, // there is none
 	} {

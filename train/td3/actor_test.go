@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"korr/internal/nn"
+	"korr/residual"
 )
 
 // actorLoss is the actor's loss of the present batch by its definition.
@@ -43,9 +44,9 @@ func TestActorGradient(t *testing.T) {
 		"resip":          func(*Config) {},
 		"resip ensemble": func(c *Config) { c.Critics = 4 },
 		"critics alone":  func(c *Config) { c.CriticOnly = true },
-		"korr":           func(c *Config) { c.Method = KORR },
+		"korr":           func(c *Config) { c.Method = residual.MethodKORR },
 		"korr, no prediction loss": func(c *Config) {
-			c.Method, c.KoopmanWeight = KORR, 0
+			c.Method, c.KoopmanWeight = residual.MethodKORR, 0
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +109,7 @@ func TestGradientSwitch(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newSmallLearner(t, func(c *Config) {
-				c.Method, c.KoopmanGradient, c.KoopmanWeight, c.ConstrainEvery = KORR, tt.gradient, tt.weight, 0
+				c.Method, c.KoopmanGradient, c.KoopmanWeight, c.ConstrainEvery = residual.MethodKORR, tt.gradient, tt.weight, 0
 			})
 			before := l.actor.model.Clone()
 			head := l.actor.head.Clone()
@@ -126,7 +127,7 @@ func TestGradientSwitch(t *testing.T) {
 			}
 			// The prediction loss alone must not depend on the critics.
 			m := newSmallLearner(t, func(c *Config) {
-				c.Method, c.KoopmanGradient, c.KoopmanWeight, c.ConstrainEvery = KORR, false, 1, 0
+				c.Method, c.KoopmanGradient, c.KoopmanWeight, c.ConstrainEvery = residual.MethodKORR, false, 1, 0
 			})
 			for _, p := range m.critics[0].online.Params() {
 				for i := range p.Data {
@@ -144,7 +145,7 @@ func TestGradientSwitch(t *testing.T) {
 }
 
 func TestSpectralBoundIsImposed(t *testing.T) {
-	l := newSmallLearner(t, func(c *Config) { c.Method, c.ConstrainEvery = KORR, 3 })
+	l := newSmallLearner(t, func(c *Config) { c.Method, c.ConstrainEvery = residual.MethodKORR, 3 })
 	for i := range l.actor.model.A.Data {
 		l.actor.model.A.Data[i] *= 1.5
 	}

@@ -14,7 +14,7 @@ import (
 var oneLeg = dims{obs: 83, x: 97, in: 97, act: 10}
 
 // newBenchLearner has the recipe's sizes and buffers of random transitions.
-func newBenchLearner(tb testing.TB, method string, threads int) *learner {
+func newBenchLearner(tb testing.TB, method residual.Method, threads int) *learner {
 	tb.Helper()
 	cfg := plain()
 	cfg.Method, cfg.LearnerThreads = method, threads
@@ -65,16 +65,17 @@ func benchLearner(tb testing.TB, cfg Config, d dims) *learner {
 
 func BenchmarkUpdate(b *testing.B) {
 	for _, bb := range []struct {
-		name, method string
-		threads      int
-		actor        bool
+		name    string
+		method  residual.Method
+		threads int
+		actor   bool
 	}{
-		{"critics/1", ResiP, 1, false},
-		{"critics/2", ResiP, 2, false},
-		{"resip/1", ResiP, 1, true},
-		{"korr/critics/1", KORR, 1, false},
-		{"korr/1", KORR, 1, true},
-		{"korr/2", KORR, 2, true},
+		{"critics/1", residual.MethodResiP, 1, false},
+		{"critics/2", residual.MethodResiP, 2, false},
+		{"resip/1", residual.MethodResiP, 1, true},
+		{"korr/critics/1", residual.MethodKORR, 1, false},
+		{"korr/1", residual.MethodKORR, 1, true},
+		{"korr/2", residual.MethodKORR, 2, true},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			l := newBenchLearner(b, bb.method, bb.threads)
@@ -102,7 +103,7 @@ func BenchmarkExpansion(b *testing.B) {
 	for _, expand := range []bool{false, true} {
 		b.Run(fmt.Sprint(expand), func(b *testing.B) {
 			cfg := plain()
-			cfg.Method, cfg.Condition, cfg.CriticOnly, cfg.Critics, cfg.DemoFraction = KORR, residual.Lookahead, true, 5, 0
+			cfg.Method, cfg.Condition, cfg.CriticOnly, cfg.Critics, cfg.DemoFraction = residual.MethodKORR, residual.Lookahead, true, 5, 0
 			model, err := koopman.New(koopman.Config{ObsDim: 29, State: 16, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, seed.Stream(1, "bench", 1))
 			if err != nil {
 				b.Fatal(err)
@@ -130,7 +131,7 @@ func BenchmarkExpansion(b *testing.B) {
 }
 
 func BenchmarkConstrain(b *testing.B) {
-	l := newBenchLearner(b, KORR, 1)
+	l := newBenchLearner(b, residual.MethodKORR, 1)
 	for b.Loop() {
 		l.actor.model.Constrain()
 	}

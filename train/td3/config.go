@@ -10,12 +10,6 @@ import (
 	"korr/train/replay"
 )
 
-// Methods of the residual.
-const (
-	ResiP = "resip" // the actor reads observation and base action
-	KORR  = "korr"  // the actor reads the predicted latent state
-)
-
 // Config holds every hyper-parameter; start from DefaultConfig. Fields without a key are for those who call the package.
 type Config struct {
 	episodes.Recipe `yaml:",inline"`
@@ -180,7 +174,7 @@ func (c *Config) validateInput() error {
 			Want: "does not go with a published korr, which reads its latent alone: set residual.focus=false",
 		},
 		setting.Rule{
-			Key: "value_expansion", OK: !c.ValueExpansion || c.Method == KORR && !c.latent() && c.NStep > 1,
+			Key: "value_expansion", OK: !c.ValueExpansion || c.Method == residual.MethodKORR && !c.latent() && c.NStep > 1,
 			Want: "needs residual.method=korr with a lookahead, whose Koopman model is frozen, and residual.n_step above 1",
 		},
 	)
@@ -208,7 +202,7 @@ func (c *Config) latent() bool { return c.reads() == residual.ReadsLatent }
 // reads is what the actor reads.
 func (c *Config) reads() residual.Reads {
 	f := c.foresight()
-	return f.Actor(residual.Method(c.Method))
+	return f.Actor(c.Method)
 }
 
 // targetMax bounds the targets from above, 0 for not: no return exceeds the reward and the milestone's.

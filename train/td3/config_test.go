@@ -27,7 +27,7 @@ func TestValidate(t *testing.T) {
 		"gamma":         func(c *Config) { c.Gamma = 1.01 },
 		"actor_start":   func(c *Config) { c.ActorStart = c.CriticStart - 1 },
 		"noise_rho":     func(c *Config) { c.NoiseRho = 1 },
-		"koopman_lr":    func(c *Config) { c.Method, c.KoopmanLR = KORR, 0 },
+		"koopman_lr":    func(c *Config) { c.Method, c.KoopmanLR = residual.MethodKORR, 0 },
 		"critic_hidden": func(c *Config) { c.CriticHidden = nil },
 		"eval_episodes": func(c *Config) { c.EvalEpisodes = 0 },
 		"demo_fraction": func(c *Config) { c.DemoFraction = 1.5 },
@@ -49,7 +49,7 @@ func TestSizesAreRefused(t *testing.T) {
 		"critics":       func(c *Config) { c.Critics = 1_000_000_000 },
 		"critic_hidden": func(c *Config) { c.CriticHidden = []int{1 << 40} },
 	} {
-		cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+		cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 		change(&cfg)
 		if _, err := Train(t.Context(), cfg, in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
@@ -70,19 +70,21 @@ func TestInputsMustFit(t *testing.T) {
 	feats := pointFeatures{}.Dim()
 	for want, change := range map[string]func(*Config, *Inputs){
 		"needs a base policy":   func(_ *Config, in *Inputs) { in.Base = nil },
-		"needs a Koopman model": func(c *Config, _ *Inputs) { c.Method = KORR },
-		"same features setting": func(c *Config, in *Inputs) { c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2}) },
+		"needs a Koopman model": func(c *Config, _ *Inputs) { c.Method = residual.MethodKORR },
+		"same features setting": func(c *Config, in *Inputs) {
+			c.Method, in.Koopman = residual.MethodKORR, model(koopman.Config{ObsDim: pointObs + 2})
+		},
 		"koopman.focus=false": func(c *Config, in *Inputs) {
-			c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs - 1 + feats, State: pointObs - 1})
+			c.Method, in.Koopman = residual.MethodKORR, model(koopman.Config{ObsDim: pointObs - 1 + feats, State: pointObs - 1})
 		},
 		"koopman.bilinear=false": func(c *Config, in *Inputs) {
-			c.Method, in.Koopman = KORR, model(koopman.Config{ObsDim: pointObs + 2 + feats, Bilinear: true})
+			c.Method, in.Koopman = residual.MethodKORR, model(koopman.Config{ObsDim: pointObs + 2 + feats, Bilinear: true})
 		},
 		"trained for another":    func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return wide{&pointEnv{}}, nil } },
 		"chunks have 8 actions":  func(c *Config, _ *Inputs) { c.Execute = 9 },
 		"environment 0: without": func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return nil, errNoEngine } },
 	} {
-		cfg, in := shortConfig(ResiP), pointInputs(t)
+		cfg, in := shortConfig(residual.MethodResiP), pointInputs(t)
 		change(&cfg, &in)
 		if _, err := Train(t.Context(), cfg, in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q: %v", want, err)
@@ -106,7 +108,7 @@ func (w wide) Spec() sim.Spec {
 
 // TestBestIsKept: a later, worse evaluation does not replace the best policy.
 func TestBestIsKept(t *testing.T) {
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	in.Run = newRun(t)
 	cfg.EvalEpisodes = 20
 	tr := newTestTrainer(t, &cfg, &in)
@@ -152,7 +154,7 @@ func TestBestIsKept(t *testing.T) {
 
 // TestCancelledEvaluation: the run says so, and makes up for it when resumed.
 func TestCancelledEvaluation(t *testing.T) {
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	in.Run = newRun(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	inner := in.NewEnv

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"korr/residual"
 	"korr/train/run"
 )
 
@@ -17,7 +18,7 @@ func TestFullDisk(t *testing.T) {
 		t.Skip("needs the right to mount a small disk: ", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	cfg.EvalEvery = 0
 	var err error
 	if in.Run, err = run.Create(filepath.Join(disk, "run"), nil); err != nil {

@@ -106,7 +106,7 @@ const stepsKey = "environment_steps"
 // policy wraps the networks as they are; they may go on changing.
 func (t *trainer) policy() *residual.Policy {
 	p := &residual.Policy{
-		Method: residual.Method(t.cfg.Method), Task: t.task(), Base: t.in.Base, Koopman: t.actor.model,
+		Method: t.cfg.Method, Task: t.task(), Base: t.in.Base, Koopman: t.actor.model,
 		Actor: t.actor.head, Foresight: t.cfg.foresight(),
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil,
 		Focus: t.rollout.slots[0].Encoder().Focus(),

@@ -123,7 +123,7 @@ func expansionEqualsSimulation(t *testing.T, bilinear bool, gripper float32) {
 	const steps, nStep = 60, 4
 	s, rng := newLinearToy(t, bilinear), seed.Stream(5, "toy", 0)
 	cfg := plain()
-	cfg.Method, cfg.Condition, cfg.Foresight, cfg.ActorHidden, cfg.Batch, cfg.NStep = KORR, residual.Lookahead, []int{1, 3}, []int{8}, steps, nStep
+	cfg.Method, cfg.Condition, cfg.Foresight, cfg.ActorHidden, cfg.Batch, cfg.NStep = residual.MethodKORR, residual.Lookahead, []int{1, 3}, []int{8}, steps, nStep
 	a := newActor(&cfg, s.dims, nil, cfg.Batch)
 	for _, p := range a.head.Params() {
 		copy(p.Data, normals(rng, len(p.Data), 0.4))
@@ -189,9 +189,9 @@ func expansionEqualsSimulation(t *testing.T, bilinear bool, gripper float32) {
 // expandingTrainer has collected and learned a little with value expansion.
 func expandingTrainer(t *testing.T) *trainer {
 	t.Helper()
-	cfg := shortConfig(KORR)
+	cfg := shortConfig(residual.MethodKORR)
 	variants["expand"](&cfg)
-	in := shortInputs(t, KORR)
+	in := shortInputs(t, residual.MethodKORR)
 	tr := newTestTrainer(t, &cfg, &in)
 	if err := tr.begin(); err != nil {
 		t.Fatal(err)
@@ -259,10 +259,10 @@ func TestExpansionDoesNotAllocate(t *testing.T) {
 func TestExpansionRefusals(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"frozen":    func(c *Config) { c.Condition = residual.Published },
-		"lookahead": func(c *Config) { c.Method, c.Condition = ResiP, residual.Published },
+		"lookahead": func(c *Config) { c.Method, c.Condition = residual.MethodResiP, residual.Published },
 		"n_step":    func(c *Config) { c.NStep = 1 },
 	} {
-		c := shortConfig(KORR)
+		c := shortConfig(residual.MethodKORR)
 		variants["expand"](&c)
 		change(&c)
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "value_expansion") || !strings.Contains(err.Error(), want) {

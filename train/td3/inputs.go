@@ -101,7 +101,7 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	if cfg.Execute > base.Horizon {
 		return d, fmt.Errorf("td3: execute is %d, the base policy's chunks have %d actions", cfg.Execute, base.Horizon)
 	}
-	if cfg.Method == KORR || in.Koopman != nil {
+	if cfg.Method == residual.MethodKORR || in.Koopman != nil {
 		if err := in.checkKoopman(cfg, enc); err != nil {
 			return d, err
 		}

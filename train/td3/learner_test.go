@@ -9,6 +9,7 @@ import (
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/koopman"
+	"korr/residual"
 	"korr/train/replay"
 )
 
@@ -49,7 +50,7 @@ func newSmallLearner(t *testing.T, change func(*Config)) *learner {
 		}
 	}
 	var model *koopman.Model
-	if cfg.Method == KORR {
+	if cfg.Method == residual.MethodKORR {
 		var err error
 		model, err = koopman.New(koopman.Config{ObsDim: d.obs, ActDim: d.act, LatentDim: 7, Hidden: []int{6}, StateInclusive: true}, rng)
 		if err != nil {
@@ -250,7 +251,7 @@ func TestDivergenceIsAnError(t *testing.T) {
 
 func TestUpdatesDoNotAllocate(t *testing.T) {
 	for _, threads := range []int{1, 2} {
-		for _, method := range []string{ResiP, KORR} {
+		for _, method := range []residual.Method{residual.MethodResiP, residual.MethodKORR} {
 			l := newSmallLearner(t, func(c *Config) { c.Method, c.LearnerThreads, c.ConstrainEvery = method, threads, 0 })
 			if n := testing.AllocsPerRun(50, func() {
 				if err := l.update(true); err != nil {

@@ -215,7 +215,7 @@ func pointInputs(t testing.TB) Inputs {
 // plain is ResiP with a small recipe, without what the shipped one adds: what the tests build on.
 func plain() Config {
 	c := DefaultConfig()
-	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = ResiP, residual.Published, false, false, 0
+	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = residual.MethodResiP, residual.Published, false, false, 0
 	c.Steps, c.MaxSteps, c.FailAfter, c.Milestone, c.Pushes, c.NoiseFree = 200_000, 0, 0, 0, nil, 0
 	c.Critics, c.Gamma, c.UTD, c.Penalty, c.LRDecay, c.CriticWarmUp = 2, 0.99, 0.125, 0.2, 0, 500
 	c.NoiseStart, c.NoiseEnd, c.NoiseSteps, c.EvalEvery = 0.15, 0.08, 100_000, 50_000

@@ -20,7 +20,7 @@ import (
 // TestNaNStopsTheRun: rewards turn NaN; the run fails and its last checkpoint
 // is good.
 func TestNaNStopsTheRun(t *testing.T) {
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	cfg.CheckpointEvery = 400
 	in.Run = newRun(t)
 	in.NewEnv = func(i int) (sim.Env, error) {
@@ -57,7 +57,7 @@ func (p *poisoned) Step(obs, act []float32) (sim.Result, error) {
 
 // TestResumeWithoutReplay: the buffer is collected afresh, the networks wait.
 func TestResumeWithoutReplay(t *testing.T) {
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	cfg.SaveReplay, in.Run, in.Resume = false, newRun(t), true
 	interrupt(t, cfg, in, 2000)
 	var reports []Report
@@ -80,7 +80,7 @@ func TestResumeWithoutReplay(t *testing.T) {
 
 // TestResumeOnAnotherSimulator: episodes that do not repeat are replaced.
 func TestResumeOnAnotherSimulator(t *testing.T) {
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	in.Run, in.Resume = newRun(t), true
 	interrupt(t, cfg, in, 2000)
 	var log bytes.Buffer
@@ -99,7 +99,7 @@ type drifted struct{ *pointEnv }
 func (d *drifted) Reset(obs []float32, s uint64) error { return d.pointEnv.Reset(obs, s+1) }
 
 func TestResumeRefusals(t *testing.T) {
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	cfg.Steps, cfg.EvalEvery = 800, 0
 	in.Run, in.Resume = newRun(t), true
 	if _, err := Train(t.Context(), cfg, in); err != nil { // nothing saved: from the beginning
@@ -139,7 +139,7 @@ func TestResumeRefusals(t *testing.T) {
 
 // TestOldStateSurvivesAFailedSave: what cannot be saved leaves the files alone.
 func TestOldStateSurvivesAFailedSave(t *testing.T) {
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	cfg.Steps, cfg.EvalEvery, in.Run = 800, 0, newRun(t)
 	batch, err := cfg.NewBatch(in.NewEnv, cfg.Workers)
 	if err != nil {

@@ -22,32 +22,32 @@ import (
 
 // variants are what an actor can read.
 var variants = map[string]func(*Config){
-	"resip": func(c *Config) { c.Method = ResiP },
-	"korr":  func(c *Config) { c.Method = KORR },
-	"focus": func(c *Config) { c.Method, c.Focus, c.LRDecay = ResiP, true, 0.5 },
-	"plan":  func(c *Config) { c.Method, c.Condition = ResiP, residual.Plan },
+	"resip": func(c *Config) { c.Method = residual.MethodResiP },
+	"korr":  func(c *Config) { c.Method = residual.MethodKORR },
+	"focus": func(c *Config) { c.Method, c.Focus, c.LRDecay = residual.MethodResiP, true, 0.5 },
+	"plan":  func(c *Config) { c.Method, c.Condition = residual.MethodResiP, residual.Plan },
 	"lookahead": func(c *Config) {
-		c.Method, c.Condition, c.Foresight = KORR, residual.Lookahead, []int{1, 3}
+		c.Method, c.Condition, c.Foresight = residual.MethodKORR, residual.Lookahead, []int{1, 3}
 	},
 	"focused lookahead": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.Focus = KORR, residual.Lookahead, []int{2}, true
+		c.Method, c.Condition, c.Foresight, c.Focus = residual.MethodKORR, residual.Lookahead, []int{2}, true
 	},
 	"observer": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.ObserverGain = KORR, residual.Lookahead, []int{2}, 0.3
+		c.Method, c.Condition, c.Foresight, c.ObserverGain = residual.MethodKORR, residual.Lookahead, []int{2}, 0.3
 	},
 	"critics": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.Focus, c.CriticOnly = KORR, residual.Lookahead, []int{2}, true, true
+		c.Method, c.Condition, c.Foresight, c.Focus, c.CriticOnly = residual.MethodKORR, residual.Lookahead, []int{2}, true, true
 	},
 	"critics' plan": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.CriticOnly = ResiP, residual.Plan, []int{2}, true
+		c.Method, c.Condition, c.Foresight, c.CriticOnly = residual.MethodResiP, residual.Plan, []int{2}, true
 	},
 	"expand": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.CriticOnly, c.ValueExpansion = KORR, residual.Lookahead, []int{2}, true, true
+		c.Method, c.Condition, c.Foresight, c.CriticOnly, c.ValueExpansion = residual.MethodKORR, residual.Lookahead, []int{2}, true, true
 	},
 }
 
 // shortConfig goes through every phase in little time.
-func shortConfig(method string) Config {
+func shortConfig(method residual.Method) Config {
 	c := pointConfig()
 	c.Method = method
 	c.ActorHidden, c.CriticHidden, c.Batch = []int{16}, []int{16}, 16
@@ -57,9 +57,9 @@ func shortConfig(method string) Config {
 	return c
 }
 
-func shortInputs(t testing.TB, method string) Inputs {
+func shortInputs(t testing.TB, method residual.Method) Inputs {
 	in := pointInputs(t)
-	if method == KORR {
+	if method == residual.MethodKORR {
 		in.Koopman = pointKoopman(t, in.Demos, in.Features)
 	}
 	return in
@@ -131,7 +131,7 @@ func (c *counted) Step(obs, act []float32) (sim.Result, error) {
 func TestResumeEqualsUninterrupted(t *testing.T) {
 	for name, choose := range variants {
 		t.Run(name, func(t *testing.T) {
-			cfg := shortConfig(ResiP)
+			cfg := shortConfig(residual.MethodResiP)
 			choose(&cfg)
 			in := shortInputs(t, cfg.Method)
 			in.Run = newRun(t)
@@ -180,9 +180,9 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 // TestKillAndResume kills the process of a run without warning, and the processes that resume it at random moments.
 func TestKillAndResume(t *testing.T) {
 	const key = "KORR_TD3_TEST_RUN"
-	cfg := shortConfig(ResiP)
+	cfg := shortConfig(residual.MethodResiP)
 	cfg.CheckpointEvery = 320
-	in := shortInputs(t, ResiP)
+	in := shortInputs(t, residual.MethodResiP)
 	if dir := os.Getenv(key); dir != "" { // the process to kill
 		var err error
 		if in.Run, err = run.Open(dir); err != nil {
@@ -281,7 +281,7 @@ func sameRun(t *testing.T, got, want *run.Folder) {
 
 // TestDamagedStateIsRefused: a run does not go on from a state in which one bit is another, wherever it is.
 func TestDamagedStateIsRefused(t *testing.T) {
-	cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 	cfg.Steps, cfg.CriticStart, cfg.ActorStart, cfg.EvalEvery, in.Run = 800, 200, 400, 0, newRun(t)
 	if _, err := Train(t.Context(), cfg, in); err != nil {
 		t.Fatal(err)
@@ -315,7 +315,7 @@ func TestDamagedStateIsRefused(t *testing.T) {
 func TestOverlapDoesNotMatter(t *testing.T) {
 	var want map[string]any
 	for _, overlap := range []bool{false, true} {
-		cfg, in := shortConfig(KORR), shortInputs(t, KORR)
+		cfg, in := shortConfig(residual.MethodKORR), shortInputs(t, residual.MethodKORR)
 		cfg.Overlap, cfg.Workers = overlap, 1
 		if overlap {
 			cfg.Workers, cfg.LearnerThreads = 2, 2
@@ -335,7 +335,7 @@ func TestOverlapDoesNotMatter(t *testing.T) {
 func TestSeedsMatter(t *testing.T) {
 	var states []map[string]any
 	for s := range 2 {
-		cfg, in := shortConfig(ResiP), shortInputs(t, ResiP)
+		cfg, in := shortConfig(residual.MethodResiP), shortInputs(t, residual.MethodResiP)
 		cfg.Steps, cfg.Seed, in.Run = 800, uint64(s), newRun(t)
 		if _, err := Train(t.Context(), cfg, in); err != nil {
 			t.Fatal(err)

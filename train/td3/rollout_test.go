@@ -59,7 +59,7 @@ func TestRolloutActsAsTheController(t *testing.T) {
 			cfg := pointConfig()
 			choose(&cfg)
 			in := pointInputs(t)
-			if cfg.Method == KORR {
+			if cfg.Method == residual.MethodKORR {
 				in.Koopman = pointKoopman(t, in.Demos, in.Features)
 			}
 			cfg.Envs = 3

@@ -3,12 +3,14 @@ package td3
 import (
 	"encoding/json"
 	"testing"
+
+	"korr/residual"
 )
 
 // FuzzState: no text of a training state, of whatever values, panics or makes a run of nonsense. The file's digest is
 // not looked at here: what it protects from is chance, not a state that another version wrote.
 func FuzzState(f *testing.F) {
-	cfg, in := shortConfig(ResiP), shortInputs(f, ResiP)
+	cfg, in := shortConfig(residual.MethodResiP), shortInputs(f, residual.MethodResiP)
 	cfg.Buffer = 4 * cfg.Envs * (cfg.NStep + 2)
 	batch, err := cfg.NewBatch(in.NewEnv, cfg.Workers)
 	if err != nil {

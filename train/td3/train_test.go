@@ -32,7 +32,7 @@ func TestResidualBeatsBase(t *testing.T) {
 			cfg, in := pointConfig(), pointInputs(t)
 			variants[name](&cfg)
 			in.Run = newRun(t)
-			if cfg.Method == KORR {
+			if cfg.Method == residual.MethodKORR {
 				in.Koopman = pointKoopman(t, in.Demos, in.Features)
 			}
 			if cfg.latent() { // sees the action only through the prediction, which it must learn too
@@ -108,7 +108,7 @@ func (e endless) Step(obs, act []float32) (sim.Result, error) {
 // once per step of all environments.
 func TestIterationsHardlyAllocate(t *testing.T) {
 	for _, overlap := range []bool{false, true} {
-		cfg, in := shortConfig(ResiP), pointInputs(t)
+		cfg, in := shortConfig(residual.MethodResiP), pointInputs(t)
 		cfg.Overlap, cfg.CriticStart, cfg.ActorStart = overlap, 0, 0
 		in.NewEnv = func(int) (sim.Env, error) { return endless{&pointEnv{}}, nil }
 		batch, err := cfg.NewBatch(in.NewEnv, cfg.Workers)
@@ -145,7 +145,7 @@ func TestIterationsHardlyAllocate(t *testing.T) {
 
 // TestRateFalls: learning rates fall linearly to 0 over the last share of the run, and reach every optimiser.
 func TestRateFalls(t *testing.T) {
-	cfg := shortConfig(ResiP)
+	cfg := shortConfig(residual.MethodResiP)
 	cfg.Steps, cfg.LRDecay = 1000, 0.4
 	for step, want := range map[int]float64{0: 1, 600: 1, 800: 0.5, 1000: 0, 1016: 0} {
 		if got := cfg.rate(step); math.Abs(got-want) > 1e-12 {
@@ -174,7 +174,7 @@ func TestRateFalls(t *testing.T) {
 
 // TestSchedule counts the updates of every phase.
 func TestSchedule(t *testing.T) {
-	cfg, in := shortConfig(ResiP), pointInputs(t)
+	cfg, in := shortConfig(residual.MethodResiP), pointInputs(t)
 	cfg.Envs, cfg.UTD, cfg.PolicyDelay = 10, 0.25, 3
 	cfg.CriticStart, cfg.CriticWarmUp, cfg.ActorStart, cfg.Steps, cfg.LogEvery, cfg.EvalEvery = 500, 21, 1000, 2000, 500, 0
 	var got [][2]float64

@@ -125,7 +125,7 @@ const PPOName = "ppo"
 
 // Validate implements the check of package configs.
 func (r *Residual) Validate() error {
-	published := r.Method == td3.KORR && r.Resolved() != residual.Lookahead
+	published := r.Method == residual.MethodKORR && r.Resolved() != residual.Lookahead
 	err := setting.Check(
 		"residual",
 		setting.OneOf("algorithm", r.Algorithm, "td3", PPOName),
