@@ -53,18 +53,18 @@ func TestUsageErrorsExitWithTwo(t *testing.T) {
 		t.Fatal(err)
 	}
 	cases := map[string][]string{
-		`no verb "fly"`:                {"fly"},
-		`takes no argument "now"`:      {"doctor", "now"},
-		"unknown flag: --fast":         {"doctor", "--fast"},
-		`invalid argument "x"`:         {"doctor", "--seed", "x"},
-		"eval.episode: no such key":    {"doctor", "--config", file},
-		"--set: a.b: no such key":      {"doctor", "--set", "a.b=1"},
-		"preset huge: does not exist":  {"doctor", "--preset", "huge"},
-		"--log-level loud: use debug":  {"doctor", "--log-level", "loud"},
-		"--log-format xml: use text":   {"doctor", "--log-format", "xml"},
-		"sim.randomness: is \"wild\"":  {"doctor", "--set", "sim.randomness=wild"},
-		"residual.alpha: is 7, must":   {"doctor", "--set", "residual.alpha=7"},
-		"invalid argument \"\" for \"": {"doctor", "--seed="},
+		`no verb "fly"`:               {"fly"},
+		`takes no argument "now"`:     {"doctor", "now"},
+		"doctor has no flag --fast":   {"doctor", "--fast"},
+		`--seed "x": want a whole`:    {"doctor", "--seed", "x"},
+		"eval.episode: no such key":   {"doctor", "--config", file},
+		"--set: a.b: no such key":     {"doctor", "--set", "a.b=1"},
+		"preset huge: does not exist": {"doctor", "--preset", "huge"},
+		"--log-level loud: use debug": {"doctor", "--log-level", "loud"},
+		"--log-format xml: use text":  {"doctor", "--log-format", "xml"},
+		"sim.randomness: is \"wild\"": {"doctor", "--set", "sim.randomness=wild"},
+		"residual.alpha: is 7, must":  {"doctor", "--set", "residual.alpha=7"},
+		"--seed \"\": want a whole":   {"doctor", "--seed="},
 	}
 	for want, args := range cases {
 		o := korr(t, args...)

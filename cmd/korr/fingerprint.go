@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"korr/cmd/internal/cli"
 	"korr/residual"
+	"korr/sim"
 	"korr/sim/mujoco"
 )
 
@@ -36,4 +38,14 @@ func (a *app) warnOtherSimulator(name string, p *residual.Policy) {
 		a.Log.Warn("this policy was trained in another simulator than this build's: its success rate here is not the one it was trained for; retrain it, or use the build that it comes from",
 			"policy", name, "trained", trained, "build", build)
 	}
+}
+
+// physics lists the simulators of this build, one for each task; empty in a build without one.
+func physics() (out []cli.Physics) {
+	for _, name := range sim.TaskNames() {
+		if print, err := mujoco.Fingerprint(name); err == nil {
+			out = append(out, cli.Physics{Task: name, Fingerprint: print})
+		}
+	}
+	return out
 }

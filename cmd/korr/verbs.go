@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
@@ -54,8 +56,10 @@ Exit codes:  0 ok, 1 failure, 2 usage or configuration, 3 a gate was missed, 4 s
 // verbs lists the commands in the order of the help.
 func verbs(a *app) []*cobra.Command {
 	r := a.robot()
-	return []*cobra.Command{
-		newCmdDemo(a), newCmdCollect(a), newCmdTrain(a), newCmdEval(a), newCmdSim(a), robotcmd.NewRun(r), newCmdPlot(a),
-		newCmdBench(a), newCmdVerify(a), newCmdImport(a), newCmdExport(a), robotcmd.NewInspect(r), robotcmd.NewDoctor(r, a.checks()...),
-	}
+	return slices.Concat(
+		cli.Group("First steps:", newCmdDemo(a), robotcmd.NewDoctor(r, a.checks()...), cli.NewVersion(a.App, physics)),
+		cli.Group("Learn:", newCmdCollect(a), newCmdImport(a), newCmdTrain(a), newCmdExport(a)),
+		cli.Group("Measure and look:", newCmdEval(a), newCmdPlot(a), robotcmd.NewInspect(r), newCmdBench(a), newCmdVerify(a)),
+		cli.Group("Simulate and run:", newCmdSim(a), robotcmd.NewRun(r)),
+	)
 }

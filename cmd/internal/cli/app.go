@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,25 +64,15 @@ func (a *App) NewRoot(short, long string, verbs ...*cobra.Command) *cobra.Comman
 	f.BoolVar(&a.JSON, "json", false, "print the result as one JSON object")
 	f.BoolVar(&a.Quiet, "quiet", false, "no progress, warnings only")
 	SetKey(f, "seed", "seed")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
+	root.SetFlagErrorFunc(flagError)
+	for _, v := range verbs {
+		if v.GroupID != "" && !root.ContainsGroup(v.GroupID) {
+			root.AddGroup(&cobra.Group{ID: v.GroupID, Title: v.GroupID})
+		}
+	}
 	root.AddCommand(verbs...)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
-}
-
-// version is the module's version and commit, as far as the build recorded them.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value
-		}
-	}
-	return v + ", " + info.GoVersion
 }
 
 // QuickPreset names a preset, and the flag by which some verbs start from it.
@@ -91,6 +80,14 @@ const QuickPreset = "quick"
 
 // KeyOf is the annotation that ties a flag to a configuration key.
 const KeyOf = "korr_config_key"
+
+// Group puts verbs under a heading of the help.
+func Group(heading string, verbs ...*cobra.Command) []*cobra.Command {
+	for _, v := range verbs {
+		v.GroupID = heading
+	}
+	return verbs
+}
 
 // SetKey makes a flag, when it is given, override a configuration key.
 func SetKey(f *pflag.FlagSet, flag, key string) {
@@ -164,7 +161,11 @@ func NoArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		return UsageErrorf("%s has no verb %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+		cmd.SuggestionsMinimumDistance = 2
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return UsageErrorf("%s has no verb %q; did you mean %s?", cmd.CommandPath(), args[0], strings.Join(near, " or "))
+		}
+		return UsageErrorf("%s has no verb %q", cmd.CommandPath(), args[0])
 	}
 	return UsageErrorf("%s takes no argument %q", cmd.CommandPath(), args[0])
 }
@@ -179,8 +180,8 @@ func OneArg(what string) cobra.PositionalArgs {
 	}
 }
 
-// report prints the error, if there is one, on the error stream.
-func (a *App) report(err error) {
+// report prints the error of a command, if there is one, on the error stream.
+func (a *App) report(command string, err error) {
 	if err == nil {
 		return
 	}
@@ -194,7 +195,7 @@ func (a *App) report(err error) {
 	}
 	fmt.Fprintln(a.Err, a.Name+":", err)
 	if ExitCode(err) == ExitUsage {
-		fmt.Fprintf(a.Err, "See %s --help.\n", a.Name)
+		fmt.Fprintf(a.Err, "See %s --help.\n", command)
 	}
 }
 

@@ -34,15 +34,15 @@ func Execute(ctx context.Context, name string, newRoot Command, args []string, i
 	a := &App{Streams: io, Name: name}
 	a.ROSArgs, args = splitROS(args)
 	root := newRoot(a)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil would be those of the process
 	root.SetIn(io.In)
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	interrupted := err != nil && errors.Is(context.Cause(ctx), ErrInterrupted)
 	if interrupted && loop.LastStates(err) == nil { // a fault outlives the interrupt
 		err = errors.Join(ErrInterrupted, err)
 	}
-	a.report(err)
+	a.report(command.CommandPath(), err)
 	return ExitCode(err)
 }
