@@ -5,4 +5,6 @@
 //
 // A type's fields, their order and their names make its MD5 sum, by which ROS nodes agree on it: a test compares every
 // one with the published sum.
+//
+// The ROS 2 form of the same structs comes from package rosidl; what exists in ROS 2 only is in ros2.go and franka2.go.
 package msgs

@@ -108,9 +108,9 @@ type FrankaErrors struct {
 	JointP2pInsufficientTorqueForPlanning                  bool `rosname:"joint_p2p_insufficient_torque_for_planning"`
 	TauJRangeViolation                                     bool `rosname:"tau_j_range_violation"`
 	InstabilityDetected                                    bool `rosname:"instability_detected"`
-	JointMoveInWrongDirection                              bool `rosname:"joint_move_in_wrong_direction"`
-	CartesianSplineMotionGeneratorViolation                bool `rosname:"cartesian_spline_motion_generator_violation"`
-	JointViaMotionGeneratorPlanningJointLimitViolation     bool `rosname:"joint_via_motion_generator_planning_joint_limit_violation"`
-	BaseAccelerationInitializationTimeout                  bool `rosname:"base_acceleration_initialization_timeout"`
-	BaseAccelerationInvalidReading                         bool `rosname:"base_acceleration_invalid_reading"`
+	JointMoveInWrongDirection                              bool `rosname:"joint_move_in_wrong_direction" ros2:"-"`
+	CartesianSplineMotionGeneratorViolation                bool `rosname:"cartesian_spline_motion_generator_violation" ros2:"-"`
+	JointViaMotionGeneratorPlanningJointLimitViolation     bool `rosname:"joint_via_motion_generator_planning_joint_limit_violation" ros2:"-"`
+	BaseAccelerationInitializationTimeout                  bool `rosname:"base_acceleration_initialization_timeout" ros2:"-"`
+	BaseAccelerationInvalidReading                         bool `rosname:"base_acceleration_invalid_reading" ros2:"-"`
 }

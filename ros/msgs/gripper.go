@@ -4,13 +4,13 @@ import "korr/ros/node"
 
 // GraspEpsilon is franka_gripper/GraspEpsilon: by how much the width reached may differ from the one asked for, m.
 type GraspEpsilon struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/msg/GraspEpsilon"`
 	Inner, Outer float64
 }
 
 // GraspGoal is franka_gripper/GraspGoal: closes until something is gripped.
 type GraspGoal struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Grasp_Goal"`
 	Width        float64 // m
 	Epsilon      GraspEpsilon
 	Speed        float64 // m/s
@@ -19,14 +19,14 @@ type GraspGoal struct {
 
 // GraspResult is franka_gripper/GraspResult.
 type GraspResult struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Grasp_Result"`
 	Success      bool
 	Error        string
 }
 
 // GraspFeedback is franka_gripper/GraspFeedback, which is empty.
 type GraspFeedback struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Grasp_Feedback"`
 }
 
 // GraspActionGoal is franka_gripper/GraspActionGoal.
@@ -55,21 +55,21 @@ type GraspActionFeedback struct {
 
 // MoveGoal is franka_gripper/MoveGoal: moves to a width.
 type MoveGoal struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Move_Goal"`
 	Width        float64 // m
 	Speed        float64 // m/s
 }
 
 // MoveResult is franka_gripper/MoveResult.
 type MoveResult struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Move_Result"`
 	Success      bool
 	Error        string
 }
 
 // MoveFeedback is franka_gripper/MoveFeedback, which is empty.
 type MoveFeedback struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Move_Feedback"`
 }
 
 // MoveActionGoal is franka_gripper/MoveActionGoal.
@@ -98,19 +98,19 @@ type MoveActionFeedback struct {
 
 // HomingGoal is franka_gripper/HomingGoal: finds the largest width.
 type HomingGoal struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Homing_Goal"`
 }
 
 // HomingResult is franka_gripper/HomingResult.
 type HomingResult struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Homing_Result"`
 	Success      bool
 	Error        string
 }
 
 // HomingFeedback is franka_gripper/HomingFeedback, which is empty.
 type HomingFeedback struct {
-	node.Package `ros:"franka_gripper"`
+	node.Package `ros:"franka_gripper" ros2:"franka_msgs/action/Homing_Feedback"`
 }
 
 // HomingActionGoal is franka_gripper/HomingActionGoal.

@@ -7,17 +7,17 @@ const RecoveryAction = "/franka_control/error_recovery"
 
 // ErrorRecoveryGoal is franka_msgs/ErrorRecoveryGoal, which is empty.
 type ErrorRecoveryGoal struct {
-	node.Package `ros:"franka_msgs"`
+	node.Package `ros:"franka_msgs" ros2:"franka_msgs/action/ErrorRecovery_Goal"`
 }
 
 // ErrorRecoveryResult is franka_msgs/ErrorRecoveryResult, which is empty.
 type ErrorRecoveryResult struct {
-	node.Package `ros:"franka_msgs"`
+	node.Package `ros:"franka_msgs" ros2:"franka_msgs/action/ErrorRecovery_Result"`
 }
 
 // ErrorRecoveryFeedback is franka_msgs/ErrorRecoveryFeedback, which is empty.
 type ErrorRecoveryFeedback struct {
-	node.Package `ros:"franka_msgs"`
+	node.Package `ros:"franka_msgs" ros2:"franka_msgs/action/ErrorRecovery_Feedback"`
 }
 
 // ErrorRecoveryActionGoal is franka_msgs/ErrorRecoveryActionGoal.

@@ -9,7 +9,7 @@ import (
 // Header is std_msgs/Header.
 type Header struct {
 	node.Package `ros:"std_msgs"`
-	Seq          uint32
+	Seq          uint32 `ros2:"-"`
 	Stamp        time.Time
 	FrameId      string //nolint:revive // the wire name is frame_id
 }

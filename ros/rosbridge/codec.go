@@ -10,9 +10,9 @@ import (
 	"math"
 	"reflect"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
+
+	"korr/ros/rosidl"
 )
 
 // ErrMalformed marks JSON that is not the message it should be.
@@ -58,20 +58,7 @@ func fieldName(f reflect.StructField) string {
 	if f.Anonymous || !f.IsExported() {
 		return ""
 	}
-	if name, ok := f.Tag.Lookup("rosname"); ok {
-		return name
-	}
-	var b strings.Builder
-	for i, c := range f.Name {
-		if unicode.IsUpper(c) {
-			if i > 0 {
-				b.WriteByte('_')
-			}
-			c = unicode.ToLower(c)
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
+	return rosidl.FieldName(f)
 }
 
 // isHeader reports whether a struct type is std_msgs/Header, by its fields: only there ROS 2 lacks seq.
