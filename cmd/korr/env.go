@@ -12,6 +12,7 @@ import (
 	"korr/sim/domain"
 	"korr/sim/mujoco"
 	"korr/train/eval"
+	"korr/train/unit"
 )
 
 // newEnv makes the simulator of an evaluation's condition.
@@ -90,6 +91,9 @@ func (a *app) workers() int {
 	}
 	return runtime.GOMAXPROCS(0)
 }
+
+// local does a job's units in this process.
+func (a *app) local(h unit.Handlers) unit.Executor { return &unit.Local{Handlers: h, Log: a.Log} }
 
 // lanes opens lanes in lock step for an evaluation.
 func (a *app) lanes(ctx context.Context, c eval.Condition) (eval.Player, error) {

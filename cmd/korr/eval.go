@@ -13,6 +13,7 @@ import (
 	"korr/internal/report"
 	"korr/residual"
 	"korr/train/eval"
+	"korr/train/unit"
 )
 
 // evalOptions are the verb's flags that are no settings.
@@ -74,32 +75,38 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	if len(o.ROSArgs) > 0 || o.wait {
 		return cli.UsageErrorf("ROS arguments and --wait need --serve")
 	}
-	spec := eval.Spec{
-		Conditions: o.conditions(), Episodes: o.Config.Eval.Episodes, Seed: o.Config.Seed, Workers: o.workers(), Open: eval.InProcess(o.newEnv),
+	if f := o.Config.Residual.Filter; o.ros && f != string(residual.AsSeen) {
+		return cli.UsageErrorf("residual.filter=%s does not work with --ros yet: the loop knows one age for all channels", f)
 	}
-	if o.ros {
-		if f := o.Config.Residual.Filter; f != string(residual.AsSeen) {
-			return cli.UsageErrorf("residual.filter=%s does not work with --ros yet: the loop knows one age for all channels", f)
-		}
-		spec.Open = o.lanes
-	}
-	var err error
-	if spec.Policies, err = o.policies(o.Config.Eval.Policies); err != nil {
-		return err
-	}
-	p := o.progress("eval", "episodes", 1)
-	spec.Progress = func(done, total int) { p.setOf(done, total) }
-	cells, err := eval.Evaluate(ctx, spec)
+	policies, err := o.policies(o.Config.Eval.Policies)
 	if err != nil {
 		return err
 	}
-	p.finish(fmt.Sprintf("%d episodes", len(cells)*spec.Episodes))
+	plan := eval.Plan{Conditions: o.conditions(), Episodes: o.Config.Eval.Episodes, Seed: o.Config.Seed}
+	for i, name := range o.Config.Eval.Policies {
+		plan.Policies = append(plan.Policies, eval.Entry{Label: policies[i].Name, Name: name})
+	}
+	p := o.progress("eval", "episodes", 1)
+	plan.Progress = p.setOf
+	cells, err := plan.Run(ctx, "eval", o.local(unit.Handlers{eval.Kind: eval.Handler(
+		func(*unit.Task, *eval.Shard) (eval.Spec, error) {
+			spec := eval.Spec{Policies: policies, Workers: o.workers(), Open: eval.InProcess(o.newEnv)}
+			if o.ros {
+				spec.Open = o.lanes
+			}
+			return spec, nil
+		},
+	)}))
+	if err != nil {
+		return err
+	}
+	p.finish(fmt.Sprintf("%d episodes", len(cells)*plan.Episodes))
 	for i := range cells {
 		if err := cells[i].Faults(); err != nil {
 			o.Log.Warn("episodes ended by a fault count as failures", "policy", cells[i].Policy, "fault", err)
 		}
 	}
-	if err := o.printEval(cells, spec.Policies); err != nil {
+	if err := o.printEval(cells, policies); err != nil {
 		return err
 	}
 	if err := o.writeEval(cells); err != nil {

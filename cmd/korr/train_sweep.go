@@ -15,6 +15,7 @@ import (
 	"korr/sim"
 	"korr/train/eval"
 	"korr/train/sweep"
+	"korr/train/unit"
 )
 
 // sweepOptions are the verb's flags.
@@ -72,7 +73,7 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 	}
 	c := sweep.Config{
 		Dir: o.out, Variants: variants, Seeds: seeds, Reference: o.reference, Episodes: o.Config.Eval.Episodes, EvalSeed: o.evalSeed,
-		Prepare: o.prepare,
+		Prepare: o.prepare, Executor: o.local(unit.Handlers{sweep.Kind: sweep.Handler(o.trial)}),
 		Finished: func(c *sweep.Cell, done, of int) {
 			o.Log.Info("finished", "variant", c.Variant, "seed", c.Seed, "cells", fmt.Sprintf("%d/%d", done, of))
 		},
@@ -92,22 +93,34 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 	return r.WriteText(o.app.Out)
 }
 
+// prepare resolves the settings of a variant and a training seed.
+func (o *sweepOptions) prepare(v sweep.Variant, seed uint64) (sweep.Training, error) {
+	own, err := o.trialApp(v.Settings, seed)
+	if err != nil {
+		return sweep.Training{}, err
+	}
+	return sweep.Training{Steps: own.Config.Residual.Steps}, nil
+}
+
+// trial is a cell of this process's settings.
+func (o *sweepOptions) trial(_ *unit.Task, s *sweep.Spec) (sweep.Trial, error) {
+	own, err := o.trialApp(s.Settings, s.Seed)
+	if err != nil {
+		return nil, err
+	}
+	return &trial{app: own}, nil
+}
+
+// trialApp is an app of its own under the settings of a variant and a training seed.
+func (a *app) trialApp(variant []string, seed uint64) (*app, error) {
+	own := *a.App
+	own.Overrides = append(append(slices.Clone(a.Overrides), variant...), fmt.Sprintf("seed=%d", seed))
+	c, err := settings.Load(configs.Options{Preset: a.Preset, File: a.ConfigFile, Set: own.Overrides, Environ: a.Environ})
+	return &app{App: &own, Config: c}, err
+}
+
 // trial is a training of korr train residual.
-type trial struct {
-	*app
-	evalSeed uint64
-}
-
-// prepare resolves the settings of a variant and a training seed, in an app of their own.
-func (o *sweepOptions) prepare(v sweep.Variant, seed uint64) (sweep.Trial, error) {
-	own := *o.App
-	own.Overrides = append(append(slices.Clone(o.Overrides), v.Settings...), fmt.Sprintf("seed=%d", seed))
-	c, err := settings.Load(configs.Options{Preset: o.Preset, File: o.ConfigFile, Set: own.Overrides, Environ: o.Environ})
-	return &trial{&app{App: &own, Config: c}, o.evalSeed}, err
-}
-
-// Steps implements sweep.Trial.
-func (t *trial) Steps() int { return t.Config.Residual.Steps }
+type trial struct{ *app }
 
 // Train implements sweep.Trial.
 func (t *trial) Train(ctx context.Context, dir string, resume bool) error {
@@ -122,7 +135,7 @@ func (t *trial) Train(ctx context.Context, dir string, resume bool) error {
 }
 
 // Play implements sweep.Trial.
-func (t *trial) Play(ctx context.Context, checkpoint string, conditions []eval.Condition) ([]eval.Cell, error) {
+func (t *trial) Play(ctx context.Context, checkpoint string, s *sweep.Spec) ([]eval.Cell, error) {
 	p, err := t.loadPolicy(checkpoint)
 	if err != nil {
 		return nil, err
@@ -132,7 +145,7 @@ func (t *trial) Play(ctx context.Context, checkpoint string, conditions []eval.C
 		return nil, err
 	}
 	return eval.Evaluate(ctx, eval.Spec{
-		Conditions: conditions, Episodes: t.Config.Eval.Episodes, Seed: t.evalSeed, Workers: t.workers(), Open: eval.InProcess(t.newEnv),
+		Conditions: s.Conditions, Episodes: s.Episodes, Seed: s.EvalSeed, Workers: t.workers(), Open: eval.InProcess(t.newEnv),
 		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) {
 			return p.NewController(task.NewFeatures()), nil
 		}}},

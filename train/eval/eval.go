@@ -40,6 +40,7 @@ type Player interface {
 type Spec struct {
 	Conditions []Condition
 	Policies   []Policy
+	First      int // of the episodes' numbers; see EpisodeSeed
 	Episodes   int // for each policy and condition
 	Seed       uint64
 	Workers    int // 0 = one for each core
@@ -78,7 +79,7 @@ type job struct{ cell, episode int }
 // it stops and returns that error.
 func Evaluate(ctx context.Context, s Spec) ([]Cell, error) {
 	if s.Episodes < 1 || len(s.Conditions) == 0 || len(s.Policies) == 0 {
-		return nil, fmt.Errorf("eval: %d episodes of %d policies under %d conditions is nothing to measure", s.Episodes, len(s.Policies), len(s.Conditions))
+		return nil, nothing(s.Episodes, len(s.Policies), len(s.Conditions))
 	}
 	var cells []Cell
 	for _, c := range s.Conditions {
@@ -114,6 +115,10 @@ func Evaluate(ctx context.Context, s Spec) ([]Cell, error) {
 		return nil, err
 	}
 	return cells, nil
+}
+
+func nothing(episodes, policies, conditions int) error {
+	return fmt.Errorf("eval: %d episodes of %d policies under %d conditions is nothing to measure", episodes, policies, conditions)
 }
 
 func feed(ctx context.Context, jobs chan<- job, cells, episodes int) {
@@ -156,7 +161,7 @@ func (w *worker) run(ctx context.Context, j job) error {
 	if err := w.moveTo(ctx, j.cell); err != nil {
 		return err
 	}
-	ep, err := w.play.Play(ctx, w.pol, EpisodeSeed(w.spec.Seed, j.episode))
+	ep, err := w.play.Play(ctx, w.pol, EpisodeSeed(w.spec.Seed, w.spec.First+j.episode))
 	w.cells[j.cell].Episodes[j.episode] = ep
 	return err
 }

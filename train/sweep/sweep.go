@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"korr/internal/usage"
 	"korr/train/eval"
 	"korr/train/run"
+	"korr/train/unit"
 )
 
 // Config says what is compared.
@@ -27,21 +27,21 @@ type Config struct {
 	Conditions []eval.Condition
 	Episodes   int // of each condition
 	EvalSeed   uint64
+	// Timeless leaves the wall times out of the tables: what remains of equal sweeps is equal to the last byte.
+	Timeless bool
 
-	// Prepare resolves the settings of a variant and a training seed.
-	Prepare func(v Variant, seed uint64) (Trial, error)
+	// Prepare checks the settings of a variant and a training seed.
+	Prepare func(v Variant, seed uint64) (Training, error)
+	// Executor does the cells, units of Kind, by Handler.
+	Executor unit.Executor
 	// Finished is told about every finished training.
 	Finished func(c *Cell, done, of int)
 }
 
-// Trial is one training and the evaluation of its policy.
-type Trial interface {
-	// Steps is the training's length in environment steps.
-	Steps() int
-	// Train makes the run in the folder, or with resume goes on with what is in it.
-	Train(ctx context.Context, dir string, resume bool) error
-	// Play plays the checkpoint's policy under the conditions.
-	Play(ctx context.Context, checkpoint string, conditions []eval.Condition) ([]eval.Cell, error)
+// Training is what a sweep knows of a training before it is done.
+type Training struct {
+	Steps  int         // its length in environment steps
+	Inputs unit.Inputs // files that it and the evaluation read
 }
 
 // Schema names the JSON form of a Report.
@@ -54,101 +54,158 @@ type Report struct {
 	config *Config
 }
 
-// Run trains and plays what was not trained and played before, seed after seed, and keeps the table of what is finished in
-// the file table.txt.
+// Run trains and plays what was not trained and played before, and keeps the table of what is finished in the file
+// table.txt. The cells of the report are in the order of the seeds, and of the variants within a seed, in whatever order
+// the executor finishes them.
 func Run(ctx context.Context, c Config) (*Report, error) {
-	r := &Report{Schema: Schema, config: &c}
+	s := &sweep{Config: &c}
 	for _, seed := range c.Seeds {
 		for _, v := range c.Variants {
-			cell, err := c.cell(ctx, v, seed)
-			if err != nil {
-				return nil, fmt.Errorf("sweep: %s, seed %d: %w", v.Name, seed, err)
-			}
-			r.Cells = append(r.Cells, *cell)
-			if c.Finished != nil {
-				c.Finished(cell, len(r.Cells), len(c.Seeds)*len(c.Variants))
-			}
-			var text strings.Builder
-			if err := r.WriteText(&text); err != nil {
-				return nil, err
-			}
-			if err := atomicfile.Write(filepath.Join(c.Dir, "table.txt"), []byte(text.String())); err != nil {
-				return nil, err
+			if err := s.plan(v, seed); err != nil {
+				return nil, fmt.Errorf("sweep: %s: %w", title(v, seed), err)
 			}
 		}
 	}
-	return r, nil
-}
-
-// cell trains a cell and plays what came out, as far as that was not done before.
-func (c *Config) cell(ctx context.Context, v Variant, seed uint64) (*Cell, error) {
-	dir := filepath.Join(c.Dir, fmt.Sprintf("%s-%d", v.Name, seed))
-	done := filepath.Join(dir, "cell.json")
-	trial, err := c.Prepare(v, seed)
-	if err != nil {
-		return nil, err
+	for i, cell := range s.cells {
+		if !slices.Contains(s.at, i) {
+			s.finished(cell)
+		}
 	}
-	want := Cell{Variant: v.Name, Settings: v.Settings, Seed: seed, Steps: trial.Steps(), EvalSeed: c.EvalSeed}
-	cell, err := readCell(done, want)
-	if err != nil {
-		return nil, err
-	}
-	checkpoint := filepath.Join(dir, run.CheckpointsDir, "policy.safetensors")
-	if cell == nil {
-		if want.Seconds, err = trained(ctx, trial, dir, checkpoint); err != nil {
+	if s.done > 0 {
+		if err := s.keep(); err != nil {
 			return nil, err
 		}
+	}
+	if len(s.job.Units) > 0 {
+		s.job.Name = "sweep " + c.Dir
+		if err := c.Executor.Do(ctx, &s.job, s.take); err != nil {
+			return nil, fmt.Errorf("sweep: %w", err)
+		}
+	}
+	return s.report(), nil
+}
+
+func title(v Variant, seed uint64) string { return fmt.Sprintf("%s, seed %d", v.Name, seed) }
+
+// sweep is one under way.
+type sweep struct {
+	*Config
+	cells []*Cell // all, in the order of the report
+	ready []bool  // of cells
+	job   unit.Job
+	at    []int // index in cells of every unit of the job
+	done  int
+}
+
+// plan adds a cell, and a unit for what of it was not done before.
+func (s *sweep) plan(v Variant, seed uint64) error {
+	dir := s.dir(v.Name, seed)
+	training, err := s.Prepare(v, seed)
+	if err != nil {
+		return err
+	}
+	want := Cell{Variant: v.Name, Settings: v.Settings, Seed: seed, Steps: training.Steps, EvalSeed: s.EvalSeed}
+	cell, err := readCell(filepath.Join(dir, cellName), want)
+	if err != nil {
+		return err
+	}
+	trained := cell != nil
+	if !trained {
 		cell = &want
 	}
-	var missing []eval.Condition
-	for _, cond := range c.Conditions {
-		if _, played := cell.result(cond, c.Episodes); !played {
-			missing = append(missing, cond)
+	spec := Spec{Settings: v.Settings, Seed: seed, Episodes: s.Episodes, EvalSeed: s.EvalSeed}
+	for _, cond := range s.Conditions {
+		if _, played := cell.result(cond, s.Episodes); !played {
+			spec.Conditions = append(spec.Conditions, cond)
 		}
 	}
-	if len(missing) == 0 {
-		return cell, nil
+	s.cells, s.ready = append(s.cells, cell), append(s.ready, len(spec.Conditions) == 0)
+	if len(spec.Conditions) == 0 {
+		return nil
 	}
-	played, err := trial.Play(ctx, checkpoint, missing)
-	if err != nil {
-		return nil, err
+	u := unit.Unit{Kind: Kind, Name: title(v, seed), Spec: unit.Encode(spec), Inputs: training.Inputs, Dir: dir}
+	if u.Inputs == nil {
+		u.Inputs = unit.Inputs{}
 	}
-	cell.add(played)
+	policy := filepath.Join(dir, filepath.FromSlash(policyOutput))
+	switch there, err := exists(policy); {
+	case err != nil:
+		return err
+	case there:
+		if !trained {
+			if cell.Seconds, err = trainedSeconds(dir); err != nil {
+				return err
+			}
+		}
+		u.Inputs[policyInput] = unit.Input{Path: policy}
+	case trained:
+		return usage.Errorf("%s is finished but for %d conditions, and its policy is gone: delete the folder to train again", dir, len(spec.Conditions))
+	default:
+		u.Outputs = outputs
+		if u.Begun, err = exists(filepath.Join(dir, run.ConfigName)); err != nil {
+			return err
+		}
+	}
+	s.job.Units, s.at = append(s.job.Units, u), append(s.at, len(s.cells)-1)
+	return nil
+}
+
+func (s *sweep) dir(variant string, seed uint64) string {
+	return filepath.Join(s.Dir, fmt.Sprintf("%s-%d", variant, seed))
+}
+
+// take takes up what a unit of the job found.
+func (s *sweep) take(i int, r *unit.Result) error {
+	cell := s.cells[s.at[i]]
+	var p played
+	if err := json.Unmarshal(r.Value, &p); err != nil {
+		return fmt.Errorf("%s: %w", s.job.Units[i].Name, err)
+	}
+	if p.Seconds > 0 {
+		cell.Seconds = p.Seconds
+	}
+	cell.add(p.Results)
 	text, err := json.MarshalIndent(cell, "", "  ")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return cell, atomicfile.Write(done, append(text, '\n'))
+	if err := atomicfile.Write(filepath.Join(s.dir(cell.Variant, cell.Seed), cellName), append(text, '\n')); err != nil {
+		return err
+	}
+	s.ready[s.at[i]] = true
+	s.finished(cell)
+	return s.keep()
 }
 
-// trained trains unless the checkpoint is there, and tells how long that took, in seconds.
-func trained(ctx context.Context, trial Trial, dir, checkpoint string) (seconds float64, err error) {
-	switch found, err := exists(checkpoint); {
-	case err != nil:
-		return 0, err
-	case !found:
-		begun, err := exists(filepath.Join(dir, run.ConfigName))
-		if err != nil {
-			return 0, err
-		}
-		if err := trial.Train(ctx, dir, begun); err != nil {
-			return 0, err
-		}
+func (s *sweep) finished(cell *Cell) {
+	s.done++
+	if s.Finished != nil {
+		s.Finished(cell, s.done, len(s.cells))
 	}
-	f, err := run.Open(dir)
-	if err != nil {
-		return 0, err
-	}
-	return trainedSeconds(f)
 }
 
-func exists(path string) (bool, error) {
-	_, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// report is of the cells that are finished.
+func (s *sweep) report() *Report {
+	r := &Report{Schema: Schema, config: s.Config}
+	for i, cell := range s.cells {
+		if s.ready[i] {
+			r.Cells = append(r.Cells, *cell)
+		}
 	}
-	return err == nil, err
+	return r
 }
+
+// keep writes table.txt.
+func (s *sweep) keep() error {
+	var text strings.Builder
+	if err := s.report().WriteText(&text); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(s.Dir, "table.txt"), []byte(text.String()))
+}
+
+// cellName is the file of a Cell in its run folder.
+const cellName = "cell.json"
 
 // readCell reads a trained cell; nil when there is none. One of other settings is an error.
 func readCell(path string, want Cell) (*Cell, error) {
@@ -179,16 +236,4 @@ func parseCell(text []byte) (*Cell, error) {
 		return nil, fmt.Errorf("a training of %d steps in %g s", c.Steps, c.Seconds)
 	}
 	return c, nil
-}
-
-// trainedSeconds is the wall time in the last line of a run's metrics.
-func trainedSeconds(f *run.Folder) (float64, error) {
-	records, err := f.Metrics()
-	switch {
-	case err != nil:
-		return 0, err
-	case len(records) == 0:
-		return 0, fmt.Errorf("%s: no metrics beside the policy: delete the folder to train again", f.Dir())
-	}
-	return records[len(records)-1].WallS, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"korr/train/eval"
 	"korr/train/run"
+	"korr/train/unit"
 )
 
 // fakeTrial leaves a policy and an hour of metrics, and solves every second episode.
@@ -16,8 +17,6 @@ type fakeTrial struct {
 	trainings, plays int
 	silent           bool // records nothing
 }
-
-func (*fakeTrial) Steps() int { return 10 }
 
 func (f *fakeTrial) Train(_ context.Context, dir string, resume bool) error {
 	f.trainings++
@@ -36,9 +35,9 @@ func (f *fakeTrial) Train(_ context.Context, dir string, resume bool) error {
 	return os.WriteFile(filepath.Join(dir, run.CheckpointsDir, "policy.safetensors"), nil, 0o600)
 }
 
-func (f *fakeTrial) Play(_ context.Context, _ string, conditions []eval.Condition) (cells []eval.Cell, err error) {
+func (f *fakeTrial) Play(_ context.Context, _ string, s *Spec) (cells []eval.Cell, err error) {
 	f.plays++
-	for _, c := range conditions {
+	for _, c := range s.Conditions {
 		cells = append(cells, eval.Cell{Condition: c, Episodes: []eval.Episode{{Success: true}, {}}})
 	}
 	return cells, nil
@@ -51,7 +50,8 @@ func TestCellsAreKept(t *testing.T) {
 	c := Config{
 		Dir: t.TempDir(), Variants: []Variant{{Name: "a"}}, Seeds: []uint64{1}, Reference: "a",
 		Conditions: []eval.Condition{{Randomness: "low"}}, Episodes: 2,
-		Prepare: func(Variant, uint64) (Trial, error) { return trial, nil },
+		Prepare:  func(Variant, uint64) (Training, error) { return Training{Steps: 10}, nil },
+		Executor: &unit.Local{Handlers: unit.Handlers{Kind: Handler(func(*unit.Task, *Spec) (Trial, error) { return trial, nil })}},
 	}
 	for range 2 {
 		r, err := Run(t.Context(), c)
@@ -68,6 +68,13 @@ func TestCellsAreKept(t *testing.T) {
 	table, err := os.ReadFile(filepath.Join(c.Dir, "table.txt"))
 	if err != nil || !strings.Contains(string(table), "60.0") || !strings.Contains(string(table), "1/2") {
 		t.Errorf("table %s, %v", table, err)
+	}
+	c.Timeless = true
+	if _, err := Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(filepath.Join(c.Dir, "table.txt")); err != nil || strings.Contains(string(again), "60.0") || !strings.Contains(string(again), "1/2") {
+		t.Errorf("without wall times %s, %v", again, err)
 	}
 	c.Dir, trial.silent = t.TempDir(), true
 	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "no metrics") {

@@ -40,14 +40,24 @@ func (c *Cell) result(cond eval.Condition, episodes int) (Outcome, bool) {
 }
 
 // add takes up results, in the place of those of the same condition.
-func (c *Cell) add(played []eval.Cell) {
+func (c *Cell) add(played []Outcome) {
 	for _, p := range played {
 		c.Results = slices.DeleteFunc(c.Results, func(r Outcome) bool {
 			return r.Randomness == p.Randomness && r.Perturb == p.Perturb
 		})
 	}
-	for _, p := range played {
-		c.Results = append(c.Results, Outcome{p.Randomness, p.Perturb, p.Outcomes()})
+	c.Results = append(c.Results, played...)
+}
+
+// minutesColumn is the column of the mean wall time of a training.
+const minutesColumn = "minutes"
+
+// without drops a column of a table by its name.
+func without(t *report.Table, name string) {
+	at := slices.IndexFunc(t.Columns, func(c report.Column) bool { return c.Name == name })
+	t.Columns = slices.Delete(t.Columns, at, at+1)
+	for i := range t.Rows {
+		t.Rows[i] = slices.Delete(t.Rows[i], at, at+1)
 	}
 }
 
@@ -59,7 +69,7 @@ func (r *Report) WriteText(w io.Writer) error {
 			{Name: "variant"},
 			{Name: "seeds", Right: true},
 			{Name: "steps", Right: true},
-			{Name: "minutes", Right: true},
+			{Name: minutesColumn, Right: true},
 			{Name: "solved", Right: true},
 			{Name: "success", Right: true},
 			{Name: "95 % interval", Right: true},
@@ -69,6 +79,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		}}
 		for _, v := range c.Variants {
 			t.Rows = append(t.Rows, tableRow(r.Cells, v.Name, c.Reference, cond, c.Episodes))
+		}
+		if c.Timeless {
+			without(t, minutesColumn)
 		}
 		if _, err := fmt.Fprintf(w, "%s, pushes %g\n\n", cond.Randomness, cond.Perturb); err != nil {
 			return err

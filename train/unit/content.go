@@ -24,7 +24,7 @@ func (j *Job) Sealed(p Platform) ([]Unit, []ID, error) {
 	byName := map[string]ID{}
 	units, ids := make([]Unit, len(j.Units)), make([]ID, len(j.Units))
 	for i, u := range j.Units {
-		inputs := make(map[string]Input, len(u.Inputs))
+		inputs := make(Inputs, len(u.Inputs))
 		for name, in := range u.Inputs {
 			if err := in.seal(name, digests, byName); err != nil {
 				return nil, nil, fmt.Errorf("unit %s: input %s: %w", u.Name, name, err)

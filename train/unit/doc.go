@@ -11,7 +11,7 @@
 //	collect := unit.Unit{Kind: "collect", Name: "collect", Spec: ..., Outputs: []string{"demos"}, Dir: "runs/all/collect"}
 //	base := unit.Unit{
 //		Kind: "train-base", Name: "base", Spec: ..., Dir: "runs/all/base",
-//		Inputs:  map[string]unit.Input{"demos": {From: "collect", Output: "demos"}},
+//		Inputs:  unit.Inputs{"demos": {From: "collect", Output: "demos"}},
 //		Outputs: []string{"checkpoints/base.safetensors", "config.yaml", "metrics.jsonl"},
 //	}
 //	err := executor.Do(ctx, &unit.Job{Name: "train all", Units: []unit.Unit{collect, base}}, done)

@@ -18,10 +18,10 @@ type ID string
 type Unit struct {
 	Kind string `json:"kind"` // of the Handler that does it
 	// Name is for people and for the inputs of other units; unique in a job, and no part of the identity.
-	Name    string           `json:"name"`
-	Spec    json.RawMessage  `json:"spec"`              // what the handler reads; see Encode
-	Inputs  map[string]Input `json:"inputs,omitempty"`  // files that the handler reads, by the names it asks for
-	Outputs []string         `json:"outputs,omitempty"` // files or folders below the unit's folder that are its outcome
+	Name    string          `json:"name"`
+	Spec    json.RawMessage `json:"spec"`              // what the handler reads; see Encode
+	Inputs  Inputs          `json:"inputs,omitempty"`  // files that the handler reads, by the names it asks for
+	Outputs []string        `json:"outputs,omitempty"` // files or folders below the unit's folder that are its outcome
 
 	// Dir is where the outputs are wanted on this machine, and where Local does the work; empty when there are none.
 	Dir string `json:"-"`
@@ -42,6 +42,9 @@ type Input struct {
 	Unit   ID     `json:"unit,omitempty"`   // of From; set by Sealed
 	Folder bool   `json:"folder,omitempty"` // it is a folder; set by Sealed
 }
+
+// Inputs are a unit's inputs by the names that its handler asks for.
+type Inputs map[string]Input
 
 // Job is units that belong together.
 type Job struct {
@@ -107,7 +110,7 @@ func (u *Unit) ID(p Platform) ID {
 	return ID(hash(struct {
 		Kind     string
 		Spec     json.RawMessage
-		Inputs   map[string]Input
+		Inputs   Inputs
 		Outputs  []string
 		Platform Platform
 	}{u.Kind, u.Spec, u.Inputs, u.Outputs, p})[:32])
