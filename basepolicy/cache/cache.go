@@ -24,7 +24,7 @@ type Cache struct {
 
 	rule    rule
 	w       weights
-	columns []rule // hyca: of every action dimension
+	columns []rule // hyca: of every dimension of the feature
 	ws      []weights
 	low     *bands // freqca
 
@@ -35,6 +35,7 @@ type Cache struct {
 	tails    *history  // speca: inputs of the last block
 	tail     []float32
 	verified []float32
+	spec     *Speculation
 
 	drift    float64   // adaptive: accumulated since the last full step
 	previous []float32 // adaptive: input or embeddings of two steps
@@ -71,6 +72,7 @@ func New(net Net, cfg Config, cal *Calibration) *Cache {
 	if err := Check(cfg, parts, cal); err != nil {
 		panic(err.Error())
 	}
+	cfg.Feature = cfg.FeatureOf(parts)
 	c := &Cache{net: net, cfg: cfg, parts: parts, width: s.Horizon * s.ActDim}
 	if !cfg.On() {
 		return c
@@ -82,6 +84,7 @@ func New(net Net, cfg Config, cal *Calibration) *Cache {
 	}
 	c.feature = make([]float32, s.MaxBatch*c.dim)
 	c.rule, c.hist = cfg.rule(), newHistory(cfg.depth(), s.MaxBatch*c.dim)
+	c.hist.late = cfg.late()
 	switch cfg.Method {
 	case Adaptive:
 		size := s.MaxBatch * c.width
@@ -95,10 +98,11 @@ func New(net Net, cfg Config, cal *Calibration) *Cache {
 		for _, k := range cal.Solvers {
 			c.columns = append(c.columns, solvers[k].rule)
 		}
-		c.ws = make([]weights, s.ActDim)
+		c.ws = make([]weights, len(c.columns))
 	case SpeCa:
 		size := s.MaxBatch * parts.Tail.TailDim()
 		c.tails, c.tail = newHistory(cfg.depth(), size), make([]float32, size)
+		c.tails.late, c.spec = c.hist.late, cfg.speculation()
 		c.verified = make([]float32, s.MaxBatch*c.width)
 	case BAC:
 		c.mask, c.fresh = cal.Fresh, make([]bool, parts.Blocks.Units())
@@ -119,6 +123,7 @@ func (c *Cache) Begin(steps []int, n int) {
 	}
 	if c.tails != nil {
 		c.tails.reset()
+		c.spec.Begin(len(steps))
 	}
 }
 
@@ -148,17 +153,17 @@ func (c *Cache) Info() basepolicy.ChunkInfo {
 
 // due reports whether step i is a full one, whatever a draft might say.
 func (c *Cache) due(x []float32, i int) bool {
-	if c.cfg.Method == Adaptive {
+	switch c.cfg.Method {
+	case Adaptive:
 		c.accumulate(x, i)
+	case SpeCa:
+		return c.spec.Next(i).Full() || i >= len(c.steps)-c.cfg.End
 	}
 	if i < c.cfg.WarmUp || i >= len(c.steps)-c.cfg.End {
 		return true
 	}
-	switch c.cfg.Method {
-	case Adaptive:
+	if c.cfg.Method == Adaptive {
 		return c.drift > c.cfg.Threshold || i-c.last > c.cfg.MaxDraft
-	case SpeCa:
-		return i-c.last > c.cfg.MaxDraft
 	}
 	return i-c.last >= c.cfg.Interval
 }
@@ -219,16 +224,19 @@ func (c *Cache) draft(dst, x, cond []float32, i int) bool {
 		return true
 	}
 	c.forecast(dst, i)
-	if c.cfg.Method == SpeCa && i-c.last > c.cfg.MinDraft && !c.verify(dst, cond, i) {
+	if c.cfg.Method == SpeCa && c.spec.Verify() && !c.verify(dst, cond, i) {
 		c.info.Rejected++
-		return false
+		if c.cfg.Reject == RejectNow {
+			return false
+		}
 	}
 	c.info.Accepted++
 	return true
 }
 
-// verify runs the last block on the forecast of its input and compares. What that
-// gives is paid for and the better output, so it replaces an accepted draft.
+// verify runs the last block on the forecast of its input, compares the output with the draft, and reports whether it is
+// near enough. As published the draft stays as it is and the next step's threshold counts; with reject=now it is this
+// step's, and what the last block gave replaces an accepted draft: it is paid for and nearer.
 func (c *Cache) verify(draft, cond []float32, i int) bool {
 	input := c.tail[:c.n*c.parts.Tail.TailDim()]
 	c.tails.weigh(&c.w, c.rule, i)
@@ -236,8 +244,15 @@ func (c *Cache) verify(draft, cond []float32, i int) bool {
 	got := c.verified[:len(draft)]
 	c.parts.Tail.TailTo(got, input, cond, i)
 	c.info.Calls += float32(c.parts.Tail.TailShare())
-	progress := float64(i) / float64(max(1, len(c.steps)-1))
-	if !(worst(draft, got, c.width) <= math.Max(0.01, c.cfg.Tau*math.Pow(c.cfg.Beta, progress))) {
+	var off float64
+	for at := 0; at < len(draft); at += c.width {
+		off = math.Max(off, RelativeError(draft[at:at+c.width], got[at:at+c.width], c.cfg.Metric))
+	}
+	if c.cfg.Reject == RejectNext {
+		c.spec.Found(off)
+		return off <= c.spec.Threshold(i+1)
+	}
+	if !(off <= c.spec.Threshold(i)) {
 		return false
 	}
 	copy(draft, got)
@@ -262,6 +277,7 @@ func (c *Cache) full(dst, x, cond []float32, i int) {
 	}
 	copy(c.hist.push(i), f)
 	if c.tails != nil {
+		c.spec.Called()
 		c.parts.Tail.TailInputTo(c.tails.push(i)[:c.n*c.parts.Tail.TailDim()])
 	}
 	c.last, c.drift = i, 0
@@ -301,3 +317,6 @@ func worst(got, want []float32, width int) float64 {
 	}
 	return top
 }
+
+// Order is how many differences a forecast may use at present.
+func (c *Cache) Order() int { return c.hist.members() - 1 }

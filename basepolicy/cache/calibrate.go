@@ -12,32 +12,35 @@ type Calibration struct {
 	Cache   string   `json:"cache"`             // the Config, as text
 	Sampler string   `json:"sampler"`           // that drew the runs
 	Runs    int      `json:"runs"`              // full runs looked at
-	Cluster []int    `json:"cluster,omitempty"` // hyca: of every action dimension
-	Solvers []int    `json:"solvers,omitempty"` // hyca: index of every action dimension's rule
+	Cluster []int    `json:"cluster,omitempty"` // hyca: of every dimension of the feature
+	Solvers []int    `json:"solvers,omitempty"` // hyca: index of every dimension's rule
 	Names   []string `json:"names,omitempty"`   // hyca: their names, for a reader
 	Fresh   [][]bool `json:"fresh,omitempty"`   // bac: [units][steps], when a unit is computed
 	// hyca: mean squared error of a dimension's forecasts over its mean square; bac: mean relative error of what a
 	// unit keeps
-	Error []float64 `json:"error,omitempty"`
+	Error  []float64 `json:"error,omitempty"`
+	Change []float64 `json:"change,omitempty"` // bac: how much a unit's feature changes, see PairwiseL1
 }
 
 // Fits reports whether the calibration is for the configuration and the sampler.
 func (k *Calibration) Fits(cfg Config, sampler string) bool {
-	return k.Cache == cfg.plain().String() && k.Sampler == sampler
+	own, err := Parse(k.Cache)
+	return err == nil && own == cfg.plain() && k.Sampler == sampler
 }
 
-// Validate reports a calibration that cannot be for a network of actDim dimensions, of
-// units units and a sampler of steps.
-func (k *Calibration) Validate(actDim, units, steps int) error {
+// Validate reports a calibration that cannot be for features of dims dimensions a row, a network of units units and a
+// sampler of steps.
+func (k *Calibration) Validate(dims, units, steps int) error {
 	cfg, err := Parse(k.Cache)
 	if err != nil {
 		return fmt.Errorf("calibration: %w", err)
 	}
 	switch cfg.Method {
 	case HyCa:
-		if len(k.Solvers) != actDim || slices.ContainsFunc(k.Solvers,
+		if len(k.Solvers) != dims || slices.ContainsFunc(k.Solvers,
 			func(s int) bool { return s < 0 || s >= len(solvers) }) {
-			return fmt.Errorf("cache: calibration of %s: rules %v for %d dimensions", cfg, k.Solvers, actDim)
+			return fmt.Errorf("cache: calibration of %s: rules of %d dimensions, want %d: calibrate again", cfg,
+				len(k.Solvers), dims)
 		}
 	case BAC:
 		if len(k.Fresh) != units || slices.ContainsFunc(k.Fresh, func(f []bool) bool { return len(f) != steps }) {
@@ -58,12 +61,19 @@ type Recorder struct {
 	steps int
 	runs  int
 
-	outputs [][]float32 // hyca: of all steps of all runs
-	fresh   []bool      // bac: all
-	kept    [][]float32
-	units   [][][]float32 // bac: [unit][step], of the present run
-	alike   [][][]float64 // bac: [unit][from][to] sums of cosine similarities
-	off     [][][]float64 // and of relative errors
+	stream    Stream      // hyca: of which the features are, nil for the outputs
+	dims      int         // hyca: dimensions of a feature's row
+	features  [][]float32 // hyca: of all steps of the present run
+	size      []float64   // hyca: sums of squares of every dimension
+	behaviour []behaviour
+	errors    [][]float64 // hyca: [solver][dimension] sums of squared errors
+
+	fresh  []bool // bac: all
+	kept   [][]float32
+	units  [][][]float32 // bac: [unit][step], of the present run
+	alike  [][][]float64 // bac: [unit][from][to] sums of cosine similarities
+	off    [][][]float64 // and of relative errors
+	change []float64     // bac: sums of the units' changes
 }
 
 // NewRecorder returns a recorder for runs of the given number of steps. It refuses
@@ -77,8 +87,10 @@ func NewRecorder(net Net, cfg Config, steps int) (*Recorder, error) {
 	}
 	r := &Recorder{net: net, cfg: cfg, shape: net.Shape(), steps: steps}
 	if cfg.Method != BAC {
+		r.observe()
 		return r, nil
 	}
+	r.change = make([]float64, net.Parts().Blocks.Units())
 	b := net.Parts().Blocks
 	for range b.Units() {
 		r.fresh, r.kept = append(r.fresh, true), append(r.kept, make([]float32, r.shape.MaxBatch*b.UnitDim()))
@@ -108,7 +120,7 @@ func (r *Recorder) Begin(steps []int, n int) {
 func (r *Recorder) PredictTo(dst, x, cond []float32, i int) {
 	if r.cfg.Method == HyCa {
 		r.net.PredictTo(dst, x, cond, i)
-		r.outputs = append(r.outputs, slices.Clone(dst))
+		r.features = append(r.features, r.feature(dst))
 	} else {
 		r.net.Parts().Blocks.BlocksTo(dst, x, cond, i, r.fresh, r.kept)
 		for u := range r.units {
@@ -117,8 +129,12 @@ func (r *Recorder) PredictTo(dst, x, cond []float32, i int) {
 	}
 	if i == r.steps-1 {
 		r.runs++
+		if r.cfg.Method == HyCa {
+			r.learn()
+		}
 		for u := range r.units {
 			compare(r.alike[u], r.off[u], r.units[u])
+			r.change[u] += PairwiseL1(r.units[u])
 		}
 	}
 }
@@ -157,46 +173,22 @@ func (r *Recorder) Calibration(sampler string) (Calibration, error) {
 // schedule finds every unit's steps.
 func (r *Recorder) schedule(k *Calibration) {
 	updates := min(r.cfg.Updates, r.steps)
+	var units []Unit
 	for u := range r.alike {
-		fresh := mostAlike(r.alike[u], updates)
+		fresh := MostAlike(r.alike[u], updates)
 		k.Fresh = append(k.Fresh, fresh)
 		k.Error = append(k.Error, keptError(r.off[u], fresh)/float64(r.runs))
+		k.Change = append(k.Change, r.change[u]/float64(r.runs))
+		units = append(units, Unit{Layer: u / 2, FeedForward: u%2 == 1})
 	}
-	bubble(k.Fresh, k.Error, r.cfg.Heavy)
-}
-
-// mostAlike chooses the first step and others, updates in all, such that the sum of
-// gain[from][to] over all steps, each from the newest chosen one, is the largest.
-func mostAlike(gain [][]float64, updates int) []bool {
-	n := len(gain)
-	best, from := make([][]float64, updates+1), make([][]int, updates+1)
-	for m := range best {
-		best[m], from[m] = make([]float64, n+1), make([]int, n+1)
-		for j := range best[m] {
-			best[m][j] = math.Inf(-1)
-		}
-	}
-	best[0][0] = 0
-	for m := 1; m <= updates; m++ { // best[m][j]: steps before j, m of them chosen
-		for a := range n {
-			total := best[m-1][a]
-			if math.IsInf(total, -1) {
-				continue
-			}
-			for j := a + 1; j <= n; j++ {
-				total += gain[a][j-1]
-				if total > best[m][j] {
-					best[m][j], from[m][j] = total, a
-				}
+	BubblingUnion(k.Fresh, units, MostChanging(k.Change, r.cfg.Heavy))
+	for _, i := range forcedSteps {
+		for u := range k.Fresh {
+			if i < r.steps {
+				k.Fresh[u][i] = true
 			}
 		}
 	}
-	chosen := make([]bool, n)
-	for m, j := updates, n; m > 0; m-- {
-		j = from[m][j]
-		chosen[j] = true
-	}
-	return chosen
 }
 
 // keptError is the mean of off over the steps that are not computed.
@@ -212,30 +204,4 @@ func keptError(off [][]float64, fresh []bool) float64 {
 		kept++
 	}
 	return sum / float64(max(1, kept))
-}
-
-// bubble refreshes what is upstream of the heavy feed-forwards, those of the largest
-// errors, together with them: a feed-forward that is computed on stale inputs passes
-// their error on.
-func bubble(fresh [][]bool, off []float64, heavy int) {
-	var forwards []int
-	for u := 1; u < len(fresh); u += 2 {
-		forwards = append(forwards, u)
-	}
-	slices.SortStableFunc(forwards, func(a, b int) int {
-		switch {
-		case off[a] > off[b]:
-			return -1
-		case off[a] < off[b]:
-			return 1
-		}
-		return 0
-	})
-	for _, f := range forwards[:min(heavy, len(forwards))] {
-		for u := range f {
-			for i, v := range fresh[f] {
-				fresh[u][i] = fresh[u][i] || v
-			}
-		}
-	}
 }

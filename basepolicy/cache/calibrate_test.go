@@ -18,7 +18,7 @@ func TestHyCaChooses(t *testing.T) {
 		return []float64{3, 1, 1, 4, 2, 1, 4, 3, 1, 1, 3, 2, 4, 1, 2, 2}[i] // no rule follows this
 	}
 	net := newCurve(f)
-	cfg := parse(t, "hyca:clusters=3,n=3")
+	cfg := parse(t, "hyca:clusters=3,n=3,feature=output")
 	r, err := NewRecorder(net, cfg, 16)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestHyCaChooses(t *testing.T) {
 		k.Names[1] != "taylor1" || k.Error[0] != 0 || k.Error[1] > 1e-9 {
 		t.Errorf("%+v", k)
 	}
-	if !k.Fits(parse(t, "hyca:clusters=3,n=3,doubt=2"), "s") || k.Fits(parse(t, "hyca:n=4"), "s") || k.Fits(cfg, "other") {
+	if !k.Fits(parse(t, "hyca:clusters=3,n=3,feature=output,doubt=2"), "s") || k.Fits(parse(t, "hyca:n=4,feature=output"), "s") || k.Fits(cfg, "other") {
 		t.Error("fits what it was not made for, or not what it was")
 	}
 	if k.Validate(3, 0, 16) != nil || k.Validate(4, 0, 16) == nil {
@@ -89,7 +89,7 @@ func TestSchedule(t *testing.T) {
 				best = math.Max(best, value(chosen))
 			}
 		}
-		got := mostAlike(gain, updates)
+		got := MostAlike(gain, updates)
 		count := 0
 		for _, c := range got {
 			if c {
@@ -102,28 +102,36 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestBubble: what is upstream of the worst feed-forward is computed with it.
-func TestBubble(t *testing.T) {
-	fresh := [][]bool{
-		{true, false, false},
-		{true, false, true},
-		{true, false, false},
-		{true, true, false},
-		{true, false, false},
-		{true, false, false},
-	}
-	bubble(fresh, []float64{9, 1, 9, 5, 9, 2}, 1) // of units 1, 3 and 5 the worst is 3
-	for u, want := range [][]bool{
-		{true, true, false},
-		{true, true, true},
-		{true, true, false},
-		{true, true, false},
-		{true, false, false},
-		{true, false, false},
-	} {
-		if !slices.Equal(fresh[u], want) {
-			t.Errorf("unit %d: %v, want %v", u, fresh[u], want)
+// TestBubblingUnion: a heavy unit is computed with every feed-forward of its own and deeper layers, the others are as
+// they were. What was added does not bubble on.
+func TestBubblingUnion(t *testing.T) {
+	units := []Unit{{0, false}, {0, true}, {1, false}, {1, true}, {2, false}, {2, true}}
+	steps := func() [][]bool {
+		return [][]bool{
+			{true, false, false, false},
+			{true, false, true, false},
+			{true, false, false, false},
+			{true, true, false, false},
+			{true, false, false, false},
+			{true, false, false, true},
 		}
+	}
+	fresh := steps()
+	BubblingUnion(fresh, units, []int{2, 1})
+	want := steps()
+	want[1] = []bool{true, true, true, true} // its own, layer 1's and layer 2's
+	want[2] = []bool{true, true, false, true}
+	for u := range want {
+		if !slices.Equal(fresh[u], want[u]) {
+			t.Errorf("unit %d: %v, want %v", u, fresh[u], want[u])
+		}
+	}
+	fresh = steps()
+	if BubblingUnion(fresh, units, []int{0}); !slices.Equal(fresh[0], steps()[0]) {
+		t.Errorf("one heavy unit alone is computed at %v", fresh[0])
+	}
+	if got := MostChanging([]float64{2, 5, 1, 5}, 3); !slices.Equal(got, []int{1, 3, 0}) {
+		t.Errorf("the units that change most are %v", got)
 	}
 }
 

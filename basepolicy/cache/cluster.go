@@ -1,87 +1,118 @@
 package cache
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
-// choose clusters the action dimensions by how they change over a run and gives each
-// cluster the rule that forecasts it best on the runs' own outputs.
-func (r *Recorder) choose(k *Calibration) {
-	u := r.shape.ActDim
-	points := make([][]float64, u)
-	for d := range points {
-		points[d] = r.behaviour(d)
+// observe gets ready to learn from features.
+func (r *Recorder) observe() {
+	r.dims = r.shape.ActDim
+	if r.cfg.FeatureOf(r.net.Parts()) == FeatureStream {
+		r.stream = r.net.Parts().Stream
+		r.dims = r.stream.StreamDim() / r.shape.Horizon
 	}
-	k.Cluster = kmeans(points, min(r.cfg.Clusters, u))
-	off := make([][]float64, len(solvers)) // [solver][dimension] sums of squared errors
-	for s := range solvers {
-		off[s] = r.errors(solvers[s].rule)
+	r.size, r.behaviour = make([]float64, r.dims), make([]behaviour, r.dims)
+	for range solvers {
+		r.errors = append(r.errors, make([]float64, r.dims))
 	}
-	size := make([]float64, u)
-	for _, y := range r.outputs {
+}
+
+// feature is what is cached of a call that gave y.
+func (r *Recorder) feature(y []float32) []float32 {
+	if r.stream == nil {
+		return slices.Clone(y)
+	}
+	f := make([]float32, r.stream.StreamDim())
+	r.stream.StreamTo(f)
+	return f
+}
+
+// learn adds the run's features to the sums and forgets them.
+func (r *Recorder) learn() {
+	for _, y := range r.features {
 		for i, v := range y {
-			size[i%u] += float64(v) * float64(v)
+			r.size[i%r.dims] += float64(v) * float64(v)
 		}
 	}
-	k.Solvers, k.Names, k.Error = make([]int, u), make([]string, u), make([]float64, u)
-	for d := range u {
+	for d := range r.behaviour {
+		r.behaviour[d].add(r.features, d, r.dims)
+	}
+	for s := range solvers {
+		r.addErrors(r.errors[s], solvers[s].rule)
+	}
+	r.features = r.features[:0]
+}
+
+// choose clusters the feature's dimensions by how they change over a run and gives each cluster the rule that forecasts
+// it best on the runs' own features.
+func (r *Recorder) choose(k *Calibration) {
+	points := make([][]float64, r.dims)
+	for d := range points {
+		points[d] = r.behaviour[d].point()
+	}
+	k.Cluster = kmeans(points, min(r.cfg.Clusters, r.dims))
+	k.Solvers, k.Names, k.Error = make([]int, r.dims), make([]string, r.dims), make([]float64, r.dims)
+	for d := range r.dims {
 		best, least := 0, math.Inf(1)
 		for s := range solvers {
 			var total float64
 			for e, c := range k.Cluster {
 				if c == k.Cluster[d] {
-					total += off[s][e] / math.Max(size[e], 1e-30)
+					total += r.errors[s][e] / math.Max(r.size[e], 1e-30)
 				}
 			}
 			if total+1e-9 < 0.99*least { // the simpler one comes first
 				best, least = s, total
 			}
 		}
-		k.Solvers[d], k.Names[d], k.Error[d] = best, solvers[best].name, off[best][d]/math.Max(size[d], 1e-30)
+		k.Solvers[d], k.Names[d] = best, solvers[best].name
+		k.Error[d] = r.errors[best][d] / math.Max(r.size[d], 1e-30)
 	}
 }
 
-// behaviour describes a dimension: size of its differences to that of its values, of
-// its second differences to that of the first, and how differences follow each other.
-func (r *Recorder) behaviour(d int) []float64 {
-	u, n := r.shape.ActDim, r.steps
-	var value, first, second, follow float64
-	for run := 0; run < len(r.outputs); run += n {
-		for i := 2; i < n; i++ {
-			a, b, c := r.outputs[run+i-2], r.outputs[run+i-1], r.outputs[run+i]
-			for j := d; j < len(c); j += u {
-				before, now := float64(b[j]-a[j]), float64(c[j]-b[j])
-				value += float64(c[j]) * float64(c[j])
-				first += now * now
-				second += (now - before) * (now - before)
-				follow += now * before
-			}
+// behaviour are sums that describe a dimension: of its squared values, first and second differences, and of how
+// differences follow each other.
+type behaviour struct{ value, first, second, follow float64 }
+
+// add takes in dimension d of a run's features, whose rows are dims wide.
+func (b *behaviour) add(run [][]float32, d, dims int) {
+	for i := 2; i < len(run); i++ {
+		x, y, z := run[i-2], run[i-1], run[i]
+		for j := d; j < len(z); j += dims {
+			before, now := float64(y[j]-x[j]), float64(z[j]-y[j])
+			b.value += float64(z[j]) * float64(z[j])
+			b.first += now * now
+			b.second += (now - before) * (now - before)
+			b.follow += now * before
 		}
 	}
+}
+
+// point is the size of the differences to that of the values, of second differences to that of the first, and how
+// differences follow each other.
+func (b *behaviour) point() []float64 {
 	ratio := func(a, b float64) float64 { return math.Sqrt(a / math.Max(b, 1e-30)) }
-	return []float64{ratio(first, value), ratio(second, first), follow / math.Max(first, 1e-30)}
+	return []float64{ratio(b.first, b.value), ratio(b.second, b.first), b.follow / math.Max(b.first, 1e-30)}
 }
 
-// errors sums a rule's squared errors over the skipped steps, for every dimension.
-func (r *Recorder) errors(rule rule) []float64 {
+// addErrors adds a rule's squared errors over the skipped steps of the run, for every dimension.
+func (r *Recorder) addErrors(out []float64, rule rule) {
 	c := &Cache{cfg: r.cfg, rule: rule, steps: make([]int, r.steps)}
-	out, guess := make([]float64, r.shape.ActDim), make([]float32, r.shape.Horizon*r.shape.ActDim)
+	guess := make([]float32, len(r.features[0]))
 	c.hist = newHistory(r.cfg.depth(), len(guess))
-	for run := 0; run < len(r.outputs); run += r.steps {
-		c.hist.reset()
-		c.last = 0
-		for i, y := range r.outputs[run : run+r.steps] {
-			if c.due(nil, i) {
-				copy(c.hist.push(i), y)
-				c.last = i
-				continue
-			}
-			c.forecast(guess, i)
-			for j, v := range guess {
-				e := float64(v - y[j])
-				out[j%len(out)] += e * e
-			}
+	for i, y := range r.features {
+		if c.due(nil, i) {
+			copy(c.hist.push(i), y)
+			c.last = i
+			continue
+		}
+		c.forecast(guess, i)
+		for j, v := range guess {
+			e := float64(v - y[j])
+			out[j%len(out)] += e * e
 		}
 	}
-	return out
 }
 
 // kmeans clusters points whose coordinates it standardises. It begins with the point

@@ -26,6 +26,19 @@ const (
 const (
 	FeatureOutput = "output" // the network's output
 	FeatureStream = "stream" // the sum of a transformer's residuals before its output head
+	FeatureAuto   = "auto"   // stream on a transformer, as published, and output on other networks
+)
+
+// What a verified draft is compared by, over the values d of the draft and t of the last block.
+const (
+	MetricL1 = "l1" // mean of |d - t| / |t|, as published
+	MetricL2 = "l2" // root of the mean square of the same
+)
+
+// When a refused draft costs a call.
+const (
+	RejectNext = "next" // the draft is kept and the next step is full, as published
+	RejectNow  = "now"  // at that very step, so that the draft is not used
 )
 
 // Config describes a cache; which fields count depends on Method (see Parse).
@@ -36,18 +49,20 @@ type Config struct {
 	End       int     // full steps at the end
 	Order     int     // highest difference
 	Scale     float64 // s of the Hermite polynomials
-	Mix       float64 // foca: weight of the BDF2 forecast
+	Mix       float64 // foca: weight of the BDF2 forecast; Heun's has the rest
 	BDF       string  // foca: "fixed" coefficients as published, or "variable" ones for unequal gaps
 	Cutoff    float64 // freqca: share of the frequencies that are low
-	Feature   string  // output or stream
+	Feature   string  // output, stream or auto
 	By        string  // adaptive: change of the "input" or of the "step" embedding
 	Threshold float64 // adaptive: accumulated relative change
 	Tau, Beta float64 // speca: a draft may be off by max(0.01, Tau Beta^progress)
+	Metric    string  // speca: by l1 or l2
+	Reject    string  // speca: a refused draft costs a call at the next step, or now
 	MinDraft  int     // speca: drafts after a full step that are not verified
 	MaxDraft  int     // speca: drafts in a row
-	Clusters  int     // hyca: of action dimensions
+	Clusters  int     // hyca: of the feature's dimensions
 	Updates   int     // bac: full steps of every unit in a whole run
-	Heavy     int     // bac: feed-forwards with the largest errors, which refresh what is upstream
+	Heavy     int     // bac: units that change most, which are computed whenever a feed-forward behind them is
 	Doubt     float64 // a chunk whose forecasts were further off (relative L2) is doubtful; 0 = never
 	Short     int     // actions executed of a doubtful chunk
 }
@@ -69,13 +84,18 @@ var keys = []key{
 	{name: "mix", at: func(c *Config) any { return &c.Mix }, lo: 0, hi: 1},
 	{name: "bdf", at: func(c *Config) any { return &c.BDF }, choices: []string{"fixed", "variable"}},
 	{name: "cutoff", at: func(c *Config) any { return &c.Cutoff }, lo: 0, hi: 1},
-	{name: "feature", at: func(c *Config) any { return &c.Feature }, choices: []string{FeatureOutput, FeatureStream}},
+	{
+		name: "feature", at: func(c *Config) any { return &c.Feature },
+		choices: []string{FeatureOutput, FeatureStream, FeatureAuto},
+	},
 	{name: "by", at: func(c *Config) any { return &c.By }, choices: []string{"input", "step"}},
 	{name: "threshold", at: func(c *Config) any { return &c.Threshold }, lo: 0, hi: 1e6},
 	{name: "tau", at: func(c *Config) any { return &c.Tau }, lo: 0, hi: 1e6},
 	{name: "beta", at: func(c *Config) any { return &c.Beta }, lo: 0, hi: 1},
 	{name: "min", at: func(c *Config) any { return &c.MinDraft }, lo: 0, hi: 1000},
 	{name: "max", at: func(c *Config) any { return &c.MaxDraft }, lo: 1, hi: 1000},
+	{name: "metric", at: func(c *Config) any { return &c.Metric }, choices: []string{MetricL1, MetricL2}},
+	{name: "reject", at: func(c *Config) any { return &c.Reject }, choices: []string{RejectNext, RejectNow}},
 	{name: "clusters", at: func(c *Config) any { return &c.Clusters }, lo: 1, hi: 64},
 	{name: "updates", at: func(c *Config) any { return &c.Updates }, lo: 1, hi: 1000},
 	{name: "heavy", at: func(c *Config) any { return &c.Heavy }, lo: 0, hi: 64},
@@ -95,8 +115,8 @@ var methods = []struct {
 	{HiCache, []string{"n", "w", "end", "order", "scale", "feature"}},
 	{FoCa, []string{"n", "w", "end", "mix", "bdf", "feature"}},
 	{FreqCa, []string{"n", "w", "end", "order", "scale", "cutoff", "feature"}},
-	{HyCa, []string{"n", "w", "end", "clusters"}},
-	{SpeCa, []string{"w", "end", "order", "tau", "beta", "min", "max"}},
+	{HyCa, []string{"n", "w", "end", "clusters", "feature"}},
+	{SpeCa, []string{"w", "end", "order", "tau", "beta", "metric", "min", "max", "reject"}},
 	{BAC, []string{"updates", "heavy"}},
 }
 
@@ -106,15 +126,20 @@ var common = []string{"doubt", "short"}
 // defaults are the sources' settings.
 func defaults(method string) Config {
 	c := Config{
-		Method: method, Interval: 3, WarmUp: 3, Order: 2, Scale: 0.5, Mix: 0.75, BDF: "fixed", Cutoff: 0.1,
+		Method: method, Interval: 3, WarmUp: 3, Order: 2, Scale: 0.5, Mix: 0.25, BDF: "fixed", Cutoff: 0.1,
 		Feature: FeatureOutput, By: "input",
-		Threshold: 0.3, Tau: 0.3, Beta: 0.3, MaxDraft: 4, Clusters: 3, Updates: 6, Heavy: 1, Short: 4,
+		Threshold: 0.3, MaxDraft: 4, Clusters: 3, Updates: 6, Heavy: 3, Short: 4,
 	}
 	switch method {
 	case FreqCa:
-		c.Scale = 0.71
-	case Taylor, SpeCa:
+		c.Scale, c.Feature = 0.71, FeatureAuto
+	case HyCa:
+		c.Feature = FeatureAuto
+	case Taylor:
 		c.Order = 1
+	case SpeCa:
+		c.Order, c.Tau, c.Beta, c.Metric, c.Reject = 4, 0.1, 0.01, MetricL1, RejectNext
+		c.MinDraft, c.MaxDraft = 2, 5
 	}
 	return c
 }
@@ -240,6 +265,17 @@ func (c Config) String() string {
 
 // On reports whether anything is cached.
 func (c Config) On() bool { return c.Method != "" && c.Method != None }
+
+// FeatureOf is what is cached of a network: Feature, with auto decided by what the network has.
+func (c Config) FeatureOf(parts Parts) string {
+	if c.Feature != FeatureAuto {
+		return c.Feature
+	}
+	if parts.Stream != nil {
+		return FeatureStream
+	}
+	return FeatureOutput
+}
 
 // Text is String, but empty for no cache.
 func (c Config) Text() string {

@@ -6,6 +6,10 @@ type history struct {
 	at      []int       // step of each
 	back    []float64
 	n       int // members
+	// order is how many differences may be taken if they are kept from step 2 on only, as TaylorSeer does: one more with
+	// every member since.
+	order int
+	late  bool // they are
 }
 
 func newHistory(depth, size int) *history {
@@ -16,7 +20,7 @@ func newHistory(depth, size int) *history {
 	return h
 }
 
-func (h *history) reset() { h.n = 0 }
+func (h *history) reset() { h.n, h.order = 0, 0 }
 
 // push makes room for the feature of step i and returns it.
 func (h *history) push(i int) []float32 {
@@ -26,6 +30,9 @@ func (h *history) push(i int) []float32 {
 	copy(h.at[1:], h.at[:last])
 	h.feature[0], h.at[0] = f, i
 	h.n = min(h.n+1, len(h.feature))
+	if i >= 2 {
+		h.order++
+	}
 	return f
 }
 
@@ -34,7 +41,15 @@ func (h *history) weigh(w *weights, r rule, i int) {
 	for j := range h.n {
 		h.back[j] = float64(h.at[0] - h.at[j])
 	}
-	r(w, h.back[:h.n], float64(i-h.at[0]))
+	r(w, h.back[:h.members()], float64(i-h.at[0]))
+}
+
+// members is how many of the features a rule may look at.
+func (h *history) members() int {
+	if h.late {
+		return min(h.n, h.order+1)
+	}
+	return h.n
 }
 
 // sum writes the weighted sum of the members.

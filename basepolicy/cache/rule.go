@@ -2,7 +2,7 @@ package cache
 
 // maxOrder is the highest difference that is taken, maxHistory the features that needs.
 const (
-	maxOrder   = 3
+	maxOrder   = 4
 	maxHistory = maxOrder + 1
 )
 
@@ -172,3 +172,6 @@ func (c Config) depth() int {
 	}
 	return c.Order + 1
 }
+
+// late reports whether differences are kept from step 2 on only, as in TaylorSeer and what builds on it.
+func (c Config) late() bool { return c.Method == Taylor || c.Method == SpeCa }

@@ -94,6 +94,30 @@ func TestFoCaWeights(t *testing.T) {
 	near(t, "without a past", w[0], 1)
 }
 
+// TestFoCaPublished: a quarter of BDF2 and three of Heun, which on smooth curves is nearer than the reverse.
+func TestFoCaPublished(t *testing.T) {
+	c, err := Parse("foca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w weights
+	c.rule()(&w, []float64{0, 2}, 3) // P = 7/3 F_0 - 4/3 F_1; Heun 29/12 F_0 - 17/12 F_1
+	near(t, "F_0", w[0], 0.25*(7.0/3)+0.75*(29.0/12))
+	near(t, "F_1", w[1], -0.25*(4.0/3)-0.75*(17.0/12))
+	off := map[float64]float64{}
+	for _, mix := range []float64{0.25, 0.75} {
+		for at := 0.0; at < 6; at += 0.1 {
+			for k := 1.0; k <= 2; k++ {
+				curve := func(x float64) float64 { return math.Sin(0.2 * (at + x)) }
+				off[mix] += math.Abs(apply(focaRule(mix, false), curve, []float64{0, 3}, k) - curve(k))
+			}
+		}
+	}
+	if !(off[0.25] < off[0.75]) {
+		t.Errorf("errors on smooth curves by the share of BDF2: %v", off)
+	}
+}
+
 func TestAdamsBashforth(t *testing.T) {
 	near(t, "AB2", apply(adamsBashforthRule, func(x float64) float64 { return 1 + 4*x }, []float64{0, 1, 3}, 2), 9)
 	// slopes of x^2 between -2, -1, 0: -3, -1

@@ -28,11 +28,16 @@ func (p *Policy) checkCache() error {
 		return nil
 	}
 	k := p.calibration(p.Cache)
-	if err := cache.Check(p.Cache, NewDenoiser(p.Net, 1).Parts(), k); err != nil || !p.Cache.Calibrated() {
+	parts := NewDenoiser(p.Net, 1).Parts()
+	if err := cache.Check(p.Cache, parts, k); err != nil || !p.Cache.Calibrated() {
 		return err
 	}
 	cfg := p.Net.Config()
-	return k.Validate(cfg.ActDim, 2*cfg.Blocks, p.Sampler.Steps)
+	dims := cfg.ActDim
+	if p.Cache.FeatureOf(parts) == cache.FeatureStream {
+		dims = cfg.Width
+	}
+	return k.Validate(dims, 2*cfg.Blocks, p.Sampler.Steps)
 }
 
 // Calibrate learns what the method cfg needs from full runs of the policy's sampler at

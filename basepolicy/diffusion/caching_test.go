@@ -31,11 +31,11 @@ func setCache(t *testing.T, p *Policy, text string) cache.Config {
 func cachesOf(arch string) []string {
 	out := []string{
 		"reuse:n=2", "adaptive:threshold=0.6", "adaptive:by=step,threshold=1", "taylor:n=2,order=2", "newton:n=2",
-		"hicache:n=2", "foca:n=2", "freqca:n=2",
-		"hyca:n=2", "speca:tau=10",
+		"hicache:n=2", "foca:n=2", "freqca:n=2,feature=output",
+		"hyca:n=2", "hyca:n=2,feature=output", "speca:tau=10,order=1", "speca:tau=10,order=1,reject=now",
 	}
 	if arch == ArchTransformer {
-		out = append(out, "freqca:n=2,feature=stream", "reuse:n=2,feature=stream", "bac:updates=3")
+		out = append(out, "freqca:n=2", "reuse:n=2,feature=stream", "bac:updates=3")
 	}
 	return out
 }
@@ -92,7 +92,7 @@ func TestCacheEverything(t *testing.T) {
 	obs := noise("obs", 5)
 	for arch := range small() {
 		want := chunkOf(t, testPolicy(t, arch, "ddim:steps=6").NewChunker(), obs)
-		for _, text := range []string{"reuse:n=1", "taylor:n=1", "hyca:n=1", "adaptive:threshold=0", "speca:w=6"} {
+		for _, text := range []string{"reuse:n=1", "taylor:n=1", "hyca:n=1", "adaptive:threshold=0"} {
 			p := testPolicy(t, arch, "ddim:steps=6")
 			setCache(t, p, text)
 			agree(t, arch+", "+text, chunkOf(t, p.NewChunker(), obs), want, 0)

@@ -27,7 +27,7 @@ func newCmdTrainCache(a *app) *cobra.Command {
 		Use:   "cache",
 		Short: "calibrate what saves a diffusion base policy's network calls, and store it in the checkpoint",
 		Long: `Looks at full runs of the policy's sampler at demonstrated observations and stores in the checkpoint what the methods learn from them: hyca
-which rule forecasts which action dimensions, bac when each part of a transformer is computed. The other methods need no calibration; the last
+which rule forecasts which dimensions of its feature, bac when each part of a transformer is computed. The other methods need no calibration; the last
 --cache named becomes the checkpoint's own, whatever the method. base.sampler (--set) replaces the checkpoint's sampler too.`,
 		Example: `  korr train cache --policy runs/diffusion/checkpoints/base.safetensors --data runs/demos --cache hyca:n=3 --out runs/hyca.safetensors`,
 		Args:    cli.NoArgs,
@@ -93,7 +93,11 @@ func runTrainCache(o *trainCacheOptions) error {
 
 func (o *trainCacheOptions) printCalibration(k cache.Calibration) error {
 	if k.Names != nil {
-		return o.Printf("%s: rules of the action dimensions %v\n", k.Cache, k.Names)
+		count := map[string]int{}
+		for _, name := range k.Names {
+			count[name]++
+		}
+		return o.Printf("%s: dimensions of the feature by rule %v\n", k.Cache, count)
 	}
 	return o.Printf("%s: mean relative error of what the parts keep %.3f\n", k.Cache, k.Error)
 }

@@ -64,6 +64,8 @@ var references = []struct {
 	{"geometry.safetensors", checkGeometry},
 	{unetName, checkUNet},
 	{"diffusion.safetensors", checkDiffusion},
+	{"cache_speca.safetensors", checkSpeCa},
+	{"cache_bac.safetensors", checkBAC},
 	{publishedName, nil}, // no safetensors: see checkCheckpoint
 	{expectedName, checkPublished},
 }

@@ -81,14 +81,18 @@ func defaultCaches(network string) []string {
 		}
 	}
 	for _, v := range []string{"0.1", "0.3", "0.6"} {
-		out = append(out, "adaptive:max=8,threshold="+v, "speca:tau="+v)
+		out = append(out, "adaptive:max=8,threshold="+v)
 	}
+	out = append(out, "speca", "speca:tau=0.3,beta=0.05,min=3,max=8", "speca:tau=0.3,reject=now", "speca:tau=0.3,min=0,reject=now")
 	for _, v := range []string{"1", "2", "3"} {
 		out = append(out, "adaptive:by=step,max=8,threshold="+v)
 	}
 	if network == diffusion.ArchTransformer {
-		out = append(out, "freqca:feature=stream,n=2", "freqca:feature=stream,n=3", "freqca:feature=stream,n=4",
-			"bac:updates=4", "bac:updates=6", "bac:updates=8")
+		for _, n := range []int{2, 3, 4} {
+			out = append(out, fmt.Sprintf("freqca:feature=output,n=%d", n), fmt.Sprintf("hyca:feature=output,n=%d", n),
+				fmt.Sprintf("taylor:feature=stream,n=%d", n))
+		}
+		out = append(out, "bac:updates=4", "bac:updates=6", "bac:updates=8", "bac:updates=6,heavy=0")
 	}
 	return out
 }
