@@ -11,6 +11,7 @@ import (
 	"korr/internal/nn"
 	"korr/internal/tensorfile"
 	"korr/koopman"
+	"korr/koopman/filter"
 )
 
 // policyFormat marks a residual policy's checkpoint, in its metadata.
@@ -21,6 +22,7 @@ const (
 	basePrefix    = "base."
 	koopmanPrefix = "koopman."
 	actorPrefix   = "actor."
+	filterPrefix  = "filter."
 )
 
 // ErrOtherBase reports a base policy other than the one a residual was trained on.
@@ -42,6 +44,7 @@ type stored struct {
 	Steps        []int             `json:"foresight_steps,omitempty"`
 	ObserverGain float64           `json:"observer_gain,omitempty"`
 	CriticOnly   bool              `json:"critic_only,omitempty"`
+	Estimation   Estimation        `json:"estimation,omitempty"` // absent = none
 	Meta         map[string]string `json:"meta,omitempty"`
 
 	former
@@ -129,6 +132,12 @@ func (p *Policy) File() (*tensorfile.File, error) {
 		head.Actor = &storedActor{In: c.In, Hidden: c.Hidden, Out: c.Out, LayerNorm: c.LayerNorm, OutputBias: c.OutputBias}
 		nn.SaveParams(&f, actorPrefix, p.Actor.Params())
 	}
+	if p.estimates() {
+		head.Estimation = p.Estimation
+		if err := p.Filter.SaveTo(&f, filterPrefix, p.Task); err != nil {
+			return nil, err
+		}
+	}
 	text, err := json.Marshal(head)
 	if err != nil {
 		return nil, err
@@ -170,7 +179,7 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 	p := &Policy{
 		Method: head.Method, Task: head.Task, Base: base, Alpha: head.Alpha,
 		Execute: head.Execute, Features: head.Features, Meta: head.Meta,
-		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain, head.CriticOnly},
+		Foresight: Foresight{head.Condition, head.Steps, head.ObserverGain, head.CriticOnly}, Estimation: head.Estimation,
 	}
 	if head.Focus != nil {
 		p.Focus = *head.Focus
@@ -191,7 +200,7 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 	return p, p.Fold()
 }
 
-// decodeParts fills Base, Koopman and Actor.
+// decodeParts fills Base, Koopman, Actor and Filter.
 func (p *Policy) decodeParts(f *tensorfile.File, head *stored) (err error) {
 	if p.Base == nil {
 		if p.Base, err = basepolicy.LoadFrom(f, basePrefix); err != nil {
@@ -213,6 +222,11 @@ func (p *Policy) decodeParts(f *tensorfile.File, head *stored) (err error) {
 	if head.Actor != nil {
 		if p.Actor, err = decodeActor(f, head.Actor); err != nil {
 			return fmt.Errorf("actor: %w", err)
+		}
+	}
+	if p.estimates() {
+		if p.Filter, _, err = filter.LoadFrom(f, filterPrefix); err != nil {
+			return fmt.Errorf("filter: %w", err)
 		}
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
 
 	"korr/internal/geom"
@@ -112,7 +114,7 @@ func TestEstimatorShowsThePresent(t *testing.T) {
 }
 
 func TestEstimatorRefuses(t *testing.T) {
-	if e, err := testPolicy(t, MethodBase, true, false).estimator(); e != nil || err != nil {
+	if e, err := testPolicy(t, MethodBase, true, false).NewEstimator(); e != nil || err != nil {
 		t.Errorf("no estimation is %v, %v", e, err)
 	}
 	for _, c := range []struct {
@@ -178,5 +180,31 @@ func BenchmarkFilteredTick(b *testing.B) {
 				f()
 			}
 		})
+	}
+}
+
+// TestFilterTravels: a checkpoint holds what its residual was trained behind, so that one file acts.
+func TestFilterTravels(t *testing.T) {
+	p := testPolicy(t, MethodResiP, true, true)
+	p.Estimation, p.Filter = Kinematic, fittedScene()
+	q := reload(t, p)
+	r := reload(t, q)
+	if q.Estimation != Kinematic || !reflect.DeepEqual(r.Filter, q.Filter) || !reflect.DeepEqual(q.Filter.Scene, p.Filter.Scene) {
+		t.Fatalf("loaded %q with %+v", q.Estimation, q.Filter)
+	}
+	obs, _ := carrying(50)
+	seen := late(obs, 50, 4, rand.New(rand.NewPCG(1, 1)))
+	acts := make([][]float32, 2)
+	for i, x := range []*Policy{q, r} {
+		c := x.NewController(testFeatures{})
+		c.Reset(1)
+		c.ReadAges([]float32{0, 4, 4, 4, 4, 4, 4})
+		acts[i] = make([]float32, 10)
+		if err := c.ActTo(acts[i], seen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(acts[0], acts[1]) {
+		t.Errorf("the loaded policies act as %v and %v", acts[0], acts[1])
 	}
 }

@@ -45,7 +45,7 @@ type Policy struct {
 	Foresight Foresight         // what actor, or critics alone, read of the steps ahead
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
 
-	// What stands between the tracker and everything above; a checkpoint does not hold it.
+	// What stands between the tracker and everything above; Filter is nil for none.
 	Estimation Estimation
 	Filter     *filter.Fitted
 
@@ -98,15 +98,18 @@ func (p *Policy) Validate() error {
 	if p.Base.About().Features > 0 && p.Method != MethodBase && !p.Features {
 		return fmt.Errorf("%w: the base policy reads the task's features, the residual does not: train it with residual.features=true", ErrPolicy)
 	}
-	if _, err := p.estimator(); err != nil {
+	if _, err := p.NewEstimator(); err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
 	return p.validateWidths()
 }
 
-// estimator makes the policy's estimator; nil for none.
-func (p *Policy) estimator() (Estimator, error) {
-	if p.Estimation == AsSeen || p.Estimation == "" {
+// estimates reports whether something stands between the tracker and the policy.
+func (p *Policy) estimates() bool { return p.Estimation != AsSeen && p.Estimation != "" }
+
+// NewEstimator makes the policy's estimator; nil for none.
+func (p *Policy) NewEstimator() (Estimator, error) {
+	if !p.estimates() {
 		return nil, nil
 	}
 	e, err := NewPoseEstimator(p.Estimation, p.Filter, p.Base.About().Obs.RawDim(), filter.Noise{})
@@ -220,7 +223,7 @@ func (p *Policy) controller(feats Features, base basepolicy.Planner) *Controller
 	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight.acting()); err != nil {
 		panic(err.Error()) // Validate covers every refusal
 	}
-	if cfg.Estimator, err = p.estimator(); err != nil {
+	if cfg.Estimator, err = p.NewEstimator(); err != nil {
 		panic(err.Error()) // Validate covers every refusal
 	}
 	if p.Actor != nil {

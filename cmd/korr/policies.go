@@ -84,17 +84,21 @@ func (a *app) loadPolicy(name string) (*residual.Policy, error) {
 	return p, a.setFilter(p)
 }
 
-// setFilter gives the policy the filter of residual.filter.
+// setFilter gives the policy the filter of residual.filter; empty leaves it what it was trained behind.
 func (a *app) setFilter(p *residual.Policy) error {
 	r := a.Config.Residual
+	if r.Filter == "" {
+		return nil
+	}
 	if p.Estimation = residual.Estimation(r.Filter); p.Estimation == residual.AsSeen {
+		p.Filter = nil
 		return nil
 	}
 	f, err := a.openWeights(r.FilterModel)
 	if err != nil {
 		return fmt.Errorf("filter %s: %w", r.FilterModel, err)
 	}
-	fitted, task, err := filter.LoadFrom(f)
+	fitted, task, err := filter.LoadFrom(f, "")
 	if err != nil {
 		return fmt.Errorf("filter %s: %w", r.FilterModel, err)
 	}

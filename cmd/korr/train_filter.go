@@ -80,9 +80,10 @@ func runTrainFilter(ctx context.Context, o *trainFilterOptions) error {
 	if err != nil {
 		return err
 	}
-	file, err := fitted.File(task.Name)
+	var file tensorfile.File
+	err = fitted.SaveTo(&file, "", task.Name)
 	if err == nil {
-		err = tensorfile.Write(o.out, file)
+		err = tensorfile.Write(o.out, &file)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", o.out, err)

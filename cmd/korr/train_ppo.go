@@ -26,7 +26,8 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 	}
 	policy, err := ppo.Train(ctx, c, ppo.Inputs{
 		Engine: engine,
-		NewEnv: in.NewEnv, Base: in.Base, Koopman: in.Koopman, Features: in.Features, Demos: in.Demos, Run: folder, Log: o.Log,
+		NewEnv: in.NewEnv, Base: in.Base, Koopman: in.Koopman, Features: in.Features, Demos: in.Demos,
+		Estimation: in.Estimation, Filter: in.Filter, Run: folder, Log: o.Log,
 		Progress: func(iteration int, values map[string]float64) {
 			last = values
 			if v, ok := values["success"]; ok {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"korr/koopman"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/episodes"
 	"korr/train/run"
 	"korr/train/td3"
 )
@@ -135,12 +137,13 @@ func runTrainTD3(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 
 // inputs loads the parts that training starts from.
 func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
-	in := td3.Inputs{Log: o.Log, NewEnv: o.trainingEnv}
+	in := td3.Inputs{Log: o.Log}
 	base, err := o.loadPolicy(o.Config.Residual.Base)
 	if err != nil {
 		return in, err
 	}
-	in.Base = base.Base
+	in.Base, in.Estimation, in.Filter = base.Base, base.Estimation, base.Filter
+	in.NewEnv = func(i int) (sim.Env, error) { return o.trainingEnv(i, base) }
 	if o.Config.Residual.Method == residual.MethodKORR {
 		if in.Koopman, err = o.loadKoopman(o.Config.Residual.Koopman); err != nil {
 			return in, err
@@ -165,13 +168,26 @@ func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
 	return in, nil
 }
 
-// trainingEnv makes environment i of a run: those that collect are dealt residual.pushes, those that evaluate have sim.perturb.
-func (o *trainResidualOptions) trainingEnv(i int) (sim.Env, error) {
-	c, r := o.condition(), o.Config.Residual
-	if len(r.Pushes) > 0 && i < r.Envs {
-		c.Perturb = r.Pushes[i%len(r.Pushes)]
+// trainingEnv makes environment i of a run. Those that collect are dealt pushes and trackers and are seen through the
+// policy's filter; those that evaluate are of sim.*, and the policy that plays there brings its filter.
+func (o *trainResidualOptions) trainingEnv(i int, p *residual.Policy) (sim.Env, error) {
+	c, r := o.condition(), &o.Config.Residual.Recipe
+	if i >= r.Envs {
+		return o.newEnv(c)
 	}
-	return o.newEnv(c)
+	c.Perturb, c.Sensing = r.Deal(i, c.Perturb, c.Sensing)
+	env, err := o.newEnv(c)
+	if err != nil {
+		return nil, err
+	}
+	est, err := p.NewEstimator()
+	if err != nil {
+		return nil, errors.Join(err, env.Close())
+	}
+	if est == nil {
+		return env, nil
+	}
+	return episodes.NewEstimated(env, est), nil
 }
 
 // loadKoopman reads a model's checkpoint, or takes the model out of a policy's.

@@ -22,13 +22,12 @@ type header struct {
 	Scene Scene  `json:"scene"`
 }
 
-// File returns the content of a file for a task.
-func (f *Fitted) File(task string) (*tensorfile.File, error) {
+// SaveTo adds the filter of a task to a file, its tensors' names after the prefix.
+func (f *Fitted) SaveTo(out *tensorfile.File, prefix, task string) error {
 	text, err := json.Marshal(header{task, f.Scene})
 	if err != nil {
-		return nil, fmt.Errorf("filter: %w", err)
+		return fmt.Errorf("filter: %w", err)
 	}
-	var out tensorfile.File
 	out.SetMeta(sceneKey, string(text))
 	n := len(f.Scene.Parts)
 	covs := func(q [][]Cov) (v []float32) {
@@ -41,8 +40,8 @@ func (f *Fitted) File(task string) (*tensorfile.File, error) {
 		}
 		return v
 	}
-	out.Add(kinematicName, covs(f.Kinematic), n, int(modes), dim*dim)
-	out.Add(learnedName, covs(f.Learned), n, int(modes), dim*dim)
+	out.Add(prefix+kinematicName, covs(f.Kinematic), n, int(modes), dim*dim)
+	out.Add(prefix+learnedName, covs(f.Learned), n, int(modes), dim*dim)
 	w := make([]float32, n*int(modes)*dim*Lifted)
 	for i := range f.W {
 		for m, a := range f.W[i] {
@@ -51,12 +50,12 @@ func (f *Fitted) File(task string) (*tensorfile.File, error) {
 			}
 		}
 	}
-	out.Add(matrixName, w, n, int(modes), dim*Lifted)
-	return &out, nil
+	out.Add(prefix+matrixName, w, n, int(modes), dim*Lifted)
+	return nil
 }
 
-// LoadFrom reads what File returned, and the task it is of. The error wraps ErrConfig or one of tensorfile's.
-func LoadFrom(in *tensorfile.File) (f *Fitted, task string, err error) {
+// LoadFrom reads what SaveTo added, and the task it is of. The error wraps ErrConfig or one of tensorfile's.
+func LoadFrom(in *tensorfile.File, prefix string) (f *Fitted, task string, err error) {
 	text, ok := in.Meta[sceneKey]
 	if !ok {
 		return nil, "", fmt.Errorf("%w: the file holds no fitted filter; korr train filter makes one", ErrConfig)
@@ -70,7 +69,7 @@ func LoadFrom(in *tensorfile.File) (f *Fitted, task string, err error) {
 	n := len(h.Scene.Parts)
 	f = &Fitted{Scene: h.Scene, W: make([][][]float64, n)}
 	covs := func(name string) ([][]Cov, error) {
-		v, err := in.Get(name, n, int(modes), dim*dim)
+		v, err := in.Get(prefix+name, n, int(modes), dim*dim)
 		if err != nil {
 			return nil, fmt.Errorf("filter: %w", err)
 		}
@@ -91,7 +90,7 @@ func LoadFrom(in *tensorfile.File) (f *Fitted, task string, err error) {
 	if f.Learned, err = covs(learnedName); err != nil {
 		return nil, "", err
 	}
-	v, err := in.Get(matrixName, n, int(modes), dim*Lifted)
+	v, err := in.Get(prefix+matrixName, n, int(modes), dim*Lifted)
 	if err != nil {
 		return nil, "", fmt.Errorf("filter: %w", err)
 	}

@@ -21,11 +21,11 @@ func fittedTable(t *testing.T) *Fitted {
 
 func TestFileRoundTrip(t *testing.T) {
 	f := fittedTable(t)
-	file, err := f.File("one_leg")
-	if err != nil {
+	var file tensorfile.File
+	if err := f.SaveTo(&file, "filter.", "one_leg"); err != nil {
 		t.Fatal(err)
 	}
-	got, task, err := LoadFrom(file)
+	got, task, err := LoadFrom(&file, "filter.")
 	if err != nil || task != "one_leg" {
 		t.Fatal(task, err)
 	}
@@ -66,12 +66,12 @@ func TestFileRefuses(t *testing.T) {
 		"not finite":      func(f *tensorfile.File) { f.Tensors[2].F32[0] = float32(math.NaN()) },
 		"missing tensors": func(f *tensorfile.File) { f.Tensors = f.Tensors[:1] },
 	} {
-		file, err := fittedTable(t).File("one_leg")
-		if err != nil {
+		file := new(tensorfile.File)
+		if err := fittedTable(t).SaveTo(file, "", "one_leg"); err != nil {
 			t.Fatal(err)
 		}
 		damage(file)
-		if _, _, err := LoadFrom(file); err == nil {
+		if _, _, err := LoadFrom(file, ""); err == nil {
 			t.Errorf("%s: loaded", name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"korr/internal/setting"
 	"korr/residual"
+	"korr/sim/disturb"
 )
 
 // What an actor may read beside residual's conditions.
@@ -44,6 +45,9 @@ type Recipe struct {
 	BootstrapTimeouts bool `json:"bootstrap_timeouts" yaml:"bootstrap_timeouts"`
 	// strengths of the pushes, dealt to the environments in turn; empty = sim.perturb in all
 	Pushes []float64 `json:"pushes" yaml:"pushes"`
+	// part trackers (clean, T1, T2, T3) that base and residual see through in training, behind residual.filter; each goes to as
+	// many environments in a row as there are pushes. empty = sim.sensing in all
+	Trackers []string `json:"trackers" yaml:"trackers"`
 
 	KoopmanGradient bool `json:"koopman_gradient" yaml:"koopman_gradient"` // the actor's gradient refines a published korr's model
 
@@ -104,6 +108,9 @@ func (r *Recipe) Validate() error {
 	for _, p := range r.Pushes {
 		err = errors.Join(err, setting.Check("residual", setting.AtLeast("pushes", p, 0)))
 	}
+	for _, t := range r.Trackers {
+		err = errors.Join(err, setting.Check("residual", setting.OneOf("trackers", t, disturb.Profiles()...)))
+	}
 	if err != nil {
 		return err
 	}
@@ -112,4 +119,17 @@ func (r *Recipe) Validate() error {
 		return setting.Refuse("residual", "condition", err.Error())
 	}
 	return nil
+}
+
+// Deal is what environment i of those that collect meets: the strength of its pushes and its part tracker, or the
+// settings given for all where the recipe lists none. Every push meets every tracker.
+func (r *Recipe) Deal(i int, push float64, tracker string) (float64, string) {
+	n := max(1, len(r.Pushes))
+	if len(r.Pushes) > 0 {
+		push = r.Pushes[i%n]
+	}
+	if m := len(r.Trackers); m > 0 {
+		tracker = r.Trackers[i/n%m]
+	}
+	return push, tracker
 }

@@ -14,6 +14,7 @@ import (
 	"korr/internal/nn"
 	"korr/internal/seed"
 	"korr/koopman"
+	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
@@ -32,6 +33,9 @@ type Inputs struct {
 	Koopman *koopman.Model
 	// Features makes the task's features, part of the encoded observation.
 	Features func() residual.Features
+	// Estimation and Filter are what NewEnv's environments are seen through; the policy carries them along.
+	Estimation residual.Estimation
+	Filter     *filter.Fitted
 	// Demos are where a goal comes from.
 	Demos []dataset.Episode
 	// Engine differentiates the losses; nil uses the hand-derived gradients.
@@ -311,6 +315,7 @@ func (t *trainer) policy() *residual.Policy {
 	return &residual.Policy{
 		Method: t.cfg.Method, Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.acting(), Foresight: t.cfg.Ahead(),
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Linear, Execute: t.cfg.Execute, Features: t.in.Features != nil,
+		Estimation: t.in.Estimation, Filter: t.in.Filter,
 		Meta: map[string]string{"trainer": "ppo", "config": string(text), "environment_steps": strconv.Itoa(t.iteration * t.cfg.Envs * t.cfg.NumSteps)},
 	}
 }

@@ -29,7 +29,7 @@ type Config struct {
 	ActorLR  float64 `json:"actor_lr" yaml:"actor_lr"` // learning rate of the actor
 	CriticLR float64 `json:"critic_lr"`                // learning rate of the critics
 	// last share of the run over which the learning rates fall to 0: the policy settles, and no evaluation has to choose one
-	LRDecay float64 `json:"lr_decay" yaml:"lr_decay"`
+	LRDecay float64 `json:"lr_decay"`
 	UTD     float64 `json:"utd" yaml:"utd"` // critic updates per environment step
 	Penalty float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
 	// for the value at a target's end the look-ahead's model moves the state there to where the present actor would have come: the

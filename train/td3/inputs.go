@@ -7,6 +7,7 @@ import (
 
 	"korr/basepolicy"
 	"korr/koopman"
+	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
@@ -28,6 +29,10 @@ type Inputs struct {
 	// Features makes the task's features, which then are part of the encoded
 	// observation; a Koopman model must have been fitted with the same.
 	Features func() residual.Features
+	// Estimation and Filter are what the environments that collect are seen through (NewEnv sees to that); the policy
+	// carries them along.
+	Estimation residual.Estimation
+	Filter     *filter.Fitted
 	// Demos fill Config.DemoFraction of every batch.
 	Demos []dataset.Episode
 	// Engaged reports progress in a raw observation that saves an episode
