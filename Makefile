@@ -1,4 +1,4 @@
-# make build   bin/korr with the simulator and OpenBLAS
+# make build   bin/korr with the simulator, OpenBLAS and ROS 2
 # make test    formatting, vet, staticcheck and every test, as continuous integration runs them
 # make fuzz    every fuzz target for a minute (FUZZ="20s ros/" for others), with the number of executions
 # make demo    build, then the whole story in a few minutes: bin/korr demo
@@ -8,7 +8,7 @@
 # Each first makes sure that the C libraries are here (.ci/deps: instant when they are, installs them on Debian and Ubuntu).
 
 SHELL := /bin/bash
-TAGS  := mujoco openblas
+TAGS  := mujoco openblas ros2
 DEMO  ?=
 FUZZ  ?= 60s
 PREFIX ?= $(HOME)/.local

@@ -16,7 +16,7 @@ import (
 const module = "korr"
 
 // tags are the Makefile's: with them every package that may use cgo does.
-const tags = "mujoco,openblas"
+const tags = "mujoco,openblas,ros2"
 
 type pkg struct {
 	ImportPath string
@@ -69,7 +69,7 @@ func under(folder string, roots ...string) bool {
 // measures and tries the whole house stands above it, wherever its folder is.
 var (
 	robotSide = []string{"residual", "basepolicy", "koopman", "internal"}
-	cgoRooms  = []string{"sim/mujoco", "internal/nn/openblas"}
+	cgoRooms  = []string{"sim/mujoco", "internal/nn/openblas", "ros/ros2/dds"}
 	harness   = []string{
 		"internal/bench", "internal/verify", "internal/faults", "internal/demo", "internal/settingdoc", "internal/lane", "internal/recorder",
 	}

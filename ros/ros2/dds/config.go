@@ -1,0 +1,57 @@
+//go:build ros2 && cgo
+
+package dds
+
+import (
+	"fmt"
+	"strings"
+)
+
+// policies are the names of the quality of service's policies, by Cyclone's numbers.
+var policies = map[int]string{
+	2: "durability", 4: "deadline", 5: "latency budget", 6: "ownership", 8: "liveliness", 10: "partition", 11: "reliability",
+	12: "destination order", 24: "type consistency", 25: "data representation",
+}
+
+func policyName(id int) string {
+	if id <= 0 {
+		return ""
+	}
+	if name := policies[id]; name != "" {
+		return name
+	}
+	return fmt.Sprintf("policy %d", id)
+}
+
+// xml is what a participant's configuration adds to CYCLONEDDS_URI; "" for nothing.
+func (c *Config) xml() string {
+	if !c.Localhost && len(c.Peers) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(`<CycloneDDS><Domain id="any">`)
+	peers := c.Peers
+	if c.Localhost {
+		b.WriteString(`<General><Interfaces><NetworkInterface name="lo" multicast="false"/></Interfaces><AllowMulticast>false</AllowMulticast></General>`)
+		peers = append([]string{"127.0.0.1"}, peers...)
+	}
+	b.WriteString(`<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>40</MaxAutoParticipantIndex><Peers>`)
+	for _, p := range peers {
+		fmt.Fprintf(&b, `<Peer address="%s"/>`, p)
+	}
+	b.WriteString(`</Peers></Discovery></Domain></CycloneDDS>`)
+	return b.String()
+}
+
+// validate refuses what would break out of the configuration.
+func (c *Config) validate() error {
+	if c.Domain < 0 || c.Domain > 232 {
+		return fmt.Errorf("DDS domain %d: want 0 to 232 (ROS_DOMAIN_ID)", c.Domain)
+	}
+	for _, p := range c.Peers {
+		if p == "" || strings.ContainsAny(p, `<>"'& `) {
+			return fmt.Errorf("DDS peer %q: want a host name or an address", p)
+		}
+	}
+	return nil
+}
