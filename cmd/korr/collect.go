@@ -13,6 +13,7 @@ import (
 	"korr/sim/mujoco"
 	"korr/train/collect"
 	"korr/train/dataset"
+	"korr/train/episodes"
 )
 
 // robotName is the simulated arm, as datasets name it.
@@ -21,8 +22,10 @@ const robotName = "franka_panda"
 // collectOptions are the verb's flags that are no settings.
 type collectOptions struct {
 	*app
-	dir  string
-	bags bagOptions
+	dir      string
+	takeOver string // policy that the expert takes over from
+	calm     bool
+	bags     bagOptions
 }
 
 func newCmdCollect(a *app) *cobra.Command {
@@ -31,8 +34,14 @@ func newCmdCollect(a *app) *cobra.Command {
 		Use:   "collect",
 		Short: "demonstrations of the scripted expert, or of teleoperated recordings, as a LeRobot v3.0 dataset",
 		Long: `Writes demonstrations as a LeRobot v3.0 dataset: of the scripted expert in the simulator, or, with --from-bag, of ROS bags
-that hold an arm's state, its gripper, the parts and the commanded poses (docs/recording.md).`,
+that hold an arm's state, its gripper, the parts and the commanded poses (docs/recording.md).
+
+With --take-over the expert takes over from a policy, and only what it does from there is kept: what a base policy needs to have
+seen to get on after a mistake or a push. Of half of the episodes the expert takes over at a random time, of the others when the
+policy waits longer for a stage than any demonstration in --data did, or when it loses a part.`,
 		Example: `  korr collect --episodes 50
+  korr collect --take-over runs/base/checkpoints/base.safetensors --data runs/demos --episodes 200 --out runs/recoveries \
+      --randomness mixed --set sim.perturb=1
   korr collect --from-bag monday.bag tuesday.bag --out runs/teleop --episode-gap 5s
   korr collect --from-bag lab.bag --topic parts=/tracker/poses --topic marker=/pedal --topic success=/verdict`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -57,6 +66,10 @@ that hold an arm's state, its gripper, the parts and the commanded poses (docs/r
 	cli.SetKey(f, "episodes", "collect.episodes")
 	cli.SetKey(f, "task", "sim.task")
 	cli.SetKey(f, "randomness", "sim.randomness")
+	f.StringVar(&o.takeOver, "take-over", "", "let the expert take over from this `policy`: base, resip, korr or a checkpoint")
+	f.BoolVar(&o.calm, "calm", false, "with --take-over: no pushes once the expert acts")
+	f.String("data", "", "with --take-over: `folder` of demonstrations, whose stage times say when the policy has stalled")
+	cli.SetKey(f, "data", "demos")
 	o.bags.flags(f)
 	return cmd
 }
@@ -69,6 +82,10 @@ type collectResult struct {
 	Frames    int    `json:"frames"`
 	Attempts  int    `json:"attempts"`
 	Successes int    `json:"successes"`
+	Steps     int    `json:"steps"` // control steps of the simulator, what was not kept included
+
+	Takeovers map[collect.Cause]int `json:"takeovers,omitempty"` // with --take-over, by cause
+	Recovered map[collect.Cause]int `json:"recovered,omitempty"` // of those, solved
 }
 
 func runCollect(ctx context.Context, o *collectOptions) error {
@@ -76,11 +93,15 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 	if err != nil {
 		return err
 	}
+	recovery, err := o.recovery()
+	if err != nil {
+		return err
+	}
 	w, err := dataset.Create(o.dir, info)
 	if err != nil {
 		return err
 	}
-	done, err := o.demonstrate(ctx, w)
+	done, err := o.demonstrate(ctx, w, recovery)
 	if err != nil && done.Kept == 0 {
 		return errors.Join(err, w.Abort())
 	}
@@ -91,11 +112,62 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 		o.Log.Warn("stopped early; what was collected is kept", "folder", o.dir, "episodes", done.Kept)
 		return err
 	}
-	r := collectResult{"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes}
+	r := collectResult{
+		"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes, done.Steps, done.Takeovers, done.Recovered,
+	}
 	if o.JSON {
 		return o.PrintJSON(r)
 	}
-	return o.Printf("%s: %d episodes, %d frames; the expert solved %d of %d\n", r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts)
+	return o.printCollected(r)
+}
+
+func (o *collectOptions) printCollected(r collectResult) error {
+	if o.takeOver == "" {
+		return o.Printf("%s: %d episodes, %d frames; the expert solved %d of %d; %d simulator steps\n",
+			r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts, r.Steps)
+	}
+	taken := 0
+	for _, n := range r.Takeovers {
+		taken += n
+	}
+	if err := o.Printf("%s: %d episodes, %d frames; in %d of %d attempts the expert took over, and solved %d; %d simulator steps\n",
+		r.Folder, r.Episodes, r.Frames, taken, r.Attempts, r.Successes, r.Steps); err != nil {
+		return err
+	}
+	for _, c := range collect.Causes() {
+		if err := o.Printf("  %-5s  %d of %d\n", c, r.Recovered[c], r.Takeovers[c]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recovery is what the expert takes over from; nil without --take-over.
+func (o *collectOptions) recovery() (*collect.Recovery, error) {
+	if o.takeOver == "" {
+		if o.calm {
+			return nil, cli.UsageErrorf("--calm needs --take-over POLICY")
+		}
+		return nil, nil
+	}
+	t := trainOptions{app: o.app}
+	demos, err := t.demonstrations()
+	if err != nil {
+		return nil, err
+	}
+	policies, err := o.policies([]string{o.takeOver})
+	if err != nil {
+		return nil, err
+	}
+	task, err := sim.TaskByName(o.Config.Sim.Task)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	stages, err := episodes.StageTimes(task, demos.Episodes)
+	if err != nil {
+		return nil, err
+	}
+	return &collect.Recovery{Policy: policies[0].Name, New: policies[0].New, Stages: stages, Task: task, Calm: o.calm}, nil
 }
 
 // datasetInfo describes demonstrations of the task of the settings.
@@ -112,8 +184,8 @@ func (a *app) datasetInfo() (dataset.Info, error) {
 	return dataset.Info{Task: task.Name, Robot: robotName, FPS: spec.ControlHz, PartNames: spec.PartNames}, env.Close()
 }
 
-// demonstrate collects the expert's episodes into the sink, telling its progress.
-func (a *app) demonstrate(ctx context.Context, sink collect.Sink) (collect.Progress, error) {
+// demonstrate collects the expert's episodes into the sink, or what it does when it takes over, telling its progress.
+func (a *app) demonstrate(ctx context.Context, sink collect.Sink, recovery *collect.Recovery) (collect.Progress, error) {
 	task, err := sim.TaskByName(a.Config.Sim.Task)
 	if err != nil {
 		return collect.Progress{}, cli.Usage(err)
@@ -124,7 +196,7 @@ func (a *app) demonstrate(ctx context.Context, sink collect.Sink) (collect.Progr
 	}
 	c := a.Config.Collect.Recording
 	p := a.progress("collect", "episodes", c.Episodes)
-	c.Seed, c.Workers = a.Config.Seed, a.workers()
+	c.Seed, c.Workers, c.Recovery = a.Config.Seed, a.workers(), recovery
 	c.Origin = dataset.Episode{Randomness: string(a.Config.Sim.Randomness), Perturb: a.Config.Sim.Perturb, Simulator: print}
 	c.Progress = func(now collect.Progress) { p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts)) }
 	done, err := collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {

@@ -87,7 +87,7 @@ func (d *demonstration) learn(ctx context.Context) error {
 		return err
 	}
 	data := &dataset.Dataset{Info: info}
-	done, err := d.demonstrate(ctx, data)
+	done, err := d.demonstrate(ctx, data, nil)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ type trainOptions struct {
 }
 
 func (o *trainOptions) addFlags(cmd *cobra.Command, out string) {
-	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it")
+	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it, or several, with commas between")
 	cli.SetKey(cmd.Flags(), "data", "demos")
 	cmd.Flags().StringVar(&o.runDir, "out", out, "run `folder` to create")
 }
@@ -46,7 +47,7 @@ func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
 	if o.Config.Demos == "" {
 		return nil, cli.UsageErrorf("--data is missing: name a folder that korr collect wrote")
 	}
-	d, err := dataset.Read(o.Config.Demos)
+	d, err := dataset.ReadAll(strings.Split(o.Config.Demos, ",")...)
 	if err != nil {
 		return nil, err
 	}

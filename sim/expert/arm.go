@@ -70,6 +70,13 @@ func (a *arm) swing(p geom.Vec3, yaw float64, n int) {
 	}
 }
 
+// rise goes straight up by dz (m) in n steps.
+func (a *arm) rise(dz float64, n int) {
+	to := a.pose
+	to.P[2] += dz
+	a.moveTo(to, n)
+}
+
 // stepsPerRad keeps the smooth turn of a swing, whose fastest part is 1.5 times its mean, below joint 7's 2.61 rad/s.
 const stepsPerRad = 1.5 * 10 / 2.4
 

@@ -66,8 +66,9 @@ func (e *Expert) Reset(episode uint64) {
 		}()
 		a := &arm{e: e, yield: yield, grip: -1}
 		a.pose = a.tool()
-		e.script(a)
+		a.readYaw()
 		for {
+			e.script(a)
 			a.step()
 		}
 	})

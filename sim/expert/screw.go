@@ -50,7 +50,9 @@ var squareLegs = moves{graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClea
 // sideways, insert, release, and turn from above with regrasps.
 func screwTable(a *arm) {
 	s := &screw{arm: a, pair: &a.e.task.Pairs[0], moves: &squareLegs, corner: nearHole}
-	s.lyingPart()
+	for !s.seated() {
+		s.goOn()
+	}
 }
 
 // corners are where the four legs of a square table go, one after the other (base frame, m): the far side first, for
@@ -117,6 +119,8 @@ type screw struct {
 	pair   *sim.Pair
 	corner geom.Vec3 // of the holes, the one nearest to here
 	hole   int
+	again  bool // something was done already: the part may lie anywhere
+	stuck  int  // turns in a row that brought nothing
 }
 
 func (s *screw) leg() geom.Pose { return s.part(s.pair.Second) }
@@ -208,6 +212,7 @@ func (s *screw) seated() bool {
 // leg was lost or the peg did not go in; the caller tries again.
 func (s *screw) insertLeg() bool {
 	s.choose()
+	s.straighten()
 	s.readYaw()
 	s.grip = -1
 	if !s.pick() {
@@ -216,7 +221,7 @@ func (s *screw) insertLeg() bool {
 	}
 	m := s.mouth()
 	h := geom.Vec3{m[0], m[1], m[2] + s.graspHead - s.pair.Tip[1] + 0.05}
-	if at := s.pose.P; s.carry && (at[1] < 0 || math.Abs(s.yaw-math.Pi) > 0.5) {
+	if at := s.pose.P; (s.carry || s.again) && (at[1] < 0 || math.Abs(s.yaw-math.Pi) > 0.5) {
 		s.swing(geom.Vec3{at[0] + 0.04, max(at[1], 0), 0.20}, math.Pi, 12)
 	}
 	mid := s.pose.P.Lerp(h, 0.5)
@@ -263,21 +268,27 @@ func (s *screw) giveUp() bool {
 	return false
 }
 
-func (s *screw) rise(dz float64, n int) {
-	to := s.pose
-	to.P[2] += dz
-	s.moveTo(to, n)
-}
-
 // pick grasps the leg from above and lifts it.
 func (s *screw) pick() bool {
 	leg := s.leg()
 	axis := leg.Q.Rotate(geom.Vec3{0, 1, 0})
 	yaw := near(math.Atan2(-axis[1], -axis[0]), s.leastYaw, 2*math.Pi)
+	if s.again && yaw > mostYaw {
+		yaw -= 2 * math.Pi
+	}
 	g := leg.P.Add(axis.Scale(s.graspHead))
 	g, down := s.beside(g, yaw)
-	s.swing(geom.Vec3{g[0], g[1], s.travel}, yaw, 18)
-	s.swing(geom.Vec3{g[0], g[1], s.graspZ}, yaw, down)
+	z := s.graspZ
+	if up := leg.P[2] + s.e.task.Parts[s.pair.Second].Position[2]; math.Abs(up) > 0.004 { // it lies on something
+		z += up
+	}
+	if at := s.pose.P; math.Hypot(at[0]-g[0], at[1]-g[1]) > onTheWay || at[2] > s.travel || math.Abs(s.yaw-yaw) > 0.1 {
+		if at[2] < 0.06 {
+			s.rise(0.06, 4)
+		}
+		s.swing(geom.Vec3{g[0], g[1], max(s.travel, z+0.05)}, yaw, 18)
+	}
+	s.swing(geom.Vec3{g[0], g[1], z}, yaw, down)
 	s.hold(1)
 	s.grip = 1
 	s.hold(closeSteps)
@@ -343,9 +354,15 @@ func (s *screw) turnOnce() bool {
 	s.swing(geom.Vec3{leg.P[0], leg.P[1], z}, start, 5)
 	s.grip = 1
 	s.hold(closeSteps)
+	s.screwDown(turnSteps)
+	return true
+}
+
+// screwDown turns the part in the hand by so many steps and lets go.
+func (s *screw) screwDown(steps int) {
 	sink := s.pair.Thread.Pitch * turn / (2 * math.Pi) / turnSteps
 	aligned := 0
-	for range turnSteps {
+	for range steps {
 		if s.stop && s.seated() {
 			aligned++
 		}
@@ -361,5 +378,4 @@ func (s *screw) turnOnce() bool {
 	s.grip = -1
 	s.hold(2)
 	s.rise(s.topClear, 4)
-	return true
 }

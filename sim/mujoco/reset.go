@@ -121,6 +121,9 @@ func (e *Env) push(i int, u sim.Push, strength float64) {
 	e.s.has_push = 1
 }
 
+// SetPerturb changes the strength of the pushes, Config.Perturb, from the next control step on.
+func (e *Env) SetPerturb(strength float64) { e.cfg.Perturb = strength }
+
 // perturb hits each part with probability sim.PerturbProbability. Every part draws, so that pushes do not depend on
 // which part was hit.
 func (e *Env) perturb() {

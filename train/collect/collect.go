@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -34,6 +35,7 @@ type Config struct {
 	Workers     int // simulators at once, at least one
 	MaxAttempts int // episodes to try at most; 0 means 50 + 10 Episodes
 
+	Recovery *Recovery       // what the demonstrator takes over from; nil: it acts from the start
 	Origin   dataset.Episode // Randomness, Perturb and Simulator, noted with every episode
 	Progress func(Progress)  // called after every decided attempt, in order; may be nil
 }
@@ -54,7 +56,11 @@ type Progress struct {
 	Frames    int // of those
 	Attempts  int // episodes decided
 	Successes int // of those, whether kept or not
+	Steps     int // control steps of the simulator, of all of those
 	Failure   error
+
+	// Takeovers and Recovered count, by cause, the attempts in which the demonstrator took over and what it then solved.
+	Takeovers, Recovered map[Cause]int
 }
 
 // Factory makes what one worker runs: its own environment and its own policy.
@@ -72,6 +78,11 @@ func Collect(ctx context.Context, newWorker Factory, sink Sink, opts Config) (Pr
 	if opts.MaxAttempts == 0 {
 		opts.MaxAttempts = 50 + 10*opts.Episodes
 	}
+	if opts.Recovery != nil {
+		if err := opts.Recovery.check(); err != nil {
+			return Progress{}, err
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pool{opts: opts, newWorker: newWorker, outcomes: make(chan outcome)}
 	for range max(1, min(opts.Workers, opts.MaxAttempts)) {
@@ -85,9 +96,11 @@ func Collect(ctx context.Context, newWorker Factory, sink Sink, opts Config) (Pr
 // outcome is one finished attempt.
 type outcome struct {
 	index   int
-	episode *dataset.Episode
-	err     error // the attempt failed in the environment or the policy
-	fatal   error // the worker cannot go on
+	episode *dataset.Episode // nil: the demonstrator never took over
+	taken   *Takeover        // nil: it acted from the start
+	steps   int              // control steps
+	err     error            // the attempt failed in the environment or the policy
+	fatal   error            // the worker cannot go on
 }
 
 // pool is a collection in progress.
@@ -109,25 +122,54 @@ func (p *pool) work(ctx context.Context) {
 			return false
 		}
 	}
-	env, policy, err := p.newWorker()
+	w, err := p.hire()
 	if err != nil {
 		send(outcome{fatal: fmt.Errorf("collect: %w", err)})
 		return
 	}
-	defer env.Close()
-	if c, ok := policy.(interface{ Close() }); ok {
-		defer c.Close()
-	}
+	defer w.close()
 	for {
 		k := int(p.next.Add(1) - 1)
 		if k >= p.opts.MaxAttempts || ctx.Err() != nil {
 			return
 		}
-		e, err := p.attempt(ctx, env, policy, k)
-		if ctx.Err() != nil || !send(outcome{index: k, episode: e, err: err}) {
+		o := p.attempt(ctx, w, k)
+		if ctx.Err() != nil || !send(o) {
 			return
 		}
 	}
+}
+
+// worker is what one goroutine plays with.
+type worker struct {
+	env    sim.Env
+	policy sim.Policy // the demonstrator
+	roller sim.Policy // that it takes over from; nil without a recovery
+}
+
+// hire makes a worker.
+func (p *pool) hire() (*worker, error) {
+	env, policy, err := p.newWorker()
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{env: env, policy: policy}
+	if r := p.opts.Recovery; r != nil {
+		if w.roller, err = r.New(); err != nil {
+			w.close()
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (w *worker) close() {
+	for _, policy := range []sim.Policy{w.policy, w.roller} {
+		if c, ok := policy.(interface{ Close() }); ok {
+			c.Close()
+		}
+	}
+	_ = w.env.Close() // nothing is written: there is nothing a failure could lose
 }
 
 // gather decides the outcomes in the order of their index.
@@ -166,12 +208,22 @@ func (p *pool) gather(ctx context.Context, sink Sink) (Progress, error) {
 // decide counts one outcome and keeps its episode if it is wanted.
 func (p *pool) decide(done *Progress, o outcome, sink Sink) error {
 	done.Attempts++
+	done.Steps += o.steps
+	if o.taken != nil {
+		count(&done.Takeovers, o.taken.Cause)
+	}
 	if o.err != nil {
 		done.Failure = fmt.Errorf("episode %d: %w", o.index, o.err)
 		return nil
 	}
+	if o.episode == nil {
+		return nil
+	}
 	if o.episode.Success {
 		done.Successes++
+		if o.taken != nil {
+			count(&done.Recovered, o.taken.Cause)
+		}
 	} else if p.opts.OnlySuccess {
 		return nil
 	}
@@ -183,38 +235,60 @@ func (p *pool) decide(done *Progress, o outcome, sink Sink) error {
 	return nil
 }
 
+func count(by *map[Cause]int, c Cause) {
+	if *by == nil {
+		*by = map[Cause]int{}
+	}
+	(*by)[c]++
+}
+
 // attempt runs episode k.
-func (p *pool) attempt(ctx context.Context, env sim.Env, policy sim.Policy, k int) (*dataset.Episode, error) {
+func (p *pool) attempt(ctx context.Context, w *worker, k int) outcome {
 	rng := seed.Stream(p.opts.Seed, "collect", uint64(k))
 	e := p.opts.Origin
 	e.Seed, e.ExecNoise = rng.Uint64(), p.opts.ExecNoise
-	obs := make([]float32, env.Spec().ObsDim)
-	var act, executed [sim.ActDim]float32
-	if err := env.Reset(obs, e.Seed); err != nil {
-		return nil, err
+	o := outcome{index: k}
+	obs := make([]float32, w.env.Spec().ObsDim)
+	if o.err = w.env.Reset(obs, e.Seed); o.err != nil {
+		return o
 	}
-	e.Domain = domain.Of(env).String()
-	policy.Reset(rng.Uint64())
+	e.Domain = domain.Of(w.env).String()
+	if r := p.opts.Recovery; r != nil {
+		if o.taken, o.steps, o.err = r.begin(ctx, w, &e, obs, rng); o.err != nil || o.taken == nil {
+			return o
+		}
+	}
+	w.policy.Reset(rng.Uint64())
+	if o.err = p.record(ctx, w, &e, obs, rng); o.err == nil {
+		o.episode = &e
+	}
+	o.steps += e.Len()
+	return o
+}
+
+// record lets the demonstrator act from obs to the end of the episode.
+func (p *pool) record(ctx context.Context, w *worker, e *dataset.Episode, obs []float32, rng *rand.Rand) error {
+	var act, executed [sim.ActDim]float32
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
-		if err := policy.ActTo(act[:], obs); err != nil {
-			return nil, err
+		if err := w.policy.ActTo(act[:], obs); err != nil {
+			return err
 		}
 		disturb(executed[:], act[:], p.opts.ExecNoise, rng)
 		e.State = append(e.State, obs[:sim.StateDim]...)
 		e.Env = append(e.Env, obs[sim.StateDim:]...)
 		e.Action = append(e.Action, act[:]...)
 		e.Executed = append(e.Executed, executed[:]...)
-		res, err := env.Step(obs, executed[:])
+		res, err := w.env.Step(obs, executed[:])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e.Reward = append(e.Reward, res.Reward)
 		if res.Terminated || res.Truncated {
 			e.Success = res.Success
-			return &e, nil
+			return nil
 		}
 	}
 }

@@ -31,6 +31,9 @@ func testEpisode(info Info, n int, seed uint64) *Episode {
 		Reward: make([]float32, n), Success: seed%2 == 0,
 		Seed: seed | 1<<63, Randomness: "low", Perturb: 0.5, ExecNoise: 0.001, Simulator: "mujoco one_leg 1234", Domain: `{"gain":1.5}`,
 	}
+	if seed == 1 {
+		e.Recovery = `{"policy":"base","cause":"lost","step":12}`
+	}
 	if e.Success {
 		e.Reward[n-1] = 1
 	}

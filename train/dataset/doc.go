@@ -30,7 +30,10 @@
 // Each row of meta/episodes carries columns of ours beside LeRobot's: seed
 // (uint64), randomness (string), perturbation (strength, 1 = as published),
 // execution_noise (m), simulator (fingerprint of the physics model) and domain
-// (JSON of what the episode drew of its physics, empty for the nominal ones).
+// (JSON of what the episode drew of its physics, empty for the nominal ones). A
+// dataset with recoveries has the column recovery too: JSON that says from which
+// policy the demonstrator took over, why and when; empty for an episode that it
+// acted in from the start.
 //
 // # Safety
 //

@@ -12,6 +12,7 @@ const (
 	colExecNoise  = "execution_noise"
 	colSimulator  = "simulator"
 	colDomain     = "domain"
+	colRecovery   = "recovery" // only in a dataset that has recoveries
 )
 
 // writeEpisodes writes meta/episodes, one row an episode.
@@ -22,6 +23,7 @@ func (w *Writer) writeEpisodes() error {
 	chunk, file := make([]int64, n), make([]int64, n)
 	task, randomness := make([]string, n), make([]string, n)
 	simulator, physics := make([]string, n), make([]string, n)
+	recovery, recovered := make([]string, n), false
 	seed, perturb, noise := make([]uint64, n), make([]float64, n), make([]float64, n)
 	for i, e := range w.episodes {
 		index[i], length[i] = int64(i), int64(e.to-e.from)
@@ -29,6 +31,7 @@ func (w *Writer) writeEpisodes() error {
 		chunk[i], file[i] = e.pos.chunk, e.pos.file
 		task[i], randomness[i] = w.info.Task, e.origin.Randomness
 		simulator[i], physics[i] = e.origin.Simulator, e.origin.Domain
+		recovery[i], recovered = e.origin.Recovery, recovered || e.origin.Recovery != ""
 		seed[i], perturb[i], noise[i] = e.origin.Seed, e.origin.Perturb, e.origin.ExecNoise
 	}
 	cols := []column{
@@ -47,6 +50,9 @@ func (w *Writer) writeEpisodes() error {
 		{colExecNoise, 0, noise},
 		{colSimulator, 0, simulator},
 		{colDomain, 0, physics},
+	}
+	if recovered {
+		cols = append(cols, column{colRecovery, 0, recovery})
 	}
 	return writeTable(filepath.Join(w.tmp, episodesPath), append(cols, w.statColumns()...), nil)
 }

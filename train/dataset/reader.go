@@ -178,6 +178,7 @@ func readOrigins(t *table) ([]Episode, error) {
 		colRandomness: func(e *Episode, s string) { e.Randomness = s },
 		colSimulator:  func(e *Episode, s string) { e.Simulator = s },
 		colDomain:     func(e *Episode, s string) { e.Domain = s },
+		colRecovery:   func(e *Episode, s string) { e.Recovery = s },
 	} {
 		if !t.has(name) {
 			continue

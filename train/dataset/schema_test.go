@@ -93,14 +93,14 @@ func TestParquetSchemas(t *testing.T) {
 	for _, name := range []string{
 		"episode_index", "tasks", "length", "dataset_from_index", "dataset_to_index", "data/chunk_index", "data/file_index",
 		"meta/episodes/chunk_index", "meta/episodes/file_index", "stats/action/q50", "stats/next.done/mean", "stats/index/count",
-		"seed", "randomness", "perturbation", "execution_noise", "simulator", "domain",
+		"seed", "randomness", "perturbation", "execution_noise", "simulator", "domain", "recovery",
 	} {
 		if !episodes.has(name) {
 			t.Errorf("meta/episodes lacks the column %s", name)
 		}
 	}
-	if n := len(episodes.leaves); n != 15+12*10 {
-		t.Errorf("%d episode columns, want 135", n)
+	if n := len(episodes.leaves); n != 16+12*10 {
+		t.Errorf("%d episode columns, want 136", n)
 	}
 	if mean, err := episodes.floats("stats/action/mean", 10); err != nil || len(mean) != 20 {
 		t.Errorf("stats/action/mean: %d values, %v", len(mean), err)

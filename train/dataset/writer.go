@@ -97,7 +97,7 @@ func (w *Writer) Append(e *Episode) error {
 		from: w.frames, to: w.frames + e.Len(), pos: w.pos, stats: stats,
 		origin: Episode{
 			Success: e.Success, Seed: e.Seed, Randomness: e.Randomness,
-			Perturb: e.Perturb, ExecNoise: e.ExecNoise, Simulator: e.Simulator, Domain: e.Domain,
+			Perturb: e.Perturb, ExecNoise: e.ExecNoise, Simulator: e.Simulator, Domain: e.Domain, Recovery: e.Recovery,
 		},
 	})
 	w.frames += e.Len()

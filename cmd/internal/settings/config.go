@@ -25,7 +25,7 @@ import (
 type Config struct {
 	// of everything drawn: environments, exploration, initial weights
 	Seed  uint64 `yaml:"seed"`
-	Demos string `yaml:"demos"` // folder of demonstrations that training reads
+	Demos string `yaml:"demos"` // folder of demonstrations that training reads, or several, with commas between
 	Sim   Sim    `yaml:"sim"`
 	// imperfect sensors: noise (standard deviation), delay and dropout of observations, drawn from the episode's
 	// seed
