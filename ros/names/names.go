@@ -16,6 +16,7 @@ type Names struct {
 	MasterURI string            // "http://127.0.0.1:11311"
 	Host      string            // address to be reached at; "" = the one that faces the master
 	Params    map[string]string // private parameters (_key:=value): YAML text by key
+	ROS2      *ROS2             // of a node of ROS 2; nil in ROS 1
 	remaps    map[string]string // resolved name to resolved name
 }
 

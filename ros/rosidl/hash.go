@@ -124,11 +124,11 @@ func NewService[Q, R any](name string) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{Name: name, Request: q.named(name + "_Request"), Response: r.named(name + "_Response")}, nil
+	return &Service{Name: name, Request: q.Named(name + "_Request"), Response: r.Named(name + "_Response")}, nil
 }
 
-// named is the type under another name.
-func (t *Type) named(name string) *Type {
+// Named is the type under another name.
+func (t *Type) Named(name string) *Type {
 	c := *t
 	c.Name = name
 	return &c
