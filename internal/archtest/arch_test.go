@@ -89,6 +89,7 @@ func TestHeavyLibrariesHaveOneRoom(t *testing.T) {
 		{"gonum.org/v1/netlib", []string{"internal/nn/openblas"}},
 		{"github.com/parquet-go/parquet-go", []string{"train/dataset"}},
 		{"gonum.org/v1/plot", []string{"internal/plot"}},
+		{"github.com/nats-io", []string{"train/queue"}},
 	}
 	for _, p := range list(t) {
 		if !p.ours() {
@@ -185,6 +186,7 @@ func TestRobotCommandStaysSmall(t *testing.T) {
 	}
 	heavy := []string{
 		"gorgonia.org", "github.com/parquet-go", "gonum.org/v1/plot", "gonum.org/v1/netlib", "github.com/prometheus",
+		"github.com/nats-io",
 	}
 	rooms := append([]string{"train", "internal/plot", "internal/pictures", "cmd/internal/settings"}, harness...)
 	for _, dep := range p.Deps {

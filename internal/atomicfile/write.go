@@ -16,12 +16,15 @@ const (
 
 // Write stores data at path, readable by everyone, and replaces what is there. The folder must exist. On an error path
 // holds what it held, unless only making the rename durable failed; no temporary file stays. The error is of package os.
-func Write(path string, data []byte) error { return write(path, data, os.Rename) }
+func Write(path string, data []byte) error { return write(path, data, 0o644, os.Rename) }
+
+// WritePrivate is Write for a secret: its owner alone reads it.
+func WritePrivate(path string, data []byte) error { return write(path, data, 0o600, os.Rename) }
 
 // Create is Write for a path at which there must be nothing; the error otherwise wraps fs.ErrExist. Of two that create the same file
 // at the same time one succeeds.
 func Create(path string, data []byte) error {
-	return write(path, data, func(tmp, path string) error {
+	return write(path, data, 0o644, func(tmp, path string) error {
 		err := os.Link(tmp, path)
 		switch {
 		case err == nil:
@@ -36,7 +39,7 @@ func Create(path string, data []byte) error {
 	})
 }
 
-func write(path string, data []byte, place func(tmp, path string) error) error {
+func write(path string, data []byte, mode fs.FileMode, place func(tmp, path string) error) error {
 	dir, name := filepath.Split(filepath.Clean(path))
 	if dir == "" {
 		dir = "."
@@ -48,7 +51,7 @@ func write(path string, data []byte, place func(tmp, path string) error) error {
 	}
 	defer tmp.Close() // after the rename, so that nobody takes the file for a leftover
 	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync())
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync())
 	if err == nil {
 		err = place(tmp.Name(), path)
 	}

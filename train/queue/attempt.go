@@ -1,0 +1,383 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"korr/train/unit"
+)
+
+// retryPause is how long a failed unit rests before its next try.
+const retryPause = time.Second
+
+// take does the unit of a message as far as it can be done, and answers the message. The error is what keeps this worker
+// from doing any unit.
+func (s *slot) take(ctx context.Context, msg jetstream.Msg) error {
+	var q queued
+	if err := json.Unmarshal(msg.Data(), &q); err != nil || !strings.HasSuffix(msg.Subject(), "."+string(q.ID)) {
+		s.Log.Error("worker: a message is no unit, and goes", "subject", msg.Subject(), "err", err)
+		return msg.Term()
+	}
+	c, settled, err := s.Store.claim(ctx, &q, s.Platform.Lane(), s.Name)
+	switch {
+	case errors.Is(err, errConflict):
+		_ = msg.NakWithDelay(retryPause) // another took it at this moment; see what became of it
+		return nil
+	case err != nil:
+		_ = msg.Nak()
+		if context.Cause(ctx) != nil {
+			return nil
+		}
+		return err
+	case settled != nil && settled.Phase == Parked:
+		s.Log.Error("unit parked", "unit", q.Unit.Name, "err", settled.Error)
+		return s.answer(ctx, msg)
+	case settled != nil:
+		return s.close(ctx, msg, q.ID)
+	}
+	log := s.Log.With("unit", q.Unit.Name, "epoch", c.state.Epoch)
+	log.Info("unit begun", "try", c.state.Tries)
+	s.enter(&q)
+	a := &attempt{slot: s, q: &q, claim: c, msg: msg, log: log}
+	err = a.do(ctx)
+	return a.end(ctx, err)
+}
+
+// close finishes what follows a unit's end: those that waited for it are queued, and only then its message goes.
+func (s *slot) close(ctx context.Context, msg jetstream.Msg, id unit.ID) error {
+	if err := s.Store.follow(ctx, s.Platform.Lane(), id); err != nil {
+		_ = msg.Nak()
+		if context.Cause(ctx) != nil {
+			return nil
+		}
+		return err
+	}
+	return s.answer(ctx, msg)
+}
+
+// answer acknowledges a message; one whose answer does not arrive comes again, and is found settled.
+func (s *slot) answer(ctx context.Context, msg jetstream.Msg) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	if err := msg.DoubleAck(ctx); err != nil {
+		s.Log.Debug("worker: the answer is lost", "err", err)
+	}
+	return nil
+}
+
+// follow queues the units that waited for one and have everything now.
+func (s *Store) follow(ctx context.Context, lane string, id unit.ID) error {
+	waiting := map[string]queued{}
+	if err := s.all(ctx, s.after, string(id)+".*", func(key string, value []byte) error {
+		var q queued
+		if err := json.Unmarshal(value, &q); err != nil {
+			return err
+		}
+		waiting[key] = q
+		return nil
+	}); err != nil {
+		return err
+	}
+	for key, q := range waiting {
+		ready, err := s.ready(ctx, &q)
+		if err == nil && ready {
+			err = s.publish(ctx, lane, []queued{q})
+		}
+		if err == nil {
+			err = s.retry(ctx, "forget "+key, func(ctx context.Context) error { return s.after.Delete(ctx, key) })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempt is a unit under way.
+type attempt struct {
+	*slot
+	q     *queued
+	claim *claim
+	msg   jetstream.Msg
+	log   *slog.Logger
+
+	handler unit.Handler
+	dir     string
+	saving  sync.Mutex
+	saved   map[string]time.Time // the checkpoint's files as they were when they were stored last
+}
+
+// do does the unit and stores its result.
+func (a *attempt) do(ctx context.Context) (err error) {
+	a.dir = filepath.Join(a.slot.dir, string(a.q.ID))
+	if err := errors.Join(os.RemoveAll(a.dir), os.MkdirAll(a.dir, 0o755)); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(a.dir) }()
+	ctx, stop := context.WithCancelCause(ctx)
+	var keeping sync.WaitGroup
+	over := make(chan struct{})
+	defer func() {
+		close(over)
+		keeping.Wait()
+		stop(nil)
+	}()
+	a.handler = a.Handlers[a.q.Unit.Kind]
+	began := make(chan struct{})
+	keeping.Go(func() { a.keep(ctx, stop, began, over) })
+	t, err := a.task(ctx)
+	if err != nil {
+		return err
+	}
+	close(began)
+	r, err := a.Handlers.Do(ctx, t, a.Name)
+	if cause := context.Cause(ctx); cause != nil {
+		if !errors.Is(cause, errLate) && err != nil {
+			a.saveLast(ctx)
+		}
+		if err != nil {
+			return cause
+		}
+	}
+	if err != nil {
+		return err
+	}
+	// What is done is stored, also by a worker that is told to end.
+	done, cancel := lingering(ctx, saveLimit)
+	defer cancel()
+	if err := a.upload(done, r); err != nil {
+		return err
+	}
+	return a.claim.finish(done, r)
+}
+
+// lingering is a context that ends so long after ctx.
+func lingering(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(limit, cancel)
+		context.AfterFunc(out, func() { t.Stop() })
+	})
+	return out, func() { stop(); cancel() }
+}
+
+// task is the unit with its inputs on this machine and what was saved of it.
+func (a *attempt) task(ctx context.Context) (*unit.Task, error) {
+	u := &a.q.Unit
+	t := &unit.Task{
+		Unit: u, Dir: a.dir, Log: a.log, Parallel: a.Cores, Files: map[string]string{},
+		Progress: func(done, total int) { a.progress(a.q.ID, done, total) },
+	}
+	for name, in := range u.Inputs {
+		digest, folder := in.Digest, in.Folder
+		if in.Unit != "" {
+			var err error
+			if t.Files[name], err = a.made(ctx, in); err != nil {
+				return nil, fmt.Errorf("input %s: %w", name, err)
+			}
+			continue
+		}
+		if in.As != filepath.Base(in.As) || in.As == "." || in.As == ".." {
+			return nil, fmt.Errorf("input %s: %q is no file name", name, in.As)
+		}
+		path, err := a.inputs.path(ctx, digest, folder, in.As)
+		if err != nil {
+			return nil, fmt.Errorf("input %s: %w", name, err)
+		}
+		t.Files[name] = path
+	}
+	again, err := a.claim.restore(ctx, a.dir)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	a.saved = a.newest()
+	if again {
+		a.log.Info("goes on from a checkpoint", "saves", a.claim.state.Saves)
+	}
+	return t, nil
+}
+
+// made is the path of an output of another unit, or of a file below one.
+func (a *attempt) made(ctx context.Context, in unit.Input) (string, error) {
+	var st State
+	if _, err := a.Store.get(ctx, a.Store.state, string(in.Unit), &st); err != nil {
+		return "", err
+	}
+	if st.Phase != Done {
+		return "", fmt.Errorf("unit %s, which makes it, is not done", in.Unit)
+	}
+	for output, digest := range st.Result.Files {
+		if output != in.Output && !strings.HasPrefix(in.Output, output+"/") {
+			continue
+		}
+		name := filepath.Base(filepath.FromSlash(output))
+		path, err := a.inputs.path(ctx, digest, slices.Contains(st.Result.Folders, output), name)
+		return filepath.Join(path, filepath.FromSlash(strings.TrimPrefix(in.Output, output))), err
+	}
+	return "", fmt.Errorf("unit %s made no %s", in.Unit, in.Output)
+}
+
+// upload stores the outputs.
+func (a *attempt) upload(ctx context.Context, r *unit.Result) error {
+	for _, o := range a.q.Unit.Outputs {
+		path := filepath.Join(a.dir, filepath.FromSlash(o))
+		digest, err := unit.Digest(path)
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if err := a.Store.putPath(ctx, digest, path); err != nil {
+			return err
+		}
+		if r.Files == nil {
+			r.Files = map[string]string{}
+		}
+		if r.Files[o] = digest; info.IsDir() {
+			r.Folders = append(r.Folders, o)
+		}
+	}
+	return nil
+}
+
+// keep extends the lease, sees that the unit is still this worker's, and stores checkpoints, until over.
+func (a *attempt) keep(ctx context.Context, stop context.CancelCauseFunc, began, over <-chan struct{}) {
+	beat := time.NewTicker(a.Store.lease / 3)
+	defer beat.Stop()
+	saved := time.Now()
+	least := a.Save
+	if least <= 0 {
+		least = DefaultSave
+	}
+	look := time.NewTicker(max(least/4, 50*time.Millisecond))
+	defer look.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+			<-over // the handler is ending; the lease lasts that long, or another goes on
+			return
+		case <-beat.C:
+			if err := a.msg.InProgress(); err != nil {
+				a.log.Debug("the lease is not extended", "err", err)
+			}
+			if err := a.claim.held(ctx); errors.Is(err, errLate) {
+				stop(errLate)
+			}
+		case <-look.C:
+			select {
+			case <-began:
+			default:
+				continue
+			}
+			if time.Since(saved) < least {
+				continue
+			}
+			switch stored, err := a.save(ctx); {
+			case errors.Is(err, errLate):
+				stop(errLate)
+			case stored || err != nil:
+				saved = time.Now()
+			}
+		}
+	}
+}
+
+// newest are the times of the files that decide how far the unit's folder is.
+func (a *attempt) newest() map[string]time.Time {
+	out := map[string]time.Time{}
+	for _, name := range matches(a.dir, a.handler.Checkpoints) {
+		if info, err := os.Stat(filepath.Join(a.dir, filepath.FromSlash(name))); err == nil {
+			out[name] = info.ModTime()
+		}
+	}
+	return out
+}
+
+// moved reports whether the folder holds something newer than what was saved.
+func (a *attempt) moved() bool {
+	for name, t := range a.newest() {
+		if !a.saved[name].Equal(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// save stores the folder if it moved on.
+func (a *attempt) save(ctx context.Context) (stored bool, err error) {
+	a.saving.Lock()
+	defer a.saving.Unlock()
+	if !a.moved() {
+		return false, nil
+	}
+	now := a.newest()
+	if err := a.claim.save(ctx, a.dir, matches(a.dir, a.handler.Checkpoints)); err != nil {
+		a.log.Warn("the checkpoint is not stored", "err", err)
+		return false, err
+	}
+	a.saved = now
+	a.log.Debug("checkpoint stored")
+	return true, nil
+}
+
+// saveLast stores what an interrupted unit left.
+func (a *attempt) saveLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
+	defer cancel()
+	_, _ = a.save(ctx) // told; without it the unit goes on from the checkpoint before
+}
+
+// end notes how the attempt ended and answers its message.
+func (a *attempt) end(ctx context.Context, err error) error {
+	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
+	defer cancel()
+	switch {
+	case err == nil:
+		a.leave(a.q.ID, func(p *presence) { p.Done++ })
+		a.log.Info("unit done")
+		return a.close(note, a.msg, a.q.ID)
+	case errors.Is(err, errLate):
+		a.leave(a.q.ID, func(p *presence) { p.Late++ })
+		a.log.Warn("late", "err", err)
+		return nil
+	case context.Cause(ctx) != nil:
+		a.leave(a.q.ID, func(*presence) {})
+		if err := a.claim.release(note); err != nil {
+			a.log.Warn("not given back: the lease has to run out", "err", err)
+			return nil
+		}
+		a.log.Info("unit given back")
+		_ = a.msg.Nak()
+		return nil
+	}
+	a.leave(a.q.ID, func(p *presence) { p.Failed++ })
+	parked, ferr := a.claim.fail(note, err)
+	switch {
+	case errors.Is(ferr, errLate):
+		a.log.Warn("late", "err", errors.Join(ferr, err))
+	case ferr != nil:
+		return ferr
+	case parked:
+		a.log.Error("unit parked", "err", err)
+		return a.answer(note, a.msg)
+	default:
+		a.log.Warn("unit failed, it will be tried again", "err", err)
+		_ = a.msg.NakWithDelay(retryPause)
+	}
+	return nil
+}

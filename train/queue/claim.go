@@ -1,0 +1,163 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"korr/train/unit"
+)
+
+// errLate says that a worker lost a unit while it did it: what it comes to does not count.
+var errLate = errors.New("the unit went to another worker meanwhile: what was done here is dropped")
+
+// claim is a unit that a worker has. Its methods may be called from several goroutines.
+type claim struct {
+	store *Store
+	id    unit.ID
+
+	mu    sync.Mutex
+	rev   uint64 // of the state as this worker wrote it last
+	state State
+}
+
+// claim takes a unit for a worker. A nil claim and no error: the unit is settled, as the state says.
+func (s *Store) claim(ctx context.Context, q *queued, lane, worker string) (*claim, *State, error) {
+	var st State
+	rev, err := s.get(ctx, s.state, string(q.ID), &st)
+	if err != nil {
+		return nil, nil, err
+	}
+	if rev != 0 && st.settled() {
+		return nil, &st, nil
+	}
+	if st.Tries >= MaxTries { // whoever had it last time is gone without a word
+		lost := fmt.Sprintf("%d workers began it and were gone before it got any further, the last was %s", st.Tries, st.Worker)
+		if st.Error != "" {
+			lost += "; before: " + st.Error
+		}
+		st.Phase, st.Error, st.Since = Parked, lost, time.Now()
+		_, err := s.set(ctx, s.state, string(q.ID), &st, rev)
+		return nil, &st, err
+	}
+	st.Name, st.Kind, st.Lane, st.Phase, st.Worker = q.Unit.Name, q.Unit.Kind, lane, Running, worker
+	st.Epoch, st.Tries, st.Since = st.Epoch+1, st.Tries+1, time.Now()
+	if rev, err = s.set(ctx, s.state, string(q.ID), &st, rev); err != nil {
+		return nil, nil, err
+	}
+	return &claim{store: s, id: q.ID, rev: rev, state: st}, nil, nil
+}
+
+// write changes the state; the error is errLate when the unit is another worker's.
+func (c *claim) write(ctx context.Context, change func(*State)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := c.state
+	change(&next)
+	rev, err := c.store.set(ctx, c.store.state, string(c.id), &next, c.rev)
+	if errors.Is(err, errConflict) {
+		return errLate
+	}
+	if err == nil {
+		c.state, c.rev = next, rev
+	}
+	return err
+}
+
+// held is nil while the unit is this worker's, errLate when it is not, another error when that cannot be told now.
+func (c *claim) held(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, err := c.store.state.Get(ctx, string(c.id))
+	if err == nil && e.Revision() != c.rev {
+		return errLate
+	}
+	return err
+}
+
+// finish stores the result.
+func (c *claim) finish(ctx context.Context, r *unit.Result) error {
+	var last string
+	err := c.write(ctx, func(s *State) {
+		last = s.Checkpoint
+		s.Phase, s.Tries, s.Error, s.Checkpoint, s.Result, s.Since = Done, 0, "", "", r, time.Now()
+	})
+	if err == nil && last != "" {
+		c.store.dropCheckpoint(ctx, last)
+	}
+	return err
+}
+
+// release gives the unit back: no try was lost.
+func (c *claim) release(ctx context.Context) error {
+	return c.write(ctx, func(s *State) { s.Phase, s.Tries, s.Since = Released, max(0, s.Tries-1), time.Now() })
+}
+
+// fail notes a failure, and reports whether the unit is parked.
+func (c *claim) fail(ctx context.Context, cause error) (parked bool, err error) {
+	err = c.write(ctx, func(s *State) {
+		s.Phase, s.Error, s.Since = Failed, cause.Error(), time.Now()
+		if parked = s.Tries >= MaxTries; parked {
+			s.Phase = Parked
+		}
+	})
+	return parked, err
+}
+
+// save stores the unit's folder as its checkpoint; first are the files that decide how far it is.
+func (c *claim) save(ctx context.Context, dir string, first []string) error {
+	c.mu.Lock()
+	name, last := fmt.Sprintf("%s.%d.%d", c.id, c.state.Epoch, c.state.Saves+1), c.state.Checkpoint
+	c.mu.Unlock()
+	if _, err := c.store.put(ctx, c.store.saves, name, packer(dir, first)); err != nil {
+		return err
+	}
+	err := c.write(ctx, func(s *State) { s.Checkpoint, s.Saves, s.Tries = name, s.Saves+1, 1 })
+	switch {
+	case err != nil:
+		c.store.dropCheckpoint(context.WithoutCancel(ctx), name)
+	case last != "":
+		c.store.dropCheckpoint(ctx, last)
+	}
+	return err
+}
+
+// restore writes the unit's last checkpoint into a folder, and reports whether there was one.
+func (c *claim) restore(ctx context.Context, dir string) (bool, error) {
+	name := c.state.Checkpoint
+	if name == "" {
+		return false, nil
+	}
+	return true, c.store.read(ctx, c.store.saves, name, func(r io.Reader) error { return unit.Unpack(r, dir) })
+}
+
+// dropCheckpoint deletes a checkpoint that nobody needs. What cannot be deleted now stays, and costs room only.
+func (s *Store) dropCheckpoint(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := s.saves.Delete(ctx, name); err != nil {
+		s.Log.Debug("queue: a checkpoint stays", "name", name, "err", err)
+	}
+}
+
+// matches lists the files of a folder that fit the patterns, slash-separated, sorted within a pattern.
+func matches(dir string, patterns []string) (out []string) {
+	for _, p := range patterns {
+		found, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(p)))
+		if err != nil {
+			continue // of a pattern that is none
+		}
+		for _, path := range found {
+			if rel, err := filepath.Rel(dir, path); err == nil {
+				out = append(out, filepath.ToSlash(rel))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,456 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"korr/train/unit"
+)
+
+// Client submits jobs to a queue and waits for them: an Executor whose workers are elsewhere.
+type Client struct {
+	Store    *Store
+	Platform unit.Platform
+	Log      *slog.Logger
+}
+
+// ParkedError tells which units of a job cannot be finished, and why.
+type ParkedError struct {
+	Units []ParkedUnit
+	Of    int // units of the job
+}
+
+// ParkedUnit is a unit whose tries failed.
+type ParkedUnit struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
+// Error implements error.
+func (e *ParkedError) Error() string {
+	var lines []string
+	for _, u := range e.Units {
+		first, _, _ := strings.Cut(u.Error, "\n")
+		lines = append(lines, "\n  "+u.Name+": "+first)
+	}
+	return fmt.Sprintf("%d of %d units are parked after %d tries each, and everything that does not need them is finished; the same command tries them again:%s",
+		len(e.Units), e.Of, MaxTries, strings.Join(lines, ""))
+}
+
+// Do implements unit.Executor. Units whose results are there are not done again; cancelling ctx leaves the others to the
+// workers.
+func (c *Client) Do(ctx context.Context, j *unit.Job, done func(i int, r *unit.Result) error) error {
+	w, err := c.submit(ctx, j)
+	if err != nil {
+		return err
+	}
+	return w.wait(ctx, done)
+}
+
+// waiting is a submitted job.
+type waiting struct {
+	*Client
+	job   *unit.Job
+	units []unit.Unit // sealed
+	ids   []unit.ID
+	index map[unit.ID][]int // equal units have one identity
+	ended map[unit.ID]bool  // told or parked
+	bad   map[unit.ID]string
+}
+
+// submit queues what of a job is neither done nor queued.
+func (c *Client) submit(ctx context.Context, j *unit.Job) (*waiting, error) {
+	units, ids, err := j.Sealed(c.Platform)
+	if err != nil {
+		return nil, err
+	}
+	w := &waiting{Client: c, job: j, units: units, ids: ids, index: map[unit.ID][]int{}, ended: map[unit.ID]bool{}, bad: map[unit.ID]string{}}
+	for i, id := range ids {
+		w.index[id] = append(w.index[id], i)
+	}
+	if _, err := c.Store.consumer(ctx, c.Platform.Lane()); err != nil {
+		return nil, err
+	}
+	if err := w.register(ctx); err != nil {
+		return nil, err
+	}
+	return w, w.enqueue(ctx, true)
+}
+
+// register notes the job for whoever looks at the queue.
+func (w *waiting) register(ctx context.Context) error {
+	members := make([]member, len(w.units))
+	sum := sha256.New()
+	for i := range w.units {
+		u := &w.units[i]
+		members[i] = member{ID: w.ids[i], Name: u.Name, Kind: u.Kind}
+		for _, in := range u.Inputs {
+			if in.Unit != "" && !slices.Contains(members[i].After, in.Unit) {
+				members[i].After = append(members[i].After, in.Unit)
+			}
+		}
+		slices.Sort(members[i].After)
+		sum.Write([]byte(w.ids[i]))
+	}
+	text, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	list, err := w.Store.putData(ctx, text)
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	key := hex.EncodeToString(sum.Sum(nil))[:16]
+	r := job{w.job.Name, w.Platform.Lane(), w.Platform, host, time.Now(), len(w.units), list}
+	var before job
+	rev, err := w.Store.get(ctx, w.Store.jobs, key, &before)
+	if err == nil && rev == 0 {
+		if _, err = w.Store.set(ctx, w.Store.jobs, key, r, 0); errors.Is(err, errConflict) {
+			err = nil // the same job, submitted elsewhere at the same time
+		}
+	}
+	return err
+}
+
+// states are those of the job's units that were begun.
+func (w *waiting) states(ctx context.Context) (map[unit.ID]*State, error) {
+	out := map[unit.ID]*State{}
+	err := w.Store.all(ctx, w.Store.state, ">", func(key string, value []byte) error {
+		if _, mine := w.index[unit.ID(key)]; !mine {
+			return nil
+		}
+		st := &State{}
+		if err := json.Unmarshal(value, st); err != nil {
+			return err
+		}
+		out[unit.ID(key)] = st
+		return nil
+	})
+	return out, err
+}
+
+// enqueue queues the units that are not settled; again says that parked ones get new tries.
+func (w *waiting) enqueue(ctx context.Context, again bool) error {
+	states, err := w.states(ctx)
+	if err != nil {
+		return err
+	}
+	sent := map[unit.ID]bool{}
+	var ready []int
+	for i, id := range w.ids {
+		st := states[id]
+		if sent[id] || st != nil && st.Phase == Done || st != nil && st.Phase == Parked && !again {
+			continue
+		}
+		sent[id] = true
+		if st != nil && st.Phase == Parked {
+			if err := w.unpark(ctx, id); err != nil {
+				return err
+			}
+		}
+		if err := w.upload(ctx, i, st); err != nil {
+			return fmt.Errorf("%s: %w", w.units[i].Name, err)
+		}
+		wait, err := w.waitFor(ctx, i, states)
+		if err != nil {
+			return err
+		}
+		if !wait {
+			ready = append(ready, i)
+		}
+	}
+	q := make([]queued, 0, len(ready))
+	for _, i := range ready {
+		q = append(q, queued{w.ids[i], w.units[i]})
+	}
+	return w.Store.publish(ctx, w.Platform.Lane(), q)
+}
+
+// unpark gives a unit new tries.
+func (w *waiting) unpark(ctx context.Context, id unit.ID) error {
+	var st State
+	rev, err := w.Store.get(ctx, w.Store.state, string(id), &st)
+	if err != nil || st.Phase != Parked {
+		return err
+	}
+	st.Phase, st.Tries, st.Since = Released, 0, time.Now()
+	if _, err = w.Store.set(ctx, w.Store.state, string(id), &st, rev); errors.Is(err, errConflict) {
+		err = nil // somebody else did
+	}
+	return err
+}
+
+// upload stores the inputs of unit i that this machine has, and what was begun of it here.
+func (w *waiting) upload(ctx context.Context, i int, st *State) error {
+	for name, in := range w.units[i].Inputs {
+		var err error
+		switch given := w.job.Units[i].Inputs[name]; {
+		case given.Path != "":
+			err = w.Store.putPath(ctx, in.Digest, given.Path)
+		case given.Data != nil:
+			_, err = w.Store.putData(ctx, given.Data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	u := &w.job.Units[i]
+	if !u.Begun || st != nil {
+		return nil
+	}
+	begun := State{Name: u.Name, Kind: u.Kind, Lane: w.Platform.Lane(), Phase: Released, Worker: "here", Since: time.Now(), Saves: 1}
+	begun.Checkpoint = string(w.ids[i]) + ".0.1"
+	if _, err := w.Store.put(ctx, w.Store.saves, begun.Checkpoint, packer(u.Dir, nil)); err != nil {
+		return err
+	}
+	_, err := w.Store.set(ctx, w.Store.state, string(w.ids[i]), &begun, 0)
+	if errors.Is(err, errConflict) {
+		err = nil // a worker was faster
+	}
+	return err
+}
+
+// packer writes a folder as a checkpoint.
+func packer(dir string, first []string) func(io.Writer) error {
+	return func(to io.Writer) error { return unit.Pack(to, dir, first) }
+}
+
+// waitFor notes that unit i waits for others, if any of them is not done, and reports whether it does.
+func (w *waiting) waitFor(ctx context.Context, i int, states map[unit.ID]*State) (bool, error) {
+	q := queued{w.ids[i], w.units[i]}
+	wait := false
+	for _, in := range w.units[i].Inputs {
+		if st := states[in.Unit]; in.Unit == "" || st != nil && st.Phase == Done {
+			continue
+		}
+		key := string(in.Unit) + "." + string(w.ids[i])
+		if err := w.Store.retry(ctx, "store "+key, func(ctx context.Context) error {
+			text, err := json.Marshal(q)
+			if err == nil {
+				_, err = w.Store.after.Put(ctx, key, text)
+			}
+			return err
+		}); err != nil {
+			return false, err
+		}
+		wait = true
+	}
+	if !wait {
+		return false, nil
+	}
+	ready, err := w.Store.ready(ctx, &q) // one may have been done between the look at the states and the note
+	return !ready, err
+}
+
+// ready reports whether everything that a unit reads of others is made.
+func (s *Store) ready(ctx context.Context, q *queued) (bool, error) {
+	for _, in := range q.Unit.Inputs {
+		if in.Unit == "" {
+			continue
+		}
+		var st State
+		if _, err := s.get(ctx, s.state, string(in.Unit), &st); err != nil || st.Phase != Done {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// publishTogether is how many messages are under way to the server at once.
+const publishTogether = 256
+
+// publish queues units; one that is queued already is not queued again.
+func (s *Store) publish(ctx context.Context, lane string, units []queued) error {
+	for part := range slices.Chunk(units, publishTogether) {
+		if err := s.retryWithin(ctx, time.Minute, "queue units", func(ctx context.Context) error {
+			acks := make([]jetstream.PubAckFuture, 0, len(part))
+			for i := range part {
+				text, err := json.Marshal(&part[i])
+				if err != nil {
+					return err
+				}
+				ack, err := s.js.PublishAsync(unitsSubject+"."+lane+"."+string(part[i].ID), text, jetstream.WithExpectLastSequencePerSubject(0))
+				if err != nil {
+					return err
+				}
+				acks = append(acks, ack)
+			}
+			for _, ack := range acks {
+				select {
+				case <-ack.Ok():
+				case err := <-ack.Err():
+					if !outOfSequence(err) {
+						return err
+					}
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resync is how often a submitter that hears nothing looks for itself.
+const resync = 15 * time.Second
+
+// wait hears of the units until all are done or parked.
+func (w *waiting) wait(ctx context.Context, done func(i int, r *unit.Result) error) error {
+	for {
+		over, err := w.watch(ctx, done)
+		switch {
+		case err != nil:
+			return err
+		case over && len(w.bad) > 0:
+			return w.parked()
+		case over:
+			return nil
+		}
+		if err := w.enqueue(ctx, false); err != nil { // what a server lost with its disk
+			return err
+		}
+	}
+}
+
+// watch hears of units until all are settled, the server was away, or nothing was heard for a while.
+func (w *waiting) watch(ctx context.Context, done func(i int, r *unit.Result) error) (over bool, err error) {
+	var feed jetstream.KeyWatcher
+	if err := w.Store.retry(ctx, "watch the units", func(context.Context) error {
+		feed, err = w.Store.state.WatchAll(ctx, jetstream.IgnoreDeletes())
+		return err
+	}); err != nil {
+		return false, err
+	}
+	defer func() { _ = feed.Stop() }()
+	quiet := time.NewTimer(resync)
+	defer quiet.Stop()
+	for !w.over() {
+		select {
+		case e, open := <-feed.Updates():
+			if !open {
+				return false, sleep(ctx, 200*time.Millisecond)
+			}
+			if e == nil {
+				continue // that was all there is so far
+			}
+			if err := w.hear(ctx, unit.ID(e.Key()), e.Value(), done); err != nil {
+				return false, err
+			}
+			quiet.Reset(resync)
+		case <-w.Store.reconnected:
+			return false, nil
+		case <-quiet.C:
+			return false, nil
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+	return true, nil
+}
+
+// hear takes up a unit's state.
+func (w *waiting) hear(ctx context.Context, id unit.ID, value []byte, done func(i int, r *unit.Result) error) error {
+	at, mine := w.index[id]
+	if !mine || w.ended[id] {
+		return nil
+	}
+	var st State
+	if err := json.Unmarshal(value, &st); err != nil {
+		return fmt.Errorf("queue: state of %s: %w", id, err)
+	}
+	switch st.Phase {
+	case Parked:
+		if w.bad[id] != st.Error {
+			w.Log.Error("a unit is parked", "unit", st.Name, "err", st.Error)
+		}
+		w.bad[id] = st.Error
+	case Done:
+		delete(w.bad, id)
+		w.ended[id] = true
+		for _, i := range at {
+			if err := w.collect(ctx, i, st.Result); err != nil {
+				return fmt.Errorf("%s: %w", w.units[i].Name, err)
+			}
+			if err := done(i, st.Result); err != nil {
+				return err
+			}
+		}
+	default:
+		delete(w.bad, id)
+	}
+	return nil
+}
+
+// collect puts the outputs of unit i where its submitter wants them.
+func (w *waiting) collect(ctx context.Context, i int, r *unit.Result) error {
+	dir := w.job.Units[i].Dir
+	if dir == "" {
+		return nil
+	}
+	for _, o := range w.units[i].Outputs {
+		if err := w.Store.fetch(ctx, r.Files[o], slices.Contains(r.Folders, o), filepath.Join(dir, filepath.FromSlash(o))); err != nil {
+			return fmt.Errorf("output %s: %w", o, err)
+		}
+	}
+	return nil
+}
+
+// over reports whether no unit can still be done by itself.
+func (w *waiting) over() bool {
+	if len(w.bad) == 0 {
+		return len(w.ended) == len(w.index)
+	}
+	for _, id := range w.ids {
+		if !w.ended[id] && !w.stuck(id, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// stuck reports whether a unit is parked, or waits for one that is.
+func (w *waiting) stuck(id unit.ID, depth int) bool {
+	if _, bad := w.bad[id]; bad {
+		return true
+	}
+	at, mine := w.index[id]
+	if !mine || depth > len(w.ids) {
+		return false
+	}
+	for _, in := range w.units[at[0]].Inputs {
+		if in.Unit != "" && !w.ended[in.Unit] && w.stuck(in.Unit, depth+1) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *waiting) parked() error {
+	e := &ParkedError{Of: len(w.ids)}
+	for i, id := range w.ids {
+		if why, bad := w.bad[id]; bad {
+			e.Units = append(e.Units, ParkedUnit{w.units[i].Name, why})
+		}
+	}
+	return e
+}
