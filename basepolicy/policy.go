@@ -28,13 +28,24 @@ type About struct {
 	Origin  Origin
 	// Features is how many of the task's features (sim.Features) the policy reads after the observation.
 	Features int
+	// Raw: the policy reads the raw observation too, at the end of its input.
+	Raw bool
+	// Waits: planning waits for something outside of this process, so several chunks are better planned at once.
+	Waits bool
 }
 
 // ObsDim is D, the width of a normalised observation.
 func (a About) ObsDim() int { return a.Obs.Dim() }
 
-// InputDim is the width of what the policy reads: the normalised observation and the features.
-func (a About) InputDim() int { return a.Obs.Dim() + a.Features }
+// InputDim is the width of what the policy reads: the normalised observation, the features and, if it reads that too,
+// the raw observation.
+func (a About) InputDim() int {
+	n := a.Obs.Dim() + a.Features
+	if a.Raw {
+		n += a.Obs.RawDim()
+	}
+	return n
+}
 
 // ActDim is U, the width of an action.
 func (a About) ActDim() int { return a.Act.Dim() }

@@ -44,6 +44,7 @@ type Encoder struct {
 	feats    Features
 	featDim  int
 	baseFeat int // features that the base policy reads: all or none
+	baseRaw  int // width of the raw observation where the base policy reads it, else 0
 	focus    Focus
 	in       layout.Input // of ResiP's x
 }
@@ -90,14 +91,18 @@ func (e *Encoder) Focus() Focus { return e.focus }
 // RawDim is D0, the width of a raw observation.
 func (e *Encoder) RawDim() int { return e.obs.RawDim() }
 
-// Feeding returns an encoder for a base policy that reads so many features after the observation. It panics when
-// there are others.
-func (e *Encoder) Feeding(features int) *Encoder {
+// Feeding returns an encoder for a base policy that reads what about says after the observation. It panics when there
+// are other features.
+func (e *Encoder) Feeding(about basepolicy.About) *Encoder {
+	features := about.Features
 	if features != 0 && features != e.featDim {
 		panic(fmt.Sprintf("residual: the base policy reads %d features, the task has %d", features, e.featDim))
 	}
 	f := *e
-	f.baseFeat = features
+	f.baseFeat, f.baseRaw = features, 0
+	if about.Raw {
+		f.baseRaw = e.obs.RawDim()
+	}
 	return &f
 }
 
@@ -105,8 +110,19 @@ func (e *Encoder) Feeding(features int) *Encoder {
 func (e *Encoder) ObsDim() int { return e.obs.Dim() }
 
 // BaseDim is the width of what the base policy reads: the beginning of an encoded observation, with the features or
-// without.
-func (e *Encoder) BaseDim() int { return e.obs.Dim() + e.baseFeat }
+// without, and the raw observation where it reads that.
+func (e *Encoder) BaseDim() int { return e.obs.Dim() + e.baseFeat + e.baseRaw }
+
+// BaseInput is what the base policy reads of the encoded observation xo [Dim] of obsRaw: a part of xo, or of the scratch
+// [BaseDim] where that cannot be.
+func (e *Encoder) BaseInput(scratch, xo, obsRaw []float32) []float32 {
+	if e.baseRaw == 0 {
+		return xo[:e.BaseDim()]
+	}
+	n := copy(scratch, xo[:e.obs.Dim()+e.baseFeat])
+	copy(scratch[n:], obsRaw[:e.baseRaw])
+	return scratch[:e.BaseDim()]
+}
 
 // Dim is D, the width of an encoded observation x_o: ObsDim and the features.
 func (e *Encoder) Dim() int { return e.obs.Dim() + e.featDim }
@@ -147,8 +163,7 @@ func (e *Encoder) PartTo(dst, xo []float32, state int) {
 // ActorInputDim is the width of ResiP's input [x_o, u_b, lead, phase, details], of x_o what the actor reads.
 func (e *Encoder) ActorInputDim() int { return e.in.Width() }
 
-// EncodeTo writes x_o [Dim] for the raw observation [RawDim]. Its first BaseDim values are what the
-// base policy reads.
+// EncodeTo writes x_o [Dim] for the raw observation [RawDim]. It begins with what the base policy reads (BaseInput).
 func (e *Encoder) EncodeTo(xo, obsRaw []float32) {
 	n := e.obs.Dim()
 	xo, obsRaw = xo[:e.Dim()], obsRaw[:e.obs.RawDim()]

@@ -198,7 +198,7 @@ func (p *Policy) Encoder(feats Features) *Encoder {
 		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
 	}
 	base := p.Base.About()
-	return NewEncoder(base.Obs, base.Act, feats).Feeding(base.Features).Focused(p.Focus.State)
+	return NewEncoder(base.Obs, base.Act, feats).Feeding(base).Focused(p.Focus.State)
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored

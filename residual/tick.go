@@ -36,6 +36,7 @@ type Tick struct {
 
 	obs   []float32 // [RawDim] raw observation acted on
 	xo    []float32 // [Dim] encoded
+	read  []float32 // [BaseDim] what the base reads, where that is no part of xo
 	ub    []float32 // [ActDim] normalised base action
 	phase float32   // of the chunk
 	ages  []float32 // of the observation, empty where all of it is fresh
@@ -59,7 +60,7 @@ func newTick(enc *Encoder, base basepolicy.Planner, track *Tracker, est Estimato
 	}
 	return &Tick{
 		enc: enc, base: base, est: est, track: track, in: enc.Layout(track.Dim()),
-		obs: make([]float32, enc.RawDim()), xo: make([]float32, enc.Dim()),
+		obs: make([]float32, enc.RawDim()), xo: make([]float32, enc.Dim()), read: make([]float32, enc.BaseDim()),
 		ub: make([]float32, enc.ActDim()), cmd: make([]float32, enc.ActDim()),
 	}, nil
 }
@@ -95,7 +96,7 @@ func (t *Tick) Replan() {
 // Base has an action. It never waits. The estimate begins with the first step.
 func (t *Tick) Prepare(obsRaw []float32) (ready bool, err error) {
 	t.enc.EncodeTo(t.xo, obsRaw[:t.enc.RawDim()])
-	return t.base.Prepare(t.xo[:t.enc.BaseDim()])
+	return t.base.Prepare(t.enc.BaseInput(t.read, t.xo, obsRaw))
 }
 
 // Observe takes in a raw observation [RawDim], estimates what to act on, encodes that and compares it with what was
@@ -137,7 +138,7 @@ func (t *Tick) Base() error { return t.BaseOf(t.base) }
 
 // BaseOf is Base with another planner, such as one that looks without advancing (basepolicy.Queue.Peeking).
 func (t *Tick) BaseOf(base basepolicy.Planner) error {
-	if err := base.ActTo(t.ub, t.xo[:t.enc.BaseDim()]); err != nil {
+	if err := base.ActTo(t.ub, t.enc.BaseInput(t.read, t.xo, t.obs)); err != nil {
 		return fmt.Errorf("residual: base policy: %w", err)
 	}
 	if err := shield.CheckFinite("base action", t.ub); err != nil {

@@ -31,7 +31,8 @@ func newCmdEval(a *app) *cobra.Command {
 		Long: `Plays every policy on the same seeded episodes under every condition and prints success rates with 95 % Wilson
 intervals, and each policy's paired difference to the base with Newcombe's interval.
 
-A policy is expert, base, resip or korr (the shipped weights), or the path of a checkpoint.
+A policy is expert, base, resip or korr (the shipped weights), the path of a checkpoint, or remote:ws://HOST:PORT, a policy
+server in openpi's protocol (docs/base-policies.md).
 
 With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) that plays what its goals ask for.`,
 		Example: `  korr eval --policy base,korr --episodes 50

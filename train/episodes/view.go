@@ -23,7 +23,7 @@ func NewEncoder(base basepolicy.Policy, features func() residual.Features) (*res
 		return nil, fmt.Errorf("the base policy reads %d of its task's features, this run has %d: "+
 			"set residual.features=true, or choose a base policy of this task (residual.base)", about.Features, n)
 	}
-	return residual.NewEncoder(about.Obs, about.Act, feats).Feeding(about.Features), nil
+	return residual.NewEncoder(about.Obs, about.Act, feats).Feeding(about), nil
 }
 
 // Spec says what the networks read in an episode.
@@ -42,7 +42,11 @@ type Spec struct {
 type View struct {
 	*residual.Tick
 	queue *basepolicy.Queue
+	ahead *ahead // nil: planning is at once
 }
+
+// ahead is the scratch of PlanAhead.
+type ahead struct{ xo, read, act []float32 }
 
 // NewView returns a view with scratch of its own.
 func NewView(s Spec) (View, error) {
@@ -52,8 +56,31 @@ func NewView(s Spec) (View, error) {
 	}
 	queue := basepolicy.NewQueue(s.Base.NewChunker(), s.Execute)
 	tick, err := residual.NewTick(enc.Focused(s.Focus), queue, s.Koopman, s.Foresight, nil)
-	return View{tick, queue}, err
+	v := View{Tick: tick, queue: queue}
+	if about := s.Base.About(); err == nil && about.Waits {
+		v.ahead = &ahead{make([]float32, enc.Dim()), make([]float32, enc.BaseDim()), make([]float32, enc.ActDim())}
+	}
+	return v, err
 }
+
+// PlanAhead plans, for a base policy that waits for another process, the chunk that ObserveTo or PeekTo will want at obs,
+// so that the plans of several views can be made at once: each may have a goroutine. For other base policies it does
+// nothing.
+func (v View) PlanAhead(obs []float32) error {
+	a := v.ahead
+	if a == nil {
+		return nil
+	}
+	enc := v.Encoder()
+	enc.EncodeTo(a.xo, obs)
+	if err := v.queue.PeekTo(a.act, enc.BaseInput(a.read, a.xo, obs)); err != nil {
+		return fmt.Errorf("base policy: %w", err)
+	}
+	return nil
+}
+
+// Waits reports whether PlanAhead does anything.
+func (v View) Waits() bool { return v.ahead != nil }
 
 // ObserveTo fills a network input x [Layout.Width] for a raw observation; the base policy advances.
 func (v View) ObserveTo(x, obs []float32) error { return v.readTo(x, obs, v.queue) }

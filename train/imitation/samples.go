@@ -18,7 +18,7 @@ const maxObserved = 128
 // normalised observation and the features; nil for none.
 func newReader(obs, act *basepolicy.Normalizer, feats residual.Features) *residual.Encoder {
 	enc := residual.NewEncoder(obs, act, feats)
-	return enc.Feeding(enc.Dim() - enc.ObsDim())
+	return enc.Feeding(basepolicy.About{Features: enc.Dim() - enc.ObsDim()})
 }
 
 // samples are normalised frames, ready to be gathered into batches.

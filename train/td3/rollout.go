@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"korr/residual/shield"
 	"korr/sim"
@@ -44,6 +45,7 @@ type rollout struct {
 	results  []sim.Result
 	errs     []error
 	again    []bool // environments to reset
+	undone   bool   // the last step was forgotten, see undo
 	peek     []float32
 }
 
@@ -113,9 +115,46 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 // simulate executes the chosen actions. It touches nothing the learner reads.
 func (ro *rollout) simulate() { ro.batch.Step(ro.obs, ro.act, nil, ro.results, ro.errs) }
 
+// errPlanning marks a base policy in another process that gave no plan. What was learned can be saved then: every slot is
+// as it was before the step, or begins an episode.
+var errPlanning = errors.New("td3: no plan from the base policy")
+
+// planAhead lets the base policies of the slots that are wanted plan at once, where that waits for another process.
+func (ro *rollout) planAhead(wanted func(i int) bool) error {
+	if !ro.slots[0].Waits() {
+		return nil
+	}
+	errs := make([]error, len(ro.slots))
+	var wg sync.WaitGroup
+	for i := range ro.slots {
+		if wanted(i) {
+			wg.Go(func() { errs[i] = ro.slots[i].PlanAhead(ro.rawObs(i)) })
+		}
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w: %w", errPlanning, err)
+	}
+	return nil
+}
+
+// undo forgets the last step, which was simulated and not recorded.
+func (ro *rollout) undo() {
+	w := ro.batch.Spec().ActDim
+	ro.undone = true
+	for i := range ro.slots {
+		s := &ro.slots[i]
+		s.actions = s.actions[:len(s.actions)-w]
+	}
+}
+
 // record writes the last step's transitions and restarts finished episodes.
 func (ro *rollout) record() error {
 	d := ro.dims
+	if err := ro.planAhead(func(i int) bool { return ro.errs[i] == nil && shield.CheckFinite("observation", ro.rawObs(i)) == nil }); err != nil {
+		ro.undo()
+		return err
+	}
 	restart := false
 	for i := range ro.slots {
 		s := &ro.slots[i]
@@ -217,11 +256,19 @@ func (ro *rollout) restart() error {
 		return fmt.Errorf("td3: %w", err)
 	}
 	for i := range ro.slots {
+		if ro.again[i] {
+			ro.slots[i].begin(seeds[i])
+		}
+	}
+	if err := ro.planAhead(func(i int) bool { return ro.again[i] }); err != nil {
+		return err
+	}
+	for i := range ro.slots {
 		if !ro.again[i] {
 			continue
 		}
 		ro.again[i] = false
-		if err := ro.slots[i].start(seeds[i], ro.rawObs(i)); err != nil {
+		if err := ro.slots[i].observe(ro.rawObs(i)); err != nil {
 			return err
 		}
 		ro.slots[i].frame = ro.buffer.AddFrame(ro.slots[i].x)
@@ -229,10 +276,15 @@ func (ro *rollout) restart() error {
 	return nil
 }
 
-// start takes up a new episode at its first observation.
-func (s *slot) start(episodeSeed uint64, obs []float32) error {
+// begin takes up a new episode.
+func (s *slot) begin(episodeSeed uint64) {
 	s.seed, s.steps, s.engaged, s.actions = episodeSeed, 0, 0, s.actions[:0]
 	s.View.Reset(episodeSeed)
+}
+
+// start takes up a new episode at its first observation.
+func (s *slot) start(episodeSeed uint64, obs []float32) error {
+	s.begin(episodeSeed)
 	return s.observe(obs)
 }
 

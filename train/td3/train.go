@@ -173,7 +173,9 @@ func (t *trainer) loop(ctx context.Context) error {
 		if err := context.Cause(ctx); err != nil {
 			return errors.Join(fmt.Errorf("td3: stopped at step %d: %w", t.step, err), t.save())
 		}
-		if err := t.iterate(); err != nil {
+		if err := t.iterate(); errors.Is(err, errPlanning) {
+			return errors.Join(fmt.Errorf("td3: stopped at step %d, from where a resumed run goes on: %w", t.step, err), t.save())
+		} else if err != nil {
 			return t.hint(err)
 		}
 		if err := t.reports(ctx); err != nil {
@@ -203,7 +205,11 @@ func (t *trainer) iterate() error {
 		return err
 	}
 	t.step += t.cfg.Envs
-	return t.rollout.record()
+	err = t.rollout.record()
+	if t.rollout.undone {
+		t.step -= t.cfg.Envs
+	}
+	return err
 }
 
 func (t *trainer) simulate() {

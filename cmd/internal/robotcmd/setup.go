@@ -120,6 +120,9 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 // controller makes the policy's controller, with its chunks planned beside the loop where there is a clock to keep.
 func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.Controller, func() basepolicy.AheadStats, func(), error) {
 	run := o.run()
+	if !o.lockStep && run.Ahead.Lead == 0 && p.Base.About().Waits {
+		return nil, nil, nil, cli.UsageErrorf("run.lead is 0, but this base policy waits for a server: it is planned beside the loop, set run.lead to 1 or more")
+	}
 	if o.lockStep || run.Ahead.Lead == 0 {
 		return p.NewController(task.NewFeatures()), nil, func() {}, nil
 	}
