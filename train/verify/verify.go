@@ -66,6 +66,8 @@ var references = []struct {
 	{"diffusion.safetensors", checkDiffusion},
 	{"cache_speca.safetensors", checkSpeCa},
 	{"cache_bac.safetensors", checkBAC},
+	{"carp_tokenizer.safetensors", checkTokenizer},
+	{"carp_ar.safetensors", checkAR},
 	{publishedName, nil}, // no safetensors: see checkCheckpoint
 	{expectedName, checkPublished},
 }
