@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"korr/internal/layout"
 	"korr/internal/nn"
 	"korr/internal/tensorfile"
 )
@@ -30,6 +31,9 @@ func (m *MLP) SaveTo(f *tensorfile.File, prefix string) error {
 	m.Obs.SaveTo(f, prefix+"obs.")
 	m.Act.SaveTo(f, prefix+"act.")
 	nn.SaveParams(f, prefix+"net.", m.Net.Params())
+	if m.Relative != nil {
+		f.Add(prefix+relativeKey, m.Relative.Scale, m.Config.Horizon, layout.Vector)
+	}
 	return nil
 }
 
@@ -69,5 +73,10 @@ func LoadMLPFrom(f *tensorfile.File, prefix string) (*MLP, error) {
 	}
 	m := NewMLP(cfg, obs, act, nil)
 	m.Origin = origin
+	if m.Relative != nil {
+		if err := m.Relative.load(f, prefix); err != nil {
+			return nil, err
+		}
+	}
 	return m, nn.LoadParams(f, prefix+"net.", m.Net.Params())
 }

@@ -20,6 +20,8 @@ type MLPConfig struct {
 	Hidden  []int `json:"hidden"`  // widths of the ReLU layers
 
 	Features int `json:"features,omitempty"` // of ObsDim, at its end: the task's features
+
+	Relative bool `json:"relative,omitempty"` // positions of a chunk are relative to the tool's (see Relative)
 }
 
 // maxWidth bounds every size in a configuration read from a file.
@@ -71,6 +73,8 @@ type MLP struct {
 	Obs    *Normalizer // of raw observations (RawDim) to Dim D
 	Act    *Normalizer // of raw actions, Dim U
 	Origin Origin
+
+	Relative *Relative // nil unless Config says so
 }
 
 // NewMLP returns an untrained policy. It panics unless the configuration is
@@ -83,7 +87,11 @@ func NewMLP(cfg MLPConfig, obs, act *Normalizer, rng *rand.Rand) *MLP {
 		panic(fmt.Sprintf("basepolicy: normalizers of %d and %d dimensions for %d and %d, with %d features",
 			obs.Dim(), act.Dim(), cfg.ObsDim, cfg.ActDim, cfg.Features))
 	}
-	return &MLP{Config: cfg, Net: nn.NewMLP(cfg.network(), rng), Obs: obs, Act: act}
+	m := &MLP{Config: cfg, Net: nn.NewMLP(cfg.network(), rng), Obs: obs, Act: act}
+	if cfg.Relative {
+		m.Relative = NewRelative(cfg.Horizon, obs, act)
+	}
+	return m
 }
 
 // About implements Policy.
@@ -94,13 +102,15 @@ func (m *MLP) About() About {
 // NewChunker returns a ChunkPolicy with scratch of its own on the shared
 // network. It sees later changes of the weights.
 func (m *MLP) NewChunker() ChunkPolicy {
-	return &mlpChunker{cfg: m.Config, eval: m.Net.Evaluator()}
+	return &mlpChunker{cfg: m.Config, eval: m.Net.Evaluator(), relative: m.Relative}
 }
 
 type mlpChunker struct {
 	Stateless
 	cfg  MLPConfig
 	eval *nn.Evaluator
+
+	relative *Relative
 }
 
 func (c *mlpChunker) Horizon() int { return c.cfg.Horizon }
@@ -118,6 +128,9 @@ func (c *mlpChunker) ChunkTo(chunk, obs []float32, _ Rest) error {
 		}
 	}
 	c.eval.ForwardTo(chunk, obs)
+	if c.relative != nil {
+		c.relative.From(chunk, obs)
+	}
 	for _, v := range chunk {
 		if !finite(v) {
 			return ErrNotFinite

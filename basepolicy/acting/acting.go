@@ -21,12 +21,13 @@ type Config struct {
 	// empty = the checkpoint's own
 	Cache string `yaml:"cache"`
 	// average overlapping chunks, the i-th oldest weighing exp(-ensemble i): a number from 0 to 100, or none; empty =
-	// the checkpoint's own, and of a base that is trained 0.05 for mlp-bc, none for the others
+	// the checkpoint's own, which is none unless it was trained by an earlier version
 	Ensemble string `yaml:"ensemble"`
 }
 
-// DefaultConfig leaves everything to the checkpoint and executes 8 actions of a chunk.
-func DefaultConfig() Config { return Config{Execute: 8} }
+// DefaultConfig leaves everything to the checkpoint and executes 4 actions of a chunk: a cloned policy
+// that executes more of them is late to see a push, and one that executes 1 or 2 stalls where the demonstrator paused.
+func DefaultConfig() Config { return Config{Execute: 4} }
 
 // none is the ensemble of a policy whose chunks are executed as they are.
 const none = "none"

@@ -25,10 +25,6 @@ func Archs() []string {
 	}
 }
 
-// EnsembleRate is the rate at which a newly cloned policy averages its chunks. Several observations then have a say in every
-// action, so that one that is off by a tracker's noise counts less (docs/learning.md).
-const EnsembleRate = 0.05
-
 // NoiseTurn is how many rad of rotation noise go with a metre of position noise: trackers are off by about 0.01 rad where
 // they are off by 1 mm.
 const NoiseTurn = 10

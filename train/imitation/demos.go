@@ -3,8 +3,11 @@ package imitation
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"korr/basepolicy"
+	"korr/internal/layout"
+	"korr/internal/seed"
 	"korr/residual"
 	"korr/sim"
 	"korr/train/dataset"
@@ -61,3 +64,30 @@ func prepare(d *dataset.Dataset, cfg *Config) (*demos, error) {
 	}
 	return m, nil
 }
+
+// relate fits the scales of relative positions to the training frames, the root mean square of every step's, and makes
+// the samples relative.
+func (m *demos) relate(r *basepolicy.Relative) {
+	s := m.train
+	n := len(r.Scale) / layout.Vector
+	x, y := make([]float32, s.obsDim), make([]float32, n*s.actDim)
+	sum := make([]float64, len(r.Scale))
+	s.relative = r
+	noise := seed.Stream(0, "imitation/relate", 0)
+	for t := range s.len() {
+		s.gather(x, y, []int{t}, noise)
+		for k := range sum {
+			v := float64(y[k/layout.Vector*s.actDim+k%layout.Vector])
+			sum[k] += v * v
+		}
+	}
+	for k, v := range sum {
+		r.Scale[k] = float32(max(leastScale, math.Sqrt(v/float64(s.len()))))
+	}
+	if m.val != nil {
+		m.val.relative = r
+	}
+}
+
+// leastScale keeps steps that hardly move from being blown up, in units of the normalised action.
+const leastScale = 0.01

@@ -71,7 +71,7 @@ func TestTrainBaseLearnsTheDemonstrator(t *testing.T) {
 	if len(reports) != 4 || last.Step != 400 {
 		t.Fatalf("%d reports, the last at step %d", len(reports), last.Step)
 	}
-	if last.Loss > first.Loss/2 || last.ValLoss > 0.02 || last.ValLoss == 0 {
+	if last.Loss > first.Loss/2 || last.ValLoss > 0.04 || last.ValLoss == 0 { // of positions in units of their mean step
 		t.Errorf("loss %v then %v, held out %v", first.Loss, last.Loss, last.ValLoss)
 	}
 	if want := cfg.LR * (1 + math.Cos(math.Pi*399/400)) / 2; math.Abs(last.LR-want) > 1e-12 {

@@ -34,6 +34,8 @@ type samples struct {
 	raw   []float32 // [N*D0] raw observations, kept when there is noise
 	parts int       // poses that end a raw observation
 	sigma float64   // m, of the noise on their positions; 0 = none
+
+	relative *basepolicy.Relative // what the network says of positions; nil for the positions
 }
 
 // newSamples reads the frames of d. sigma (m) is the noise that gather draws on the positions of the parts, with NoiseTurn
@@ -75,6 +77,9 @@ func (s *samples) gather(x, y []float32, frames []int, rng *rand.Rand) {
 		n := copy(chunk, s.act[t*u:last*u])
 		for ; n < len(chunk); n += u {
 			copy(chunk[n:], s.act[(last-1)*u:last*u])
+		}
+		if s.relative != nil {
+			s.relative.To(chunk, x[i*d:(i+1)*d])
 		}
 	}
 }

@@ -23,19 +23,18 @@ import (
 var ErrDiverged = errors.New("the loss is not finite: lower the learning rate")
 
 // Train trains the kind of base policy that the configuration asks for (see TrainBase and TrainDiffusion).
-// A cloned policy averages its chunks at EnsembleRate.
 func Train(ctx context.Context, d *dataset.Dataset, cfg Config) (basepolicy.Policy, error) {
 	if cfg.Diffusion() {
 		return TrainDiffusion(ctx, d, cfg)
 	}
 	m, err := TrainBase(ctx, d, cfg)
 	if err != nil {
-		return nil, err
+		return nil, err // not m: a nil *MLP in the interface would not be nil
 	}
-	return basepolicy.Ensembled{Policy: m, Rate: EnsembleRate}, nil
+	return m, nil
 }
 
-// TrainBase clones the demonstrations of d. It fits the normalizers on the
+// TrainBase clones the demonstrations of d, in positions relative to the tool. It fits the normalizers on the
 // training episodes, stops with the context's error when ctx ends, and wraps
 // ErrDiverged when the loss does.
 func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy.MLP, error) {
@@ -52,12 +51,13 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err != nil {
 		return nil, err
 	}
-	net := basepolicy.MLPConfig{ObsDim: data.observed(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Widths(), Features: data.features()}
+	net := basepolicy.MLPConfig{ObsDim: data.observed(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Widths(), Features: data.features(), Relative: true}
 	if err := net.Validate(); err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
 	m := basepolicy.NewMLP(net, data.obs, data.act, seed.Stream(cfg.Seed, "imitation/init", 0))
 	m.Origin = data.origin
+	data.relate(m.Relative)
 	l := newLearner(m.Net, data.train, cfg)
 	l.val = data.val
 	if err := l.run(ctx); err != nil {

@@ -100,7 +100,7 @@ func DefaultConfig() Config {
 		WarmUpNoise: 0.15, NoiseStart: 0.1, NoiseEnd: 0.04, NoiseSteps: 80_000, NoiseRho: 0.8, NoiseFree: 0.5,
 		TargetNoise: 0.1, TargetNoiseClip: 0.3, KoopmanWeight: 1, KoopmanLR: 2e-4, ConstrainEvery: 200,
 		FailAfter: 200, Milestone: 1,
-		Seed: 1, Workers: 2, LearnerThreads: 1, Overlap: true, Execute: 8,
+		Seed: 1, Workers: 2, LearnerThreads: 1, Overlap: true, Execute: 4,
 		LogEvery: 2000, SaveReplay: true, EvalEpisodes: 32,
 	}
 }
