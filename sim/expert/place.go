@@ -8,10 +8,10 @@ import (
 
 // Moves for the parts of the lamp and the round table (m).
 var (
-	bulbs     = moves{graspHead: -0.010, graspZ: 0.026, topGrasp: 0.0305, topClear: 0.055, hover: 0.25, retreat: 0.09, travel: 0.09, leastYaw: -2.2, round: true, full: true}
-	roundLegs = moves{graspHead: 0, graspZ: 0.022, topGrasp: 0.032, topClear: 0.035, hover: 0.2, travel: 0.09, carry: true, halfWidth: 0.02125, slide: 0.007, round: true, full: true}
+	bulbs     = moves{thick: 0.022, topThick: 0.060, graspHead: -0.010, graspZ: 0.026, topGrasp: 0.0305, topClear: 0.055, hover: 0.25, retreat: 0.09, travel: 0.09, leastYaw: -2.2, round: true, full: true}
+	roundLegs = moves{thick: 0.0425, graspHead: 0, graspZ: 0.022, topGrasp: 0.032, topClear: 0.035, hover: 0.2, travel: 0.09, carry: true, halfWidth: 0.02125, slide: 0.007, round: true, full: true}
 	bases     = moves{topGrasp: 0.010, topClear: 0.035}
-	hoods     = moves{topGrasp: 0.050, topClear: 0.040}
+	hoods     = moves{thick: 0.052, topGrasp: 0.050, topClear: 0.040}
 )
 
 // handClear is the distance between two parts from which on the hand fits beside the other one either way (m).
@@ -29,11 +29,14 @@ func buildLamp(a *arm) {
 	pairs := a.e.task.Pairs
 	bulb := &screw{arm: a, pair: &pairs[0], moves: &bulbs}
 	hood := &screw{arm: a, pair: &pairs[1], moves: &hoods}
-	if hood.inTheWay(bulb.leg()) {
-		hood.putAside(aside)
+	for !bulb.seated() {
+		if !bulb.again && !bulb.fits() && !bulb.holds() && hood.inTheWay(bulb.leg()) {
+			hood.putAside(aside)
+		}
+		bulb.goOn()
 	}
-	bulb.lyingPart()
-	for !hood.place(0.115) {
+	for !a.e.task.Assembled(hood.pair, hood.top(), hood.leg()) && bulb.fits() {
+		hood.goOnPlacing(0.115)
 	}
 }
 
@@ -62,30 +65,51 @@ func (s *screw) putAside(at geom.Vec3) {
 // buildRoundTable screws the leg into the top and the base onto the leg.
 func buildRoundTable(a *arm) {
 	pairs := a.e.task.Pairs
-	(&screw{arm: a, pair: &pairs[0], moves: &roundLegs}).lyingPart()
-	base := &screw{arm: a, pair: &pairs[1], moves: &bases}
-	for !base.place(0.03) {
+	leg := &screw{arm: a, pair: &pairs[0], moves: &roundLegs}
+	for !leg.seated() {
+		leg.goOn()
 	}
-	for !base.seated() {
-		if !base.turnOnce() {
-			break
+	base := &screw{arm: a, pair: &pairs[1], moves: &bases}
+	for !base.seated() && leg.fits() {
+		base.goOnPlacing(0.03)
+	}
+}
+
+// goOnPlacing does what a pair needs next whose second part stands and is placed on the first, as goOn does it for one that
+// lies. above is how far over its place the part travels (m).
+func (s *screw) goOnPlacing(above float64) {
+	held := s.holds()
+	switch {
+	case s.pair.Thread != nil && s.fits() && (!held || s.engaged()):
+		s.fasten(held)
+	case held:
+		s.pose = s.tool()
+		s.readYaw()
+		if s.close() {
+			s.carryOver(above, s.yaw)
 		}
+	default:
+		s.straighten()
+		s.place(above)
 	}
 }
 
 // place lifts a part that stands upright, carries it above the other and lowers it until its thread takes hold or, if
 // it has none, until it rests there. above is how far over its place the part travels. It reports false when the part
 // was lost or did not fit; the caller tries again.
-func (s *screw) place(above float64) bool {
-	yaw := s.grasp()
-	tip, _ := s.peg()
-	s.rise(above-tip[2], 14)
-	if tip, _ = s.peg(); tip[2] < above-0.03 {
-		return s.giveUp()
+func (s *screw) place(above float64) bool { return s.carryOver(above, s.grasp()) }
+
+// carryOver is place with a part that is in the hand; yaw is the tool's.
+func (s *screw) carryOver(above, yaw float64) bool {
+	if tip, _ := s.peg(); math.Hypot(tip[0], tip[1]) > farAside || tip[2] < 0 {
+		s.rise(above-tip[2], 14)
+		if tip, _ = s.peg(); tip[2] < above-0.03 {
+			return s.giveUp()
+		}
+		to := s.pose.P.Sub(geom.Vec3{tip[0], tip[1], 0})
+		s.swing(to, yaw, 16)
+		s.align(6, above)
 	}
-	to := s.pose.P.Sub(geom.Vec3{tip[0], tip[1], 0})
-	s.swing(to, yaw, 16)
-	s.align(6, above)
 	if s.pair.Thread == nil {
 		return s.lower()
 	}

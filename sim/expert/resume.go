@@ -11,28 +11,29 @@ import (
 const (
 	fingersOpen  = 0.006 // short of the open hand: the fingers are away from it
 	fingersShut  = 0.005 // nothing is between fingers that are nearer
+	onPart       = 0.003 // around the part's thickness
 	inHand       = 0.010 // the tool's point is no further outside the part's box than this
 	inHole       = 0.002 // depth of the tip from where a part stands in its hole by itself
 	pointingDown = 0.9   // between the tool and the vertical
 	straightDown = 0.3   // and from where a swing, which commands that, may begin
 	upright      = 0.4   // between the part's axis and the joint's: it stands
 	nearMouth    = 0.006 // beside the hole: the part is being brought to it
+	farTilt      = 0.3   // from where on a part is not aligned at once, but brought over its hole first
+	farAside     = 0.03
+	farAbove     = 0.07
 	onTheWay     = 0.006 // beside the place above the grasp, from where the hand goes straight down
 	mostYaw      = 3.7   // of a tool that points down, the limit of joint 7
-	stuckTurns   = 2     // in a row that bring nothing, then the part is taken out again
+	stuckTurns   = 2     // in a row that bring nothing to a part whose thread has not engaged, then it is taken out again
 )
 
 // goOn does what the pair needs next, wherever its parts and the hand are now, and returns to be asked again. A part that
 // stands in its hole is turned; one in the hand is brought in from the present grasp; any other is fetched.
 func (s *screw) goOn() {
 	f := s.pair.Fit(s.top(), s.leg())
-	standing := f.Offset[1] < -inHole && f.Lateral() < 0.003 && f.Tilt() < 0.3
-	if standing {
-		s.hole = f.Hole
-	}
 	held := s.holds()
 	switch {
-	case standing && (!held || f.Offset[1] < -engagedAt):
+	case s.fits() && (!held || f.Offset[1] < -engagedAt):
+		s.hole = f.Hole
 		s.fasten(held)
 	case held:
 		s.bring()
@@ -42,6 +43,12 @@ func (s *screw) goOn() {
 		s.insertLeg()
 	}
 	s.again = true
+}
+
+// fits reports whether the part stands in a hole, however deep.
+func (s *screw) fits() bool {
+	f := s.pair.Fit(s.top(), s.leg())
+	return f.Offset[1] < -inHole && f.Lateral() < 0.003 && f.Tilt() < 0.3
 }
 
 // holds reports whether the fingers are on the part: neither open nor shut, with the tool's point at it.
@@ -79,17 +86,20 @@ func (a *arm) straighten() {
 	a.moveTo(geom.Pose{P: geom.Vec3{a.pose.P[0], a.pose.P[1], max(a.pose.P[2], 0.2)}, Q: downward(firstYaw)}, 11)
 }
 
-// close waits until the fingers stand still and reports whether something is between them.
-func (a *arm) close() bool {
-	a.grip = 1
+// close shuts the fingers on the part, unless they are on it, and reports whether it is between them.
+func (s *screw) close() bool {
+	s.grip = 1
 	for range closeSteps {
-		w := a.e.obs[layout.Width]
-		a.step()
-		if math.Abs(float64(a.e.obs[layout.Width]-w)) < 5e-4 {
-			break
+		w := float64(s.e.obs[layout.Width])
+		if math.Abs(w-s.thick) < onPart || math.Abs(w-s.topThick) < onPart {
+			return true
 		}
+		if w < fingersShut {
+			return false
+		}
+		s.step()
 	}
-	return a.e.obs[layout.Width] > fingersShut
+	return s.holds()
 }
 
 // fasten turns a part that stands in its hole once, or ends the turn that the hand is in.
@@ -107,9 +117,13 @@ func (s *screw) fasten(held bool) {
 		}
 		s.turnOnce()
 	}
+	most := stuckTurns
+	if s.engaged() {
+		most *= 3 // the last turns before the seat bring little
+	}
 	if s.left() < before-0.0005 {
 		s.stuck = 0
-	} else if s.stuck++; s.stuck >= stuckTurns {
+	} else if s.stuck++; s.stuck >= most {
 		s.stuck = 0
 		s.lift()
 	}
@@ -150,11 +164,11 @@ func (s *screw) bring() {
 	} else {
 		s.choose()
 	}
-	if tip, tilt := s.peg(); tilt > 0.15 || math.Hypot(tip[0], tip[1]) > nearMouth || tip[2] > 2*clearAbove {
+	if tip, tilt := s.peg(); tilt > farTilt || math.Hypot(tip[0], tip[1]) > farAside || tip[2] > farAbove || tip[2] < -clearAbove {
 		s.over(tip)
 	}
 	fromSide := !s.down()
-	if tip, tilt := s.peg(); tilt > 0.04 || tip[2] > 1.5*clearAbove || math.Hypot(tip[0], tip[1]) > 0.001 && tip[2] > -0.001 {
+	if tip, tilt := s.peg(); tilt > 0.04 || tip[2] > 1.5*clearAbove || math.Hypot(tip[0], tip[1]) > 0.0015 {
 		for i := range 3 {
 			s.align([3]int{7, 4, 3}[i], clearAbove)
 		}

@@ -28,6 +28,8 @@ var sideways = geom.Mat3{0, 1, 0, 0, 0, 1, 1, 0, 0}.Quat().Mul(downward(math.Pi)
 // moves are the distances with which a script handles a kind of part (m).
 type moves struct {
 	graspHead float64 // side grasp: this far from the part's origin along its axis
+	thick     float64 // of the part between the fingers; 0: not known
+	topThick  float64 // in a top grasp, where that differs
 	graspZ    float64 // tool height when grasping a lying part
 	topGrasp  float64 // top grasp: tool this far above the part's origin
 	topClear  float64 // and this much higher to come and go
@@ -44,7 +46,7 @@ type moves struct {
 }
 
 // squareLegs are the moves for a leg of the square table.
-var squareLegs = moves{graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClear: 0.035, hover: 0.2, travel: 0.09}
+var squareLegs = moves{thick: 0.030, graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClear: 0.035, hover: 0.2, travel: 0.09}
 
 // screwTable assembles every screwed pair of a square table: side grasp, lift, reorient so that the tool points
 // sideways, insert, release, and turn from above with regrasps.
@@ -82,10 +84,12 @@ func screwSquareTable(a *arm) {
 		for i := range pairs {
 			s := &screw{arm: a, pair: &pairs[i], moves: &squareTableLegs, corner: corners[i]}
 			for !s.standing() {
-				s.insertLeg()
+				s.goOn()
 			}
 			for n := 0; n < 10 && !s.seated() && s.left() > stopAt; n++ {
-				if !s.turnOnce() {
+				if held := s.holds(); held || !s.down() {
+					s.fasten(held)
+				} else if !s.turnOnce() {
 					break
 				}
 			}
@@ -99,17 +103,6 @@ func (s *screw) standing() bool {
 	f := s.pair.Fit(s.top(), s.leg())
 	s.hole = f.Hole
 	return f.Offset[1] < -0.003 && f.Lateral() < 0.003 && f.Tilt() < 0.2
-}
-
-// lyingPart brings a part that lies on the table into its hole and screws it in.
-func (s *screw) lyingPart() {
-	for !s.insertLeg() {
-	}
-	for !s.seated() {
-		if !s.turnOnce() {
-			break
-		}
-	}
 }
 
 // screw brings the second part of a pair, called the leg here, to the first, called the top.
@@ -203,7 +196,7 @@ func (s *screw) left() float64 {
 
 func (s *screw) seated() bool {
 	if s.full {
-		return s.left() < seatedWithin
+		return s.fits() && s.left() < seatedWithin
 	}
 	return s.e.task.Assembled(s.pair, s.top(), s.leg())
 }

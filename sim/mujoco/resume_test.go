@@ -13,13 +13,16 @@ import (
 // TestExpertTakesOver: an expert that has not seen the episode so far brings it to its end, from all over it and after a part was
 // let go of in mid-air.
 func TestExpertTakesOver(t *testing.T) {
-	for name, steps := range map[string][]int{"one_leg": {20, 34, 45, 60, 75, 88, 130, 141, 200}} {
+	for name, steps := range map[string][]int{
+		"one_leg": {60, 34, 88, 141, 20, 45, 75, 130, 200}, "lamp": {100, 470, 45, 200, 400}, "round_table": {330, 60, 90, 180, 360},
+		"square_table": {90, 500},
+	} {
 		if testing.Short() {
-			steps = steps[:4]
+			steps = steps[:2]
 		}
 		for i, at := range steps {
 			for _, drop := range []bool{false, true} {
-				e := open(t, Config{Task: name, Randomness: sim.Low, MaxSteps: 1200})
+				e := open(t, Config{Task: name, Randomness: sim.Low, MaxSteps: 4000})
 				obs := make([]float32, e.spec.ObsDim)
 				_, before := assemble(t, e, obs, uint64(100+i), func(step int) bool { return step == at })
 				before.Close()
