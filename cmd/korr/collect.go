@@ -38,10 +38,11 @@ that hold an arm's state, its gripper, the parts and the commanded poses (docs/r
 
 With --take-over the expert takes over from a policy, and only what it does from there is kept: what a base policy needs to have
 seen to get on after a mistake or a push. Of half of the episodes the expert takes over at a random time, of the others when the
-policy waits longer for a stage than any demonstration in --data did, or when it loses a part.`,
+policy waits longer for a stage than any demonstration in --data did, or when it loses a part. Such episodes may take twice the
+task's steps, unless sim.max_steps says how many.`,
 		Example: `  korr collect --episodes 50
-  korr collect --take-over runs/base/checkpoints/base.safetensors --data runs/demos --episodes 200 --out runs/recoveries \
-      --randomness mixed --set sim.perturb=1
+  korr collect --take-over runs/base/checkpoints/base.safetensors --data runs/demos --episodes 300 --out runs/recoveries \
+      --randomness mixed --set sim.perturb=1 --calm
   korr collect --from-bag monday.bag tuesday.bag --out runs/teleop --episode-gap 5s
   korr collect --from-bag lab.bag --topic parts=/tracker/poses --topic marker=/pedal --topic success=/verdict`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -89,6 +90,9 @@ type collectResult struct {
 }
 
 func runCollect(ctx context.Context, o *collectOptions) error {
+	if err := o.allowForTakeOver(); err != nil {
+		return err
+	}
 	info, err := o.datasetInfo()
 	if err != nil {
 		return err
@@ -119,6 +123,18 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 		return o.PrintJSON(r)
 	}
 	return o.printCollected(r)
+}
+
+// allowForTakeOver gives an expert that takes over late the time to finish.
+func (o *collectOptions) allowForTakeOver() error {
+	task, err := sim.TaskByName(o.Config.Sim.Task)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	if o.takeOver != "" && o.Config.Sim.MaxSteps == 0 {
+		o.Config.Sim.MaxSteps = 2 * task.MaxSteps
+	}
+	return nil
 }
 
 func (o *collectOptions) printCollected(r collectResult) error {

@@ -1,5 +1,10 @@
 // Package expert holds scripted experts: policies that see exact poses (the raw observation) and assemble a task, the
 // source of demonstrations. An expert needs no engine: it works wherever observations and actions are exchanged.
+//
+// A script goes on from any state that it can see. It is a loop that looks at the newest observation, does the next thing
+// (screw.goOn, screw.goOnPlacing) and looks again, until nothing is left to do; then it returns, and is asked again a control
+// step later. Whether a part is in the hand is judged by the fingers' opening and by where the tool's point is in the part's
+// box. A part without a lying grasp (the hood, the base of the round table) that has fallen over is not picked up.
 package expert
 
 import (
@@ -67,7 +72,7 @@ func (e *Expert) Reset(episode uint64) {
 		a := &arm{e: e, yield: yield, grip: -1}
 		a.pose = a.tool()
 		a.readYaw()
-		for {
+		for { // a script returns when nothing is left to do
 			e.script(a)
 			a.step()
 		}

@@ -229,13 +229,14 @@ func (s *screw) above(height float64) geom.Pose {
 		q = geom.AxisAngle(fix.Unit(), math.Atan2(fix.Norm(), axis.Dot(up))).Mul(q)
 	}
 	z, want := q.Rotate(geom.Vec3{0, 0, 1}), s.side().Rotate(geom.Vec3{0, 0, 1})
-	turn := math.Atan2(want[1], want[0]) - math.Atan2(z[1], z[0])
+	about := math.Atan2(want[1], want[0]) - math.Atan2(z[1], z[0])
 	if z[2] < -0.7 {
 		x := q.Rotate(geom.Vec3{1, 0, 0})
 		yaw := math.Atan2(x[1], x[0])
-		turn = min(max(near(yaw, math.Pi/4-math.Pi, 2*math.Pi), firstYaw-turnRange), firstYaw+math.Pi/2) - yaw
+		turned := near(yaw, math.Pi/4-math.Pi, 2*math.Pi)
+		about = min(max(turned, firstYaw-turn), firstYaw+math.Pi/2) - yaw
 	}
-	q = geom.AxisAngle(geom.Vec3{0, 0, 1}, turn).Mul(q)
+	q = geom.AxisAngle(geom.Vec3{0, 0, 1}, about).Mul(q)
 	at := s.pair.Tip
 	if s.pair.MaleFirst {
 		at = s.pair.Mouth(s.hole)
@@ -245,5 +246,3 @@ func (s *screw) above(height float64) geom.Pose {
 	m[2] += height
 	return geom.Pose{P: m.Sub(q.Rotate(tip)), Q: q}
 }
-
-const turnRange = turn // a tool that points down turns between firstYaw - turn and firstYaw + pi/2
