@@ -77,6 +77,8 @@ type Part struct {
 	Rolling   float64    // rolling friction, m; for round parts, which would roll away without it
 	Position  [3]float64 // nominal position of the part's origin, tag frame, m
 	RPY       [3]float64 // nominal rotation in the tag frame, Rz(yaw) Ry(pitch) Rx(roll), rad
+	Scatter   float64    // m, bound of a uniform displacement along x and y of the base frame before the initial push
+	Twist     float64    // rad, bound of a uniform turn about the vertical before the initial push
 	ForceMul  float64    // multiplier of the random force
 	TorqueMul float64    // multiplier of the random torque
 	// PushForce and PushTorque are calibrated shares of the published force and torque; zero counts as one, the published value.
@@ -109,6 +111,7 @@ type Task struct {
 	RotTolerance float64 // least cosine between corresponding rotation rows
 	Hold         int     // control steps all pairs must stand assembled together for success; 0 or 1: each once is enough
 	Yaw          Yaw     // which turns about a joint's axis count as assembled; empty: Symmetric
+	Before       bool    // the parts stand before the obstacle, not between its arms
 }
 
 // rotation is the quaternion of Rz(yaw) Ry(pitch) Rx(roll), the Euler angles of FurnitureBench's poses.
@@ -116,7 +119,9 @@ func rotation(roll, pitch, yaw float64) geom.Quat {
 	return geom.RotZ(yaw).Mul(geom.RotY(pitch)).Mul(geom.RotX(roll)).Quat()
 }
 
-var tasks = map[string]func() *Task{"one_leg": oneLeg, "lamp": lamp, "round_table": roundTable, "square_table": squareTable}
+var tasks = map[string]func() *Task{
+	"one_leg": oneLeg, "lamp": lamp, "round_table": roundTable, "square_table": squareTable, "mug_rack": mugRack, "peg_hole": pegHole,
+}
 
 // TaskNames lists the known tasks in alphabetical order.
 func TaskNames() []string {

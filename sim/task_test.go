@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"korr/internal/geom"
@@ -79,7 +80,7 @@ func TestRoundJoints(t *testing.T) {
 		pair int
 		axis geom.Vec3 // of the joint in the second part's frame
 		tilt bool      // whether 25 degrees of tilt are accepted
-	}{{"lamp", 0, geom.Vec3{0, 1, 0}, false}, {"lamp", 1, geom.Vec3{0, 1, 0}, true}, {"round_table", 0, geom.Vec3{0, 1, 0}, false}, {"round_table", 1, geom.Vec3{0, 0, 1}, false}} {
+	}{{"lamp", 0, geom.Vec3{0, 1, 0}, false}, {"lamp", 1, geom.Vec3{0, 1, 0}, true}, {"round_table", 0, geom.Vec3{0, 1, 0}, false}, {"round_table", 1, geom.Vec3{0, 0, 1}, false}, {"peg_hole", 0, geom.Vec3{0, 1, 0}, false}} {
 		task := mustTask(t, c.task)
 		p := &task.Pairs[c.pair]
 		turned := func(axis geom.Vec3, angle float64) bool {
@@ -123,7 +124,7 @@ func TestHold(t *testing.T) {
 
 // TestFeaturesOfTasks: 13 numbers per pair, no allocation, zero offset and tilt at the mouth of the hole.
 func TestFeaturesOfTasks(t *testing.T) {
-	for name, dim := range map[string]int{"one_leg": 13, "lamp": 26, "round_table": 26, "square_table": 52} {
+	for name, dim := range map[string]int{"one_leg": 13, "lamp": 26, "round_table": 26, "square_table": 52, "mug_rack": 13, "peg_hole": 13} {
 		task := mustTask(t, name)
 		f := task.NewFeatures()
 		if f.Dim() != dim {
@@ -193,6 +194,7 @@ func TestPublishedYaw(t *testing.T) {
 		{"round_table", 0, 45, true, false},
 		{"round_table", 1, 0, true, true},
 		{"round_table", 1, 180, true, false},
+		{"peg_hole", 0, 90, true, false},
 	} {
 		task, err := TaskByName(c.task)
 		if err != nil {
@@ -220,6 +222,40 @@ func TestPublishedYaw(t *testing.T) {
 		task.Yaw = Published
 		if got := task.Assembled(p, first, second); got != c.published {
 			t.Errorf("%s, pair %d, turned by %g: assembled %v when one yaw counts", c.task, c.pair, c.turn, got)
+		}
+	}
+}
+
+// TestPlacedStages: a part without a thread is grasped and put in its place; one that stands there counts as inserted.
+func TestPlacedStages(t *testing.T) {
+	for _, name := range []string{"mug_rack", "peg_hole"} {
+		task := mustTask(t, name)
+		p := &task.Pairs[0]
+		g, obs := task.NewProgress(), make([]float32, task.ObsDim())
+		put := func(first, second geom.Pose) {
+			geom.Rot6DTo(obs[3:9], geom.IdentityQuat)
+			geom.PoseTo(obs[StateDim+PoseDim*p.First:], geom.TagFrame.Inv().Mul(first))
+			geom.PoseTo(obs[StateDim+PoseDim*p.Second:], geom.TagFrame.Inv().Mul(second))
+			g.Observe(obs)
+		}
+		first := geom.Pose{P: geom.Vec3{0.4, -0.1, 0}, Q: geom.AxisAngle(geom.Vec3{1, 0, 0}, math.Pi/2)}
+		second := geom.Pose{P: geom.Vec3{0.4, 0.1, 0}, Q: first.Q}
+		put(first, second)
+		if g.PairStage(0) != Grasp {
+			t.Errorf("%s: begins with %s", name, g.PairStage(0))
+		}
+		second.P[2] = 0.03
+		put(first, second)
+		if g.PairStage(0) != Insert {
+			t.Errorf("%s: picked up, %s comes next", name, g.PairStage(0))
+		}
+		put(first, first.Mul(p.Target(0)).Mul(geom.Pose{P: geom.Vec3{0, 0.006, 0}, Q: geom.IdentityQuat}))
+		if g.PairStage(0) != Insert {
+			t.Errorf("%s: 6 mm off, %s comes next", name, g.PairStage(0))
+		}
+		put(first, first.Mul(p.Target(0)))
+		if g.PairStage(0) != Done || !slices.Equal(g.PassedAt(0), []int{1, 3}) {
+			t.Errorf("%s: in place, %s comes next, passed at %v", name, g.PairStage(0), g.PassedAt(0))
 		}
 	}
 }

@@ -49,7 +49,10 @@ type command struct {
 
 // New returns the expert of a task, or an error for a task that has none.
 func New(task *sim.Task, cfg Config) (*Expert, error) {
-	scripts := map[string]func(*arm){"one_leg": screwTable, "lamp": buildLamp, "round_table": buildRoundTable, "square_table": screwSquareTable}
+	scripts := map[string]func(*arm){
+		"one_leg": screwTable, "lamp": buildLamp, "round_table": buildRoundTable, "square_table": screwSquareTable,
+		"mug_rack": hangMug, "peg_hole": pegInHole,
+	}
 	s, ok := scripts[task.Name]
 	if !ok {
 		return nil, fmt.Errorf("no scripted expert for task %q", task.Name)

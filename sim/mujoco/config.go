@@ -46,6 +46,7 @@ const (
 	pushSubsteps  = 3
 	settleSteps   = 8
 	obstacleSlack = 0.002 // m kept between a displaced obstacle and the first part
+	armLength     = 0.160 // m: the obstacle's side bars end this far before the centre of its front
 	minToolHeight = 0.075 // m: a displaced arm that would start in touch with the parts is drawn again
 	resetTries    = 100
 )

@@ -75,7 +75,13 @@ func (e *Env) place(uniform func(float64) float64, obstacle [3]C.double) {
 	}
 	C.korr_reset(e.s, &q[0], &obstacle[0])
 	for i := range e.task.Parts {
-		e.setPart(i, e.startPose(i))
+		pose := e.startPose(i)
+		if p := &e.task.Parts[i]; p.Scatter > 0 || p.Twist > 0 {
+			pose.P[0] += uniform(p.Scatter)
+			pose.P[1] += uniform(p.Scatter)
+			pose.Q = geom.AxisAngle(geom.Vec3{0, 0, 1}, uniform(p.Twist)).Mul(pose.Q)
+		}
+		e.setPart(i, pose)
 	}
 	C.korr_forward(e.s)
 }
@@ -90,6 +96,9 @@ func (e *Env) setPart(i int, pose geom.Pose) {
 // obstacle is the displaced obstacle's position, never closer to the first part, or to one that lies before its ends, than
 // obstacleSlack.
 func (e *Env) obstacle(dx, dy float64) [3]C.double {
+	if e.task.Before {
+		return e.beyond(dx, dy)
+	}
 	top := NominalPose(&e.task.Parts[0]).P
 	s := e.task.Parts[0].Size
 	reach := max(s[0], s[2])/2 + obstacleSlack
@@ -105,6 +114,28 @@ func (e *Env) obstacle(dx, dy float64) [3]C.double {
 	limit := 0.165 - reach
 	y := min(max(obstacleNominal[1]+dy, top[1]-limit), top[1]+limit)
 	return [3]C.double{C.double(x), C.double(y), C.double(obstacleNominal[2])}
+}
+
+// beyond is the displaced position of an obstacle whose arms end behind all parts, by obstacleSlack at least.
+func (e *Env) beyond(dx, dy float64) [3]C.double {
+	x := obstacleNominal[0] + dx
+	for i := range e.task.Parts {
+		p := &e.task.Parts[i]
+		x = max(x, NominalPose(p).P[0]+p.Scatter+footprint(p)+obstacleSlack+armLength)
+	}
+	return [3]C.double{C.double(x), C.double(obstacleNominal[1] + dy), C.double(obstacleNominal[2])}
+}
+
+// footprint is half a part's larger extent across its own vertical, as it stands at first (m).
+func footprint(p *sim.Part) float64 {
+	up := NominalPose(p).Q.Inv().Rotate(geom.Vec3{0, 0, 1})
+	var r float64
+	for k, s := range p.Size {
+		if math.Abs(up[k]) < 0.5 {
+			r = max(r, s/2)
+		}
+	}
+	return r
 }
 
 // push schedules a push of that strength on part i for the next control step.

@@ -135,13 +135,15 @@ func episodesHash(t *testing.T) string {
 			t.Fatal(err)
 		}
 		x.Reset(5)
-		for range 120 {
+		for live, n := true, 0; live && n < 120; n++ {
 			if err := x.ActTo(act, obs); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := e.Step(obs, act); err != nil {
+			r, err := e.Step(obs, act)
+			if err != nil {
 				t.Fatal(err)
 			}
+			live = !r.Terminated
 			for _, v := range obs {
 				b := math.Float32bits(v)
 				h.Write([]byte{byte(b), byte(b >> 8), byte(b >> 16), byte(b >> 24)})
