@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,7 @@ type collectOptions struct {
 	dir      string
 	takeOver string // policy that the expert takes over from
 	calm     bool
+	resume   bool
 	bags     bagOptions
 }
 
@@ -39,9 +41,13 @@ that hold an arm's state, its gripper, the parts and the commanded poses (docs/r
 With --take-over the expert takes over from a policy, and only what it does from there is kept: what a base policy needs to have
 seen to get on after a mistake or a push. Of half of the episodes the expert takes over at a random time, of the others when the
 policy waits longer for a stage than any demonstration in --data did, or when it loses a part. Such episodes may take twice the
-task's steps, unless sim.max_steps says how many.`,
+task's steps, unless sim.max_steps says how many.
+
+Interrupted, it keeps the episodes that it has; the same command with --resume goes on, and the dataset is then the one
+that was never interrupted.`,
 		Example: `  korr collect --episodes 50
-  korr collect --take-over runs/base/checkpoints/base.safetensors --data runs/demos --episodes 300 --out runs/recoveries \
+  korr collect --episodes 200 --resume
+  korr collect --take-over runs/base --data runs/demos --episodes 300 --out runs/recoveries \
       --randomness mixed --set sim.perturb=1 --calm
   korr collect --from-bag monday.bag tuesday.bag --out runs/teleop --episode-gap 5s
   korr collect --from-bag lab.bag --topic parts=/tracker/poses --topic marker=/pedal --topic success=/verdict`,
@@ -52,6 +58,12 @@ task's steps, unless sim.max_steps says how many.`,
 			return cli.NoArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.takeOver != "" && o.resume {
+				return cli.UsageErrorf("--resume goes on with whole demonstrations: what was taken over is not begun again")
+			}
+			if o.bags.given() && o.resume {
+				return cli.UsageErrorf("--resume goes on with the expert's demonstrations: --from-bag reads all its bags at once")
+			}
 			if o.bags.given() {
 				o.bags.files = append(o.bags.files, args...)
 				return o.collectBags(cmd.Context())
@@ -61,6 +73,7 @@ task's steps, unless sim.max_steps says how many.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "out", "runs/demos", "dataset `folder` to create")
+	f.BoolVar(&o.resume, "resume", false, "go on with the dataset in --out, which was interrupted or is to grow to --episodes")
 	f.Int("episodes", 50, "demonstrations to keep")
 	f.String("task", "one_leg", "furniture task")
 	f.String("randomness", "low", "initial randomness: low, med, high or mixed")
@@ -101,24 +114,42 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 	if err != nil {
 		return err
 	}
-	w, err := dataset.Create(o.dir, info)
+	w, before, err := o.openDataset(info)
 	if err != nil {
 		return err
 	}
-	done, err := o.demonstrate(ctx, w, recovery)
-	if err != nil && done.Kept == 0 {
+	done, err := o.demonstrate(ctx, w, before, recovery)
+	if err != nil && done.Kept == len(before) {
 		return errors.Join(err, w.Abort())
 	}
 	if closeErr := w.Close(); closeErr != nil {
 		return errors.Join(err, closeErr)
 	}
 	if err != nil {
-		o.Log.Warn("stopped early; what was collected is kept", "folder", o.dir, "episodes", done.Kept)
-		return err
+		o.Log.Warn("stopped early; what was collected is kept, and the same command with --resume goes on", "folder", o.dir, "episodes", done.Kept)
 	}
-	r := collectResult{
+	return errors.Join(err, o.printCollect(collectResult{
 		"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes, done.Steps, done.Takeovers, done.Recovered,
+	}))
+}
+
+// openDataset makes the dataset, or goes on with what is there; it tells what was collected before.
+func (o *collectOptions) openDataset(info dataset.Info) (*dataset.Writer, []dataset.Episode, error) {
+	if o.resume {
+		w, d, err := dataset.Extend(o.dir, info)
+		if err != nil {
+			return nil, nil, err
+		}
+		return w, d.Episodes, nil
 	}
+	w, err := dataset.Create(o.dir, info)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, nil, cli.UsageErrorf("%w; --resume goes on with it", err)
+	}
+	return w, nil, err
+}
+
+func (o *collectOptions) printCollect(r collectResult) error {
 	if o.JSON {
 		return o.PrintJSON(r)
 	}
@@ -200,8 +231,11 @@ func (a *app) datasetInfo() (dataset.Info, error) {
 	return dataset.Info{Task: task.Name, Robot: robotName, FPS: spec.ControlHz, PartNames: spec.PartNames}, env.Close()
 }
 
-// demonstrate collects the expert's episodes into the sink, or what it does when it takes over, telling its progress.
-func (a *app) demonstrate(ctx context.Context, sink collect.Sink, recovery *collect.Recovery) (collect.Progress, error) {
+// demonstrate collects the expert's episodes, or what it does when it takes over, into the sink, which holds those of before,
+// telling its progress.
+func (a *app) demonstrate(
+	ctx context.Context, sink collect.Sink, before []dataset.Episode, recovery *collect.Recovery,
+) (collect.Progress, error) {
 	task, err := sim.TaskByName(a.Config.Sim.Task)
 	if err != nil {
 		return collect.Progress{}, cli.Usage(err)
@@ -214,6 +248,9 @@ func (a *app) demonstrate(ctx context.Context, sink collect.Sink, recovery *coll
 	p := a.progress("collect", "episodes", c.Episodes)
 	c.Seed, c.Workers, c.Recovery = a.Config.Seed, a.workers(), recovery
 	c.Origin = dataset.Episode{Randomness: string(a.Config.Sim.Randomness), Perturb: a.Config.Sim.Perturb, Simulator: print}
+	if c.Done, err = collect.Before(c, before); err != nil {
+		return collect.Progress{Kept: len(before)}, cli.Usage(err)
+	}
 	c.Progress = func(now collect.Progress) { p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts)) }
 	done, err := collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {
 		env, err := a.newEnv(a.condition())

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -21,6 +22,7 @@ type evalOptions struct {
 	*app
 	csv, plot, html  string
 	ros, serve, wait bool
+	resume           bool
 }
 
 func newCmdEval(a *app) *cobra.Command {
@@ -31,14 +33,18 @@ func newCmdEval(a *app) *cobra.Command {
 		Long: `Plays every policy on the same seeded episodes under every condition and prints success rates with 95 % Wilson
 intervals, and each policy's paired difference to the base with Newcombe's interval.
 
-A policy is expert, base, resip or korr (the shipped weights), the path of a checkpoint, or remote:ws://HOST:PORT, a policy
-server in openpi's protocol (docs/base-policies.md).
+A policy is expert, base, resip or korr (the shipped weights), a checkpoint (its path or the folder of its training), or
+remote:ws://HOST:PORT, a policy server in openpi's protocol (docs/base-policies.md).
+
+Interrupted, it prints what it has, and the same command with --resume goes on where it stopped: the result is that of an
+evaluation that was never interrupted.
 
 With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) that plays what its goals ask for.`,
 		Example: `  korr eval --policy base,korr --episodes 50
   korr eval --policy korr --randomness low,med --perturb on --json --min-success 0.8
   korr eval --policy base,resip,korr --sensing clean,T1,T2,T3 --physics nominal,D1
-  korr eval --policy runs/korr-1/policy.safetensors --csv episodes.csv --plot success.png
+  korr eval --policy base,runs/korr --csv episodes.csv --plot success.png
+  korr eval --episodes 200 --randomness low,med,high --resume
   korr eval --serve`,
 		Args:        cli.NoArgs,
 		Annotations: cli.ROSAnnotation,
@@ -61,6 +67,7 @@ With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) th
 		cli.SetKey(f, flag, key)
 	}
 	f.BoolVar(&o.ros, "ros", false, "play through ROS nodes in lock step (embedded master, loopback) instead of in process")
+	f.BoolVar(&o.resume, "resume", false, "go on with the same evaluation, which was interrupted")
 	f.BoolVar(&o.serve, "serve", false, "serve evaluations as a ROS action, ~run of the node korr_eval, until interrupted")
 	f.BoolVar(&o.wait, "wait", false, "with --serve: wait for a ROS master instead of giving up")
 	f.StringVar(&o.csv, "csv", "", "write one line per episode to this `file`")
@@ -79,6 +86,9 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	if f := o.Config.Residual.Filter; o.ros && f != string(residual.AsSeen) {
 		return cli.UsageErrorf("residual.filter=%s does not work with --ros yet: the loop knows one age for all channels", f)
 	}
+	if err := o.checkOutputs(); err != nil {
+		return err
+	}
 	policies, err := o.policies(o.Config.Eval.Policies)
 	if err != nil {
 		return err
@@ -87,19 +97,22 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	for i, name := range o.Config.Eval.Policies {
 		plan.Policies = append(plan.Policies, eval.Entry{Label: policies[i].Name, Name: name})
 	}
+	spec := eval.Spec{Policies: policies, Workers: o.workers(), Open: eval.InProcess(o.newEnv)}
+	kind := "in process"
+	if o.ros {
+		spec.Open, kind = o.lanes, "over ROS"
+	}
+	if spec.Journal, err = o.journal(kind, o.Config.Eval.Policies); err != nil {
+		return err
+	}
+	o.takeUp(spec.Journal, o.resume)
 	p := o.progress("eval", "episodes", 1)
 	plan.Progress = p.setOf
 	cells, err := plan.Run(ctx, "eval", o.local(unit.Handlers{eval.Kind: eval.Handler(
-		func(*unit.Task, *eval.Shard) (eval.Spec, error) {
-			spec := eval.Spec{Policies: policies, Workers: o.workers(), Open: eval.InProcess(o.newEnv)}
-			if o.ros {
-				spec.Open = o.lanes
-			}
-			return spec, nil
-		},
+		func(*unit.Task, *eval.Shard) (eval.Spec, error) { return spec, nil },
 	)}))
 	if err != nil {
-		return err
+		return o.keepEval(ctx, &plan, &spec, err)
 	}
 	p.finish(fmt.Sprintf("%d episodes", len(cells)*plan.Episodes))
 	for i := range cells {
@@ -113,12 +126,39 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	if err := o.writeEval(cells); err != nil {
 		return err
 	}
+	if err := spec.Journal.Close(true); err != nil { // only now: its results are out
+		return err
+	}
 	for _, r := range eval.NewReport(cells).Results {
 		if r.Rate < o.Config.Eval.MinSuccess {
 			return cli.GateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, eval.PerturbedWord(r.Perturbed), r.Rate, o.Config.Eval.MinSuccess)
 		}
 	}
 	return nil
+}
+
+// checkOutputs looks at the files to write before anything is played.
+func (o *evalOptions) checkOutputs() error {
+	if err := cli.CheckOutput("--csv", o.csv); err != nil {
+		return err
+	}
+	if err := cli.CheckOutput("--plot", o.plot, ".png", ".svg"); err != nil {
+		return err
+	}
+	return cli.CheckOutput("--html", o.html)
+}
+
+// keepEval prints and writes what an evaluation has that did not come to its end.
+func (o *evalOptions) keepEval(ctx context.Context, plan *eval.Plan, spec *eval.Spec, err error) error {
+	cells := spec.Journal.Cells(plan.Conditions, names(spec.Policies), plan.Seed, plan.Episodes)
+	if len(cells) > 0 {
+		err = errors.Join(err, o.printEval(cells, spec.Policies), o.writeEval(cells))
+	}
+	if spec.Journal.Len() > 0 && interrupted(ctx) {
+		o.Log.Warn("the evaluation is not complete; the same command with --resume goes on", "played", spec.Journal.Len(),
+			"episodes", len(plan.Conditions)*len(plan.Policies)*plan.Episodes)
+	}
+	return errors.Join(err, spec.Journal.Close(false))
 }
 
 // conditions are the settings to measure.
@@ -148,14 +188,45 @@ func (o *evalOptions) printEval(cells []eval.Cell, policies []eval.Policy) error
 	if err := eval.SuccessTable(eval.NewReport(cells).Results).WriteText(o.Out); err != nil {
 		return err
 	}
-	cmp := eval.Compare(cells, eval.Reference)
-	if len(cmp) == 0 {
-		return nil
+	if cmp := eval.Compare(cells, eval.Reference); len(cmp) > 0 {
+		if err := o.Printf("\nPaired difference to %s\n\n", eval.Reference); err != nil {
+			return err
+		}
+		if err := eval.DifferenceTable(cmp).WriteText(o.Out); err != nil {
+			return err
+		}
 	}
-	if err := o.Printf("\nPaired difference to %s\n\n", eval.Reference); err != nil {
-		return err
+	return o.printFailure(cells)
+}
+
+// printFailure names the command that shows a failed episode: the last policy's first one.
+func (o *evalOptions) printFailure(cells []eval.Cell) error {
+	for i := len(cells) - 1; i >= 0; i-- {
+		for _, e := range cells[i].Episodes {
+			if !e.Success {
+				return o.Printf("\nWatch a failure:  %s\n", o.watchCommand(&cells[i], e.Seed))
+			}
+		}
 	}
-	return eval.DifferenceTable(cmp).WriteText(o.Out)
+	return nil
+}
+
+// watchCommand plays an episode of a cell in a browser.
+func (o *evalOptions) watchCommand(c *eval.Cell, seed uint64) string {
+	policy := c.Policy
+	for _, name := range o.Config.Eval.Policies {
+		if label(name, o.Config.Eval.Policies) == policy {
+			policy = name
+		}
+	}
+	verb := fmt.Sprintf("sim --view 127.0.0.1:8080 --task %s --policy %s --randomness %s --perturb %g", c.Task, policy, c.Randomness, c.Perturb)
+	if len(o.Config.Eval.Sensing) > 0 {
+		verb += " --sensing " + c.Sensing
+	}
+	if len(o.Config.Eval.Physics) > 0 {
+		verb += " --physics " + c.Physics
+	}
+	return o.Repeat(fmt.Sprintf("%s --episode-seed %d", verb, seed), "eval.", "seed=", "sim.task=")
 }
 
 func (o *evalOptions) writeEval(cells []eval.Cell) error {

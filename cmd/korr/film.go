@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"path/filepath"
+	"strings"
 
 	"korr/cmd/internal/cli"
 	"korr/internal/pictures"
@@ -52,12 +53,29 @@ func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed ui
 // filmRate is the frames per second of a film: with a frame every other control step of 0.1 s, twice as fast as real time.
 const filmRate = 10
 
+// checkRender looks at what --render names before anything is simulated.
+func (o *simOptions) checkRender() error {
+	if err := cli.CheckOutput("--render", o.render, ".png", ".gif", ".mp4"); err != nil || o.render == "" {
+		return err
+	}
+	if strings.ToLower(filepath.Ext(o.render)) == ".mp4" {
+		if err := pictures.HasFFmpeg(); err != nil {
+			return cli.UsageErrorf("--render %s: %w, or use .gif", o.render, err)
+		}
+	}
+	r, err := render.Open(frameWidth, frameHeight)
+	if err != nil {
+		return fmt.Errorf("--render %s: %w", o.render, err)
+	}
+	return r.Close()
+}
+
 // renderEpisode draws an episode, whose length is known, under the settings of sim.* into a .png strip of key frames or a film.
 func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.Episode) error {
 	every, frames := 2, 0
 	add := func(*image.RGBA) error { return nil }
 	var movie *pictures.Movie
-	if filepath.Ext(o.render) == ".png" {
+	if strings.ToLower(filepath.Ext(o.render)) == ".png" {
 		every = 5
 	} else {
 		var err error

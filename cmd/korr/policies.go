@@ -19,7 +19,7 @@ import (
 // expertName is the scripted policy that needs no weights.
 const expertName = "expert"
 
-// policies finds policies by name (expert, base, resip, korr) or by the path of a checkpoint, and warns when they refine
+// policies finds policies by name (expert, base, resip, korr), by the path of a checkpoint or by the folder of its training, and warns when they refine
 // different bases: a comparison should not mix base policies.
 func (a *app) policies(names []string) ([]eval.Policy, error) {
 	task, err := sim.TaskByName(a.Config.Sim.Task)
@@ -59,6 +59,9 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 func label(name string, among []string) string {
 	short := func(name string) string {
 		if !strings.HasSuffix(name, ".safetensors") {
+			if path, err := robotcmd.CheckpointPath(name); err == nil && path != "" {
+				return filepath.Base(filepath.Clean(name)) // the folder of a training
+			}
 			return name
 		}
 		dir, file := filepath.Split(filepath.Clean(name))

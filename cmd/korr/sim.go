@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,6 +26,8 @@ type simOptions struct {
 	hz, partsHz               float64
 	record                    []string
 	view                      viewOptions
+	episodeSeed               uint64
+	oneEpisode                func() bool // --episode-seed was given
 }
 
 func newCmdSim(a *app) *cobra.Command {
@@ -34,9 +37,13 @@ func newCmdSim(a *app) *cobra.Command {
 		Short: "the simulator alone, or as a ROS node",
 		Long: `Plays episodes of a policy and says how they ended; or, with --ros, serves the simulator as a Franka arm with a part tracker,
 10 Hz on the wall clock, or in lock step with the control node, until interrupted; or, with --view, shows the simulation
-live in browsers, or recorded episodes (docs/viewer.md).`,
+live in browsers, or recorded episodes (docs/viewer.md).
+
+--episode-seed plays the very episode whose seed korr eval, korr sim, korr demo or a page shows, under the same --randomness,
+--perturb, --sensing and --physics; --seed is what the seeds of --episodes are drawn from.`,
 		Example: `  korr sim --policy expert --episodes 3
   korr sim --policy korr --perturb 1 --render episode.gif
+  korr sim --policy korr --episode-seed 9321294345621881363 --view 127.0.0.1:8080
   korr sim --view 127.0.0.1:8080 --policy korr --perturb 1
   korr sim --view 127.0.0.1:8080 --replay runs/demos
   korr sim --ros --master`,
@@ -46,8 +53,10 @@ live in browsers, or recorded episodes (docs/viewer.md).`,
 	}
 	f := cmd.Flags()
 	conditionFlags(f)
-	f.StringVar(&o.policy, "policy", expertName, "who acts: expert, base, resip, korr or the path of a checkpoint")
+	f.StringVar(&o.policy, "policy", expertName, "who acts: expert, base, resip, korr, or a checkpoint: its path or the folder of its training")
 	f.IntVar(&o.episodes, "episodes", 1, "episodes to play")
+	f.Uint64Var(&o.episodeSeed, "episode-seed", 0, "play the one episode of this seed, as results and pages show it")
+	o.oneEpisode = func() bool { return f.Changed("episode-seed") }
 	f.StringVar(&o.render, "render", "", "draw the first episode into this `file`: a .png strip, or a .gif or .mp4 film (ffmpeg)")
 	f.BoolVar(&o.ros, "ros", false, "serve the simulator as a ROS node")
 	f.BoolVar(&o.startsRoot, "master", false, "with --ros: start a ROS master at ROS_MASTER_URI (default 127.0.0.1:11311) too")
@@ -98,14 +107,11 @@ func runSim(ctx context.Context, o *simOptions) error {
 	if len(o.ROSArgs) > 0 || o.lockStep || o.startsRoot || o.wait {
 		return cli.UsageErrorf("ROS arguments, --lock-step, --master and --wait need --ros")
 	}
-	if err := o.view.check(); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	if o.view.given() {
 		return o.watch(ctx)
-	}
-	if o.episodes < 1 {
-		return cli.UsageErrorf("--episodes %d: play at least one", o.episodes)
 	}
 	found, err := o.policies([]string{o.policy})
 	if err != nil {
@@ -115,10 +121,16 @@ func runSim(ctx context.Context, o *simOptions) error {
 	if err != nil {
 		return err
 	}
-	cells, err := eval.Evaluate(ctx, eval.Spec{
+	spec := eval.Spec{
 		Conditions: []eval.Condition{o.condition()}, Policies: found, Episodes: o.episodes, Seed: o.Config.Seed,
 		Workers: rec.Workers(o.workers()), Open: eval.InProcess(rec.Wrap(o.newEnv)),
-	})
+	}
+	if o.oneEpisode() {
+		spec.Seeds = []uint64{o.episodeSeed}
+	}
+	p := o.progress("sim", "episodes", o.episodes)
+	spec.Progress = p.setOf
+	cells, err := eval.Evaluate(ctx, spec)
 	recorded := rec.Finish()
 	if err != nil {
 		return errors.Join(err, recorded)
@@ -137,6 +149,29 @@ func runSim(ctx context.Context, o *simOptions) error {
 		r.Episodes = append(r.Episodes, out)
 	}
 	return errors.Join(recorded, o.printSim(r))
+}
+
+// check looks at the flags before anything is simulated.
+func (o *simOptions) check() error {
+	switch {
+	case o.episodes < 1:
+		return cli.UsageErrorf("--episodes %d: play at least one", o.episodes)
+	case o.oneEpisode() && o.episodes > 1:
+		return cli.UsageErrorf("--episode-seed names one episode: leave --episodes out")
+	}
+	for _, to := range o.record {
+		check := cli.CheckFolder
+		if strings.HasSuffix(to, ".bag") {
+			check = func(flag, path string) error { return cli.CheckOutput(flag, path) }
+		}
+		if err := check("--record", to); err != nil {
+			return err
+		}
+	}
+	if err := o.checkRender(); err != nil {
+		return err
+	}
+	return o.view.check()
 }
 
 // newRecorder opens what --record names; nil when it names nothing.

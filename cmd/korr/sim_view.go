@@ -43,6 +43,9 @@ func (v *viewOptions) check() error {
 // watch serves the live view until ctx ends.
 func (o *simOptions) watch(ctx context.Context) error {
 	cfg := view.Config{Seed: o.Config.Seed, Paused: o.view.paused, Episode: o.view.episode, Logger: o.Log}
+	if o.oneEpisode() {
+		cfg.Seed = o.episodeSeed
+	}
 	if o.view.replay != "" {
 		lib, err := gallery.Find(o.view.replay)
 		if err != nil {

@@ -75,7 +75,7 @@ func TestViewInChromium(t *testing.T) {
 	b.click("step")
 	b.until(fmt.Sprintf("korr.samples.length === %d", steps+1), 20*time.Second)
 	b.click("next")
-	b.until("korr.state.seed === 2 && korr.samples.length === 1", 20*time.Second)
+	b.until("korr.state.seed === '2' && korr.samples.length === 1", 20*time.Second)
 	b.until("korr.samples.at(-1).target === null", time.Second)
 	b.click("step")
 	b.until("korr.samples.at(-1).target && korr.samples.at(-1).base && korr.samples.at(-1).residual > 0", 20*time.Second)

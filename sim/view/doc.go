@@ -29,7 +29,7 @@
 //	             u8 phase, u8 flags (1 target, 2 base, 4 ended, 8 success), u16 0, target and base: 7 f32 each,
 //	             position (m) and quaternion x y z w of the tool, robot base frame
 //	to the server, JSON, at most MaxCommand bytes, see Command
-//	  {"cmd":"play"} {"cmd":"pause"} {"cmd":"step"} {"cmd":"reset","seed":7} {"cmd":"push","value":1}
+//	  {"cmd":"play"} {"cmd":"pause"} {"cmd":"step"} {"cmd":"reset","seed":"7"} {"cmd":"push","value":1}
 //	  {"cmd":"perturb","value":1} {"cmd":"speed","value":0.5} {"cmd":"contacts","on":true} {"cmd":"loop","on":true}
 //	  {"cmd":"open","recording":0,"episode":3} {"cmd":"seek","step":120} {"cmd":"live"}
 //

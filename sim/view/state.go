@@ -31,7 +31,7 @@ type stateJSON struct {
 	Playing   bool     `json:"playing"`
 	Loop      bool     `json:"loop"`
 	Speed     float64  `json:"speed"`
-	Seed      uint64   `json:"seed"`
+	Seed      uint64   `json:"seed,string"` // JavaScript's numbers hold 53 bits
 	MaxSteps  int      `json:"max_steps"`
 	Hz        float64  `json:"hz"`
 	Perturb   *float64 `json:"perturb,omitempty"` // strength of the random pushes; absent where there are none
@@ -134,7 +134,7 @@ func (s *Session) do(c Command) error {
 		}
 	case "reset":
 		if c.Seed != nil {
-			s.seed = *c.Seed
+			s.seed = uint64(*c.Seed)
 		}
 		if s.seeker != nil {
 			s.seek(0)

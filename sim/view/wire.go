@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 
 	"korr/sim/mujoco"
@@ -52,12 +53,30 @@ const (
 // Command is what a viewer asks for. Only the fields that belong to Cmd may be given.
 type Command struct {
 	Cmd       string   `json:"cmd"`
-	Seed      *uint64  `json:"seed,omitempty"`      // reset; without it the same seed again
+	Seed      *Seed    `json:"seed,omitempty"`      // reset; without it the same seed again
 	Value     *float64 `json:"value,omitempty"`     // push, perturb: strength (1 = as published); speed: times real time, 0 = no limit
 	On        *bool    `json:"on,omitempty"`        // contacts, loop
 	Recording *int     `json:"recording,omitempty"` // open
 	Episode   *int     `json:"episode,omitempty"`   // open
 	Step      *int     `json:"step,omitempty"`      // seek
+}
+
+// Seed is an episode's seed on the wire: decimal digits as a string, for JavaScript's numbers hold 53 bits, or a number.
+type Seed uint64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Seed) UnmarshalJSON(text []byte) error {
+	n, err := strconv.ParseUint(strings.Trim(string(text), `"`), 10, 64)
+	if err != nil {
+		return fmt.Errorf("seed %.30s: want a whole number from 0 to %d", text, uint64(math.MaxUint64))
+	}
+	*s = Seed(n)
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s Seed) MarshalJSON() ([]byte, error) {
+	return strconv.AppendQuote(nil, strconv.FormatUint(uint64(s), 10)), nil
 }
 
 // ErrCommand marks a message that is no command.

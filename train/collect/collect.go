@@ -35,7 +35,9 @@ type Config struct {
 	Workers     int // simulators at once, at least one
 	MaxAttempts int // episodes to try at most; 0 means 50 + 10 Episodes
 
-	Recovery *Recovery       // what the demonstrator takes over from; nil: it acts from the start
+	Recovery *Recovery // what the demonstrator takes over from; nil: it acts from the start
+	Done     Progress  // of an earlier collection that this one goes on with, see Before
+
 	Origin   dataset.Episode // Randomness, Perturb and Simulator, noted with every episode
 	Progress func(Progress)  // called after every decided attempt, in order; may be nil
 }
@@ -75,9 +77,7 @@ func Collect(ctx context.Context, newWorker Factory, sink Sink, opts Config) (Pr
 	if err := opts.Validate(); err != nil {
 		return Progress{}, err
 	}
-	if opts.MaxAttempts == 0 {
-		opts.MaxAttempts = 50 + 10*opts.Episodes
-	}
+	opts.MaxAttempts = opts.attempts()
 	if opts.Recovery != nil {
 		if err := opts.Recovery.check(); err != nil {
 			return Progress{}, err
@@ -85,6 +85,7 @@ func Collect(ctx context.Context, newWorker Factory, sink Sink, opts Config) (Pr
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pool{opts: opts, newWorker: newWorker, outcomes: make(chan outcome)}
+	p.next.Store(int64(opts.Done.Attempts))
 	for range max(1, min(opts.Workers, opts.MaxAttempts)) {
 		p.workers.Go(func() { p.work(ctx) })
 	}
@@ -174,7 +175,7 @@ func (w *worker) close() {
 
 // gather decides the outcomes in the order of their index.
 func (p *pool) gather(ctx context.Context, sink Sink) (Progress, error) {
-	var done Progress
+	done := p.opts.Done
 	waiting := map[int]outcome{}
 	for done.Kept < p.opts.Episodes {
 		if done.Attempts == p.opts.MaxAttempts {

@@ -36,6 +36,7 @@ type Writer struct {
 
 	episodes []episodeMeta
 	frames   int
+	replaces bool // the dataset at dir; see Extend
 }
 
 // filePos numbers a data file.
@@ -65,6 +66,11 @@ func Create(dir string, info Info) (*Writer, error) {
 	case exists(dir):
 		return nil, fmt.Errorf("dataset %s: %w: choose another path or remove it", dir, fs.ErrExist)
 	}
+	return create(dir, info)
+}
+
+// create starts a dataset for dir, whatever is there.
+func create(dir string, info Info) (*Writer, error) {
 	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", dir, err)
 	}
@@ -202,16 +208,13 @@ func (w *Writer) finish() error {
 	if err := writeChecksums(w.tmp); err != nil {
 		return err
 	}
-	if exists(w.dir) {
+	if !w.replaces && exists(w.dir) {
 		return fmt.Errorf("%w: it appeared meanwhile", fs.ErrExist)
 	}
 	if err := os.Chmod(w.tmp, 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(w.tmp, w.dir); err != nil {
-		return err
-	}
-	return atomicfile.SyncDir(filepath.Dir(filepath.Clean(w.dir)))
+	return w.takePlace()
 }
 
 // Abort removes what was written so far. After a successful Close it does nothing.

@@ -43,8 +43,10 @@ type Spec struct {
 	First      int // of the episodes' numbers; see EpisodeSeed
 	Episodes   int // for each policy and condition
 	Seed       uint64
-	Workers    int // 0 = one for each core
+	Seeds      []uint64 // of the episodes themselves, in the place of those that Seed gives; optional
+	Workers    int      // 0 = one for each core
 	Open       func(context.Context, Condition) (Player, error)
+	Journal    *Journal              // optional: knows the episodes that were played before, and keeps the others
 	Progress   func(done, total int) // optional; calls never overlap
 }
 
@@ -71,6 +73,14 @@ func EpisodeSeed(runSeed uint64, i int) uint64 {
 	return seed.Stream(runSeed, "eval", uint64(i)).Uint64()
 }
 
+// episodeSeed is the seed of episode i.
+func (s *Spec) episodeSeed(i int) uint64 {
+	if len(s.Seeds) > 0 {
+		return s.Seeds[i]
+	}
+	return EpisodeSeed(s.Seed, s.First+i)
+}
+
 // job is one episode to run: cells[cell].Episodes[episode].
 type job struct{ cell, episode int }
 
@@ -80,6 +90,9 @@ type job struct{ cell, episode int }
 func Evaluate(ctx context.Context, s Spec) ([]Cell, error) {
 	if s.Episodes < 1 || len(s.Conditions) == 0 || len(s.Policies) == 0 {
 		return nil, nothing(s.Episodes, len(s.Policies), len(s.Conditions))
+	}
+	if len(s.Seeds) > 0 && len(s.Seeds) != s.Episodes {
+		return nil, fmt.Errorf("eval: seeds of %d episodes for %d", len(s.Seeds), s.Episodes)
 	}
 	var cells []Cell
 	for _, c := range s.Conditions {
@@ -158,12 +171,20 @@ type worker struct {
 }
 
 func (w *worker) run(ctx context.Context, j job) error {
+	cell, seed := &w.cells[j.cell], w.spec.episodeSeed(j.episode)
+	if ep, known := w.spec.Journal.find(cell.Condition, cell.Policy, seed); known {
+		cell.Episodes[j.episode] = ep
+		return nil
+	}
 	if err := w.moveTo(ctx, j.cell); err != nil {
 		return err
 	}
-	ep, err := w.play.Play(ctx, w.pol, EpisodeSeed(w.spec.Seed, w.spec.First+j.episode))
-	w.cells[j.cell].Episodes[j.episode] = ep
-	return err
+	ep, err := w.play.Play(ctx, w.pol, seed)
+	cell.Episodes[j.episode] = ep
+	if err != nil {
+		return err
+	}
+	return w.spec.Journal.add(cell.Condition, cell.Policy, ep)
 }
 
 func (w *worker) moveTo(ctx context.Context, cell int) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -132,8 +133,8 @@ func (a *App) setUp(cmd *cobra.Command) error {
 }
 
 // Repeat is the command line that runs a verb under the settings of this one, from wherever they came: variables, preset, file
-// and flags.
-func (a *App) Repeat(verb string) string {
+// and flags. Settings whose keys begin with one of without are left out.
+func (a *App) Repeat(verb string, without ...string) string {
 	words := append([]string{a.Name}, strings.Fields(verb)...)
 	for _, o := range [][2]string{{"--preset", a.Layers.Preset}, {"--config", a.Layers.File}} {
 		if o[1] != "" {
@@ -141,6 +142,9 @@ func (a *App) Repeat(verb string) string {
 		}
 	}
 	for _, kv := range a.Layers.Set {
+		if slices.ContainsFunc(without, func(prefix string) bool { return strings.HasPrefix(kv, prefix) }) {
+			continue
+		}
 		words = append(words, "--set", kv)
 	}
 	words = append(configs.Variables(a.Layers.Environ), words...)

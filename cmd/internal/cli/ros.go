@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -94,6 +95,18 @@ func settings(prefix string, tree map[string]any) (out []string) {
 		out = append(out, prefix+k+"="+text)
 	}
 	return out
+}
+
+// CacheDir is the folder of this program in the user's cache, after the XDG base directories; empty where the app's
+// environment names neither a cache nor a home.
+func (a *App) CacheDir() string {
+	if dir := a.getenv("XDG_CACHE_HOME"); dir != "" {
+		return filepath.Join(dir, "korr")
+	}
+	if home := a.getenv("HOME"); home != "" {
+		return filepath.Join(home, ".cache", "korr")
+	}
+	return ""
 }
 
 // getenv looks a variable up in the app's own environment.

@@ -32,7 +32,7 @@ func NewInspect(a *App) *cobra.Command {
 		Use:   "inspect CHECKPOINT|RECORDING",
 		Short: "what is in a checkpoint, a bag, a flight record or a dataset",
 		Long: `Lists the tensors of a safetensors file with their shapes and ranges, its metadata, and for every Koopman model in it the
-sizes and the spectral radius. CHECKPOINT is a path or the name of shipped weights, such as one_leg/korr or korr.
+sizes and the spectral radius. CHECKPOINT is a path, the folder of a training, or the name of shipped weights, such as one_leg/korr or korr.
 
 RECORDING is a ROS bag (topics, rates), a flight record of korr run --dump (the fault and the ticks before it) or the
 folder of a dataset. It is read and checked as a whole; damage is an error that tells where.`,

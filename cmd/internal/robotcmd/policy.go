@@ -3,37 +3,17 @@ package robotcmd
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"korr/basepolicy"
 	"korr/basepolicy/acting"
 	"korr/basepolicy/remote"
 	"korr/cmd/internal/cli"
-	"korr/configs"
-	"korr/internal/tensorfile"
 	"korr/residual"
 )
 
 // CacheUsage explains a flag that several verbs have.
 const CacheUsage = "how a diffusion base saves network calls, `NAME[:key=value,...]`; " +
 	"none = not at all (default: the checkpoint's own)"
-
-// OpenWeights reads a checkpoint: a path that ends in .safetensors, else the name of shipped weights with or without the task
-// before it; task is for a name without.
-func OpenWeights(name, task string) (*tensorfile.File, error) {
-	if strings.HasSuffix(name, ".safetensors") {
-		return tensorfile.Read(name)
-	}
-	policy := name
-	if t, p, ok := strings.Cut(name, "/"); ok {
-		task, policy = t, p
-	}
-	b, err := configs.Weights(task, policy)
-	if err != nil {
-		return nil, fmt.Errorf("%w; a checkpoint's path ends in .safetensors", err)
-	}
-	return tensorfile.Decode(b)
-}
 
 // LoadPolicy reads a residual policy of the task, or wraps a base policy into one that acts alone.
 // remote:ws://HOST:PORT is a base policy behind a server (package basepolicy/remote).

@@ -54,7 +54,7 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 	f.String("robot", "ros1", "how to reach the robot: ros1, rosbridge")
 	f.String("url", "ws://127.0.0.1:9090", "of the rosbridge server")
 	f.String("arm", "", "YAML `file` that describes an arm other than a Franka")
-	f.String("policy", "korr", "policy: shipped weights or the path of a checkpoint")
+	f.String("policy", "korr", "policy: shipped weights, or a checkpoint: its path or the folder of its training")
 	f.String("cache", "", CacheUsage)
 	f.Float64("rate", 10, "control steps per second")
 	f.Bool("deadman", false, "hold unless ~deadman speaks every 0.3 s")
@@ -84,6 +84,9 @@ func (a *App) seed() uint64 { return a.Sections().Seed }
 func runRun(ctx context.Context, o *runOptions) (err error) {
 	if o.passive() && o.episodes > 0 {
 		return cli.UsageErrorf("--dry-run and --shadow send nothing, so a simulator's --episodes would not advance")
+	}
+	if err := o.checkFiles(); err != nil {
+		return err
 	}
 	n, err := o.enter(ctx)
 	if err != nil {

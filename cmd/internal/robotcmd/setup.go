@@ -33,6 +33,25 @@ func (o *runOptions) enter(ctx context.Context) (*names.Names, error) {
 	return n, o.ROSParams(ctx, n, o.wait)
 }
 
+// checkFiles looks at the files of the settings before anything is asked of the network. Private parameters, which a launch
+// file gives, may name others: then they are looked at when they are known.
+func (o *runOptions) checkFiles() error {
+	if err := cli.CheckOutput("--dump", o.dump); err != nil {
+		return err
+	}
+	if len(o.ROSArgs) > 0 {
+		return nil
+	}
+	if _, err := o.LoadPolicy(o.run().Policy); err != nil {
+		return err
+	}
+	if o.run().Arm == "" {
+		return nil
+	}
+	_, err := robot.LoadArm(o.run().Arm)
+	return cli.Usage(err)
+}
+
 // mustAsk reports whether something may move without anybody having agreed.
 func (o *runOptions) mustAsk() bool {
 	return !o.yes && !o.passive() && !o.lockStep // only a simulator runs in lock step

@@ -143,10 +143,12 @@ const send = connect({
   },
 });
 
+// typed is the seed in the field: 64 bits, which are digits in a string, for numbers here hold 53. Anything else is the present one.
+const typed = () => (/^\d+$/.test($("seed").value.trim()) ? $("seed").value.trim() : state.seed);
 $("play").onclick = () => send(state.playing && state.status === "running" ? "pause" : state.mode === "live" && ["assembled", "over", "failed"].includes(state.status) ? "reset" : "play");
 $("step").onclick = () => send("step");
-$("reset").onclick = () => send("reset", state.mode === "live" ? { seed: Math.max(0, Math.floor(+$("seed").value || 0)) } : {});
-$("next").onclick = () => send("reset", { seed: state.seed + 1 });
+$("reset").onclick = () => send("reset", state.mode === "live" ? { seed: typed() } : {});
+$("next").onclick = () => send("reset", { seed: String((BigInt(state.seed) + 1n) & 0xffffffffffffffffn) });
 $("push").onclick = () => send("push", { value: 1 });
 $("perturb").onchange = () => send("perturb", { value: +$("perturb").value });
 $("speed").onchange = () => send("speed", { value: +$("speed").value });

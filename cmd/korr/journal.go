@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
+	"korr/configs"
+	"korr/train/eval"
+)
+
+// journal opens the file that keeps an evaluation's episodes while it runs, in the user's cache. Its name is a digest of all
+// that decides an episode: settings, simulator, the policies' checkpoints, and how it is played. It is nil where there is no
+// home to put it.
+func (a *app) journal(kind string, policies []string) (*eval.Journal, error) {
+	dir := a.CacheDir()
+	if dir == "" {
+		return nil, nil
+	}
+	same := *a.Config
+	same.Eval, same.Sim.Workers = eval.Config{}, 0 // the journal's lines name their conditions
+	settings, err := configs.YAML(&same)
+	if err != nil {
+		return nil, err
+	}
+	what := []string{kind, a.buildSimulator(), string(settings)}
+	for _, name := range policies {
+		content, err := a.contentOf(name)
+		if err != nil {
+			return nil, err
+		}
+		what = append(what, name, content)
+	}
+	text, err := json.Marshal(what)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(text)
+	return eval.OpenJournal(filepath.Join(dir, "eval", hex.EncodeToString(digest[:12])+".jsonl"))
+}
+
+// contentOf is the digest of a policy's checkpoint; empty for what is part of this program.
+func (a *app) contentOf(name string) (string, error) {
+	if name == expertName {
+		return "", nil
+	}
+	path, err := robotcmd.CheckpointPath(name)
+	if err != nil || path == "" {
+		return "", err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256(b)
+	return hex.EncodeToString(digest[:]), nil
+}
+
+// takeUp tells about the episodes of an earlier try, and forgets them unless the evaluation goes on with them.
+func (a *app) takeUp(j *eval.Journal, resume bool) {
+	switch {
+	case j.Len() == 0 && resume:
+		a.Log.Warn("--resume: there is nothing to go on with: no evaluation under these very settings was interrupted")
+	case j.Len() == 0:
+	case resume:
+		a.Log.Info("going on with an interrupted evaluation", "episodes", j.Len())
+	default:
+		a.Log.Info("an interrupted evaluation under the same settings is there: --resume would have gone on with it", "episodes", j.Len())
+		j.Forget()
+	}
+}
+
+// interrupted reports whether the user ended the command.
+func interrupted(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), cli.ErrInterrupted)
+}
+
+// names are the policies' names in tables.
+func names(policies []eval.Policy) (out []string) {
+	for _, p := range policies {
+		out = append(out, p.Name)
+	}
+	return out
+}
