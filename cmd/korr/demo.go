@@ -35,12 +35,18 @@ func newCmdDemo(a *app) *cobra.Command {
 		Short: "the whole story in a few minutes: demonstrations, Koopman model, base vs ResiP vs KORR over ROS",
 		Long: `Collects demonstrations from the scripted expert, trains a Koopman model on them and measures how far ahead it predicts; then
 plays the base policy, ResiP and KORR with the shipped weights on the same seeded episodes, without and with perturbation, through the
-control loop over ROS (an embedded master, loopback, lock step), and one episode in real time. Writes a report with pictures.`,
+control loop over ROS (an embedded master, loopback, lock step), and one episode in real time. Writes a report with pictures,
+and keeps the demonstrations (demos) and the model (koopman.safetensors) beside it, to train with.
+
+Interrupted, it prints what it has; the same command goes on where it stopped.`,
+		Example: `  korr demo
+  korr demo --quick --out quick-demo
+  korr demo --set eval.randomness=[low,med] --seed 3`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), o) },
 	}
 	cmd.Flags().BoolVar(&o.quick, cli.QuickPreset, false, "under a minute: fewer episodes, no real-time episode (the preset quick)")
-	cmd.Flags().StringVar(&o.dir, "out", "korr-demo", "`folder` for the report")
+	cmd.Flags().StringVar(&o.dir, "out", "korr-demo", "`folder` for the report, the demonstrations and the model")
 	return cmd
 }
 
@@ -52,7 +58,7 @@ type demonstration struct {
 }
 
 func runDemo(ctx context.Context, o *demoOptions) error {
-	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+	if err := cli.CheckFolder("--out", o.dir); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -62,6 +68,9 @@ func runDemo(ctx context.Context, o *demoOptions) error {
 	}}
 	var err error
 	if d.policies, err = o.app.policies(o.Config.Eval.Policies); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
 	steps := []func(context.Context) error{d.learn, d.compare, d.keepTime, d.draw}
@@ -86,12 +95,11 @@ func (d *demonstration) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	data := &dataset.Dataset{Info: info}
-	done, err := d.demonstrate(ctx, data, nil)
+	data, err := d.demonstrations(ctx, info)
 	if err != nil {
 		return err
 	}
-	d.report.Episodes, d.report.Frames = done.Kept, done.Frames
+	d.report.Episodes, d.report.Frames = len(data.Episodes), data.Frames()
 	k, err := d.koopmanData(data)
 	if err != nil {
 		return err
@@ -105,18 +113,56 @@ func (d *demonstration) learn(ctx context.Context) error {
 	}
 	d.report.Prediction, d.report.Radius = koopmanfit.OnDemonstrations.Of(scores), m.SpectralRadius()
 	p.finish(fmt.Sprintf("%d steps, spectral radius %.4f", d.Config.Koopman.Training.Steps, d.report.Radius))
-	return nil
+	return m.Save(filepath.Join(d.dir, "koopman.safetensors"))
+}
+
+// demonstrations collects the expert's episodes into the folder demos, or goes on with those of a demo that was interrupted.
+func (d *demonstration) demonstrations(ctx context.Context, info dataset.Info) (*dataset.Dataset, error) {
+	c := &collectOptions{app: d.app, dir: filepath.Join(d.dir, "demos")}
+	_, err := os.Stat(c.dir)
+	c.resume = err == nil
+	w, before, err := c.openDataset(info)
+	if err != nil {
+		return nil, err
+	}
+	done, err := d.demonstrate(ctx, w, before, nil)
+	switch {
+	case done.Kept == len(before):
+		if err = errors.Join(err, w.Abort()); cli.ExitCode(err) == cli.ExitUsage {
+			err = cli.UsageErrorf("%s is of another demo: choose another --out: %w", c.dir, err)
+		}
+	default:
+		err = errors.Join(err, w.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return dataset.Read(c.dir)
 }
 
 // compare plays every policy on the same seeds, over ROS in lock step.
 func (d *demonstration) compare(ctx context.Context) error {
-	p := d.progress("evaluate over ROS", "episodes", 1)
-	var err error
-	d.report.Cells, err = eval.Evaluate(ctx, eval.Spec{
-		Conditions: d.conditions(), Policies: d.policies, Episodes: d.Config.Eval.Episodes, Seed: d.Config.Seed,
-		Workers: d.workers(), Open: d.lanes, Progress: p.setOf,
-	})
+	journal, err := d.journal("over ROS", d.Config.Eval.Policies)
 	if err != nil {
+		return err
+	}
+	before := journal.Len()
+	if before > 0 {
+		d.Log.Info("going on with the evaluation of a demo that was interrupted", "episodes", before)
+	}
+	p := d.progress("evaluate over ROS", "episodes", 1)
+	spec := eval.Spec{
+		Conditions: d.conditions(), Policies: d.policies, Episodes: d.Config.Eval.Episodes, Seed: d.Config.Seed,
+		Workers: d.workers(), Open: d.lanes, Progress: p.setOf, Journal: journal,
+	}
+	if d.report.Cells, err = eval.Evaluate(ctx, spec); err != nil {
+		cells := journal.Cells(spec.Conditions, labels(spec.Policies), spec.Seed, spec.Episodes)
+		if len(cells) > 0 {
+			err = errors.Join(err, eval.SuccessTable(eval.NewReport(cells).Results).WriteText(d.Out))
+		}
+		return errors.Join(err, journal.Close(false))
+	}
+	if err := journal.Close(true); err != nil {
 		return err
 	}
 	d.report.Results = eval.NewReport(d.report.Cells).Results
@@ -130,7 +176,10 @@ func (d *demonstration) compare(ctx context.Context) error {
 		}
 	}
 	took := p.finish(fmt.Sprintf("%d episodes, %d control steps", len(d.report.Cells)*d.Config.Eval.Episodes, d.report.LockStep.Steps))
-	d.report.LockStep.StepsPerSecond = float64(d.report.LockStep.Steps) / took.Seconds()
+	if before == 0 { // else part of it was played in another time
+		rate := float64(d.report.LockStep.Steps) / took.Seconds()
+		d.report.LockStep.StepsPerSecond = &rate
+	}
 	return nil
 }
 

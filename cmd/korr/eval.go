@@ -150,7 +150,7 @@ func (o *evalOptions) checkOutputs() error {
 
 // keepEval prints and writes what an evaluation has that did not come to its end.
 func (o *evalOptions) keepEval(ctx context.Context, plan *eval.Plan, spec *eval.Spec, err error) error {
-	cells := spec.Journal.Cells(plan.Conditions, names(spec.Policies), plan.Seed, plan.Episodes)
+	cells := spec.Journal.Cells(plan.Conditions, labels(spec.Policies), plan.Seed, plan.Episodes)
 	if len(cells) > 0 {
 		err = errors.Join(err, o.printEval(cells, spec.Policies), o.writeEval(cells))
 	}

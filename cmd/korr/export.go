@@ -51,6 +51,9 @@ func runExport(o *exportOptions) error {
 	if filepath.Ext(o.out) != ".safetensors" {
 		return cli.UsageErrorf("export: --out %q: want a name that ends in .safetensors", o.out)
 	}
+	if err := cli.CheckFolder("--out", filepath.Dir(o.out)); err != nil {
+		return err
+	}
 	f, err := o.openWeights(o.name)
 	if err != nil {
 		return err

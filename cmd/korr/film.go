@@ -60,7 +60,7 @@ func (o *simOptions) checkRender() error {
 	}
 	if strings.ToLower(filepath.Ext(o.render)) == ".mp4" {
 		if err := pictures.HasFFmpeg(); err != nil {
-			return cli.UsageErrorf("--render %s: %w, or use .gif", o.render, err)
+			return cli.UsageErrorf("--render %s: %w", o.render, err)
 		}
 	}
 	r, err := render.Open(frameWidth, frameHeight)

@@ -100,6 +100,9 @@ func runImport(ctx context.Context, o *importOptions) error {
 	if o.out == "" {
 		return cli.UsageErrorf("import: --out is missing: where shall it go?")
 	}
+	if err := cli.CheckFolder("--out", filepath.Dir(o.out)); err != nil {
+		return err
+	}
 	kind, err := importKindOf(o.path)
 	if err != nil {
 		return err

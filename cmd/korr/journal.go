@@ -81,8 +81,8 @@ func interrupted(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), cli.ErrInterrupted)
 }
 
-// names are the policies' names in tables.
-func names(policies []eval.Policy) (out []string) {
+// labels are the policies' names in tables.
+func labels(policies []eval.Policy) (out []string) {
 	for _, p := range policies {
 		out = append(out, p.Name)
 	}

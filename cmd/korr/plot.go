@@ -50,6 +50,9 @@ mean and range, the output of korr eval --json as success bars, or the predictio
 }
 
 func runPlot(o *plotOptions, args []string) error {
+	if err := cli.CheckOutput("--out", o.file, ".png", ".svg"); err != nil {
+		return err
+	}
 	var figure *plot.Figure
 	var err error
 	if len(args) == 1 && strings.HasSuffix(args[0], ".json") {

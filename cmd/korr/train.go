@@ -92,6 +92,14 @@ func (o *trainOptions) create() (*run.Folder, error) {
 	return f, nil
 }
 
+// discardEmpty removes the folder of a training that ended with an error before it left anything to go on from, so that the
+// corrected command can have it. err is the training's; what was measured of one that failed by itself stays.
+func (o *trainOptions) discardEmpty(ctx context.Context, f *run.Folder, err *error) {
+	if *err != nil && f != nil {
+		*err = errors.Join(*err, f.Discard(interrupted(ctx)))
+	}
+}
+
 // reopen opens the run folder and takes its settings, over which only the command line's stand.
 func (o *trainOptions) reopen() (*run.Folder, error) {
 	f, err := run.Open(o.runDir)
@@ -110,7 +118,8 @@ func (o *trainOptions) reopen() (*run.Folder, error) {
 
 // tellInterrupted says how a training that was interrupted goes on.
 func (o *trainOptions) tellInterrupted(ctx context.Context, verb string) {
-	if ctx.Err() != nil {
+	f, err := run.Open(o.runDir)
+	if ctx.Err() != nil && err == nil && f.Begun() {
 		o.Log.Warn("interrupted: the state is saved", "resume", "korr train "+verb+" --resume --out "+o.runDir)
 	}
 }
@@ -125,13 +134,21 @@ func (o *trainOptions) result(r trainResult) error {
 
 // trainResult is what a training verb prints.
 type trainResult struct {
-	Schema     string  `json:"schema"` // korr.train/1
-	Kind       string  `json:"kind"`   // base, koopman, resip or korr
-	Folder     string  `json:"folder"`
-	Checkpoint string  `json:"checkpoint"`
-	Steps      int     `json:"steps"`
-	Loss       float64 `json:"loss"`
-	Seconds    float64 `json:"seconds"`
+	Schema     string   `json:"schema"` // korr.train/1
+	Kind       string   `json:"kind"`   // base, koopman, resip or korr
+	Folder     string   `json:"folder"`
+	Checkpoint string   `json:"checkpoint"`
+	Steps      int      `json:"steps"`
+	Loss       *float64 `json:"loss"` // null when none was measured
+	Seconds    float64  `json:"seconds"`
+}
+
+// measured is a value that was measured; nil for one that was not, which is not 0.
+func measured(values map[string]float64, key string) *float64 {
+	if v, ok := values[key]; ok {
+		return &v
+	}
+	return nil
 }
 
 const trainSchema = "korr.train/1"

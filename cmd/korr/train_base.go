@@ -60,6 +60,9 @@ func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 			return err
 		}
 	}
+	if _, err := o.baseConfig(); err != nil {
+		return cli.Usage(err)
+	}
 	data, err := o.demonstrations()
 	if err != nil {
 		return err
@@ -69,6 +72,7 @@ func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 			return err
 		}
 	}
+	defer o.discardEmpty(ctx, folder, &err)
 	metrics, err := folder.Recorder(after)
 	if err != nil {
 		return err
@@ -100,11 +104,11 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 		return cli.Usage(err)
 	}
 	p := o.progress("train base", "steps", c.Steps)
-	var last imitation.Report
+	var last *imitation.Report
 	var recordErr error
 	c.Run, c.Resume = folder, o.resume
 	c.Progress = func(r imitation.Report) {
-		last = r
+		last = &r
 		note := fmt.Sprintf("loss %.4f", r.Loss)
 		values := map[string]float64{"loss": r.Loss, "lr": r.LR}
 		if c.ValFraction > 0 {
@@ -132,8 +136,14 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 	if err := basepolicy.Save(path, policy); err != nil {
 		return err
 	}
-	took := p.finish(fmt.Sprintf("%d steps, loss %.4f", c.Steps, last.Loss))
-	return o.result(trainResult{trainSchema, "base", folder.Dir(), path, c.Steps, last.Loss, took.Seconds()})
+	r := trainResult{Schema: trainSchema, Kind: "base", Folder: folder.Dir(), Checkpoint: path, Steps: c.Steps}
+	done := fmt.Sprintf("%d steps", c.Steps)
+	if last != nil {
+		r.Loss = &last.Loss
+		done += fmt.Sprintf(", loss %.4f", last.Loss)
+	}
+	r.Seconds = p.finish(done).Seconds()
+	return o.result(r)
 }
 
 // baseConfig is the settings with what the trainer is given beside them.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -10,6 +11,7 @@ import (
 	"korr/basepolicy/cache"
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/residual"
 	"korr/sim"
 )
@@ -81,7 +83,10 @@ func runTrainCache(o *trainCacheOptions) error {
 		}
 	}
 	if o.out == "" {
-		o.out = o.policy
+		if o.out, err = robotcmd.CheckpointPath(o.policy); err != nil {
+			return err
+		}
+		o.out = cmp.Or(o.out, o.policy)
 	}
 	if p.Method == residual.MethodBase {
 		err = basepolicy.Save(o.out, d)

@@ -52,6 +52,9 @@ func runTrainFilter(ctx context.Context, o *trainFilterOptions) error {
 	if o.episodes < 1 || o.heldOut < 1 {
 		return cli.UsageErrorf("--episodes %d and --held-out %d: use at least 1", o.episodes, o.heldOut)
 	}
+	if err := cli.CheckOutput("--out", o.out, ".safetensors"); err != nil {
+		return err
+	}
 	var trackers []disturb.Config
 	for _, name := range o.profiles {
 		c, err := disturb.Profile(name)

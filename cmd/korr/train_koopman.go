@@ -50,6 +50,9 @@ network.`,
 }
 
 func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
+	if err := errors.Join(cli.CheckOutput("--plot", o.plot, ".png", ".svg"), cli.CheckFolder("--out", o.runDir)); err != nil {
+		return err
+	}
 	data, err := o.demonstrations()
 	if err != nil {
 		return err
@@ -65,18 +68,21 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	defer o.discardEmpty(ctx, folder, &err)
 	defer func() { err = errors.Join(err, metrics.Close()) }()
 	c := o.Config.Koopman
 	p := o.progress("train koopman", "steps", c.Training.Steps)
 	const every = 25
-	var mean, loss float64
+	var mean float64
+	var loss *float64
 	var recordErr error
 	m, scores, err := koopmanfit.Fit(ctx, k, &c, o.Config.Seed, func(step int, l float64) {
 		mean += l / every
 		if (step+1)%every == 0 {
-			loss, mean = mean, 0
-			recordErr = errors.Join(recordErr, metrics.Record(step+1, map[string]float64{"loss": loss}))
-			p.set(step+1, c.Training.Steps, fmt.Sprintf("loss %.5f", loss))
+			newest := mean
+			loss, mean = &newest, 0
+			recordErr = errors.Join(recordErr, metrics.Record(step+1, map[string]float64{"loss": newest}))
+			p.set(step+1, c.Training.Steps, fmt.Sprintf("loss %.5f", newest))
 		}
 	})
 	if err = errors.Join(err, recordErr); err != nil {
@@ -86,7 +92,11 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	if err := m.Save(path); err != nil {
 		return err
 	}
-	took := p.finish(fmt.Sprintf("%d steps, loss %.5f", c.Training.Steps, loss))
+	done := fmt.Sprintf("%d steps", c.Training.Steps)
+	if loss != nil {
+		done += fmt.Sprintf(", loss %.5f", *loss)
+	}
+	took := p.finish(done)
 	r := trainKoopmanResult{
 		trainResult:    trainResult{trainSchema, "koopman", folder.Dir(), path, c.Training.Steps, loss, took.Seconds()},
 		SpectralRadius: m.SpectralRadius(), Scores: scores,

@@ -7,8 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strconv"
-
-	"gonum.org/v1/gonum/floats"
+	"strings"
 
 	"korr/train/run"
 	"korr/train/td3"
@@ -23,23 +22,23 @@ func runTrainMembers(ctx context.Context, o *trainResidualOptions, folder *run.F
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
 	p := o.progress(fmt.Sprintf("train %s, %d members", o.Config.Residual.Method, n), "steps", total)
-	done, steps, success, loss := 0, make([]int, n), make([]float64, n), make([]float64, n)
-	mean, err := td3.Members(ctx, td3Config(o.Config, o.workers()), in, n, o.memberFolder, func(k int, r td3.Report) {
+	done, steps, success, loss := 0, make([]int, n), make([]*float64, n), make([]*float64, n)
+	average, err := td3.Members(ctx, td3Config(o.Config, o.workers()), in, n, o.memberFolder, func(k int, r td3.Report) {
 		done, steps[k] = done+r.Step-steps[k], r.Step
 		keep(&success[k], r.Values, "success")
 		keep(&loss[k], r.Values, "critic_loss")
-		p.set(done, total, fmt.Sprintf("success %.2f", success))
+		p.set(done, total, "success "+rates(success))
 	})
 	o.tellInterrupted(ctx, "residual")
 	if err != nil {
 		return err
 	}
 	path := folder.Checkpoint("policy")
-	if err := errors.Join(mean.Save(path), record.Record(total, map[string]float64{"members": float64(n)})); err != nil {
+	if err := errors.Join(average.Save(path), record.Record(total, map[string]float64{"members": float64(n)})); err != nil {
 		return err
 	}
 	took := p.finish(fmt.Sprintf("%d steps", total))
-	return o.result(trainResult{trainSchema, string(o.Config.Residual.Method), folder.Dir(), path, total, floats.Sum(loss) / float64(n), took.Seconds()})
+	return o.result(trainResult{trainSchema, string(o.Config.Residual.Method), folder.Dir(), path, total, mean(loss), took.Seconds()})
 }
 
 // memberFolder opens the run folder of member k, which trains as c says, or creates it with the settings of such a run alone.
@@ -58,8 +57,32 @@ func (o *trainResidualOptions) memberFolder(k int, c td3.Config) (*run.Folder, e
 }
 
 // keep takes a value that a report has.
-func keep(dst *float64, values map[string]float64, key string) {
-	if v, ok := values[key]; ok {
+func keep(dst **float64, values map[string]float64, key string) {
+	if v := measured(values, key); v != nil {
 		*dst = v
 	}
+}
+
+// rates lists the members' rates; a member that has played no episode yet has a dash.
+func rates(members []*float64) string {
+	words := make([]string, len(members))
+	for i, r := range members {
+		words[i] = "-"
+		if r != nil {
+			words[i] = fmt.Sprintf("%.2f", *r)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// mean is the mean over the members; nil unless all of them have a value.
+func mean(members []*float64) *float64 {
+	var sum float64
+	for _, v := range members {
+		if v == nil {
+			return nil
+		}
+		sum += *v / float64(len(members))
+	}
+	return &sum
 }

@@ -44,5 +44,5 @@ func runTrainPPO(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 		return err
 	}
 	took := p.finish(strings.TrimSuffix(fmt.Sprintf("%d steps, %s", steps, note), ", "))
-	return o.result(trainResult{trainSchema, string(c.Method), folder.Dir(), path, steps, last["value_loss"], took.Seconds()})
+	return o.result(trainResult{trainSchema, string(c.Method), folder.Dir(), path, steps, measured(last, "value_loss"), took.Seconds()})
 }

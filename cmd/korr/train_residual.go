@@ -67,7 +67,7 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	return cmd
 }
 
-func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
+func runTrainResidual(ctx context.Context, o *trainResidualOptions) (err error) {
 	if o.engine != engineNative && o.engine != engineGorgonia {
 		return cli.UsageErrorf("--engine %s: want %s or %s", o.engine, engineNative, engineGorgonia)
 	}
@@ -75,7 +75,6 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 		return cli.UsageErrorf("--engine %s trains with --algorithm %s only", o.engine, settings.PPOName)
 	}
 	var folder *run.Folder
-	var err error
 	if o.resume {
 		if folder, err = o.reopen(); err != nil {
 			return err
@@ -93,6 +92,7 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) error {
 			return err
 		}
 	}
+	defer o.discardEmpty(ctx, folder, &err)
 	switch {
 	case o.Config.Residual.Algorithm == settings.PPOName:
 		return runTrainPPO(ctx, o, folder, in)
@@ -132,7 +132,7 @@ func runTrainTD3(ctx context.Context, o *trainResidualOptions, folder *run.Folde
 		done += fmt.Sprintf(", success %.3f in the last episodes, with exploration", v)
 	}
 	took := p.finish(done)
-	return o.result(trainResult{trainSchema, string(c.Method), folder.Dir(), path, c.Steps, last["critic_loss"], took.Seconds()})
+	return o.result(trainResult{trainSchema, string(c.Method), folder.Dir(), path, c.Steps, measured(last, "critic_loss"), took.Seconds()})
 }
 
 // inputs loads the parts that training starts from.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -84,13 +85,16 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 		}
 	}
 	r, err := sweep.Run(ctx, c)
-	if err != nil {
+	if r == nil || err != nil && len(r.Cells) == 0 {
 		return err
 	}
-	if o.JSON {
-		return o.PrintJSON(r)
+	if interrupted(ctx) {
+		o.Log.Warn("interrupted: what is finished is kept, and the same command goes on", "finished", len(r.Cells), "cells", len(seeds)*len(variants))
 	}
-	return r.WriteText(o.app.Out)
+	if o.JSON {
+		return errors.Join(err, o.PrintJSON(r))
+	}
+	return errors.Join(err, r.WriteText(o.app.Out))
 }
 
 // prepare resolves the settings of a variant and a training seed.

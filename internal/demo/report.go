@@ -80,8 +80,12 @@ func (r *Report) page(successSVG, predictionSVG []byte) *report.Page {
 		page.Facts = append(page.Facts, report.Fact{Value: fmt.Sprintf("%.0f %%", 100*res.Rate), Label: res.Policy + map[bool]string{false: "", true: ", perturbed"}[res.Perturbed]})
 	}
 	results := eval.SuccessSection(r.Cells, successSVG)
+	pace := ""
+	if r.LockStep.StepsPerSecond != nil {
+		pace = fmt.Sprintf(" at %.0f a second", *r.LockStep.StepsPerSecond)
+	}
 	results.Text = append(results.Text, fmt.Sprintf("Every episode ran through the control loop over ROS: a simulator node and a control node in lock step on the "+
-		"loopback interface, %d control steps at %.0f a second.", r.LockStep.Steps, r.LockStep.StepsPerSecond))
+		"loopback interface, %d control steps%s.", r.LockStep.Steps, pace))
 	results.Code = r.Command
 	page.Sections = append(page.Sections, results)
 	if len(r.Pictures) > 0 {

@@ -28,8 +28,8 @@ type Result struct {
 
 // LockStep sums up the evaluation over ROS.
 type LockStep struct {
-	Steps          int     `json:"steps"`
-	StepsPerSecond float64 `json:"steps_per_second"`
+	Steps          int      `json:"steps"`
+	StepsPerSecond *float64 `json:"steps_per_second,omitempty"` // not of an evaluation that was interrupted
 }
 
 // RealTime is the episode on the wall clock.

@@ -75,3 +75,9 @@ func (e *mp4Encoder) abort() {
 		_ = e.cmd.Wait()
 	}
 }
+
+// HasFFmpeg is ErrNoFFmpeg where there is no ffmpeg to write an MP4 with.
+func HasFFmpeg() error {
+	_, err := lookFFmpeg()
+	return err
+}

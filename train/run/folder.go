@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"korr/internal/atomicfile"
@@ -55,6 +56,43 @@ func Open(dir string) (*Folder, error) {
 		return nil, fmt.Errorf("run folder %s: %w: no run was started there", dir, err)
 	}
 	return f, nil
+}
+
+// Begun reports whether the run, or a member of it, has left a checkpoint.
+func (f *Folder) Begun() bool {
+	for _, pattern := range []string{CheckpointsDir, MemberPrefix + "*/" + CheckpointsDir} {
+		found, _ := fs.Glob(os.DirFS(f.dir), pattern+"/[^.]*.safetensors")
+		if len(found) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Discard removes the folder of a run that failed before it left anything to go on from: no checkpoint, no members and, unless
+// metricsToo, no metrics. A folder in which there is anything else stays as it is.
+func (f *Folder) Discard(metricsToo bool) error {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return fmt.Errorf("run folder %s: %w", f.dir, err)
+	}
+	for _, e := range entries {
+		if !slices.Contains([]string{MetricsName, ConfigName, CheckpointsDir}, e.Name()) {
+			return nil
+		}
+	}
+	if names, err := os.ReadDir(f.Path(CheckpointsDir)); err != nil || len(names) > 0 {
+		return nil
+	}
+	if records, err := f.Metrics(); !metricsToo && (err != nil || len(records) > 0) {
+		return nil
+	}
+	for _, name := range []string{MetricsName, ConfigName, CheckpointsDir, ""} {
+		if err := os.Remove(f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("run folder %s: %w", f.dir, err)
+		}
+	}
+	return nil
 }
 
 // Lock makes this the only Folder, of all processes of this machine, that trains in the folder; the error otherwise

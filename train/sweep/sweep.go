@@ -56,7 +56,7 @@ type Report struct {
 
 // Run trains and plays what was not trained and played before, and keeps the table of what is finished in the file
 // table.txt. The cells of the report are in the order of the seeds, and of the variants within a seed, in whatever order
-// the executor finishes them.
+// the executor finishes them. With an error of the executor, or of ctx, comes the report of what is finished.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	s := &sweep{Config: &c}
 	for _, seed := range c.Seeds {
@@ -79,7 +79,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if len(s.job.Units) > 0 {
 		s.job.Name = "sweep " + c.Dir
 		if err := c.Executor.Do(ctx, &s.job, s.take); err != nil {
-			return nil, fmt.Errorf("sweep: %w", err)
+			return s.report(), fmt.Errorf("sweep: %w", err)
 		}
 	}
 	return s.report(), nil
