@@ -43,7 +43,7 @@ func TestPipeline(t *testing.T) {
 	var trained trainResult
 	decodeOne(t, step("train", "base", "--json", "--data", in("demos"), "--out", in("base"), "--steps", "4"), &trained)
 	base := trained.Checkpoint
-	if trained.Kind != "base" || trained.Steps != 4 || trained.Loss <= 0 {
+	if trained.Kind != "base" || trained.Steps != 4 || trained.Loss == nil || *trained.Loss <= 0 {
 		t.Errorf("%+v", trained)
 	}
 	var k trainKoopmanResult

@@ -85,10 +85,10 @@ func TestPlotRefuses(t *testing.T) {
 		want string
 	}{
 		{[]string{}, cli.ExitUsage, "wants run folders"},
-		{[]string{dir}, cli.ExitFailure, "no run was started there"},
+		{[]string{dir}, cli.ExitUsage, "no run was started there"},
 		{[]string{other}, cli.ExitUsage, `schema "x/1"`},
 		{[]string{runFolder(t, "r", "loss", 1), "--metric", "q"}, cli.ExitUsage, "there are: loss, lr"},
-		{[]string{runFolder(t, "r", "loss", 1), "--out", filepath.Join(dir, "x.gif")}, cli.ExitFailure, "use .png or .svg"},
+		{[]string{runFolder(t, "r", "loss", 1), "--out", filepath.Join(dir, "x.gif")}, cli.ExitUsage, "end in .png or .svg"},
 	} {
 		o := korr(t, append([]string{"plot"}, c.args...)...)
 		if o.code != c.code || !strings.Contains(o.err, c.want) {

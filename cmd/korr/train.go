@@ -33,13 +33,15 @@ collect, train base, train koopman, train residual.`,
 // trainOptions are the flags that every training verb has.
 type trainOptions struct {
 	*app
-	runDir string
+	runDir      string
+	tensorboard bool
 }
 
 func (o *trainOptions) addFlags(cmd *cobra.Command, out string) {
 	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it, or several, with commas between")
 	cli.SetKey(cmd.Flags(), "data", "demos")
 	cmd.Flags().StringVar(&o.runDir, "out", out, "run `folder` to create")
+	cmd.Flags().BoolVar(&o.tensorboard, "tensorboard", false, "write the metrics as a TensorBoard event file, too (tensorboard --logdir runs)")
 }
 
 // demonstrations reads --data and checks that it is of the task.
@@ -48,6 +50,9 @@ func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
 		return nil, cli.UsageErrorf("--data is missing: name a folder that korr collect wrote")
 	}
 	d, err := dataset.ReadAll(strings.Split(o.Config.Demos, ",")...)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, cli.Usage(err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +93,7 @@ func (o *trainOptions) create() (*run.Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Log = o.Log
+	f.Log, f.TensorBoard = o.Log, o.tensorboard
 	return f, nil
 }
 
@@ -106,7 +111,7 @@ func (o *trainOptions) reopen() (*run.Folder, error) {
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
-	f.Log = o.Log
+	f.Log, f.TensorBoard = o.Log, o.tensorboard
 	if o.ConfigFile != "" || o.Preset != "" {
 		return nil, cli.UsageErrorf("--resume takes the settings of %s: leave --config and --preset out", o.runDir)
 	}

@@ -46,14 +46,14 @@ func (o *trainResidualOptions) memberFolder(k int, c td3.Config) (*run.Folder, e
 	dir := filepath.Join(o.runDir, run.MemberPrefix+strconv.Itoa(k+1))
 	folder, err := run.Open(dir)
 	if err == nil {
-		folder.Log = o.Log
+		folder.Log, folder.TensorBoard = o.Log, o.tensorboard
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return folder, err
 	}
 	alone := *o.Config
 	alone.Seed, alone.Sim.Workers, alone.Residual.Members, alone.Residual.Steps = c.Seed, c.Workers, 1, c.Steps
-	return (&trainOptions{app: o.with(&alone), runDir: dir}).create()
+	return (&trainOptions{app: o.with(&alone), runDir: dir, tensorboard: o.tensorboard}).create()
 }
 
 // keep takes a value that a report has.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/text"
@@ -51,6 +52,11 @@ func Bars(title string, groups []string, series []BarSeries) (*Figure, error) {
 	return f, nil
 }
 
+// percentLabel is a rate in per cent to a tenth: 199 of 200 is not 100 %.
+func percentLabel(rate float64) string {
+	return strings.TrimSuffix(strconv.FormatFloat(100*rate, 'f', 1, 64), ".0") + " %"
+}
+
 // barRoom is the width that a bar with its value above needs, its share of the space between groups included.
 const barRoom = 0.62 * vg.Inch
 
@@ -81,7 +87,7 @@ func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 			c.StrokeLine2(line, mid, lo, mid, hi)
 			c.StrokeLine2(line, mid-arm, lo, mid+arm, lo)
 			c.StrokeLine2(line, mid-arm, hi, mid+arm, hi)
-			c.FillText(label, vg.Point{X: mid, Y: hi + vg.Points(3)}, strconv.FormatFloat(100*bar.Rate, 'f', 0, 64)+" %")
+			c.FillText(label, vg.Point{X: mid, Y: hi + vg.Points(3)}, percentLabel(bar.Rate))
 		}
 	}
 }

@@ -27,6 +27,7 @@ const dpi = 192
 // Figure is a drawing with a title and a legend above it.
 type Figure struct {
 	Title         string
+	Note          string    // says in small print, below the legend, what is drawn
 	Width, Height vg.Length // 7 x 4 inches unless set
 
 	names   []string
@@ -86,24 +87,33 @@ func (f *Figure) draw(c draw.Canvas) {
 		y -= vg.Points(22)
 	}
 	if len(f.names) > 0 {
-		f.legend(c, y)
-		y -= vg.Points(28)
+		y = f.legend(c, y) - vg.Points(12)
+	}
+	if f.Note != "" {
+		s := textStyle(9, false, muted)
+		s.YAlign = text.YTop
+		c.FillText(s, vg.Point{X: c.Min.X, Y: y + vg.Points(4)}, f.Note)
+		y -= vg.Points(16)
 	}
 	f.plot.Draw(draw.Crop(c, 0, 0, 0, y-c.Max.Y))
 }
 
-// legend draws one row of swatches and names from the left edge, its top at y.
-func (f *Figure) legend(c draw.Canvas, y vg.Length) {
+// legend draws swatches and names from the left edge, its top at y, in as many rows as they need, and returns its bottom.
+func (f *Figure) legend(c draw.Canvas, y vg.Length) vg.Length {
 	s := textStyle(10, false, ink)
 	s.YAlign = text.YCenter
 	x, mid := c.Min.X, y-vg.Points(6)
 	for i, n := range f.names {
+		if x > c.Min.X && x+vg.Points(14)+s.Width(n)*1.06 > c.Max.X {
+			x, mid = c.Min.X, mid-vg.Points(16)
+		}
 		box := vg.Rectangle{Min: vg.Point{X: x, Y: mid - vg.Points(4.5)}, Max: vg.Point{X: x + vg.Points(9), Y: mid + vg.Points(4.5)}}
 		fill(c, box, f.colours[i])
 		x = box.Max.X + vg.Points(5)
 		c.FillText(s, vg.Point{X: x, Y: mid}, n)
 		x += s.Width(n)*1.06 + vg.Points(16) // other fonts may be wider
 	}
+	return mid - vg.Points(10)
 }
 
 func fill(c draw.Canvas, r vg.Rectangle, col color.Color) {

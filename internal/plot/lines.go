@@ -19,6 +19,7 @@ type Series struct {
 	Name   string
 	X, Y   []float64
 	Lo, Hi []float64 // optional band around Y, of Y's length
+	Main   bool      // what the figure is about: a broad line, which shows under those that it runs together with
 }
 
 // Axes names the axes (with units) and says how to draw them.
@@ -42,12 +43,17 @@ func Lines(title string, axes Axes, series []Series) (*Figure, error) {
 	f.plot.X.Tick.Marker = shortTicks{}
 	f.plot.Y.Tick.Marker = shortTicks{}
 	drawn := false
-	for i, s := range series {
-		ok, err := f.addSeries(s, axes, i)
-		if err != nil {
-			return nil, err
+	for _, main := range []bool{true, false} { // what comes later lies on top
+		for i, s := range series {
+			if s.Main != main {
+				continue
+			}
+			ok, err := f.addSeries(s, axes, i)
+			if err != nil {
+				return nil, err
+			}
+			drawn = drawn || ok
 		}
-		drawn = drawn || ok
 	}
 	if !drawn {
 		return nil, fmt.Errorf("plot: %s: %w", title, ErrNoData)
@@ -55,6 +61,9 @@ func Lines(title string, axes Axes, series []Series) (*Figure, error) {
 	f.scale(axes)
 	return f, nil
 }
+
+// glyphs tell the points of series apart without colour.
+var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}}
 
 func (f *Figure) addSeries(s Series, axes Axes, index int) (bool, error) {
 	drawable := func(x, y float64) bool {
@@ -94,9 +103,13 @@ func (f *Figure) addSeries(s Series, axes Axes, index int) (bool, error) {
 		return false, fmt.Errorf("plot: series %s: %w", s.Name, err)
 	}
 	l.Color, l.Width = colour, vg.Points(1.8)
+	size := vg.Points(3)
+	if s.Main {
+		l.Width, size = vg.Points(4.5), vg.Points(5)
+	}
 	f.plot.Add(l)
 	if axes.Markers || len(line) == 1 {
-		points.GlyphStyle = draw.GlyphStyle{Color: colour, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
+		points.GlyphStyle = draw.GlyphStyle{Color: colour, Radius: size, Shape: glyphs[index%len(glyphs)]}
 		f.plot.Add(points)
 	}
 	return true, nil

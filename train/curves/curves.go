@@ -1,7 +1,10 @@
 package curves
 
 import (
+	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,18 +21,19 @@ import (
 var preferred = []string{"eval_success", "success", "val_loss", "loss"}
 
 // Draw draws one metric of every run over its steps, or with wall over its hours: runs of several seeds (NAME-1, NAME-2) and the
-// members of a run as their mean and range. Without a metric it draws the success rate if that is recorded, else the loss.
-func Draw(dirs []string, metric string, wall bool) (*plot.Figure, error) {
+// members of a run as their mean and range. Without a metric it draws the success rate if that is recorded, else the loss. Runs
+// that did not record the metric, and have no curve, are listed.
+func Draw(dirs []string, metric string, wall bool) (f *plot.Figure, without []string, err error) {
 	dirs = withMembers(dirs)
 	records := make([][]run.Record, len(dirs))
 	names := map[string]bool{}
 	for i, dir := range dirs {
 		f, err := run.Open(dir)
 		if err != nil {
-			return nil, err
+			return nil, nil, usage.Wrap(err)
 		}
 		if records[i], err = f.Metrics(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, r := range records[i] {
 			for name := range r.Values {
@@ -37,19 +41,48 @@ func Draw(dirs []string, metric string, wall bool) (*plot.Figure, error) {
 			}
 		}
 	}
-	metric, err := chooseMetric(metric, names)
-	if err != nil {
-		return nil, err
+	if metric, err = chooseMetric(metric, names); err != nil {
+		return nil, nil, err
 	}
 	axes := plot.Axes{X: "steps", Y: strings.ReplaceAll(metric, "_", " "), Percent: strings.HasSuffix(metric, "success")}
 	if wall {
 		axes.X = "hours"
 	}
 	var series []plot.Series
+	band := false
 	for _, group := range bySeed(dirs) {
-		series = append(series, curve(group, records, metric, wall))
+		c := curve(group, records, metric, wall)
+		if len(c.X) == 0 {
+			for _, i := range group.runs {
+				without = append(without, dirs[i])
+			}
+			continue
+		}
+		if n := len(group.runs); n > 1 {
+			band = true
+			c.Name = fmt.Sprintf("%s (%d runs)", c.Name, n)
+		}
+		series = append(series, c)
 	}
-	return plot.Lines("", axes, series)
+	if f, err = plot.Lines(title(metric), axes, series); err == nil && band {
+		f.Note = "Lines are means over runs, bands reach from the least to the largest of them."
+	}
+	return f, without, err
+}
+
+// title says what a metric is.
+func title(metric string) string {
+	switch metric {
+	case "eval_success":
+		return "Success in evaluations during training"
+	case "success":
+		return "Success in training episodes, with exploration"
+	case "val_loss":
+		return "Loss on held-out data during training"
+	case "loss":
+		return "Training loss"
+	}
+	return strings.ReplaceAll(metric, "_", " ") + " during training"
 }
 
 // runGroup is the runs that one curve shows: their indices.
@@ -129,6 +162,22 @@ func curve(g runGroup, records [][]run.Record, metric string, wall bool) plot.Se
 	return s
 }
 
+// ErrNoMetrics says that the runs have recorded nothing yet, or not the metric that was asked for.
+var ErrNoMetrics = errors.New("no such metric")
+
+// Empty reports whether Draw had nothing to draw yet.
+func Empty(err error) bool { return errors.Is(err, ErrNoMetrics) || errors.Is(err, plot.ErrNoData) }
+
+// Size is how many bytes of metrics the runs and their members have recorded.
+func Size(dirs []string) (n int64) {
+	for _, dir := range withMembers(dirs) {
+		if st, err := os.Stat(filepath.Join(dir, run.MetricsName)); err == nil {
+			n += st.Size()
+		}
+	}
+	return n
+}
+
 func chooseMetric(asked string, have map[string]bool) (string, error) {
 	if asked == "" {
 		for _, name := range preferred {
@@ -139,5 +188,8 @@ func chooseMetric(asked string, have map[string]bool) (string, error) {
 	} else if have[asked] {
 		return asked, nil
 	}
-	return "", usage.Errorf("no metric %q in these runs; there are: %s", asked, strings.Join(slices.Sorted(maps.Keys(have)), ", "))
+	if len(have) == 0 {
+		return "", usage.Errorf("%w: these runs have recorded none yet", ErrNoMetrics)
+	}
+	return "", usage.Errorf("%w %q in these runs; there are: %s", ErrNoMetrics, asked, strings.Join(slices.Sorted(maps.Keys(have)), ", "))
 }

@@ -65,6 +65,9 @@ func readInfo(dir, task string) (infoJSON, Info, error) {
 	path := filepath.Join(dir, infoPath)
 	if err := readJSON(path, &j); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
+			if _, missing := os.Stat(dir); missing != nil {
+				return j, Info{}, fmt.Errorf("dataset: there is no folder %s: korr collect makes one: %w", dir, fs.ErrNotExist)
+			}
 			err = fmt.Errorf("%w: not a LeRobot dataset, or one whose collection was interrupted", err)
 		}
 		return j, Info{}, &FormatError{path, err}

@@ -270,7 +270,7 @@ func Figure(scores []koopman.Score) (*plot.Figure, error) {
 	var series []plot.Series
 	for _, s := range scores {
 		if len(series) == 0 || series[len(series)-1].Name != s.Model {
-			series = append(series, plot.Series{Name: s.Model})
+			series = append(series, plot.Series{Name: s.Model, Main: s.Model == "koopman"})
 		}
 		last := &series[len(series)-1]
 		last.X, last.Y = append(last.X, float64(s.Horizon)), append(last.Y, s.RMSE)

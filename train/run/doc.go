@@ -3,6 +3,7 @@
 //	config.yaml      the resolved configuration it was started with
 //	metrics.jsonl    one JSON object a line: step, wall_s and the metrics
 //	checkpoints/     safetensors files
+//	events.out.*     the metrics again, for TensorBoard, when that is asked for
 //
 // Every file is replaced as a whole, through a temporary file and a rename,
 // except metrics.jsonl, which grows by whole lines. A line torn by a crash is

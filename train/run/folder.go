@@ -26,7 +26,8 @@ var ErrBusy = errors.New("another process trains there")
 
 // Folder is an open run folder. It belongs to one goroutine.
 type Folder struct {
-	Log *slog.Logger // hears what an operator should know; nil stands for slog.Default()
+	Log         *slog.Logger // hears what an operator should know; nil stands for slog.Default()
+	TensorBoard bool         // what is recorded from now on goes into a file that TensorBoard reads, too
 
 	dir  string
 	lock *os.File // nil while this Folder does not hold the run
@@ -52,8 +53,15 @@ func Create(dir string, config []byte) (*Folder, error) {
 // Open opens an existing run, to resume or read it.
 func Open(dir string) (*Folder, error) {
 	f := &Folder{dir: dir}
-	if _, err := os.Stat(f.Path(ConfigName)); err != nil {
-		return nil, fmt.Errorf("run folder %s: %w: no run was started there", dir, err)
+	_, err := os.Stat(f.Path(ConfigName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, missing := os.Stat(dir); missing != nil {
+			return nil, fmt.Errorf("there is no run folder %s: %w", dir, fs.ErrNotExist)
+		}
+		return nil, fmt.Errorf("run folder %s: no run was started there: %w", dir, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run folder %s: %w", dir, err)
 	}
 	return f, nil
 }
@@ -76,8 +84,11 @@ func (f *Folder) Discard(metricsToo bool) error {
 	if err != nil {
 		return fmt.Errorf("run folder %s: %w", f.dir, err)
 	}
+	ours := []string{MetricsName, ConfigName, CheckpointsDir}
 	for _, e := range entries {
-		if !slices.Contains([]string{MetricsName, ConfigName, CheckpointsDir}, e.Name()) {
+		if strings.HasPrefix(e.Name(), EventsPrefix) {
+			ours = append(ours, e.Name())
+		} else if !slices.Contains(ours, e.Name()) {
 			return nil
 		}
 	}
@@ -87,7 +98,7 @@ func (f *Folder) Discard(metricsToo bool) error {
 	if records, err := f.Metrics(); !metricsToo && (err != nil || len(records) > 0) {
 		return nil
 	}
-	for _, name := range []string{MetricsName, ConfigName, CheckpointsDir, ""} {
+	for _, name := range append(ours, "") { // the folder last
 		if err := os.Remove(f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("run folder %s: %w", f.dir, err)
 		}

@@ -115,7 +115,8 @@ type Recorder struct {
 	folder *Folder
 	file   *os.File
 	start  time.Time
-	err    error // sticky: a half-written line must stay the last
+	events *events // nil unless the folder writes them
+	err    error   // sticky: a half-written line must stay the last
 }
 
 // Recorder opens metrics.jsonl to go on after a step (0 for a new run): lines
@@ -153,7 +154,27 @@ func (f *Folder) Recorder(afterStep int) (r *Recorder, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("run folder %s: %w", f.dir, err)
 	}
-	return &Recorder{folder: f, file: file, start: time.Now().Add(-time.Duration(wall * float64(time.Second)))}, nil
+	r = &Recorder{folder: f, file: file, start: time.Now().Add(-time.Duration(wall * float64(time.Second)))}
+	if f.TensorBoard {
+		err = r.writeEvents(records, afterStep)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run folder %s: %w", f.dir, err), file.Close())
+	}
+	return r, nil
+}
+
+// writeEvents begins TensorBoard's file with the records up to a step.
+func (r *Recorder) writeEvents(records []Record, afterStep int) (err error) {
+	if r.events, err = newEvents(r.folder.dir, r.start); err != nil {
+		return err
+	}
+	for _, old := range records {
+		if old.Step <= afterStep {
+			err = errors.Join(err, r.events.scalars(r.start.Add(time.Duration(old.WallS*float64(time.Second))), old.Step, old.Values))
+		}
+	}
+	return err
 }
 
 // Record appends one line with the metrics of a step.
@@ -169,6 +190,11 @@ func (r *Recorder) Record(step int, values map[string]float64) error {
 	if _, err := r.file.Write(append(b, '\n')); err != nil {
 		r.err = fmt.Errorf("record step %d: %w", step, err)
 	}
+	if r.err == nil && r.events != nil {
+		if err := r.events.scalars(time.Now(), step, values); err != nil {
+			r.err = fmt.Errorf("record step %d for TensorBoard: %w", step, err)
+		}
+	}
 	return r.err
 }
 
@@ -179,5 +205,9 @@ func (r *Recorder) Close() error {
 	}
 	defer r.folder.Unlock() // evaluated here
 	r.folder = nil
-	return errors.Join(r.file.Sync(), r.file.Close())
+	var err error
+	if r.events != nil {
+		err = r.events.close()
+	}
+	return errors.Join(err, r.file.Sync(), r.file.Close())
 }
