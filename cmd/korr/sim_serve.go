@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"image"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +13,7 @@ import (
 	"korr/sim"
 	"korr/sim/action"
 	"korr/sim/mujoco"
+	"korr/sim/mujoco/render"
 	"korr/sim/serve"
 )
 
@@ -70,7 +73,7 @@ func runSimServe(ctx context.Context, o *simServeOptions) error {
 	}
 	low, high := form.Bounds()
 	s, err := serve.New(serve.Config{
-		Open: func() (sim.Env, error) { return o.newEnvTaking(form) }, Form: form.String(), Low: low, High: high, Fingerprint: print,
+		Open: func() (sim.Env, error) { return o.newEnvTaking(form) }, Form: form.String(), Low: low, High: high, Fingerprint: print, Draw: drawer(),
 		Envs: o.envs, MaxEnvs: o.maxEnvs, MaxConns: o.clients, Workers: o.workers(), Log: o.Log,
 	})
 	if err != nil {
@@ -104,4 +107,20 @@ func (a *app) newEnvTaking(form action.Form) (sim.Env, error) {
 		return nil, err
 	}
 	return a.sensed(action.Wrap(env, form), c)
+}
+
+// drawer draws environments for clients that ask; the renderer is opened for the first, and ends with the process.
+func drawer() serve.DrawFunc {
+	open := sync.OnceValues(func() (*render.Renderer, error) { return render.Open(frameWidth, frameHeight) })
+	return func(env sim.Env) (*image.RGBA, error) {
+		r, err := open()
+		if err != nil {
+			return nil, err
+		}
+		engine, ok := sim.As[*mujoco.Env](env)
+		if !ok {
+			return nil, errors.New("this environment cannot be drawn")
+		}
+		return r.Frame(engine, render.CameraFront)
+	}
 }

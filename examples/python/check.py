@@ -125,7 +125,8 @@ def expect(kind, call, *args, **kwargs):
 
 
 def check_attributes(env):
-    assert env.metadata["render_modes"] == [] and env.render_mode is None and env.render() is None
+    assert env.metadata["render_modes"] == ["rgb_array"] and env.render_mode is None and env.render() is None
+    expect(ValueError, KorrEnv, "tcp:127.0.0.1:1", render_mode="human")
     assert env.unwrapped is env
     if korr_gym.HAVE_GYMNASIUM:
         import gymnasium
@@ -133,11 +134,61 @@ def check_attributes(env):
         assert isinstance(env, gymnasium.Env)
 
 
+def check_infos(infos, n):
+    """Strings name arrays of n, or dictionaries of such; _NAME is the mask of the environments that NAME tells of."""
+    for key, value in infos.items():
+        assert isinstance(key, str), f"key {key!r} is no string"
+        if isinstance(value, dict):
+            check_infos(value, n)
+        else:
+            assert isinstance(value, np.ndarray) and len(value) == n, f"{key}: {value!r} is no array of {n}"
+        if key.startswith("_"):
+            assert value.dtype == bool, f"{key} is no mask"
+        else:
+            assert "_" + key in infos, f"{key} has no mask"
+
+
+def check_layout():
+    """What some environments say is told with masks, nested as they nest it."""
+    infos = {}
+    korr_gym._tell(infos, "domain", {"1": {"gain": 1, "mass": [1, 2.0]}, "2": {"gain": 0.25, "mass": [3.0, 4.0]}}, 3)
+    korr_gym._tell(infos, "fault", {"0": "fell"}, 3)
+    korr_gym._tell(infos, "nothing", {}, 3)
+    check_infos(infos, 3)
+    assert sorted(infos) == ["_domain", "_fault", "domain", "fault"]
+    assert list(infos["_domain"]) == [False, True, True] and list(infos["domain"]["gain"]) == [0, 1, 0.25]
+    assert infos["domain"]["mass"].shape == (3, 2) and infos["domain"]["mass"][2, 1] == 4
+    if korr_gym.HAVE_GYMNASIUM:
+        from gymnasium.wrappers.vector import DictInfoToList
+
+        wrapper = DictInfoToList.__new__(DictInfoToList)
+        wrapper.env = type("Three", (), {"num_envs": 3})()
+        listed = wrapper._convert_info_to_list(infos)
+        assert listed[0] == {"fault": "fell"} and listed[1]["domain"]["gain"] == 1
+
+
+def check_drawing(address):
+    env = KorrEnv(address, render_mode="rgb_array")
+    try:
+        env.reset(seed=1)
+        try:
+            image = env.render()
+        except KorrError as e:
+            assert "draws nothing" in str(e), e  # a server that was made without a renderer
+            return
+        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.std() > 5, image.shape
+        env.step(env.action_space.sample())
+        assert not np.array_equal(image, env.render()), "the picture does not change"
+    finally:
+        env.close()
+
+
 def check_vector(address):
     n = 3
     env, single = KorrVectorEnv(address, n), KorrEnv(address)
     try:
         obs, infos = env.reset(seed=20)
+        check_infos(infos, n)
         assert obs.shape == (n, env.link.obs_dim) and obs.dtype == np.float32 and list(infos["episode_seed"]) == [20, 21, 22]
         assert np.array_equal(obs[1], single.reset(seed=21)[0]), "environment 1 differs from a single one with its seed"
         env.single_action_space.seed(4)
@@ -149,7 +200,9 @@ def check_vector(address):
             assert terminated.dtype == truncated.dtype == bool
         act[0] = np.nan  # one fails; the next step resets it, and the others go on
         obs, _, _, truncated, infos = env.step(act)
-        assert list(truncated) == [True, False, False] and 0 in infos["fault"], (truncated, infos)
+        assert list(truncated) == [True, False, False] and list(infos["_fault"]) == [True, False, False], (truncated, infos)
+        assert isinstance(infos["fault"][0], str) and infos["fault"][1] is None
+        check_infos(infos, n)
         act[0] = env.single_action_space.sample()
         obs, rewards, _, truncated, infos = env.step(act)
         assert not truncated.any() and rewards[0] == 0 and "fault" not in infos
@@ -170,11 +223,12 @@ def main():
     check_determinism(env, other)
     check_refusals(env)
     check_vector(address)
+    check_layout()
+    check_drawing(address)
     if korr_gym.HAVE_GYMNASIUM:
         from gymnasium.utils.env_checker import check_env
 
         check_env(env.unwrapped)
-        korr_gym.register()
         import gymnasium
 
         made = gymnasium.make("korr/Furniture-v0", address=address)

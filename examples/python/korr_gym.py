@@ -1,20 +1,30 @@
 """korr's furniture-assembly simulator as Gymnasium environments.
 
-Start a server, then make environments; docs/simulator-protocol.md describes what is spoken:
+    pip install ./examples/python          # and the command korr on the PATH, or its path in the variable KORR
+
+    env = gymnasium.make("korr/OneLeg-v0", render_mode="rgb_array")
+    obs, info = env.reset(seed=1)
+    obs, reward, terminated, truncated, info = env.step(env.action_space.sample())
+
+An environment without an address starts a simulator of its own and ends it when it is closed. With one it is a client of a
+server that is there, which other processes may share; docs/simulator-protocol.md describes what is spoken:
 
     korr sim serve --listen unix:/tmp/korr.sock --task one_leg
 
     env = KorrEnv("unix:/tmp/korr.sock")
-    obs, info = env.reset(seed=1)
-    obs, reward, terminated, truncated, info = env.step(env.action_space.sample())
 
 Needs numpy. With gymnasium installed KorrEnv is a gymnasium.Env and KorrVectorEnv a gymnasium.vector.VectorEnv; without it
 they have the same methods on stand-ins of their own (HAVE_GYMNASIUM says which).
 """
 
+import atexit
 import json
+import os
+import shutil
 import socket
 import struct
+import subprocess
+import tempfile
 
 import numpy as np
 
@@ -111,7 +121,7 @@ except ImportError:
 
 
 VERSION = 1
-_HELLO, _RESET, _STEP, _CLOSE, _REPLY, _ERROR = 0x01, 0x02, 0x03, 0x04, 0x80, 0xFF
+_HELLO, _RESET, _STEP, _CLOSE, _DRAW, _REPLY, _ERROR = 0x01, 0x02, 0x03, 0x04, 0x05, 0x80, 0xFF
 _TERMINATED, _TRUNCATED, _SUCCESS, _FAULT = 1, 2, 4, 0xF0
 
 
@@ -150,6 +160,12 @@ class Connection:
         body = self._ask(_STEP, np.asarray(active, np.uint8).tobytes(), np.ascontiguousarray(actions, "<f4").tobytes())
         rewards = np.frombuffer(body, "<f4", self.n)
         return (rewards.copy(), *self._results(body, 4 * self.n))
+
+    def draw(self, env=0):
+        """A picture of an environment at its present state, [height, width, 3], uint8."""
+        body = self._ask(_DRAW, struct.pack("<H", env))
+        width, height = struct.unpack_from("<II", body)
+        return np.frombuffer(body, np.uint8, 3 * width * height, 8).reshape(height, width, 3).copy()
 
     def close(self):
         """Tells the server and closes the socket; calling it again is harmless."""
@@ -201,6 +217,80 @@ class Connection:
         return view
 
 
+class Simulator:
+    """A process of `korr sim serve` for one task: address is where it listens. settings are more of its arguments."""
+
+    def __init__(self, task, settings=()):
+        command = os.environ.get("KORR") or shutil.which("korr")
+        if not command:
+            raise FileNotFoundError("the command korr is not on the PATH (make install puts it there), nor in the variable KORR")
+        self._folder = tempfile.mkdtemp(prefix="korr-gym-")
+        listen = "unix:" + os.path.join(self._folder, "sock")
+        arguments = [command, "sim", "serve", "--quiet", "--listen", listen, "--task", task, *settings]
+        try:
+            # In a group of its own, with no input of ours: Ctrl-C in a session ends what runs there, not the simulator.
+            with open(os.path.join(self._folder, "log"), "w+") as log:
+                self._process = subprocess.Popen(
+                    arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+                )
+                self.address = self._process.stdout.readline().strip()  # once it listens
+                log.seek(0)
+                said = log.read().strip()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        if not self.address:
+            self.close()
+            raise KorrError(f"{' '.join(arguments)} did not start: {said}")
+        atexit.register(self.close)  # where nobody closes the environment
+
+    def close(self):
+        """Ends the process; calling it again is harmless."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process.stdout.close()
+        atexit.unregister(self.close)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Link:
+    """A connection, and the simulator behind it where that was started for it."""
+
+    def __init__(self, address, task, settings, envs, timeout):
+        self._simulator = None
+        if address is None:
+            self._simulator = Simulator(task, settings)
+            address = self._simulator.address
+        elif settings:
+            raise ValueError("settings are those of a simulator that is started here: leave address out")
+        try:
+            self.link = Connection(address, envs, timeout)
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self):
+        if self._simulator is not None:
+            self._simulator.close()
+
+    def close(self):
+        try:
+            self.link.close()
+        finally:
+            self._end()
+
+
+def _mode(render_mode):
+    if render_mode not in (None, "rgb_array"):
+        raise ValueError(f'render_mode {render_mode!r}: use None or "rgb_array"')
+    return render_mode
+
+
 def _connect(address, timeout):
     network, _, at = address.partition(":")
     if network == "unix" and at:
@@ -236,15 +326,17 @@ class KorrEnv(_EnvBase):
     reset(seed=s) starts the simulator's episode s, the same one as `Env.Reset(obs, s)` in Go; without a seed the episode is
     drawn from np_random. info has is_success, and after a reset the episode's seed and, with domain randomisation, what was
     drawn. An action that is not finite, or physics that became unstable, raise KorrError and end the episode.
+
+    address is a server's; without one a simulator of the task is started, with settings as further arguments of
+    `korr sim serve` (["--randomness", "med", "--action-form", "delta-quat"]). render_mode "rgb_array" has render() draw.
     """
 
-    metadata = {"render_modes": []}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
 
-    def __init__(self, address="tcp:127.0.0.1:5555", render_mode=None, timeout=60.0):
-        if render_mode is not None:
-            raise ValueError("the server draws nothing: render_mode must be None (korr sim --render draws episodes)")
-        self.render_mode = None
-        self.link = Connection(address, 1, timeout)
+    def __init__(self, address=None, render_mode=None, timeout=60.0, task="one_leg", settings=()):
+        self.render_mode = _mode(render_mode)
+        self._owner = _Link(address, task, settings, 1, timeout)
+        self.link = self._owner.link
         self.observation_space, self.action_space = _spaces(self.link)
 
     def reset(self, *, seed=None, options=None):
@@ -269,10 +361,12 @@ class KorrEnv(_EnvBase):
         return obs[0], float(rewards[0]), bool(f & _TERMINATED), bool(f & _TRUNCATED), {"is_success": bool(f & _SUCCESS)}
 
     def render(self):
-        return None
+        """The present state as a picture, [height, width, 3], uint8; None unless render_mode is "rgb_array"."""
+        return self.link.draw() if self.render_mode == "rgb_array" else None
 
     def close(self):
-        self.link.close()
+        if hasattr(self, "_owner"):  # __init__ may have failed
+            self._owner.close()
 
 
 def _check(flags, note):
@@ -285,14 +379,21 @@ class KorrVectorEnv(_VectorBase):
 
     An environment whose episode ended is reset by the next step, which ignores its action, gives reward 0 and the first
     observation (Gymnasium's AutoresetMode.NEXT_STEP). One that failed counts as truncated, with its message in
-    infos["fault"]. reset(seed=s) starts episodes s, s + 1, ...; a list gives every episode its seed.
+    infos["fault"]. reset(seed=s) starts episodes s, s + 1, ...; a list gives every episode its seed. infos are laid out as
+    Gymnasium's vector environments do: arrays of num_envs, and beside every NAME the mask _NAME of the environments that it
+    tells of. address, task and settings are those of KorrEnv; render() draws all environments.
     """
 
-    metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP if AutoresetMode else "NextStep"}
+    metadata = {
+        "render_modes": ["rgb_array"],
+        "render_fps": 10,
+        "autoreset_mode": AutoresetMode.NEXT_STEP if AutoresetMode else "NextStep",
+    }
 
-    def __init__(self, address="tcp:127.0.0.1:5555", num_envs=0, timeout=60.0):
-        self.render_mode = None
-        self.link = Connection(address, num_envs, timeout)
+    def __init__(self, address=None, num_envs=0, timeout=60.0, task="one_leg", settings=(), render_mode=None):
+        self.render_mode = _mode(render_mode)
+        self._owner = _Link(address, task, settings, num_envs, timeout)
+        self.link = self._owner.link
         self.num_envs = self.link.n
         self.single_observation_space, self.single_action_space = _spaces(self.link)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
@@ -314,13 +415,15 @@ class KorrVectorEnv(_VectorBase):
         if (flags & _FAULT).any():
             raise KorrError(f"environments failed to reset: {note.get('faults')}")
         self._ended[:] = False
-        return obs, {"episode_seed": seeds, **({"domain": note["domain"]} if "domain" in note else {})}
+        infos = self._everywhere(episode_seed=seeds)
+        _tell(infos, "domain", note.get("domain", {}), self.num_envs)
+        return obs, infos
 
     def step(self, actions):
         actions = np.asarray(actions, np.float32)
         if actions.shape != self.action_space.shape:
             raise ValueError(f"actions of shape {actions.shape}, want {self.action_space.shape}")
-        again, infos = self._ended.copy(), {}
+        again = self._ended.copy()
         rewards, flags, obs, note = self.link.step(~again, actions)
         if again.any():
             fresh, first, more = self.link.reset(again, self._draw(self.num_envs))
@@ -330,23 +433,53 @@ class KorrVectorEnv(_VectorBase):
         terminated = (flags & _TERMINATED) != 0
         truncated = ((flags & _TRUNCATED) != 0) | fault
         self._ended = terminated | truncated
-        infos["is_success"] = (flags & _SUCCESS) != 0
-        if fault.any():
-            infos["fault"] = {int(i): text for i, text in note.get("faults", {}).items()}
-        if "domain" in note:
-            infos["domain"] = note["domain"]
+        infos = self._everywhere(is_success=(flags & _SUCCESS) != 0)
+        for name, of in (("fault", "faults"), ("domain", "domain")):
+            _tell(infos, name, note.get(of, {}), self.num_envs)
         return obs, rewards.astype(np.float64), terminated, truncated, infos
+
+    def _everywhere(self, **values):
+        """Infos that every environment has."""
+        return {**values, **{"_" + name: np.ones(self.num_envs, bool) for name in values}}
+
+    def render(self):
+        """The present states as pictures, a tuple of num_envs; None unless render_mode is "rgb_array"."""
+        if self.render_mode != "rgb_array":
+            return None
+        return tuple(self.link.draw(i) for i in range(self.num_envs))
 
     def _draw(self, n):
         return self.np_random.integers(1 << 63, size=n).astype(np.uint64)
 
     def close(self, **_):
-        if hasattr(self, "link"):  # __init__ may have failed
-            self.link.close()
+        if hasattr(self, "_owner"):  # __init__ may have failed
+            self._owner.close()
 
 
-def register():
-    """Registers korr/Furniture-v0, for gymnasium.make("korr/Furniture-v0", address="unix:/tmp/korr.sock")."""
-    if not HAVE_GYMNASIUM:
-        raise ImportError("pip install gymnasium, then register() and gymnasium.make work; KorrEnv(address) works without it")
-    gymnasium.register("korr/Furniture-v0", entry_point=f"{__name__}:KorrEnv")
+def _tell(infos, name, values, n):
+    """Adds to infos what some of n environments say, by their numbers as text; nothing when none does."""
+    if not values:
+        return
+    mask = infos["_" + name] = np.zeros(n, bool)
+    mask[[int(i) for i in values]] = True
+    one = next(iter(values.values()))
+    if isinstance(one, dict):
+        infos[name] = {}
+        for key in one:
+            _tell(infos[name], key, {i: v[key] for i, v in values.items()}, n)
+        return
+    one = np.asarray(one)
+    if one.dtype.kind in "iuf":  # JSON writes 1.0 as 1
+        infos[name] = np.zeros((n, *one.shape))
+    elif one.dtype.kind == "b":
+        infos[name] = np.zeros((n, *one.shape), bool)
+    else:
+        infos[name] = np.full(n, None, object)
+    for i, v in values.items():
+        infos[name][int(i)] = v
+
+
+if HAVE_GYMNASIUM:
+    import korr_gym_envs
+
+    korr_gym_envs.register()

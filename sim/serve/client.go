@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"net"
 	"time"
@@ -128,6 +129,32 @@ func (c *Client) Step(obs, act []float32) (sim.Result, error) {
 	r := sim.Result{Reward: reward, Terminated: flags&flagTerminated != 0, Truncated: flags&flagTruncated != 0, Success: flags&flagSuccess != 0}
 	c.live = !r.Terminated && !r.Truncated
 	return r, nil
+}
+
+// Draw has the server draw the environment at its present state.
+func (c *Client) Draw() (*image.RGBA, error) {
+	if c.closed {
+		return nil, net.ErrClosed
+	}
+	c.out = binary.LittleEndian.AppendUint16(frame(c.out, kindDraw), 0)
+	payload, err := c.ask(sealed(c.out), kindDraw)
+	if err != nil {
+		return nil, err
+	}
+	if len(payload) < 8 {
+		return nil, malformedf("a picture of %d bytes", len(payload))
+	}
+	w, h := int(binary.LittleEndian.Uint32(payload)), int(binary.LittleEndian.Uint32(payload[4:]))
+	rgb := payload[8:]
+	if w < 1 || h < 1 || w > largest || h > largest || len(rgb) != 3*w*h {
+		return nil, malformedf("a picture of %d x %d in %d bytes", w, h, len(rgb))
+	}
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for i := range w * h {
+		copy(img.Pix[4*i:], rgb[3*i:3*i+3])
+		img.Pix[4*i+3] = 0xff
+	}
+	return img, nil
 }
 
 // results reads flags, observation and note.

@@ -201,6 +201,8 @@ func (k *conn) serveOne() error {
 			return err
 		}
 		k.batch.Step(k.obs, k.act, k.active, k.res, k.errs)
+	case kindDraw:
+		return k.draw(payload)
 	case kindClose:
 		if len(payload) != 0 {
 			return requestf("a close of %d bytes, want none", len(payload))
@@ -211,9 +213,38 @@ func (k *conn) serveOne() error {
 		}
 		return errClosed
 	default:
-		return requestf("kind %#02x is no request: use %#02x (reset), %#02x (step) or %#02x (close)", kind, kindReset, kindStep, kindClose)
+		return requestf("kind %#02x is no request: use %#02x (reset), %#02x (step), %#02x (draw) or %#02x (close)", kind, kindReset, kindStep, kindDraw, kindClose)
 	}
 	return k.answer(kind)
+}
+
+// draw answers with a picture of one environment: width, height, and rows of red, green and blue from the top.
+func (k *conn) draw(payload []byte) error {
+	if len(payload) != 2 {
+		return requestf("a draw of %d bytes, want 2: the number of the environment", len(payload))
+	}
+	i := int(binary.LittleEndian.Uint16(payload))
+	switch {
+	case k.s.cfg.Draw == nil:
+		return requestf("this server draws nothing")
+	case i >= k.batch.Len():
+		return requestf("there is no environment %d to draw, there are %d", i, k.batch.Len())
+	}
+	img, err := k.s.draw(k.batch.Env(i))
+	if err != nil {
+		return requestf("%v", err)
+	}
+	size := img.Rect.Size()
+	out := binary.LittleEndian.AppendUint32(frame(k.out, kindDraw|reply), uint32(size.X))
+	out = binary.LittleEndian.AppendUint32(out, uint32(size.Y))
+	for y := range size.Y {
+		row := img.Pix[y*img.Stride : y*img.Stride+4*size.X]
+		for x := 0; x < len(row); x += 4 {
+			out = append(out, row[x], row[x+1], row[x+2])
+		}
+	}
+	k.out = sealed(out)
+	return k.send()
 }
 
 // answer sends the results of a reset or a step: rewards (of a step), flags, observations, and a note.

@@ -23,6 +23,7 @@ const (
 	kindReset = 0x02
 	kindStep  = 0x03
 	kindClose = 0x04
+	kindDraw  = 0x05
 
 	reply     = 0x80
 	kindError = 0xff

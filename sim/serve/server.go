@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"net"
 	"sync"
@@ -24,6 +25,7 @@ const (
 // Config says what is served.
 type Config struct {
 	Open        func() (sim.Env, error) // makes one environment; called from several goroutines
+	Draw        DrawFunc                // draws an environment; nil: this server draws nothing. Called for one at a time
 	Form        string                  // name of the action form that the environments take
 	Low, High   []float32               // bounds of an action, [Spec.ActDim]
 	Fingerprint string                  // of the physics
@@ -36,6 +38,9 @@ type Config struct {
 	Patience    time.Duration           // for a hello, for the rest of a frame begun, for a reply to be taken; 0 means DefaultPatience
 	Log         *slog.Logger            // nil means none
 }
+
+// DrawFunc draws what an environment shows, at its present state.
+type DrawFunc func(env sim.Env) (*image.RGBA, error)
 
 func (c *Config) resolve() error {
 	if c.Open == nil {
@@ -73,6 +78,8 @@ type Server struct {
 	envs  int // of all connections
 	down  bool
 	done  sync.WaitGroup
+
+	drawing sync.Mutex // held while an environment is drawn
 }
 
 // New checks the configuration.
@@ -186,4 +193,11 @@ func (s *Server) release(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.envs -= n
+}
+
+// draw has the configured function draw an environment, one at a time.
+func (s *Server) draw(env sim.Env) (*image.RGBA, error) {
+	s.drawing.Lock()
+	defer s.drawing.Unlock()
+	return s.cfg.Draw(env)
 }
