@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,12 +27,12 @@ var preferred = []string{"policy", "base", "koopman", "filter"}
 // OpenWeights reads a checkpoint: a path that ends in .safetensors, the folder of a training, or else the name of shipped
 // weights with or without the task before it; task is for a name without.
 func OpenWeights(name, task string) (*tensorfile.File, error) {
-	path, err := CheckpointPath(name)
+	file, err := CheckpointPath(name)
 	switch {
 	case err != nil:
 		return nil, err
-	case path != "":
-		return tensorfile.Read(path)
+	case file != "":
+		return tensorfile.Read(file)
 	}
 	weights := name
 	if t, w, ok := strings.Cut(name, "/"); ok {
@@ -50,14 +51,15 @@ func CheckpointPath(name string) (string, error) {
 	if strings.HasSuffix(name, extension) {
 		return name, nil
 	}
+	if slices.ContainsFunc(configs.ShippedWeights(), func(w string) bool { return w == name || path.Base(w) == name }) {
+		return "", nil // whatever is called so here: ./korr is another
+	}
 	st, err := os.Stat(name)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", cli.Usage(err)
 	case err != nil:
 		return "", nil
-	case slices.Contains(configs.ShippedWeights(), name):
-		return "", nil // a folder here may bear that name
 	case !st.IsDir():
 		return "", cli.UsageErrorf("%s is no checkpoint: the name of one ends in %s (korr inspect says what a file is)", name, extension)
 	}
