@@ -77,6 +77,9 @@ func TestHintsNameFlags(t *testing.T) {
 					return true
 				}
 				text, _ := strconv.Unquote(lit.Value)
+				if strings.Contains(path, "ros/names/") { // ROS's own arguments
+					return true
+				}
 				for _, m := range named.FindAllStringSubmatch(text, -1) {
 					seen++
 					if !flags[m[1]] && !others[m[1]] {

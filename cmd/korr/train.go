@@ -41,7 +41,7 @@ func (o *trainOptions) addFlags(cmd *cobra.Command, out string) {
 	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it, or several, with commas between")
 	cli.SetKey(cmd.Flags(), "data", "demos")
 	cmd.Flags().StringVar(&o.runDir, "out", out, "run `folder` to create")
-	cmd.Flags().BoolVar(&o.tensorboard, "tensorboard", false, "write the metrics as a TensorBoard event file, too (tensorboard --logdir runs)")
+	cmd.Flags().BoolVar(&o.tensorboard, "tensorboard", false, "write the metrics as a TensorBoard event file into the run folder, too")
 }
 
 // demonstrations reads --data and checks that it is of the task.

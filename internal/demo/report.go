@@ -77,7 +77,10 @@ func (r *Report) page(successSVG, predictionSVG []byte) *report.Page {
 		Footer: fmt.Sprintf("korr demo, seed %d, %.0f s on %d cores (%s/%s).", r.Seed, r.Seconds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 	}
 	for _, res := range r.Results {
-		page.Facts = append(page.Facts, report.Fact{Value: fmt.Sprintf("%.0f %%", 100*res.Rate), Label: res.Policy + map[bool]string{false: "", true: ", perturbed"}[res.Perturbed]})
+		page.Facts = append(page.Facts, report.Fact{
+			Value: eval.Percent(res.Rate), Label: res.Policy + map[bool]string{false: "", true: ", perturbed"}[res.Perturbed],
+			Detail: fmt.Sprintf("%d of %d, %s", res.Successes, res.Episodes, eval.Interval(res.CI95)),
+		})
 	}
 	results := eval.SuccessSection(r.Cells, successSVG)
 	pace := ""

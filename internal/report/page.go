@@ -24,6 +24,7 @@ type Page struct {
 // Fact is one figure worth seeing first.
 type Fact struct {
 	Value, Label string
+	Detail       string // in small print: of how many, and the interval; optional
 }
 
 // Section is a heading with words, tables and pictures, in that order.

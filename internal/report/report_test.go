@@ -55,7 +55,7 @@ func pngPicture(t *testing.T) []byte {
 
 func page(t *testing.T) *Page {
 	return &Page{
-		Title: "korr <demo>", Lead: "What & why.", Facts: []Fact{{"95 %", "success"}},
+		Title: "korr <demo>", Lead: "What & why.", Facts: []Fact{{"95 %", "success", "19 of 20, 76 – 99 %"}},
 		Sections: []Section{{
 			Title: "Results", Text: []string{"One <script>alert(1)</script> paragraph."},
 			Tables:   []CaptionedTable{{*sample(), "Success rates."}},
@@ -80,7 +80,7 @@ func TestPageIsSelfContained(t *testing.T) {
 		}
 	}
 	for _, good := range []string{
-		"What &amp; why.", "korr &lt;b&gt;", `<td class="num">100.0 %</td>`, "<caption>Success rates.</caption>",
+		"What &amp; why.", "<small>19 of 20, 76 – 99 %</small>", "korr &lt;b&gt;", `<td data-name="success" class="num">100.0 %</td>`, "<caption>Success rates.</caption>",
 		"data:image/png;base64," + base64.StdEncoding.EncodeToString(pngPicture(t)), "data:image/svg&#43;xml;base64,", "korr eval --json",
 	} {
 		if !strings.Contains(text, good) && !strings.Contains(strings.ReplaceAll(text, "&#43;", "+"), strings.ReplaceAll(good, "&#43;", "+")) {

@@ -18,6 +18,9 @@ const Reference = "base"
 
 func percent(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) }
 
+// Percent prints a rate in per cent to a tenth, without a tenth that is none.
+func Percent(f float64) string { return strings.Replace(percent(f), ".0 %", " %", 1) }
+
 // Interval prints a confidence interval of a rate in per cent.
 func Interval(ci [2]float64) string { return fmt.Sprintf("%.1f – %.1f %%", 100*ci[0], 100*ci[1]) }
 

@@ -259,6 +259,9 @@ func (c *Config) identity() string {
 	}
 	d.Workers, d.LearnerThreads, d.Overlap = 0, 0, false
 	d.LogEvery, d.CheckpointEvery, d.SaveReplay, d.EvalEvery, d.EvalEpisodes, d.EvalWorkers = 0, 0, false, 0, 0, 0
+	if len(d.Trackers) == 0 {
+		d.Trackers = nil // a run folder's settings say [] where the defaults say nothing
+	}
 	b, err := json.Marshal(d)
 	if err != nil {
 		panic(err) // Validate admits finite numbers only

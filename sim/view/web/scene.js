@@ -95,6 +95,7 @@ export class Stage {
     this.bodies = [];
     this.show = { names: true, targets: true, contacts: false };
     this.frames = 0; // rendered since the page was opened
+    this.paint();
     this.look("front");
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
     this.resize();
@@ -266,6 +267,9 @@ export class Stage {
     this.contacts.points.material.size = 6 * this.ratio;
     this.renderer.setSize(w, h, false);
     this.camera.aspect = w / h;
+    // A narrow window sees as much to the sides as one of this shape: the arm is whole on a phone, too.
+    const wide = 1.4, fov = Math.tan((34 / 2) * Math.PI / 180) * Math.max(1, wide / this.camera.aspect);
+    this.camera.fov = 2 * Math.atan(fov) * 180 / Math.PI;
     this.camera.updateProjectionMatrix();
     this.dirty = true;
   }
