@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"korr/basepolicy/remote"
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/report"
@@ -143,7 +145,7 @@ func (o *evalOptions) checkFilters() error {
 		return nil
 	}
 	for _, name := range o.Config.Eval.Policies {
-		if name == expertName {
+		if name == expertName || strings.HasPrefix(name, remote.Prefix) {
 			continue
 		}
 		p, err := o.loadPolicy(name)

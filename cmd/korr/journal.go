@@ -8,7 +8,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"korr/basepolicy/remote"
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/configs"
@@ -20,8 +23,8 @@ import (
 // home to put it.
 func (a *app) journal(kind string, policies []string) (*eval.Journal, error) {
 	dir := a.CacheDir()
-	if dir == "" {
-		return nil, nil
+	if dir == "" || slices.ContainsFunc(policies, func(name string) bool { return strings.HasPrefix(name, remote.Prefix) }) {
+		return nil, nil // nobody can tell whether a server serves the same policy again
 	}
 	same := *a.Config
 	same.Eval, same.Sim.Workers = eval.Config{}, 0 // the journal's lines name their conditions
@@ -65,6 +68,10 @@ func (a *app) contentOf(name string) (string, error) {
 // takeUp tells about the episodes of an earlier try, and forgets them unless the evaluation goes on with them.
 func (a *app) takeUp(j *eval.Journal, resume bool) {
 	switch {
+	case j == nil:
+		if resume {
+			a.Log.Warn("--resume: nothing was kept: there is no home for it, or a policy is behind a server")
+		}
 	case j.Len() == 0 && resume:
 		a.Log.Warn("--resume: there is nothing to go on with: no evaluation under these very settings was interrupted")
 	case j.Len() == 0:

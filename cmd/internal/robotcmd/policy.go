@@ -3,6 +3,7 @@ package robotcmd
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"korr/basepolicy"
 	"korr/basepolicy/acting"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"korr/basepolicy"
+	"korr/basepolicy/remote"
 	"korr/cmd/internal/cli"
 	"korr/residual"
 	"korr/residual/loop"
@@ -42,8 +43,10 @@ func (o *runOptions) checkFiles() error {
 	if len(o.ROSArgs) > 0 {
 		return nil
 	}
-	if _, err := o.LoadPolicy(o.run().Policy); err != nil {
-		return err
+	if name := o.run().Policy; !strings.HasPrefix(name, remote.Prefix) {
+		if _, err := o.LoadPolicy(name); err != nil {
+			return err
+		}
 	}
 	if o.run().Arm == "" {
 		return nil
