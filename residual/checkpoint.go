@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"korr/basepolicy"
-	_ "korr/basepolicy/diffusion" // so that its checkpoints load
+	_ "korr/basepolicy/carp"      // so that its checkpoints load
+	_ "korr/basepolicy/diffusion" // likewise
 	"korr/internal/nn"
 	"korr/internal/tensorfile"
 	"korr/koopman"

@@ -36,6 +36,13 @@ func NewAR(cfg Config, rng *rand.Rand) *AR {
 	if err := cfg.Validate(); err != nil {
 		panic(err.Error())
 	}
+	a, b := layAR(cfg)
+	a.params = b.Build(rng)
+	return a
+}
+
+// layAR describes a transformer and its parameters, which have no memory yet.
+func layAR(cfg Config) (*AR, *nn.Builder) {
 	a, b, c := &AR{cfg: cfg}, &nn.Builder{}, cfg.Embed
 	std := math.Sqrt(1 / float64(c) / 3)
 	linear := func(name string, in, out int, share float64) *nn.Linear {
@@ -65,8 +72,7 @@ func NewAR(cfg Config, rng *rand.Rand) *AR {
 	}
 	a.headNorm = linear("head_nm.ada_lin.1", c, 2*c, 0.5)
 	a.head = linear("head", c, cfg.Codebook, 0.02)
-	a.params = b.Build(rng)
-	return a
+	return a, b
 }
 
 // Params are the parameters, neighbours in memory.

@@ -2,6 +2,7 @@ package carp
 
 import (
 	"math"
+	"math/rand/v2"
 
 	"korr/internal/nn"
 )
@@ -16,6 +17,9 @@ type quantiser struct {
 	phi       []*conv   // of every scale; scales may share parameters
 	down, up  [][]float32
 	directory []float32 // codebook, normalised
+
+	used    []int     // of every word, how often since the last revive
+	queries []float32 // what was looked up last [.., width]
 
 	n        int
 	latent   []float32
@@ -107,7 +111,10 @@ func unit(dst, x []float32) {
 // encode finds the words of latent.
 func (q *quantiser) encode(latent []float32, n int) {
 	q.start(n)
-	q.latent = latent
+	q.latent, q.queries = latent, q.queries[:0]
+	if q.used == nil {
+		q.used = make([]int, q.cfg.Codebook)
+	}
 	copy(q.rest, latent)
 	for s := range q.cfg.Scales {
 		q.lookUp(s)
@@ -131,6 +138,7 @@ func (q *quantiser) lookUp(s int) {
 				}
 				query[c] = sum
 			}
+			q.queries = append(q.queries, query...)
 			unit(query, query)
 			best, top := 0, float32(math.Inf(-1))
 			for at := 0; at < len(q.directory); at += w {
@@ -143,8 +151,20 @@ func (q *quantiser) lookUp(s int) {
 				}
 			}
 			q.words[s][i*parts+p] = best
+			q.used[best]++
 		}
 	}
+}
+
+// revive gives every word that was not used since the last time the meaning of something that was looked up lately.
+func (q *quantiser) revive(rng *rand.Rand) {
+	w := q.cfg.Width
+	for word, n := range q.used {
+		if n == 0 && len(q.queries) > 0 {
+			copy(q.codebook.Data[word*w:(word+1)*w], q.queries[rng.IntN(len(q.queries)/w)*w:])
+		}
+	}
+	clear(q.used)
 }
 
 // accept adds the words of scale s to the sum.

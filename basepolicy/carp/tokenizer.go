@@ -36,6 +36,14 @@ func Published() Config {
 	}
 }
 
+// Weights counts the parameters of a valid configuration without making them.
+func (c Config) Weights() int {
+	b := &nn.Builder{}
+	newTokens(&c, once(b, map[string]*nn.Param{}))
+	_, a := layAR(c)
+	return b.Size() + a.Size()
+}
+
 // maxSize bounds what a file may ask for.
 const maxSize = 1 << 14
 
@@ -266,6 +274,13 @@ func (t *Tokens) DecodeTo(chunks []float32) {
 func (t *Tokens) LatentTo(latent, quantised []float32, d int) {
 	copy(latent, t.dims[d].latent)
 	copy(quantised, t.dims[d].quantiser.quantised())
+}
+
+// Revive gives words of the codebooks that no Encode used since the last Revive another meaning.
+func (t *Tokens) Revive(rng *rand.Rand) {
+	for _, v := range t.dims {
+		v.quantiser.revive(rng)
+	}
 }
 
 // Losses of a dimension: mean squared and absolute error of the decoded chunks, and the quantiser's loss.

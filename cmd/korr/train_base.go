@@ -27,10 +27,11 @@ func newCmdTrainBase(a *app) *cobra.Command {
 	o := &trainBaseOptions{trainOptions: trainOptions{app: a}}
 	cmd := &cobra.Command{
 		Use:   "base",
-		Short: "imitation of the demonstrations: chunked behaviour cloning or a diffusion policy",
+		Short: "imitation of the demonstrations: chunked behaviour cloning, a diffusion policy or CARP",
 		Long: `Trains a base policy that plans chunks of actions. --arch mlp-bc maps the observation to the chunk at once; the others learn to
 undo noise on chunks: diffusion-unet is the published network, diffusion-mlp and diffusion-transformer are others under the same
-noise. --preset diffusion has the settings of a training of half an hour on two cores.
+noise. --preset diffusion has the settings of a training of half an hour on two cores. --arch carp trains a tokeniser of chunks, then a
+transformer that predicts its words coarse to fine; --preset carp has the published sizes.
 
 An interrupted diffusion run saves its state; --resume goes on from there, with the settings of the run folder.`,
 		Example: `  korr train base --data runs/demos
@@ -88,7 +89,7 @@ func (o *trainBaseOptions) reopenState() (*run.Folder, int, error) {
 		return nil, 0, err
 	}
 	if c := &o.Config.Base.Training; !c.Diffusion() {
-		return nil, 0, cli.UsageErrorf("--resume: a run of %s, a minute's work, keeps no state: start it again", c.Arch)
+		return nil, 0, cli.UsageErrorf("--resume: a run of %s keeps no state: start it again", c.Arch)
 	}
 	step := 0
 	if state, err := tensorfile.Read(f.Checkpoint(imitation.StateName)); err == nil {
@@ -103,7 +104,11 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 	if err != nil {
 		return cli.Usage(err)
 	}
-	p := o.progress("train base", "steps", c.Steps)
+	steps := c.Steps
+	if c.Arch == imitation.ArchCARP { // the tokeniser's, then the transformer's
+		steps *= 2
+	}
+	p := o.progress("train base", "steps", steps)
 	var last *imitation.Report
 	var recordErr error
 	c.Run, c.Resume = folder, o.resume
@@ -111,7 +116,7 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 		last = &r
 		note := fmt.Sprintf("loss %.4f", r.Loss)
 		values := map[string]float64{"loss": r.Loss, "lr": r.LR}
-		if c.ValFraction > 0 {
+		if c.ValFraction > 0 && c.Arch != imitation.ArchCARP {
 			values["val_loss"] = r.ValLoss
 			note += fmt.Sprintf(", held out %.4f", r.ValLoss)
 		}
@@ -119,7 +124,14 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 			values["val_l1"] = r.ValL1
 			note += fmt.Sprintf(", drawn chunks %.4f off", r.ValL1)
 		}
-		p.set(r.Step, c.Steps, note)
+		if c.Arch == imitation.ArchCARP {
+			values["token_rmse_mm"] = 1e3 * r.TokenRMSE
+			note += fmt.Sprintf(", tokens %.2f mm off", 1e3*r.TokenRMSE)
+			if c.ValFraction > 0 {
+				values["val_l1"] = r.ValL1
+			}
+		}
+		p.set(r.Step, steps, note)
 		recordErr = errors.Join(recordErr, metrics.Record(r.Step, values))
 	}
 	policy, err := imitation.Train(ctx, data, c)
@@ -150,7 +162,7 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 func (o *trainBaseOptions) baseConfig() (c imitation.Config, err error) {
 	c = o.Config.Base.Training
 	c.Seed, c.Shards = o.Config.Seed, min(o.workers(), c.Batch)
-	if c.Diffusion() {
+	if c.Diffusion() || c.Arch == imitation.ArchCARP {
 		c.ReportEvery = 500
 	}
 	if text := o.Config.Base.Acting.Sampler; text != "" {

@@ -25,7 +25,7 @@ func newCmdVerify(a *app) *cobra.Command {
 		Short: "agreement of this build with reference numbers",
 		Long: `Compares this build with the reference numbers in DIR, safetensors files written by the published PyTorch modules: networks,
 losses, gradients, optimiser steps, LQR, advantages, rotations, the diffusion denoiser and its sampler, the rules of caches, CARP's
-tokeniser and transformer, and the actions of a checkpoint in the published layout, which is imported and exported again. Sizes are read off the files. Prints the error of every tensor
+tokeniser and transformer, a layer of routed experts, and the actions of a checkpoint in the published layout, which is imported and exported again. Sizes are read off the files. Prints the error of every tensor
 (largest difference over largest value); exits with 3 when one exceeds its tolerance or cannot be computed.`,
 		Args: cli.OneArg("a folder of reference numbers"),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -92,6 +92,7 @@ class Cloned:
         x = np.concatenate([state, parts], axis=1)
         x = 2 * (x - t["obs.min"]) / (t["obs.max"] - t["obs.min"]) - 1
         x = np.clip(x, -3, 3)
+        tool = x[:, :3]
         if "observation.features" in observation:
             x = np.concatenate([x, observation["observation.features"]], axis=1)
         layers = sorted(int(k.split(".")[1]) for k in t if k.startswith("net.") and k.endswith(".weight"))
@@ -100,6 +101,11 @@ class Cloned:
             if i != layers[-1]:
                 x = np.maximum(x, 0)
         x = x.reshape(len(x), self.config["horizon"], self.config["act_dim"])
+        if "relative" in t:  # positions are from where the tool is, in units of every step
+            x = x.copy()
+            here = (tool + 1) / 2 * (t["obs.max"] - t["obs.min"])[:3] + t["obs.min"][:3]
+            here = 2 * (here - t["act.min"][:3]) / (t["act.max"] - t["act.min"])[:3] - 1
+            x[..., :3] = here[:, None] + t["relative"] * x[..., :3]
         return {"actions": (x + 1) / 2 * (t["act.max"] - t["act.min"]) + t["act.min"]}
 
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"korr/basepolicy/carp"
 	"korr/basepolicy/diffusion"
 	"korr/internal/setting"
 	"korr/train/run"
@@ -15,6 +16,7 @@ import (
 // The kinds of base policy.
 const (
 	ArchCloning     = "mlp-bc"
+	ArchCARP        = "carp"
 	diffusionPrefix = "diffusion-" // and the name of one of package diffusion's networks
 )
 
@@ -22,6 +24,7 @@ const (
 func Archs() []string {
 	return []string{
 		ArchCloning, diffusionPrefix + diffusion.ArchMLP, diffusionPrefix + diffusion.ArchUNet, diffusionPrefix + diffusion.ArchTransformer,
+		ArchCARP,
 	}
 }
 
@@ -47,12 +50,12 @@ type Observed struct {
 
 // Config sets the training of a base policy. Fields without a key are for those who call the package.
 type Config struct {
-	Arch string `json:"arch" yaml:"arch"` // mlp-bc, diffusion-mlp, diffusion-unet or diffusion-transformer
-	// widths: of mlp-bc's hidden layers; of the equal blocks of diffusion-mlp and -transformer; of diffusion-unet's levels,
-	// published 256, 512, 1024. Empty = the arch's own
+	Arch string `json:"arch" yaml:"arch"` // mlp-bc, diffusion-mlp, diffusion-unet, diffusion-transformer or carp
+	// widths: of mlp-bc's hidden layers; of the equal blocks of diffusion-mlp, -transformer and carp; of diffusion-unet's
+	// levels, published 256, 512, 1024. Empty = the arch's own
 	Hidden      []int   `json:"hidden" yaml:"hidden"`
 	Horizon     int     `json:"horizon" yaml:"horizon"`           // actions in a chunk
-	Steps       int     `json:"steps" yaml:"steps"`               // optimiser steps
+	Steps       int     `json:"steps" yaml:"steps"`               // optimiser steps; of carp, for tokeniser and transformer each
 	Batch       int     `json:"batch" yaml:"batch"`               // frames in a mini-batch
 	LR          float64 `json:"lr" yaml:"lr"`                     // learning rate; falls to 0 along a cosine
 	ValFraction float64 `json:"val_fraction" yaml:"val_fraction"` // share of the episodes held out for a validation loss
@@ -103,8 +106,39 @@ func (c *Config) Widths() []int {
 		return []int{64, 128, 256}
 	case c.Diffusion():
 		return []int{512, 512, 512}
+	case c.Arch == ArchCARP:
+		return slices.Repeat([]int{64}, 8)
 	}
 	return []int{384, 384, 384}
+}
+
+// carp describes CARP's networks, all but the widths that follow from the data: as many heads as blocks, and scales of 1
+// to a quarter of the horizon.
+func (c *Config) carp() carp.Config {
+	n := carp.Published()
+	n.Horizon, n.Embed, n.Depth, n.Heads = c.Horizon, c.Widths()[0], len(c.Widths()), len(c.Widths())
+	n.Scales = nil
+	for s := range c.Horizon / 4 {
+		n.Scales = append(n.Scales, s+1)
+	}
+	return n
+}
+
+// validateCARP reports what CARP cannot be trained with.
+func (c *Config) validateCARP() error {
+	w := c.Widths()
+	return setting.Check(
+		"imitation",
+		setting.Rule{
+			Key: "horizon", OK: c.Horizon%4 == 0 && c.Horizon <= 32,
+			Want: fmt.Sprintf("is %d, must be a multiple of 4 up to 32 for carp; published 16", c.Horizon),
+		},
+		setting.Rule{
+			Key: "hidden", OK: slices.Min(w) == slices.Max(w) && w[0]%len(w) == 0,
+			Want: fmt.Sprintf("is %v, must be equal widths for carp, a multiple of their number, which is that of the heads", w),
+		},
+		setting.AtLeast("warm_up", c.WarmUp, 0),
+	)
 }
 
 // network describes the network of a diffusion policy with what its kind has, all but the widths that follow from the data.
@@ -138,6 +172,9 @@ func (c *Config) Validate() error {
 		setting.AtLeast("weight_decay", c.WeightDecay, 0),
 		setting.Within("shards", c.Shards, 1, c.Batch),
 	)
+	if err == nil && c.Arch == ArchCARP {
+		return c.validateCARP()
+	}
 	if err != nil || !c.Diffusion() {
 		return err
 	}
@@ -172,10 +209,12 @@ func (c *Config) warmCosine(step int) float64 {
 
 // Report is the state of a run after a step.
 type Report struct {
-	Step    int           // steps done
-	Loss    float64       // mean training loss since the previous report
-	ValLoss float64       // on all held-out frames; 0 without held-out episodes
-	ValL1   float64       // a diffusion policy's: mean error of drawn chunks on held-out frames
-	LR      float64       // of the step
-	Elapsed time.Duration // since training began
+	Step    int     // steps done
+	Loss    float64 // mean training loss since the previous report
+	ValLoss float64 // on all held-out frames; 0 without held-out episodes
+	ValL1   float64 // mean error of drawn chunks on held-out frames, of a diffusion policy and of carp
+	// of carp's tokeniser: root mean square error of a position's coordinate in rebuilt chunks, m
+	TokenRMSE float64
+	LR        float64       // of the step
+	Elapsed   time.Duration // since training began
 }

@@ -63,18 +63,19 @@ func TestTrainDiffusionLearnsTheDemonstrator(t *testing.T) {
 
 // approach follows the policy for a while from one side and returns how far from
 // the goal it ends.
-func approach(t *testing.T, p *diffusion.Policy) float64 {
+func approach(t *testing.T, p basepolicy.Policy) float64 {
 	t.Helper()
+	about := p.About()
 	q := basepolicy.NewQueue(p.NewChunker(), 2)
 	q.Reset(1)
-	raw, obs, act := make([]float32, sim.StateDim+sim.PoseDim), make([]float32, p.Obs.Dim()), make([]float32, sim.ActDim)
+	raw, obs, act := make([]float32, sim.StateDim+sim.PoseDim), make([]float32, about.Obs.Dim()), make([]float32, sim.ActDim)
 	raw[0], raw[1], raw[2] = 0.4, -0.4, 0.3
 	for range 40 {
-		p.Obs.NormalizeObsTo(obs, raw)
+		about.Obs.NormalizeObsTo(obs, raw)
 		if err := q.ActTo(act, obs); err != nil {
 			t.Fatal(err)
 		}
-		p.Act.DenormalizeTo(act, act)
+		about.Act.DenormalizeTo(act, act)
 		copy(raw[:3], act[:3])
 	}
 	return math.Hypot(math.Hypot(float64(raw[0]), float64(raw[1])), float64(raw[2]))

@@ -22,10 +22,13 @@ import (
 // ErrDiverged marks a run whose loss stopped being finite.
 var ErrDiverged = errors.New("the loss is not finite: lower the learning rate")
 
-// Train trains the kind of base policy that the configuration asks for (see TrainBase and TrainDiffusion).
+// Train trains the kind of base policy that the configuration asks for (see TrainBase, TrainDiffusion and TrainCARP).
 func Train(ctx context.Context, d *dataset.Dataset, cfg Config) (basepolicy.Policy, error) {
-	if cfg.Diffusion() {
+	switch {
+	case cfg.Diffusion():
 		return TrainDiffusion(ctx, d, cfg)
+	case cfg.Arch == ArchCARP:
+		return TrainCARP(ctx, d, cfg)
 	}
 	m, err := TrainBase(ctx, d, cfg)
 	if err != nil {

@@ -68,6 +68,7 @@ var references = []struct {
 	{"cache_bac.safetensors", checkBAC},
 	{"carp_tokenizer.safetensors", checkTokenizer},
 	{"carp_ar.safetensors", checkAR},
+	{"moe_router.safetensors", checkMoE},
 	{publishedName, nil}, // no safetensors: see checkCheckpoint
 	{expectedName, checkPublished},
 }

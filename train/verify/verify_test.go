@@ -16,7 +16,7 @@ var sources = []string{
 	"../../koopman/testdata/korr.safetensors", "testdata/korr_goal.safetensors", "../../internal/nn/testdata/resip.safetensors",
 	"testdata/resip_dynamics.safetensors", "../../koopman/testdata/lqr.safetensors", "testdata/gae.safetensors",
 	"testdata/cache_speca.safetensors", "testdata/cache_bac.safetensors",
-	"testdata/carp_tokenizer.safetensors", "testdata/carp_ar.safetensors", "../../internal/geom/testdata/geometry.safetensors",
+	"testdata/carp_tokenizer.safetensors", "testdata/carp_ar.safetensors", "testdata/moe_router.safetensors", "../../internal/geom/testdata/geometry.safetensors",
 }
 
 // golden copies the golden files whose name holds part into a new folder.
@@ -78,7 +78,7 @@ func TestGolden(t *testing.T) {
 	for _, c := range r.Checks {
 		files[c.File]++
 	}
-	want := map[string]int{"korr": 52, "korr_goal": 53, "resip": 35, "resip_dynamics": 45, "lqr": 33, "gae": 3, "geometry": 5, "cache_speca": 74, "cache_bac": 16, "carp_tokenizer": 326, "carp_ar": 52}
+	want := map[string]int{"korr": 52, "korr_goal": 53, "resip": 35, "resip_dynamics": 45, "lqr": 33, "gae": 3, "geometry": 5, "cache_speca": 74, "cache_bac": 16, "carp_tokenizer": 326, "carp_ar": 52, "moe_router": 31}
 	for name, n := range want {
 		if files[name+".safetensors"] != n {
 			t.Errorf("%s: %d checks, want %d", name, files[name+".safetensors"], n)
