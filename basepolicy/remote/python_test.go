@@ -12,6 +12,8 @@ import (
 
 	"korr/basepolicy"
 	"korr/basepolicy/remote"
+	"korr/internal/geom"
+	"korr/internal/layout"
 )
 
 const weights = "../../configs/weights/one_leg/base.safetensors"
@@ -24,6 +26,11 @@ func python() string {
 		}
 	}
 	return ""
+}
+
+// around is a value of dimension i near the middle of its range.
+func around(n *basepolicy.Normalizer, i int, rng *rand.Rand) float32 {
+	return (n.Min[i]+n.Max[i])/2 + 0.2*float32(rng.NormFloat64())*(n.Max[i]-n.Min[i])
 }
 
 // TestPythonServer: examples/python/policy_server.py on the shipped weights answers as they do in process.
@@ -75,13 +82,21 @@ func TestPythonServer(t *testing.T) {
 	want, got := make([]float32, about.Horizon*about.ActDim()), make([]float32, about.Horizon*about.ActDim())
 	raw, worst := make([]float32, about.Obs.RawDim()), 0.0
 	for range 50 {
-		for i := range raw {
-			raw[i] = float32(rng.NormFloat64() / 2)
+		for i := range layout.State { // about the demonstrations, or commands would be far from them too
+			raw[i] = around(about.Obs, i, rng)
+		}
+		for i := layout.State; i < len(raw); i += layout.Pose {
+			at := layout.State + (i-layout.State)/layout.Pose*layout.Pose6D
+			turn := geom.RotVec(geom.Vec3{rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64()})
+			geom.PoseTo(raw[i:], geom.Pose{Q: turn})
+			for j := range layout.Vector {
+				raw[i+j] = around(about.Obs, at+j, rng)
+			}
 		}
 		x := make([]float32, p.About().InputDim())
 		about.Obs.NormalizeObsTo(x[:about.ObsDim()], raw)
 		for i := range about.Features {
-			x[about.ObsDim()+i] = float32(rng.NormFloat64())
+			x[about.ObsDim()+i] = float32(0.3 * rng.NormFloat64())
 		}
 		copy(x[about.InputDim():], raw)
 		near.Reset(1)
