@@ -32,7 +32,7 @@ func newBystander(f *testing.F) *bystander {
 		f.Fatal(err)
 	}
 	act := still(b.obs)
-	for range 3 {
+	for range 2 {
 		if _, err := b.e.Step(b.obs, act); err != nil {
 			f.Fatal(err)
 		}
@@ -41,7 +41,8 @@ func newBystander(f *testing.F) *bystander {
 	return b
 }
 
-// during plays the bystander's steps while meanwhile runs beside them, and compares every bit.
+// during plays the bystander's first step while meanwhile runs beside it and its second one after that, and compares every
+// bit.
 func (b *bystander) during(t *testing.T, meanwhile func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); meanwhile() }()
@@ -53,20 +54,64 @@ func (b *bystander) during(t *testing.T, meanwhile func()) {
 		if _, err := b.e.Step(b.obs, act); err != nil || !slices.Equal(b.obs, b.want[i]) {
 			t.Errorf("step %d of the other environment differs (%v)", i, err)
 		}
+		<-done
 	}
-	<-done
 }
 
 func finite(v []float32) bool {
 	return !slices.ContainsFunc(v, func(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) })
 }
 
-// FuzzStep gives one environment actions of any length and any bits: what is no action ends its episode with sim.ErrAction,
-// anything else is executed or ends with sim.ErrUnstable, observations stay finite, a reset brings it back, and another
-// environment that steps at the same time goes on bit for bit.
+// startState is a state that executions begin at.
+type startState struct {
+	snap *Snapshot
+	next []float32 // the observation one still step later
+}
+
+// newStarts are the start of an episode, and the states after three actions at the edge of what is one.
+func newStarts(f *testing.F, e *Env) (starts []startState) {
+	obs := make([]float32, e.spec.ObsDim)
+	for _, wild := range [][]float32{
+		nil,
+		{3e38, -3e38, 3e38, 1, 0, 0, 0, -1, 0, 1},
+		{0.5, 0, -1, 1, 0, 0, 0, 1, 0, -1},
+		{0.3, 0.5, 0.01, 0, 0, 1, 1e-30, -1, 0, 1},
+	} {
+		if err := e.Reset(obs, 1); err != nil {
+			f.Fatal(err)
+		}
+		for range 3 {
+			if wild == nil {
+				break
+			}
+			if _, err := e.Step(obs, wild); err != nil {
+				f.Fatal(err)
+			}
+		}
+		snap, err := e.Snapshot()
+		if err != nil {
+			f.Fatal(err)
+		}
+		if _, err := e.Step(obs, still(obs)); err != nil {
+			f.Fatal(err)
+		}
+		starts = append(starts, startState{snap, slices.Clone(obs)})
+	}
+	return starts
+}
+
+// FuzzStep gives one environment up to three actions of any length and any bits, from the start of an episode or from the
+// middle of a rough one: what is no action ends its episode with sim.ErrAction, anything else is executed or ends with
+// sim.ErrUnstable, observations stay finite, a snapshot or a reset brings it back bit for bit, and another environment that
+// steps at the same time goes on bit for bit. A reset takes ten steps' time: one input in eight asks for it.
 func FuzzStep(f *testing.F) {
 	b, e := newBystander(f), open(f, Config{Perturb: 1})
+	starts := newStarts(f, e)
 	obs := make([]float32, e.spec.ObsDim)
+	if err := e.Reset(obs, 1); err != nil {
+		f.Fatal(err)
+	}
+	first := slices.Clone(obs)
 	bits := func(v ...float32) (out []byte) {
 		for _, x := range v {
 			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
@@ -80,19 +125,21 @@ func FuzzStep(f *testing.F) {
 	f.Add(bits(3e38, -3e38, 3e38, 3e38, 3e38, 3e38, 3e38, 3e38, 3e38, 3e38), uint8(10))
 	f.Add(bits(0, 0, 0, 0, 0, 0, 0, 0, 0, 0), uint8(10))
 	f.Add(bits(1e-45, 0, 0, 1e-45, 0, 0, 1e-45, 0, 0, 0.5), uint8(10))
+	f.Add(bits(0.5, 0, 0.2, 1, 0, 0, 0, -1, 0, 1, 0.6, 0, 0.1, 1, 0, 0, 0, -1, 0, -1, nan), uint8(16+10))
+	f.Add(bits(3e38, 0, 0.2, 1, 0, 0, 0, -1, 0, 1, inf), uint8(192+10))
 	f.Add(bits(1, 2, 3), uint8(3))
 	f.Add([]byte{}, uint8(0))
 	f.Fuzz(func(t *testing.T, data []byte, width uint8) {
-		n := int(width) % 16
+		n, from, reset := int(width)%16, &starts[width>>4&3], width>>6 == 3 && len(data)%2 == 0
 		var act []float32
 		for len(data) >= 4 && len(act) < 3*n {
 			act, data = append(act, math.Float32frombits(binary.LittleEndian.Uint32(data))), data[4:]
 		}
 		b.during(t, func() {
-			if err := e.Reset(obs, 1); err != nil {
-				t.Errorf("reset: %v", err)
+			if err := e.Restore(obs, from.snap); err != nil {
+				t.Errorf("restore: %v", err)
 			}
-			for range 3 {
+			for again := true; again; again = len(act) > 0 {
 				a := act[:min(n, len(act))]
 				act = act[len(a):]
 				_, err := e.Step(obs, a)
@@ -104,13 +151,23 @@ func FuzzStep(f *testing.F) {
 				case err == nil && !finite(obs):
 					t.Errorf("%v: an observation that is not finite", a)
 				}
-				if err != nil {
-					if _, err := e.Step(obs, a); !errors.Is(err, sim.ErrNotReset) && !errors.Is(err, sim.ErrAction) {
-						t.Errorf("step after an error: %v", err)
+				if err == nil {
+					continue
+				}
+				if _, err := e.Step(obs, a); !errors.Is(err, sim.ErrNotReset) && !errors.Is(err, sim.ErrAction) {
+					t.Errorf("step after an error: %v", err)
+				}
+				if reset {
+					if err := e.Reset(obs, 1); err != nil || !slices.Equal(obs, first) {
+						t.Errorf("a reset after an error gives another episode (%v)", err)
 					}
-					if err := e.Reset(obs, 1); err != nil {
-						t.Errorf("reset after an error: %v", err)
-					}
+					continue
+				}
+				if err := e.Restore(obs, from.snap); err != nil {
+					t.Errorf("restore after an error: %v", err)
+				}
+				if _, err := e.Step(obs, still(obs)); err != nil || !slices.Equal(obs, from.next) {
+					t.Errorf("a snapshot after an error goes on otherwise (%v)", err)
 				}
 			}
 		})
