@@ -21,7 +21,7 @@ type faultsOptions struct {
 	trials, parallel int
 	rate             float64
 	only, out        string
-	masters          []string
+	links            []string
 }
 
 func newCmdVerifyFaults(a *app) *cobra.Command {
@@ -30,8 +30,8 @@ func newCmdVerifyFaults(a *app) *cobra.Command {
 		Use:   "faults",
 		Short: "the control node under every fault of docs/faults.md",
 		Long: `Starts masters, a toy arm and control nodes as processes on the loopback interface, breaks something while the arm is commanded, and
-measures the time until the node holds, what it sends, and whether it recovers. Against the embedded master and, where it is
-installed, Debian's rosmaster. Exits with 3 when a fault takes more than three control periods to hold, when any command is
+measures the time until the node holds, what it sends, and whether it recovers. Over ROS 1 with the embedded master and, where it is
+installed, Debian's rosmaster, and over rosbridge. Exits with 3 when a fault takes more than three control periods to hold, when any command is
 outside the limits, or when a recovery fails.`,
 		Example: `  korr verify faults
   korr verify faults --only clock --trials 1 --json`,
@@ -39,11 +39,11 @@ outside the limits, or when a recovery fails.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runVerifyFaults(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.trials, "trials", 5, "of every fault at every master")
+	f.IntVar(&o.trials, "trials", 5, "of every fault over every link")
 	f.IntVar(&o.parallel, "parallel", 2, "faults at once")
 	f.Float64Var(&o.rate, "rate", 10, "control steps per second")
 	f.StringVar(&o.only, "only", "", "faults whose name contains this `text`")
-	f.StringSliceVar(&o.masters, "masters", nil, "embedded, rosmaster; empty = both")
+	f.StringSliceVar(&o.links, "links", nil, "embedded, rosmaster, rosbridge; empty = all")
 	f.StringVar(&o.out, "out", "", "write the page docs/faults.md to this `file`")
 	cmd.AddCommand(newCmdFaultsPart(a, "arm", "the toy arm", func(ctx context.Context) error {
 		n, err := a.rosNames(msgs.SimNode)
@@ -58,6 +58,16 @@ outside the limits, or when a recovery fails.`,
 		}
 		return faults.ServeRelay(ctx, n, a.Log)
 	}))
+	listen := "127.0.0.1:0"
+	bridge := newCmdFaultsPart(a, "bridge", "a rosbridge server", func(ctx context.Context) error {
+		n, err := a.rosNames("rosbridge_websocket")
+		if err != nil {
+			return err
+		}
+		return faults.ServeBridge(ctx, n, listen, a.Log)
+	})
+	bridge.Flags().StringVar(&listen, "listen", listen, "`host:port`")
+	cmd.AddCommand(bridge)
 	return cmd
 }
 
@@ -77,15 +87,16 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 	if o.trials < 1 || o.rate < 1 || o.rate > 1000 {
 		return cli.UsageErrorf("--trials %d --rate %g: take at least one trial, and 1 to 1000 control steps per second", o.trials, o.rate)
 	}
-	for _, m := range o.masters {
-		if m != faults.Embedded && m != faults.Rosmaster {
-			return cli.UsageErrorf("--masters %s: take %s, %s or both", m, faults.Embedded, faults.Rosmaster)
+	for _, l := range o.links {
+		if l != faults.Embedded && l != faults.Rosmaster && l != faults.Rosbridge {
+			return cli.UsageErrorf("--links %s: take %s, %s, %s", l, faults.Embedded, faults.Rosmaster, faults.Rosbridge)
 		}
 	}
 	part := func(name string) []string { return []string{self, "verify", "faults", name, "--log-format", "json"} }
 	p := o.progress("faults", "rows", 0)
 	r, err := faults.Run(ctx, faults.Config{
-		Korr: []string{self}, Arm: part("arm"), Relay: part("relay"), Rate: o.rate, Trials: o.trials, Only: o.only, Masters: o.masters, Parallel: o.parallel,
+		Korr: []string{self}, Arm: part("arm"), Relay: part("relay"), Bridge: part("bridge"), Rate: o.rate, Trials: o.trials,
+		Only: o.only, Links: o.links, Parallel: o.parallel,
 		Progress: func(done, of int, row *faults.Row) { p.set(done, of, row.Fault) },
 	})
 	if err != nil {

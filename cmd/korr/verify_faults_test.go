@@ -9,7 +9,7 @@ import (
 	"korr/internal/faults"
 )
 
-// TestFaults runs two rows of the matrix; the others take minutes: korr verify faults.
+// TestFaults runs three rows of the matrix; the others take minutes: korr verify faults.
 func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes: not run under -short")
@@ -20,9 +20,11 @@ func TestFaults(t *testing.T) {
 	}
 	t.Setenv(asKorr, "1")
 	part := func(name string) []string { return []string{self, "verify", "faults", name, "--log-format", "json"} }
-	for _, only := range []string{"a part's pose NaN", "publisher frozen"} {
+	for only, link := range map[string]string{
+		"a part's pose NaN": faults.Embedded, "publisher frozen": faults.Embedded, "rosbridge server killed": faults.Rosbridge,
+	} {
 		r, err := faults.Run(t.Context(), faults.Config{
-			Korr: []string{self}, Arm: part("arm"), Relay: part("relay"), Rate: 10, Trials: 1, Only: only, Masters: []string{faults.Embedded},
+			Korr: []string{self}, Arm: part("arm"), Relay: part("relay"), Bridge: part("bridge"), Rate: 10, Trials: 1, Only: only, Links: []string{link},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -20,9 +20,32 @@ type Case struct {
 
 	args                    []string // of korr run, besides
 	simTime, relay, deadman bool
-	joints                  bool // an arm of joint states
+	joints                  bool  // an arm of joint states
+	links                   links // that it can happen over
 	strike                  func(context.Context, *world) (time.Time, error)
 	heal                    func(context.Context, *world) error
+}
+
+// links are the ways to the arm that a case can happen over.
+type links uint8
+
+const (
+	everyLink  links = iota
+	ros1Only         // it is about the graph of nodes, the master, simulated time or a Franka's topics, which rosbridge lacks
+	bridgeOnly       // it is about the server
+)
+
+// Over reports whether the case can happen over a link.
+func (c *Case) Over(link string) bool {
+	return c.links == everyLink || (c.links == bridgeOnly) == (link == Rosbridge)
+}
+
+// overROS1 marks cases that can happen over ROS 1 only.
+func overROS1(cases ...Case) []Case {
+	for i := range cases {
+		cases[i].links = ros1Only
+	}
+	return cases
 }
 
 const (
@@ -59,7 +82,7 @@ var (
 func Cases() []Case {
 	cases := []Case{
 		{
-			Name: "master killed", State: hold, Recovery: "master restarted; " + enabling, says: []string{"master is lost"},
+			Name: "master killed", State: hold, Recovery: "master restarted; " + enabling, says: []string{"master is lost"}, links: ros1Only,
 			strike: func(_ context.Context, w *world) (time.Time, error) {
 				at := time.Now()
 				w.root.kill()
@@ -94,7 +117,7 @@ func Cases() []Case {
 			heal: func(_ context.Context, w *world) error { return w.arm.signal(syscall.SIGCONT) },
 		},
 		{
-			Name: "publisher replaced by a node of its name that speaks", State: hold, says: gone,
+			Name: "publisher replaced by a node of its name that speaks", State: hold, says: gone, links: ros1Only,
 			Recovery: enabling + "; before it `~reset_fault` if the new arm is elsewhere: that is a leap",
 			strike: func(_ context.Context, w *world) (at time.Time, err error) {
 				old := w.arm
@@ -137,16 +160,16 @@ func Cases() []Case {
 		injection("observation stamped 1 s in the future", hold, "stamps right; "+byItself, []string{"in the future"}, msgs.PerturbStamp, "", 1),
 		injection("observation lost", hold, "comes again; "+byItself, old, msgs.PerturbLoss, "", 1),
 		injection("observation stuck (the same message again)", hold, "moves on; "+byItself, old, msgs.PerturbStuck, "", 0),
-		injection("arm's pose NaN", fault, "pose right; "+resets, []string{"not finite"}, msgs.PerturbNaN, "arm"),
+		overROS1(injection("arm's pose NaN", fault, "pose right; "+resets, []string{"not finite"}, msgs.PerturbNaN, "arm"))[0],
 		held(injection("a part's pose NaN", hold, "pose right; "+enabling, []string{"is lost: its pose is not finite"}, msgs.PerturbNaN, "parts")),
 		injection("parts of the wrong length", fault, "length right; "+resets, []string{"carries 35 values, want 42"}, msgs.PerturbLength, "parts"),
-		injection("gripper of the wrong length", fault, "length right; "+resets, []string{"carries 1 values, want 2"}, msgs.PerturbLength, "gripper"),
+		overROS1(injection("gripper of the wrong length", fault, "length right; "+resets, []string{"carries 1 values, want 2"}, msgs.PerturbLength, "gripper"))[0],
 		injection("parts reordered in silence", fault, "order right; "+resets, []string{"changed places"}, msgs.PerturbReorder, ""),
 		renamed("parts reordered (part_names changed)", "obstacle,leg4,leg3,leg2,leg1,top", "changed its order"),
 		renamed("other parts (part_names changed)", "base,bulb,hood,obstacle", "the policy needs"),
-		injection("arm in a reflex", fault, "arm recovered; "+resets, []string{"reflex"}, msgs.PerturbMode, "", 4),
+		overROS1(injection("arm in a reflex", fault, "arm recovered; "+resets, []string{"reflex"}, msgs.PerturbMode, "", 4))[0],
 		{
-			Name: "subscriber killed", State: hold, Recovery: "arm's controller started again; " + enabling, says: []string{"nobody listens"}, relay: true,
+			Name: "subscriber killed", State: hold, Recovery: "arm's controller started again; " + enabling, says: []string{"nobody listens"}, relay: true, links: ros1Only,
 			strike: func(_ context.Context, w *world) (time.Time, error) {
 				at := time.Now()
 				w.relay.kill()
@@ -176,7 +199,7 @@ func Cases() []Case {
 			heal: func(ctx context.Context, w *world) error { return w.persist(ctx, w.enabled) },
 		},
 		{
-			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); started again it waits for `~enable`", says: []string{"took this node's name"}, first: "nobody listens",
+			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); started again it waits for `~enable`", says: []string{"took this node's name"}, first: "nobody listens", links: ros1Only,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				at = time.Now()
 				w.extra, err = w.open(ctx, "korr")
@@ -204,7 +227,7 @@ func Cases() []Case {
 			},
 		},
 	}
-	cases = slices.Concat(cases, poseLies(), jointLies(), partLies(), sourceFaults(), interlocks())
+	cases = slices.Concat(cases, overROS1(poseLies()...), jointLies(), partLies(), sourceFaults(), interlocks(), bridgeFaults())
 	if _, err := os.Stat(fullDisk); err == nil {
 		c := stopped("e-stop, and the disk full for the flight recorder", "no space left")
 		c.args = []string{"--dump", fullDisk}
@@ -263,7 +286,7 @@ func renamed(name, list, says string) Case {
 // clockJump is a simulated clock that jumps by some seconds, once more in every trial.
 func clockJump(name string, by float64, says ...string) Case {
 	return Case{
-		Name: name, State: hold, Recovery: enabling, says: says, simTime: true,
+		Name: name, State: hold, Recovery: enabling, says: says, simTime: true, links: ros1Only,
 		strike: func(ctx context.Context, w *world) (time.Time, error) {
 			return w.inject(ctx, msgs.PerturbClock, "", by*float64(w.trial+1))
 		},

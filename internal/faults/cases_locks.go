@@ -14,7 +14,7 @@ import (
 func interlocks() []Case {
 	return []Case{
 		{
-			Name: "two e-stop panels, one of them released", State: fault, says: []string{"emergency stop"},
+			Name: "two e-stop panels, one of them released", State: fault, links: ros1Only, says: []string{"emergency stop"},
 			Recovery: "the pressed one released; " + resets,
 			strike: func(ctx context.Context, w *world) (time.Time, error) {
 				err := w.join(ctx, "panel", func(n *node.Node) (err error) {
@@ -41,7 +41,7 @@ func interlocks() []Case {
 			},
 		},
 		{
-			Name: "another node commands the arm", State: fault, says: []string{"commands the arm too"}, Recovery: "that node ended; " + resets,
+			Name: "another node commands the arm", State: fault, links: ros1Only, says: []string{"commands the arm too"}, Recovery: "that node ended; " + resets,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				err = w.join(ctx, "rival", func(n *node.Node) error {
 					at = time.Now()
@@ -55,7 +55,7 @@ func interlocks() []Case {
 			},
 		},
 		{
-			Name: "two trackers", State: hold, says: []string{"nodes publish"}, Recovery: "one of them ended; " + enabling,
+			Name: "two trackers", State: hold, links: ros1Only, says: []string{"nodes publish"}, Recovery: "one of them ended; " + enabling,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				err = w.join(ctx, "tracker", func(n *node.Node) error {
 					at = time.Now()

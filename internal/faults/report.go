@@ -12,7 +12,7 @@ import (
 func (r *Report) WriteText(w io.Writer) error {
 	t := &report.Table{Columns: []report.Column{
 		{Name: "fault"},
-		{Name: "master"},
+		{Name: "over"},
 		{Name: "median", Right: true},
 		{Name: "max", Right: true},
 		{Name: "n", Right: true},
@@ -33,7 +33,7 @@ func (r *Report) WriteText(w io.Writer) error {
 				says = x.Broken[0]
 			}
 		}
-		t.Add(x.Fault, x.Master, fmt.Sprintf("%.2f", x.Median), fmt.Sprintf("%.2f", x.Max), fmt.Sprint(len(x.Periods)), x.State, fmt.Sprint(x.Poses), verdict, says)
+		t.Add(x.Fault, x.Link, fmt.Sprintf("%.2f", x.Median), fmt.Sprintf("%.2f", x.Max), fmt.Sprint(len(x.Periods)), x.State, fmt.Sprint(x.Poses), verdict, says)
 	}
 	return t.WriteText(w)
 }
@@ -50,7 +50,9 @@ func (r *Report) WriteMarkdown(w io.Writer, command string) error {
 
 Made by `+"`%s`"+`, which exits with 3 when a row fails; do not edit. How the times are taken: `+"`go doc korr/internal/faults`"+`.
 
-The node is `+"`korr run`"+` with the shipped policy at %g control steps per second, in a process of its own, with a toy arm in another. Every trial
+The node is `+"`korr run`"+` with the shipped policy at %g control steps per second, in a process of its own, with a toy arm in another: over ROS 1
+with the embedded master or Debian's rosmaster, and over rosbridge, with a server in a third process and an arm of joint states. What
+rosbridge cannot show (who publishes and who listens, a master, simulated time, a Franka's topics) has no row over it. Every trial
 breaks something while the arm is being commanded, measures the time until the node holds or faults, looks for six periods at what is
 sent, and then does what the last column says until the arm is commanded again. The bound is %g control periods. Nothing but
 the hold's one measured pose is sent in HOLD and FAULT, and every pose published at any time is finite, inside the workspace, at most
@@ -58,13 +60,13 @@ the hold's one measured pose is sent in HOLD and FAULT, and every pose published
 
 %d trials, %d poses judged (%d of them only as finite, because the arm died before the watcher had heard what they answer), %d trials repeated because the machine stalled meanwhile (never the bound widened).
 
-%s| fault | master | periods to hold: median / max of n | state | operator sees | recovery |
+%s| fault | over | periods to hold: median / max of n | state | operator sees | recovery |
 | --- | --- | --- | --- | --- | --- |
 `, command, r.Rate, r.Bound, trials, poses, unseen, repeated, r.failures())
 	for i := range r.Rows {
 		x := &r.Rows[i]
 		says := strings.NewReplacer("|", "\\|", "\n", " ").Replace(x.Message)
-		fmt.Fprintf(&b, "| %s | %s | %.2f / %.2f of %d | %s | %s | %s |\n", x.Fault, x.Master, x.Median, x.Max, len(x.Periods), x.State, says, x.Recovery)
+		fmt.Fprintf(&b, "| %s | %s | %.2f / %.2f of %d | %s | %s | %s |\n", x.Fault, x.Link, x.Median, x.Max, len(x.Periods), x.State, says, x.Recovery)
 	}
 	for _, m := range r.Missing {
 		fmt.Fprintf(&b, "\n%s was not installed.\n", m)
@@ -90,7 +92,7 @@ func (r *Report) failures() string {
 		if len(x.Broken) > 0 {
 			why = x.Broken[0]
 		}
-		fmt.Fprintf(&b, "- %s, %s: %s\n", x.Fault, x.Master, strings.ReplaceAll(why, "\n", " "))
+		fmt.Fprintf(&b, "- %s, %s: %s\n", x.Fault, x.Link, strings.ReplaceAll(why, "\n", " "))
 	}
 	if n == 0 {
 		return ""

@@ -13,10 +13,12 @@ import (
 	"korr/internal/bench"
 )
 
-// The masters that the matrix runs against.
+// The links between the control node and the arm that the matrix runs over: ROS 1 with either master, or a rosbridge
+// server.
 const (
 	Embedded  = "embedded"
 	Rosmaster = "rosmaster"
+	Rosbridge = "rosbridge"
 )
 
 const rosmaster = "/usr/bin/rosmaster"
@@ -33,18 +35,19 @@ type Config struct {
 	Korr     []string // runs korr itself; arguments of korr are appended
 	Arm      []string // serves the toy arm (ServeArm), logging JSON to its standard error
 	Relay    []string // serves the relay (ServeRelay)
+	Bridge   []string // serves rosbridge (ServeBridge) at --listen ADDR
 	Rate     float64  // control steps per second
 	Trials   int      // of each case
 	Only     string   // part of the names of the cases to run; "" = all
-	Masters  []string // nil: the embedded one, and rosmaster where it is installed
+	Links    []string // nil: the embedded master, rosmaster where it is installed, and rosbridge
 	Parallel int      // cases at once
 	Progress func(done, of int, row *Row)
 }
 
-// Row is what came of one case at one master.
+// Row is what came of one case over one link.
 type Row struct {
 	Fault    string    `json:"fault"`
-	Master   string    `json:"master"`
+	Link     string    `json:"link"`
 	Periods  []float64 `json:"periods"` // from the fault to HOLD or FAULT, one per trial
 	Median   float64   `json:"median"`
 	Max      float64   `json:"max"`
@@ -61,40 +64,46 @@ type Row struct {
 
 // Report is the matrix.
 type Report struct {
-	Schema  string   `json:"schema"` // korr.faults/1
+	Schema  string   `json:"schema"` // korr.faults/2
 	Rate    float64  `json:"rate_hz"`
 	Bound   float64  `json:"bound_periods"`
-	Missing []string `json:"missing"` // masters that are not installed
+	Missing []string `json:"missing"` // links that are not installed
 	Rows    []Row    `json:"rows"`
 	Passed  bool     `json:"passed"`
 }
 
 // Run runs the matrix.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	if len(cfg.Korr) == 0 || len(cfg.Arm) == 0 || len(cfg.Relay) == 0 || cfg.Trials < 1 || !(cfg.Rate > 0) {
-		return nil, errors.New("faults: Config needs Korr, Arm, Relay, Trials and Rate")
+	if len(cfg.Korr) == 0 || len(cfg.Arm) == 0 || len(cfg.Relay) == 0 || len(cfg.Bridge) == 0 || cfg.Trials < 1 || !(cfg.Rate > 0) {
+		return nil, errors.New("faults: Config needs Korr, Arm, Relay, Bridge, Trials and Rate")
 	}
-	r := &Report{Schema: "korr.faults/1", Rate: cfg.Rate, Bound: MaxPeriods, Passed: true}
-	masters := cfg.Masters
-	if masters == nil {
-		masters = []string{Embedded, Rosmaster}
+	r := &Report{Schema: "korr.faults/2", Rate: cfg.Rate, Bound: MaxPeriods, Passed: true}
+	links := cfg.Links
+	if links == nil {
+		links = []string{Embedded, Rosmaster, Rosbridge}
 	}
-	if _, err := os.Stat(rosmaster); err != nil && slices.Contains(masters, Rosmaster) {
+	if _, err := os.Stat(rosmaster); err != nil && slices.Contains(links, Rosmaster) {
 		r.Missing = append(r.Missing, Rosmaster)
-		masters = slices.DeleteFunc(slices.Clone(masters), func(m string) bool { return m == Rosmaster })
+		links = slices.DeleteFunc(slices.Clone(links), func(m string) bool { return m == Rosmaster })
 	}
-	var cases []Case
+	type work struct {
+		c    Case
+		link string
+	}
+	var todo []work
 	for _, c := range Cases() {
-		if strings.Contains(c.Name, cfg.Only) {
-			cases = append(cases, c)
+		for _, link := range links {
+			if strings.Contains(c.Name, cfg.Only) && c.Over(link) {
+				todo = append(todo, work{c, link})
+			}
 		}
 	}
-	if len(cases) == 0 {
-		return nil, fmt.Errorf("faults: no fault's name contains %q", cfg.Only)
+	if len(todo) == 0 {
+		return nil, fmt.Errorf("faults: no fault over %s has a name that contains %q", strings.Join(links, ", "), cfg.Only)
 	}
 	s := watchStalls()
 	defer s.close()
-	r.Rows = make([]Row, len(cases)*len(masters))
+	r.Rows = make([]Row, len(todo))
 	next := make(chan int)
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -103,7 +112,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		group.Go(func() {
 			for i := range next {
 				row := &r.Rows[i]
-				*row = runCase(ctx, &cfg, &cases[i/len(masters)], masters[i%len(masters)], s)
+				*row = runCase(ctx, &cfg, &todo[i].c, todo[i].link, s)
 				mu.Lock()
 				if done++; cfg.Progress != nil {
 					cfg.Progress(done, len(r.Rows), row)
@@ -126,9 +135,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 // runCase runs the trials of one case in one world.
-func runCase(ctx context.Context, cfg *Config, c *Case, kind string, s *stalls) Row {
-	row := Row{Fault: c.Name, Master: kind, State: c.State, Recovery: c.Recovery, Periods: []float64{}, Broken: []string{}}
-	w, err := newWorld(ctx, cfg, c, kind)
+func runCase(ctx context.Context, cfg *Config, c *Case, link string, s *stalls) Row {
+	row := Row{Fault: c.Name, Link: link, State: c.State, Recovery: c.Recovery, Periods: []float64{}, Broken: []string{}}
+	w, err := newWorld(ctx, cfg, c, link)
 	defer func() { w.close() }() // of the newest world
 	if err == nil {
 		err = w.commanded(ctx, 5, startLimit)
@@ -142,7 +151,7 @@ func runCase(ctx context.Context, cfg *Config, c *Case, kind string, s *stalls) 
 			row.Repeated++
 			if err != nil { // the world may be in disorder
 				w.close()
-				if w, err = newWorld(ctx, cfg, c, kind); err == nil {
+				if w, err = newWorld(ctx, cfg, c, link); err == nil {
 					err = w.commanded(ctx, 5, startLimit)
 				}
 			}

@@ -24,21 +24,20 @@ const (
 
 // root is a master that can be killed and started again at the same address.
 type root struct {
-	kind     string
+	kind     string // the link; rosbridge has the embedded one behind it
 	addr     string
 	embedded *master.Master
 	debian   *exec.Cmd
 }
 
-func newRoot(kind string) (*root, error) {
+func newRoot(link string) (*root, error) {
 	var err error
 	for range 5 { // another process may take the port in between
-		ln, e := net.Listen("tcp", "127.0.0.1:0")
+		addr, e := freeAddr()
 		if e != nil {
 			return nil, e
 		}
-		r := &root{kind: kind, addr: ln.Addr().String()}
-		_ = ln.Close()
+		r := &root{kind: link, addr: addr}
 		if err = r.start(); err == nil {
 			return r, nil
 		}
@@ -47,10 +46,19 @@ func newRoot(kind string) (*root, error) {
 	return nil, fmt.Errorf("no port of the loopback interface stays free: %w", err)
 }
 
+// freeAddr is an address of the loopback interface where nobody listens.
+func freeAddr() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return ln.Addr().String(), ln.Close()
+}
+
 func (r *root) uri() string { return "http://" + r.addr }
 
 func (r *root) start() (err error) {
-	if r.kind == Embedded {
+	if r.kind != Rosmaster {
 		r.embedded, err = master.Start(master.Config{Addr: r.addr})
 		return err
 	}
@@ -90,8 +98,11 @@ type world struct {
 	arm   *process
 	relay *process
 	korr  *process
-	extra *node.Node // what a case opened
-	trial int
+	// bridge is the rosbridge server between the two, which are ROS 1 nodes and a client of it; nil without one
+	bridge     *process
+	bridgeAddr string
+	extra      *node.Node // what a case opened
+	trial      int
 
 	armFile string // describes the arm; "" = a Franka
 	state   string // folder in which the control node remembers faults
@@ -105,7 +116,7 @@ type world struct {
 	pulse   func() time.Time // stops the dead-man and says when it spoke last; nil while it is silent
 }
 
-func newWorld(ctx context.Context, cfg *Config, c *Case, kind string) (w *world, err error) {
+func newWorld(ctx context.Context, cfg *Config, c *Case, link string) (w *world, err error) {
 	w = &world{cfg: cfg, c: c, judge: &judge{now: time.Now}}
 	defer func() {
 		if err != nil {
@@ -115,8 +126,8 @@ func newWorld(ctx context.Context, cfg *Config, c *Case, kind string) (w *world,
 	if w.state, err = os.MkdirTemp("", "korr_faults_*"); err != nil {
 		return w, err
 	}
-	if w.root, err = newRoot(kind); err != nil {
-		return w, fmt.Errorf("start the master (%s): %w", kind, err)
+	if w.root, err = newRoot(link); err != nil {
+		return w, fmt.Errorf("start the master (%s): %w", link, err)
 	}
 	if c.simTime {
 		if _, _, err = xmlrpc.NewClient(w.root.uri(), 5*time.Second).CallROS(ctx, "setParam", "/faults", "/use_sim_time", true); err != nil {
@@ -133,6 +144,11 @@ func newWorld(ctx context.Context, cfg *Config, c *Case, kind string) (w *world,
 	}
 	if w.arm, err = w.startArm(); err != nil {
 		return w, err
+	}
+	if link == Rosbridge {
+		if err = w.startBridge(); err != nil {
+			return w, err
+		}
 	}
 	if err = w.hears(time.Time{}); err != nil {
 		return w, err
@@ -192,7 +208,7 @@ func (w *world) startRelay() (*process, error) { return start(w.env(), w.cfg.Rel
 
 func (w *world) startKorr() (*process, error) {
 	args := append([]string{}, w.cfg.Korr...)
-	if w.c.joints && w.armFile == "" {
+	if (w.c.joints || w.bridge != nil) && w.armFile == "" {
 		var err error
 		if w.armFile, err = writeJointArm(); err != nil {
 			return nil, err
@@ -202,6 +218,9 @@ func (w *world) startKorr() (*process, error) {
 		"--set", "run.tracking_error=0") // the toy arm does not reach every pose
 	if w.armFile != "" {
 		args = append(args, "--arm", w.armFile)
+	}
+	if w.bridge != nil {
+		args = append(args, w.bridgeArgs()...)
 	}
 	return start(w.env(), append(args, w.c.args...)...)
 }
@@ -325,7 +344,7 @@ func (w *world) close() {
 	if w.pulse != nil {
 		w.pulse()
 	}
-	for _, p := range []*process{w.korr, w.relay, w.arm} {
+	for _, p := range []*process{w.korr, w.bridge, w.relay, w.arm} {
 		if p != nil {
 			p.kill()
 		}

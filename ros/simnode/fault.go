@@ -23,15 +23,25 @@ type fault struct {
 	part   int       // of force
 	until  time.Time // on the simulator's clock; zero = until cleared
 	rng    *rand.Rand
+	joints *rand.Rand     // of joint states where everything is hit, so that a Franka's topics draw what they always drew
 	frozen map[string]any // of stuck: the message, by target
 }
 
-// hits reports whether the fault is meant for a topic. Without a target it hits what a controller reads.
+// hits reports whether the fault is meant for a topic. Without a target it hits what a controller reads, of a Franka or of
+// an arm of joint states.
 func (f *fault) hits(target string) bool {
 	if f.Target == "" {
-		return target == TargetArm || target == TargetGripper || target == TargetParts
+		return target == TargetArm || target == TargetGripper || target == TargetParts || target == TargetJoints
 	}
 	return f.Target == target
+}
+
+// random is what a channel draws from.
+func (f *fault) random(target string) *rand.Rand {
+	if f.Target == "" && target == TargetJoints {
+		return f.joints
+	}
+	return f.rng
 }
 
 // value is the i-th value, 0 where there is none.

@@ -65,7 +65,9 @@ func (s *Server) inject(q *msgs.PerturbReq) error {
 	if err := s.check(q); err != nil {
 		return err
 	}
-	f := &fault{PerturbReq: *q, rng: rand.New(rand.NewPCG(q.Seed, 1)), frozen: map[string]any{}}
+	f := &fault{
+		PerturbReq: *q, rng: rand.New(rand.NewPCG(q.Seed, 1)), joints: rand.New(rand.NewPCG(q.Seed, 2)), frozen: map[string]any{},
+	}
 	if q.Duration > 0 {
 		f.until = s.at.Add(seconds(q.Duration))
 	}

@@ -46,7 +46,7 @@ func (c *channel[M]) emit(m *M, f *faults) {
 		}
 		switch e.Kind {
 		case msgs.PerturbNoise:
-			c.noise(m, e.rng, e.value(0), e.value(1))
+			c.noise(m, e.random(c.target), e.value(0), e.value(1))
 		case msgs.PerturbNaN:
 			c.nan(m)
 		case msgs.PerturbLength:
@@ -65,7 +65,7 @@ func (c *channel[M]) emit(m *M, f *faults) {
 			t := c.stamp(m)
 			*t = t.Add(seconds(e.value(0)))
 		case msgs.PerturbLoss:
-			if e.rng.Float64() < e.value(0) {
+			if e.random(c.target).Float64() < e.value(0) {
 				return
 			}
 		case msgs.PerturbStuck:
