@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/bluenviron/goroslib/v2"
 )
@@ -38,12 +37,11 @@ func (p *provider[S, Q, R]) detach() {
 	}
 }
 
-// Client calls one service.
+// Client calls one service, one call at a time.
 type Client[S, Q, R any] struct {
-	name string
-	node *Node
-
-	mu     sync.Mutex
+	name   string
+	node   *Node
+	busy   chan struct{} // holds a token during a call, also during one that nobody waits for any more
 	client *goroslib.ServiceClient
 }
 
@@ -53,20 +51,20 @@ func NewClient[S, Q, R any](n *Node, name string) (*Client[S, Q, R], error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client[S, Q, R]{name: abs, node: n}
+	c := &Client[S, Q, R]{name: abs, node: n, busy: make(chan struct{}, 1)}
 	return c, n.add(c, "call "+abs)
 }
 
 func (c *Client[S, Q, R]) attach(n *goroslib.Node) (err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.busy <- struct{}{}
+	defer func() { <-c.busy }()
 	c.client, err = goroslib.NewServiceClient(goroslib.ServiceClientConf{Node: n, Name: c.name, Srv: new(S)})
 	return err
 }
 
 func (c *Client[S, Q, R]) detach() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.busy <- struct{}{}
+	defer func() { <-c.busy }()
 	if c.client != nil {
 		c.client.Close()
 		c.client = nil
@@ -74,17 +72,34 @@ func (c *Client[S, Q, R]) detach() {
 }
 
 // Call sends a request and waits for the response, at most for the node's Timeout.
+//
+// goroslib is never given a context that ends: when one ends right after a call that failed, its ServiceClient closes a
+// connection that is nil, and the process panics. Its calls end by its read and write timeouts, which are the node's.
 func (c *Client[S, Q, R]) Call(ctx context.Context, req *Q) (*R, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.client == nil {
-		return nil, fmt.Errorf("call %s: %w", c.name, errors.Join(errors.New("not connected to a master"), c.node.Err()))
-	}
 	ctx, cancel := context.WithTimeout(ctx, c.node.cfg.Timeout)
 	defer cancel()
-	res := new(R)
-	if err := c.client.CallContext(ctx, req, res); err != nil {
-		return nil, fmt.Errorf("call %s: %w", c.name, err)
+	select {
+	case c.busy <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("call %s: another call is under way: %w", c.name, ctx.Err())
 	}
-	return res, nil
+	if c.client == nil {
+		<-c.busy
+		return nil, fmt.Errorf("call %s: %w", c.name, errors.Join(errors.New("not connected to a master"), c.node.Err()))
+	}
+	client, q, res, ended := c.client, *req, new(R), make(chan error, 1)
+	go func() {
+		err := client.CallContext(context.Background(), &q, res)
+		<-c.busy
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			return nil, fmt.Errorf("call %s: %w", c.name, err)
+		}
+		return res, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("call %s: %w", c.name, ctx.Err())
+	}
 }
