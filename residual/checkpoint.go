@@ -133,7 +133,7 @@ func (p *Policy) File() (*tensorfile.File, error) {
 		head.Actor = &storedActor{In: c.In, Hidden: c.Hidden, Out: c.Out, LayerNorm: c.LayerNorm, OutputBias: c.OutputBias}
 		nn.SaveParams(&f, actorPrefix, p.Actor.Params())
 	}
-	if p.estimates() {
+	if p.Estimates() {
 		head.Estimation = p.Estimation
 		if err := p.Filter.SaveTo(&f, filterPrefix, p.Task); err != nil {
 			return nil, err
@@ -225,7 +225,7 @@ func (p *Policy) decodeParts(f *tensorfile.File, head *stored) (err error) {
 			return fmt.Errorf("actor: %w", err)
 		}
 	}
-	if p.estimates() {
+	if p.Estimates() {
 		if p.Filter, _, err = filter.LoadFrom(f, filterPrefix); err != nil {
 			return fmt.Errorf("filter: %w", err)
 		}

@@ -121,7 +121,7 @@ func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
 	}
 	info := Info{
 		Base: c.ub, Residual: c.r, Phase: c.phase, Chunk: c.base.ChunkInfo(),
-		Innovation: seen.Innovation, Innovated: seen.Innovated, Surprise: seen.Surprise,
+		Innovation: seen.Innovation, Innovated: seen.Innovated, Surprise: seen.Surprise, Parts: c.Parts(),
 	}
 	if p := c.track.model; p != nil {
 		info.Latent = c.track.z

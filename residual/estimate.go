@@ -26,7 +26,9 @@ const (
 type PoseEstimator struct {
 	bank  *filter.Bank
 	n     int
-	clock float64 // control steps since Reset
+	begun bool
+	clock float64 // control steps from an episode's first observation to the newest state of the arm
+	parts []filter.Estimate
 }
 
 // NewPoseEstimator returns an estimator of raw observations of the width raw. noise is the tracker's; zeros estimate
@@ -58,42 +60,49 @@ func NewPoseEstimator(kind Estimation, f *filter.Fitted, raw int, noise filter.N
 	if err != nil {
 		return nil, errors.Join(errors.New("residual: the estimator's filter"), err)
 	}
-	return &PoseEstimator{bank: bank, n: n}, nil
+	return &PoseEstimator{bank: bank, n: n, parts: make([]filter.Estimate, n)}, nil
 }
 
 // Reset starts an episode.
 func (e *PoseEstimator) Reset() {
 	e.bank.Reset()
-	e.clock = 0
+	e.begun, e.clock = false, 0
 }
 
 // EstimateTo implements Estimator. A part that was never seen stays as it is in obs. The estimate is of the time of
-// the arm's state. The next call is for the next control step.
-func (e *PoseEstimator) EstimateTo(dst, obs, ages, cmd []float32) error {
+// the arm's state. The filter keeps a ring of the arm's states, one for each control step: a pose that is older than the
+// arm's state is paired with the state of its own time. A clock that ran backwards, or on for long, makes it forget.
+func (e *PoseEstimator) EstimateTo(dst, obs []float32, at When, cmd []float32) error {
 	copy(dst, obs)
 	if cmd != nil {
 		e.bank.Executed(CommandOf(cmd))
 	}
-	e.bank.Begin(e.clock, ArmOf(obs))
+	if !e.begun || at.Steps != 0 {
+		if e.begun {
+			e.clock += at.Steps
+		}
+		e.begun = true
+		e.bank.Begin(e.clock, ArmOf(obs))
+	}
 	for i := range e.n {
 		var late float64
-		if i+1 < len(ages) {
-			late = max(0, float64(ages[i+1])-float64(ages[0]))
+		if i+1 < len(at.Ages) {
+			late = max(0, at.Ages[i+1]-at.Ages[0])
 		}
 		e.bank.Measure(i, e.clock-late, PartOf(obs, i))
 	}
 	e.bank.Update()
-	e.clock++
 	for i := range e.n {
-		if x := e.bank.Estimate(i); x.Known {
+		x := e.bank.Estimate(i)
+		if e.parts[i] = x; x.Known {
 			geom.PoseTo(layout.Part(i).Of(dst), fromBase.Mul(x.Pose))
 		}
 	}
 	return nil
 }
 
-// Part is what is known of a part since the last observation.
-func (e *PoseEstimator) Part(i int) filter.Estimate { return e.bank.Estimate(i) }
+// Parts implements Estimator.
+func (e *PoseEstimator) Parts() []filter.Estimate { return e.parts }
 
 var fromBase = geom.TagFrame.Inv()
 

@@ -81,7 +81,7 @@ func late(obs []float32, k, d int, rng *rand.Rand) []float32 {
 // cm a step, an estimator shows what is so now; the base and the residual read raw observations as before.
 func TestEstimatorShowsThePresent(t *testing.T) {
 	const steps, delay = 80, 4
-	ages := []float32{0, delay, delay, delay, delay, delay, delay}
+	at := When{1, []float64{0, delay, delay, delay, delay, delay, delay}}
 	for kind, limit := range map[Estimation]float64{Aligned: 4e-3, Kinematic: 1e-3, Koopman: 1e-3} {
 		e, err := NewPoseEstimator(kind, fittedScene(), layout.Observation(6), filter.Noise{})
 		if err != nil {
@@ -94,7 +94,7 @@ func TestEstimatorShowsThePresent(t *testing.T) {
 		for k := range steps {
 			truth, cmd := carrying(k)
 			obs, _ := carrying(k)
-			if err := e.EstimateTo(dst, late(obs, k, delay, rng), ages, before); err != nil {
+			if err := e.EstimateTo(dst, late(obs, k, delay, rng), at, before); err != nil {
 				t.Fatal(err)
 			}
 			before = cmd

@@ -1,6 +1,9 @@
 package residual
 
-import "korr/basepolicy"
+import (
+	"korr/basepolicy"
+	"korr/koopman/filter"
+)
 
 // Info is what one tick of a [Controller] decided. Its slices are views of the controller's own buffers:
 // they are valid until the next StepTo, Reset or Replan, and must not be written.
@@ -23,6 +26,8 @@ type Info struct {
 	Phase float32
 	// Chunk is what planning the chunk that the base action is from took; zero if the base does not tell.
 	Chunk basepolicy.ChunkInfo
+	// Parts is what is known of every part; nil where the policy acts on poses as they were seen.
+	Parts []filter.Estimate
 	// FellBack says that the residual was not finite and the base action was executed alone.
 	FellBack bool
 }

@@ -104,12 +104,12 @@ func (p *Policy) Validate() error {
 	return p.validateWidths()
 }
 
-// estimates reports whether something stands between the tracker and the policy.
-func (p *Policy) estimates() bool { return p.Estimation != AsSeen && p.Estimation != "" }
+// Estimates reports whether something stands between the tracker and the policy.
+func (p *Policy) Estimates() bool { return p.Estimation != AsSeen && p.Estimation != "" }
 
 // NewEstimator makes the policy's estimator; nil for none.
 func (p *Policy) NewEstimator() (Estimator, error) {
-	if !p.estimates() {
+	if !p.Estimates() {
 		return nil, nil
 	}
 	e, err := NewPoseEstimator(p.Estimation, p.Filter, p.Base.About().Obs.RawDim(), filter.Noise{})

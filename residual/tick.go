@@ -7,6 +7,7 @@ import (
 	"korr/basepolicy"
 	"korr/internal/layout"
 	"korr/koopman"
+	"korr/koopman/filter"
 	"korr/residual/shield"
 )
 
@@ -14,10 +15,28 @@ import (
 type Estimator interface {
 	// Reset starts an episode.
 	Reset()
-	// EstimateTo writes the raw observation to act on to dst [RawDim], after obs was observed [RawDim]. ages tells
-	// how many control steps old it is, of the arm's state and of every part's pose; empty where all of it is fresh.
-	// cmd [ActDim] is the raw command executed since the observation before, nil at an episode's first.
-	EstimateTo(dst, obs, ages, cmd []float32) error
+	// EstimateTo writes the raw observation to act on to dst [RawDim], after obs [RawDim] was observed, measured when
+	// at says. cmd [ActDim] is the raw command executed since the observation before, nil at an episode's first.
+	EstimateTo(dst, obs []float32, at When, cmd []float32) error
+	// Parts is what is known of every part since then; nil where the estimator knows no parts. The slice is reused.
+	Parts() []filter.Estimate
+}
+
+// When tells when an observation was measured, in control steps.
+type When struct {
+	// Steps is the time from the arm's state of the observation before to that of this one: 1 where control steps are
+	// what counts time, 0 when the arm told nothing new, more after a pause. An episode's first ignores it.
+	Steps float64
+	// Ages of the arm's state and of every part's pose; empty where all of it is fresh.
+	Ages []float64
+}
+
+// NextStep makes w that of the control step after the one before, where control steps are what counts time.
+func (w *When) NextStep(ages []float32) {
+	w.Steps, w.Ages = 1, w.Ages[:0]
+	for _, a := range ages {
+		w.Ages = append(w.Ages, float64(a))
+	}
 }
 
 // Tick is one control step of a policy, the same for acting, training and playing:
@@ -39,7 +58,7 @@ type Tick struct {
 	read  []float32 // [BaseDim] what the base reads, where that is no part of xo
 	ub    []float32 // [ActDim] normalised base action
 	phase float32   // of the chunk
-	ages  []float32 // of the observation, empty where all of it is fresh
+	at    When      // of the next observation
 	cmd   []float32 // [ActDim] raw command since obs
 	sent  bool      // cmd holds one of this episode
 }
@@ -61,7 +80,7 @@ func newTick(enc *Encoder, base basepolicy.Planner, track *Tracker, est Estimato
 	return &Tick{
 		enc: enc, base: base, est: est, track: track, in: enc.Layout(track.Dim()),
 		obs: make([]float32, enc.RawDim()), xo: make([]float32, enc.Dim()), read: make([]float32, enc.BaseDim()),
-		ub: make([]float32, enc.ActDim()), cmd: make([]float32, enc.ActDim()),
+		ub: make([]float32, enc.ActDim()), cmd: make([]float32, enc.ActDim()), at: When{Steps: 1},
 	}, nil
 }
 
@@ -78,12 +97,18 @@ func (t *Tick) Reset(seed uint64) {
 	if t.est != nil {
 		t.est.Reset()
 	}
-	t.sent, t.ages = false, t.ages[:0]
+	t.sent = false
+	t.at.NextStep(nil)
 }
 
 // ReadAges tells how many control steps old the next observation is: the arm's state, then every part's pose. It
-// holds until the next call or Reset; an episode begins with everything fresh.
-func (t *Tick) ReadAges(ages []float32) { t.ages = append(t.ages[:0], ages...) }
+// holds until the next call or Reset; an episode begins with everything fresh. Control steps count time.
+func (t *Tick) ReadAges(ages []float32) { t.at.NextStep(ages) }
+
+// ReadTimes tells when the next observation was measured, by a clock. It holds like ReadAges.
+func (t *Tick) ReadTimes(at When) {
+	t.at.Steps, t.at.Ages = at.Steps, append(t.at.Ages[:0], at.Ages...)
+}
 
 // Replan drops the base policy's chunk and the prediction, because what happens next did not follow from the last
 // action.
@@ -126,10 +151,18 @@ func (t *Tick) estimate(obsRaw []float32) error {
 	if t.sent {
 		cmd = t.cmd
 	}
-	if err := t.est.EstimateTo(t.obs, obsRaw, t.ages, cmd); err != nil {
+	if err := t.est.EstimateTo(t.obs, obsRaw, t.at, cmd); err != nil {
 		return fmt.Errorf("estimate: %w", err)
 	}
 	return shield.CheckFinite("estimated observation", t.obs)
+}
+
+// Parts is what the estimator knows of every part since the last Observe; nil without one. The slice is reused.
+func (t *Tick) Parts() []filter.Estimate {
+	if t.est == nil {
+		return nil
+	}
+	return t.est.Parts()
 }
 
 // Base asks the base policy for its action and plan: after Observe. The error is the policy's, or a

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"korr/basepolicy"
+	"korr/koopman/filter"
 	"korr/residual/shield"
 )
 
@@ -20,7 +21,9 @@ type shifted struct {
 
 func (s *shifted) Reset() { s.resets++ }
 
-func (s *shifted) EstimateTo(dst, obs, _, cmd []float32) error {
+func (s *shifted) Parts() []filter.Estimate { return nil }
+
+func (s *shifted) EstimateTo(dst, obs []float32, _ When, cmd []float32) error {
 	copy(dst, obs)
 	dst[0] += s.by
 	s.cmds = append(s.cmds, slices.Clone(cmd))

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"korr/basepolicy/remote"
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/report"
-	"korr/residual"
 	"korr/train/eval"
 	"korr/train/unit"
 )
@@ -85,9 +82,6 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	if len(o.ROSArgs) > 0 || o.wait {
 		return cli.UsageErrorf("ROS arguments and --wait need --serve")
 	}
-	if err := o.checkFilters(); err != nil {
-		return err
-	}
 	if err := o.checkOutputs(); err != nil {
 		return err
 	}
@@ -134,27 +128,6 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	for _, r := range eval.NewReport(cells).Results {
 		if r.Rate < o.Config.Eval.MinSuccess {
 			return cli.GateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, eval.PerturbedWord(r.Perturbed), r.Rate, o.Config.Eval.MinSuccess)
-		}
-	}
-	return nil
-}
-
-// checkFilters refuses filters over ROS: those of residual.filter, and those that the policies have themselves.
-func (o *evalOptions) checkFilters() error {
-	if !o.ros {
-		return nil
-	}
-	for _, name := range o.Config.Eval.Policies {
-		if name == expertName || strings.HasPrefix(name, remote.Prefix) {
-			continue
-		}
-		p, err := o.loadPolicy(name)
-		if err != nil {
-			return err
-		}
-		if p.Estimation != residual.AsSeen && p.Estimation != "" {
-			return cli.UsageErrorf("policy %s acts on what the filter %s estimates, which does not work with --ros yet: "+
-				"the loop knows one age for all channels; --set residual.filter=%s acts on what is seen", name, p.Estimation, residual.AsSeen)
 		}
 	}
 	return nil

@@ -40,6 +40,8 @@ func (s *stubborn) StepTo(act, obs []float32) (residual.Info, error) {
 	return residual.Info{Base: make([]float32, 10), Residual: make([]float32, 10), Innovation: 0.25}, nil
 }
 
+func (*stubborn) ReadTimes(residual.When) {}
+
 func (*stubborn) Executed([]float32) {}
 
 func (*stubborn) Replan() {}

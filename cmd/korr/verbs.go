@@ -24,10 +24,10 @@ func (a *app) with(c *settings.Config) *app { return &app{a.App, c} }
 // robot is the app of the verbs that the robot's command has too.
 func (a *app) robot() *robotcmd.App {
 	return &robotcmd.App{
-		App: a.App, OtherSimulator: a.warnOtherSimulator, Dataset: a.inspectDataset,
+		App: a.App, OtherSimulator: a.warnOtherSimulator, Dataset: a.inspectDataset, SetFilter: a.setFilter,
 		Sections: func() robotcmd.Sections {
 			c := a.Config
-			return robotcmd.Sections{Seed: c.Seed, Task: c.Sim.Task, Acting: &c.Base.Acting, Run: &c.Run, Filter: c.Residual.Filter}
+			return robotcmd.Sections{Seed: c.Seed, Task: c.Sim.Task, Acting: &c.Base.Acting, Run: &c.Run}
 		},
 	}
 }

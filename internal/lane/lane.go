@@ -59,10 +59,12 @@ func (l *Lane) Tally() loop.TallyResult { return l.ticks.Result() }
 func (l *Lane) connect(ctx context.Context, c Config) (err error) {
 	lockStep, log := c.LockStep, c.Logger
 	spec := l.env.Spec()
-	l.cfg = loop.Config{LockStep: lockStep, ObsDim: spec.ObsDim, Patience: robot.ResetTimeout, OnTick: l.onTick}
+	l.cfg = loop.Config{
+		LockStep: lockStep, ObsDim: spec.ObsDim, Patience: robot.ResetTimeout, OnTick: l.onTick,
+		Step: time.Duration(float64(time.Second) / spec.ControlHz),
+	}
 	if !lockStep {
-		l.cfg.Period = time.Duration(float64(time.Second) / spec.ControlHz)
-		l.ticks.Period = l.cfg.Period
+		l.cfg.Period, l.ticks.Period = l.cfg.Step, l.cfg.Step
 	}
 	if l.master, err = master.Start(master.Config{Addr: "127.0.0.1:0", Logger: log}); err != nil {
 		return err
@@ -84,7 +86,7 @@ func (l *Lane) connect(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	l.robot, err = robot.Open(ctx, robot.Config{
-		Names: robotNames, Parts: spec.PartNames, LockStep: lockStep, ReportedTwist: true, Logger: log,
+		Names: robotNames, Parts: spec.PartNames, LockStep: lockStep, ReportedTwist: true, PartStamps: true, Logger: log,
 	})
 	return err
 }
@@ -164,6 +166,8 @@ type plainStepper struct{ policy sim.Policy }
 func (s plainStepper) StepTo(act, obs []float32) (residual.Info, error) {
 	return residual.Info{}, s.policy.ActTo(act, obs)
 }
+
+func (plainStepper) ReadTimes(residual.When) {}
 
 func (plainStepper) Executed([]float32) {}
 

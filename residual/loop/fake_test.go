@@ -120,6 +120,7 @@ type fakeStepper struct {
 	replans  int
 	executed int
 	told     []float32 // by Executed
+	at       residual.When
 	fellBack bool
 	base     []float32
 }
@@ -139,6 +140,10 @@ func (s *fakeStepper) StepTo(act, obs []float32) (residual.Info, error) {
 		return info, s.step(s.steps, act)
 	}
 	return info, nil
+}
+
+func (s *fakeStepper) ReadTimes(at residual.When) {
+	s.at.Steps, s.at.Ages = at.Steps, append(s.at.Ages[:0], at.Ages...)
 }
 
 func (s *fakeStepper) Executed(cmd []float32) {

@@ -205,6 +205,8 @@ func (h *hostile) forbid() {
 	}
 }
 
+func (h *hostile) ReadTimes(residual.When) {}
+
 func (h *hostile) Executed([]float32) {}
 func (h *hostile) Replan()            { h.previous = nil }
 

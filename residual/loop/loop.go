@@ -22,6 +22,10 @@ type Sample struct {
 	// Sources are the messages that it is made of, each with an age of its own. Read appends to the slice, which the loop
 	// empties before, for up to MaxSources. Without any, the sample is one message.
 	Sources []Source
+
+	// Measured tells when the arm's state and then every part's pose were measured, by the clock of Config.StampNow; empty:
+	// nobody tells, and the policy takes all of it for fresh. Read appends to the slice, which the loop empties before.
+	Measured []time.Time
 }
 
 // MaxSources is how many sources a sample may have without an allocation.
@@ -54,6 +58,8 @@ type Stepper interface {
 	// action. It never waits. While observations are fresh and the loop is about to move, it is asked on every tick until
 	// it is ready; only then does the loop enter RUN. Lock step does without: its StepTo may plan.
 	Prepare(obs []float32) (ready bool, err error)
+	// ReadTimes tells when the observation of the next StepTo was measured.
+	ReadTimes(at residual.When)
 	// StepTo writes the raw action for the raw observation obs.
 	StepTo(act, obs []float32) (residual.Info, error)
 	// Executed is told, off the critical path, which raw command was executed: StepTo's own action, or
@@ -81,6 +87,7 @@ type Config struct {
 	Patience        time.Duration    // without a usable observation, in INIT or HOLD, before FAULT; 0 = for ever
 	HoldTimeout     time.Duration    // for Robot.Hold; DefaultHoldTimeout
 	LockStep        bool             // tick on every new Seq instead of the clock
+	Step            time.Duration    // of a control step by the stamps, for a policy that reads ages; 0 = Period
 	ObsDim          int              // width of the raw observation; DefaultObsDim
 	Shield          *shield.Limits   // nil: shield.Default
 	Tracking        Tracking         // when an arm that does not follow is a fault; zero: never
@@ -97,13 +104,14 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case !c.LockStep && c.Period <= 0:
 		return c, fmt.Errorf("loop: Period = %v, want > 0", c.Period)
-	case c.MaxAge < 0 || c.FutureTolerance < 0 || c.Patience < 0 || c.HoldTimeout < 0 || c.MaxMisses < 0 || c.Records < 0:
+	case c.MaxAge < 0 || c.FutureTolerance < 0 || c.Patience < 0 || c.HoldTimeout < 0 || c.Step < 0 || c.MaxMisses < 0 || c.Records < 0:
 		return c, errors.New("loop: a negative limit in Config")
 	case c.ObsDim != 0 && c.ObsDim < shield.MeasuredDim:
 		return c, fmt.Errorf("loop: ObsDim = %d, the shield reads the first %d", c.ObsDim, shield.MeasuredDim)
 	}
 	orDefault(&c.MaxAge, 3*c.Period)
 	orDefault(&c.FutureTolerance, c.Period)
+	orDefault(&c.Step, c.Period)
 	orDefault(&c.MaxMisses, DefaultMaxMisses)
 	orDefault(&c.HoldTimeout, DefaultHoldTimeout)
 	orDefault(&c.ObsDim, DefaultObsDim)
@@ -159,6 +167,8 @@ type Loop struct {
 	age, silence      time.Duration   // of the newest sample's oldest source, by stamp and by arrival
 	ahead             time.Duration   // how far in the future its youngest source is stamped
 	oldest, youngest  string          // those sources
+	told              time.Time       // when the arm's state was measured that the stepper was told of last
+	measured          []float64       // scratch of times
 	generation        uint64          // of the inputs, when the tick began
 	expires           time.Time       // when the newest sample will be too old; zero while none is usable
 	early             bool            // woken before the release: this tick may hold, and not move
@@ -174,9 +184,13 @@ func New(r Robot, s Stepper, cfg Config) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
+	parts := (cfg.ObsDim - layout.State) / layout.Pose
 	return &Loop{
 		robot: r, stepper: s, cfg: cfg,
-		sample:   Sample{Obs: make([]float32, cfg.ObsDim), Sources: make([]Source, 0, MaxSources)},
+		sample: Sample{
+			Obs: make([]float32, cfg.ObsDim), Sources: make([]Source, 0, MaxSources), Measured: make([]time.Time, 0, 1+parts),
+		},
+		measured: make([]float64, 0, 1+parts),
 		action:   make([]float32, shield.CommandDim),
 		command:  make([]float32, shield.CommandDim),
 		shield:   shield.New(*cfg.Shield, cfg.Period.Seconds()),

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"korr/internal/layout"
+	"korr/koopman/filter"
 	"korr/residual"
 	"korr/residual/shield"
 )
@@ -67,6 +69,10 @@ type Record struct {
 	Innovation  float32       `json:"innovation"` // 0 when there was no prediction to compare with
 	FellBack    bool          `json:"fell_back"`  // the residual was not finite
 	Sent        bool          `json:"sent"`
+
+	// Parts is what the policy's filter knows of each part; empty without one. A flight record does not keep it: it follows
+	// from the observations.
+	Parts []filter.Estimate `json:"-"`
 }
 
 // newRecord allocates a record for the widths given.
@@ -77,24 +83,28 @@ func newRecord(obsDim, actDim int) Record {
 		flat = flat[n:]
 		return f
 	}
-	return Record{Observation: cut(obsDim), Base: cut(actDim), Residual: cut(actDim), Action: cut(actDim), Command: cut(actDim)}
+	return Record{
+		Observation: cut(obsDim), Base: cut(actDim), Residual: cut(actDim), Action: cut(actDim), Command: cut(actDim),
+		Parts: make([]filter.Estimate, 0, max(obsDim-layout.State, 0)/layout.Pose),
+	}
 }
 
 // clear zeroes the record and keeps its slices.
 func (r *Record) clear() {
-	o, b, s, a, c := r.Observation, r.Base, r.Residual, r.Action, r.Command
+	o, b, s, a, c, p := r.Observation, r.Base, r.Residual, r.Action, r.Command, r.Parts[:0]
 	clear(o[:cap(o)])
 	clear(b)
 	clear(s)
 	clear(a)
 	clear(c)
-	*r = Record{Observation: o, Base: b, Residual: s, Action: a, Command: c}
+	*r = Record{Observation: o, Base: b, Residual: s, Action: a, Command: c, Parts: p}
 }
 
 // decide copies what the stepper decided.
 func (r *Record) decide(info *residual.Info) {
 	copy(r.Base, info.Base)
 	copy(r.Residual, info.Residual)
+	r.Parts = append(r.Parts[:0], info.Parts...)
 	r.Innovation, r.FellBack = info.Innovation, info.FellBack
 	if r.Innovation-r.Innovation != 0 {
 		r.Innovation = 0
@@ -107,6 +117,7 @@ func (r *Record) Clone() Record {
 	o, b, s, a, cmd := c.Observation, c.Base, c.Residual, c.Action, c.Command
 	c = *r
 	c.Observation, c.Base, c.Residual, c.Action, c.Command = o, b, s, a, cmd
+	c.Parts = append([]filter.Estimate(nil), r.Parts...)
 	copy(c.Observation, r.Observation)
 	copy(c.Base, r.Base)
 	copy(c.Residual, r.Residual)

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"korr/residual"
 	"korr/residual/shield"
 )
 
@@ -88,7 +89,7 @@ func recoverTo(err *error) {
 // read takes the newest sample, checks its values and says whether it is the one of the tick before.
 func (l *Loop) read(now time.Time, rec *Record) (again bool, fault error) {
 	seq := l.sample.Seq
-	l.sample.Sources = l.sample.Sources[:0]
+	l.sample.Sources, l.sample.Measured = l.sample.Sources[:0], l.sample.Measured[:0]
 	if err := l.robot.Read(&l.sample); err != nil {
 		return false, &ReadError{Err: err}
 	}
@@ -167,6 +168,7 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 	if fault := l.tracker.check(&l.cfg.Tracking, l.cfg.Period, &l.sample, l.shield.Previous()); fault != nil {
 		return fault
 	}
+	l.stepper.ReadTimes(l.times())
 	info, err := l.stepper.StepTo(l.action, l.sample.Obs)
 	if err != nil {
 		return l.refused(ctx, err)
@@ -202,6 +204,27 @@ func (l *Loop) act(ctx context.Context, start time.Time, rec *Record) error {
 		l.outputs.fallbacks.Add(1)
 	}
 	return nil
+}
+
+// times is when the newest sample was measured, for the policy.
+func (l *Loop) times() residual.When {
+	m := l.sample.Measured
+	if len(m) == 0 || l.cfg.Step == 0 {
+		return residual.When{Steps: 1}
+	}
+	now, step := m[0], float64(l.cfg.Step)
+	w := residual.When{Steps: 1, Ages: l.measured[:0]}
+	if !l.cfg.LockStep { // where nothing moves until the command is there, every sample is one step and the arm is fresh
+		now = l.cfg.StampNow()
+		if !l.told.IsZero() {
+			w.Steps = float64(m[0].Sub(l.told)) / step
+		}
+	}
+	for _, t := range m {
+		w.Ages = append(w.Ages, float64(now.Sub(t))/step)
+	}
+	l.told, l.measured = m[0], w.Ages
+	return w
 }
 
 // write hands the command over, unless what was decided at the start of the tick does not hold any more: the policy may

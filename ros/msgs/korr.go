@@ -36,6 +36,11 @@ type Status struct {
 	LatencyP50       float64 `rosname:"latency_p50"` // s
 	LatencyP99       float64 `rosname:"latency_p99"`
 	LatencyMax       float64
+	Parts            []string  // that the policy's filter estimates; empty without one
+	PartAges         []float64 // s, of each one's newest pose by its stamp, when the arm's state was measured
+	PartPositions    []float64 // m, standard deviation per axis of where it is believed to be
+	PartRotations    []float64 // rad, likewise
+	PartGated        []uint32  // poses in a row that the filter's gate kept out
 }
 
 // Action is korr_msgs/Action; see korr_msgs/msg/Action.msg. Clamps are residual/shield's bits.

@@ -55,7 +55,7 @@ var messages = []signature{
 	{ErrorRecoveryActionGoal{}, "franka_msgs/ErrorRecoveryActionGoal", "4b30be6cd12b9e72826df56b481f40e0"},
 	{ErrorRecoveryActionResult{}, "franka_msgs/ErrorRecoveryActionResult", "1eb06eeff08fa7ea874431638cb52332"},
 	{ErrorRecoveryActionFeedback{}, "franka_msgs/ErrorRecoveryActionFeedback", "aae20e09065c3809e8a8e87c4c8953fd"},
-	{Status{}, "korr_msgs/Status", "8cc6a2838b1f0cfb3027ba946573b3a5"},
+	{Status{}, "korr_msgs/Status", "1b1c572fc11d8479c6fcc104a126ffbb"},
 	{Action{}, "korr_msgs/Action", "154a9717bee6cc4394cb993e9f431214"},
 	{EpisodeResult{}, "korr_msgs/EpisodeResult", "5d3996bbed40815a9239b4cb4382d5f8"},
 	{EvaluateActionGoal{}, "korr_msgs/EvaluateActionGoal", "eebb21a617db86231da9dd1ef19e6a32"},

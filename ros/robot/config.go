@@ -14,6 +14,7 @@ type Config struct {
 	Names         *names.Names
 	Parts         []string      // of the policy's observation, in its order, the obstacle last
 	LockStep      bool          // wait for complete observations of a simulator in lock step
+	PartStamps    bool          // the policy reads how old each part's pose is: /tf tells, or else the array's stamp
 	ReportedTwist bool          // take a Franka's O_dP_EE_d, which a simulator measures, instead of J(q) dq
 	Arm           *ArmFile      // nil: a Franka arm as franka_ros shows it
 	URL           string        // of a rosbridge server; "" = ROS 1

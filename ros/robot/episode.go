@@ -66,6 +66,9 @@ func (r *Robot) Reset(ctx context.Context, seed uint64) error {
 	r.result, r.over = nil, make(chan struct{})
 	r.newest.forget(r.since) // what came before the response stays if it belongs to the new episode
 	r.ready.forget(r.since)
+	if r.stamps != nil {
+		r.stamps.forget(r.since)
+	}
 	return nil
 }
 

@@ -35,10 +35,12 @@ func TestMain(m *testing.M) {
 type wander struct {
 	seen [][]float32
 	tick int
+	ages [][]float64
+	at   residual.When
 }
 
 func (w *wander) StepTo(act, obs []float32) (residual.Info, error) {
-	w.seen = append(w.seen, slices.Clone(obs))
+	w.seen, w.ages = append(w.seen, slices.Clone(obs)), append(w.ages, slices.Clone(w.at.Ages))
 	w.tick++
 	sum := float32(0)
 	for i, v := range obs {
@@ -58,6 +60,8 @@ func (w *wander) StepTo(act, obs []float32) (residual.Info, error) {
 	}
 	return residual.Info{}, nil
 }
+
+func (w *wander) ReadTimes(at residual.When) { w.at = at }
 
 func (w *wander) Executed([]float32) {}
 func (w *wander) Replan()            {}

@@ -44,6 +44,8 @@ func (s *scripted) StepTo(act, obs []float32) (residual.Info, error) {
 	s.seen = append(s.seen, slices.Clone(obs))
 	return residual.Info{}, s.ActTo(act, obs)
 }
+func (s *scripted) ReadTimes(residual.When) {}
+
 func (s *scripted) Executed([]float32) {}
 func (s *scripted) Replan()            {}
 

@@ -30,6 +30,8 @@ func (still) StepTo(act, _ []float32) (residual.Info, error) {
 	copy(act, []float32{0.5, 0.1, 0.2, 1, 0, 0, 0, -1, 0, 1})
 	return residual.Info{}, nil
 }
+func (still) ReadTimes(residual.When) {}
+
 func (still) Executed([]float32) {}
 func (still) Replan()            {}
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"korr/koopman/filter"
 	"korr/residual/loop"
 	"korr/ros/msgs"
 )
@@ -29,6 +30,7 @@ type reporter struct {
 	ended  chan struct{}
 
 	period atomic.Int64 // ns, of the loop; 0 in lock step
+	step   atomic.Int64 // ns, of a control step by the stamps
 	late   atomic.Pointer[func() uint64]
 }
 
@@ -115,9 +117,23 @@ func (p *reporter) newStatus() *msgs.Status {
 		m.LateChunks += (*late)()
 	}
 	m.Age = st.Age.Seconds()
+	p.partsTo(m)
 	m.JitterP50, m.JitterP99, m.JitterMax = seconds(st.Jitter)
 	m.LatencyP50, m.LatencyP99, m.LatencyMax = seconds(st.Latency)
 	return m
+}
+
+// partsTo tells of what the policy's filter knew of each part at its last tick.
+func (p *reporter) partsTo(m *msgs.Status) {
+	step := time.Duration(p.step.Load()).Seconds()
+	p.ticks.mu.Lock()
+	defer p.ticks.mu.Unlock()
+	for i, x := range p.ticks.parts {
+		m.Parts = append(m.Parts, p.robot.cfg.Parts[i])
+		m.PartAges = append(m.PartAges, step*x.Age)
+		m.PartPositions, m.PartRotations = append(m.PartPositions, x.Position), append(m.PartRotations, x.Rotation)
+		m.PartGated = append(m.PartGated, uint32(x.Gated))
+	}
 }
 
 func seconds(s loop.Spread) (p50, p99, most float64) {
@@ -170,6 +186,11 @@ func (p *reporter) inputs(m *msgs.Status, name string) msgs.DiagnosticStatus {
 			d.Level, d.Message = msgs.DiagnosticError, v.name+" is silent"
 		}
 	}
+	for i, name := range m.Parts {
+		d.Values = append(d.Values, msgs.KeyValue{Key: name + " (s, mm, gated)", Value: fmt.Sprintf(
+			"%.3f, %.2f, %d", m.PartAges[i], 1e3*m.PartPositions[i], m.PartGated[i],
+		)})
+	}
 	d.Values = append(d.Values, msgs.KeyValue{Key: "reordered", Value: strconv.FormatUint(p.robot.reordered.Load(), 10)})
 	return d
 }
@@ -194,6 +215,8 @@ type tickQueue struct {
 	slots [queuedTicks]loop.Record
 	head  uint64 // next to pop
 	tail  uint64 // next to push
+
+	parts []filter.Estimate // of the newest tick
 }
 
 func (q *tickQueue) init() {
@@ -207,13 +230,14 @@ func (q *tickQueue) init() {
 // push copies what ~action tells of a tick.
 func (q *tickQueue) push(r *loop.Record) {
 	q.mu.Lock()
+	q.parts = append(q.parts[:0], r.Parts...)
 	if q.tail-q.head == queuedTicks {
 		q.dropped.Add(1)
 	} else {
 		s := &q.slots[q.tail%queuedTicks]
 		base, residual, action, command := s.Base, s.Residual, s.Action, s.Command
 		*s = *r
-		s.Observation, s.Base, s.Residual, s.Action, s.Command = nil, base, residual, action, command
+		s.Observation, s.Parts, s.Base, s.Residual, s.Action, s.Command = nil, nil, base, residual, action, command
 		copy(base, r.Base)
 		copy(residual, r.Residual)
 		copy(action, r.Action)

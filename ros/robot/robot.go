@@ -46,6 +46,7 @@ type Robot struct {
 	mu        sync.Mutex
 	observe   *observer
 	newest    set
+	stamps    *stampBook   // when each part was seen; nil: nobody asks
 	held      *armState    // the newest state of the arm that was believed: what a hold sends
 	heard     [3]time.Time // when arm, gripper and parts were, monotonic
 	ready     set          // what Read assembles: newest in real time, the newest complete one in lock step
@@ -67,6 +68,9 @@ func Open(ctx context.Context, cfg Config) (*Robot, error) {
 		return nil, err
 	}
 	r := &Robot{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(&cfg), over: make(chan struct{})}
+	if cfg.PartStamps {
+		r.stamps = newStampBook(cfg.Parts)
+	}
 	r.guard = newGuard(&cfg)
 	if r.link, err = open(ctx, &cfg, r.guard); err != nil {
 		return nil, err
@@ -102,6 +106,11 @@ func (r *Robot) register() (err error) {
 			return err
 		}
 		if err := node.Subscribe(n, r.cfg.Sim+"/state", r.onSim); err != nil {
+			return err
+		}
+	}
+	if r.stamps != nil {
+		if err := subscribe(r.link, msgs.TFTopic, r.onTF); err != nil {
 			return err
 		}
 	}
@@ -178,6 +187,9 @@ func (r *Robot) onParts(m *msgs.PoseArray) {
 	}, func(s *set) { s.parts, s.places = m, r.observe.places() })
 	r.mu.Lock()
 	lost := r.observe.lost()
+	if period := time.Duration(r.report.period.Load()); lost == "" && r.stamps != nil && period > 0 {
+		lost = r.stamps.unseen(r.cfg.Parts, m.Header.Stamp, unseenFor*period)
+	}
 	r.mu.Unlock()
 	r.guard.set(partLost, lost)
 }
@@ -256,7 +268,7 @@ func (r *Robot) noticed(arm bool) {
 	case !r.cfg.LockStep:
 		r.ready = r.newest
 		fresh = arm
-	case !r.newest.aligned() || r.newest.sim.Over():
+	case !r.newest.aligned() || r.newest.sim.Over() || r.stamps != nil && !r.stamps.upTo.Equal(r.newest.stamp()):
 	case r.ready.arm != nil && r.ready.stamp().Equal(r.newest.stamp()):
 		again = arm // the simulator repeats what it has no answer to
 	default:
@@ -280,6 +292,9 @@ func (r *Robot) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.newest, r.ready, r.heard = set{}, set{}, [3]time.Time{}
+	if r.stamps != nil {
+		r.stamps = newStampBook(r.cfg.Parts)
+	}
 }
 
 // repair lets Read try again after an error that ended the loop; what is still wrong comes back at once.
@@ -324,6 +339,12 @@ func (r *Robot) Read(s *loop.Sample) error {
 		loop.Source{Name: "gripper", Stamp: r.ready.fingers.stamp, Came: r.heard[1]},
 		loop.Source{Name: "parts", Stamp: r.ready.parts.Header.Stamp, Came: r.heard[2]},
 	)
+	if r.stamps != nil {
+		s.Measured = append(s.Measured, r.ready.arm.head.Stamp)
+		for i := range r.cfg.Parts {
+			s.Measured = append(s.Measured, r.stamps.of(i, r.ready.parts.Header.Stamp))
+		}
+	}
 	if r.out != nil {
 		r.out.answering(r.ready.arm.head)
 	}

@@ -1,6 +1,7 @@
 package robot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -21,6 +22,7 @@ func (r *Robot) newLoop(policy loop.Stepper, cfg loop.Config) (*loop.Loop, error
 	} else {
 		cfg.OnTick = r.report.ticks.push
 	}
+	r.report.step.Store(int64(cmp.Or(cfg.Step, cfg.Period)))
 	if cfg.StampNow == nil && !cfg.LockStep {
 		cfg.StampNow = r.link.Now
 	}

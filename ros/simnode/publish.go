@@ -230,11 +230,11 @@ func (s *Server) publishArm() {
 	switch {
 	case s.senses.camera != nil:
 		s.out.tf.Write(f.Transforms(nil))
-	case s.senses.sensor != nil:
-		s.out.tf.Write(f.Transforms(nil))
+	case s.senses.sensor != nil: // the parts' frames before the arm's: whoever has those of a stamp has all of it
 		if m := s.senses.transforms(&f, s.spec.PartNames, 0); len(m.Transforms) > 0 {
 			s.out.tf.Write(m)
 		}
+		s.out.tf.Write(f.Transforms(nil))
 		s.out.parts.emit(f.Parts(), &s.faults)
 	default:
 		s.out.tf.Write(f.Transforms(s.spec.PartNames))

@@ -95,6 +95,9 @@ func (s *senses) transforms(f *simarm.Frame, parts []string, jump time.Duration)
 	return m
 }
 
+// again makes the next frames tell of every part, seen lately or not: whoever asks late has not heard of them.
+func (s *senses) again() { clear(s.sent) }
+
 // show writes the observation that is shown into the arm state, so that whoever rounds it gets the same bits.
 func (s *senses) show() {
 	wide := func(dst []float64, src []float32) {

@@ -182,6 +182,7 @@ func (s *Server) Run(ctx context.Context) error {
 				s.keepUp()
 				continue
 			}
+			s.senses.again()
 			s.publish()
 			wait = min(2*wait, max(beat, maxResend))
 			tick.Reset(wait)

@@ -15,6 +15,7 @@ type Estimated struct {
 	est  residual.Estimator
 	seen []float32 // [ObsDim] the newest observation of env
 	ages []float32 // and their ages
+	at   residual.When
 }
 
 // NewEstimated returns env behind est and owns env from then on.
@@ -52,7 +53,8 @@ func (e *Estimated) Step(obs, act []float32) (sim.Result, error) {
 
 func (e *Estimated) estimateTo(obs, act []float32) error {
 	sim.AgesTo(e.ages, e.env)
-	if err := e.est.EstimateTo(obs, e.seen, e.ages, act); err != nil {
+	e.at.NextStep(e.ages)
+	if err := e.est.EstimateTo(obs, e.seen, e.at, act); err != nil {
 		return fmt.Errorf("estimate: %w", err)
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"korr/koopman/filter"
+	"korr/residual"
 	"korr/sim"
 )
 
@@ -47,14 +49,16 @@ type scribe struct {
 
 func (s *scribe) Reset() { s.resets++ }
 
-func (s *scribe) EstimateTo(dst, obs, ages, cmd []float32) error {
+func (s *scribe) Parts() []filter.Estimate { return nil }
+
+func (s *scribe) EstimateTo(dst, obs []float32, at residual.When, cmd []float32) error {
 	if cmd == nil {
 		s.cmds = append(s.cmds, -1)
 	} else {
 		s.cmds = append(s.cmds, cmd[0])
 	}
 	for i, v := range obs {
-		dst[i] = v + 100*ages[1]
+		dst[i] = v + float32(100*at.Ages[1])
 	}
 	return nil
 }

@@ -60,7 +60,9 @@ type asSeen struct{}
 
 func (asSeen) Reset() {}
 
-func (asSeen) EstimateTo(dst, obs, _, _ []float32) error {
+func (asSeen) Parts() []filter.Estimate { return nil }
+
+func (asSeen) EstimateTo(dst, obs []float32, _ residual.When, _ []float32) error {
 	copy(dst, obs)
 	return nil
 }
@@ -74,7 +76,9 @@ type smoother struct {
 
 func (s *smoother) Reset() { s.had = false }
 
-func (s *smoother) EstimateTo(dst, obs, _, _ []float32) error {
+func (s *smoother) Parts() []filter.Estimate { return nil }
+
+func (s *smoother) EstimateTo(dst, obs []float32, _ residual.When, _ []float32) error {
 	copy(dst, obs)
 	for at := sim.StateDim; s.had && at < len(obs); at += sim.PoseDim {
 		a, b := geom.PoseAt(s.last[at:]), geom.PoseAt(obs[at:])
@@ -142,7 +146,7 @@ func watch(
 		return err
 	}
 	phases := r.phases(scene)
-	age := make([]float32, env.Spec().AgeDim())
+	age, at := make([]float32, env.Spec().AgeDim()), residual.When{}
 	w.Reset()
 	for t := range len(r.Obs) {
 		if t > 0 {
@@ -151,11 +155,12 @@ func watch(
 			}
 		}
 		sim.AgesTo(age, env)
+		at.NextStep(age)
 		var cmd []float32
 		if t > 0 {
 			cmd = r.Act[t-1]
 		}
-		if err := w.EstimateTo(dst, obs, age, cmd); err != nil {
+		if err := w.EstimateTo(dst, obs, at, cmd); err != nil {
 			return err
 		}
 		for j := range scene.Joints {

@@ -18,6 +18,8 @@ type App struct {
 	Sections func() Sections
 	// OtherSimulator is told the name of a policy that is about to act in a simulator.
 	OtherSimulator func(name string, p *residual.Policy)
+	// SetFilter puts between the tracker and a policy what the settings say; nil leaves it what it was trained behind.
+	SetFilter func(p *residual.Policy) error
 	// Dataset prints what is in a dataset's folder; nil in a command that reads none.
 	Dataset func(path string) error
 }
@@ -28,17 +30,16 @@ type Sections struct {
 	Task   string
 	Acting *acting.Config
 	Run    *Settings
-	Filter string // residual.filter, where there is such a section
 }
 
 // LoadPolicy reads a policy of the settings' task.
 func (a *App) LoadPolicy(name string) (*residual.Policy, error) {
 	s := a.Sections()
-	if s.Filter != "" && s.Filter != string(residual.AsSeen) {
-		return nil, cli.UsageErrorf("residual.filter=%s does not work over ROS yet: the loop knows one age for all channels; "+
-			"leave it out, and let the tracker and the arm be equally late", s.Filter)
+	p, err := LoadPolicy(name, s.Task, s.Acting)
+	if err == nil && a.SetFilter != nil {
+		err = a.SetFilter(p)
 	}
-	return LoadPolicy(name, s.Task, s.Acting)
+	return p, err
 }
 
 // OpenWeights reads a checkpoint, or shipped weights of the settings' task.

@@ -106,7 +106,7 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 	if err := o.confirm(n); err != nil {
 		return err
 	}
-	rc, err := o.robotConfig(n, task)
+	rc, err := o.robotConfig(n, task, p)
 	if err != nil {
 		return err
 	}

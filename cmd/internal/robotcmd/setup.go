@@ -78,10 +78,10 @@ func (o *runOptions) confirm(n *names.Names) error {
 }
 
 // robotConfig describes the robot.
-func (o *runOptions) robotConfig(n *names.Names, task *sim.Task) (robot.Config, error) {
+func (o *runOptions) robotConfig(n *names.Names, task *sim.Task, p *residual.Policy) (robot.Config, error) {
 	run := o.run()
 	rc := robot.Config{
-		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, Deadman: run.Deadman, Passive: o.passive(),
+		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, PartStamps: p.Estimates(), Deadman: run.Deadman, Passive: o.passive(),
 		Policy: run.Policy, Wait: o.wait, Logger: o.Log, PartsFrame: run.PartsFrame,
 	}
 	if run.Robot == "rosbridge" {
@@ -109,7 +109,7 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 		t.Period = 0
 	}
 	cfg := loop.Config{ // the hold is out when the observation is MaxAgePeriods old: waking up and publishing take a while
-		Period: period, LockStep: o.lockStep, ObsDim: task.ObsDim(), MaxMisses: run.MaxMisses,
+		Period: period, Step: period, LockStep: o.lockStep, ObsDim: task.ObsDim(), MaxMisses: run.MaxMisses,
 		MaxAge: time.Duration(run.MaxAgePeriods)*period - period/10, Patience: robot.ResetTimeout, Resume: run.Resume, OnTick: t.Add,
 		OnState: func(c loop.Change) {
 			if c.Cause != nil {
