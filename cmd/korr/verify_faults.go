@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +45,7 @@ outside the limits, or when a recovery fails.`,
 	f.Float64Var(&o.rate, "rate", 10, "control steps per second")
 	f.StringVar(&o.only, "only", "", "faults whose name contains this `text`")
 	f.StringSliceVar(&o.links, "links", nil, "embedded, rosmaster, rosbridge; empty = all")
-	f.StringVar(&o.out, "out", "", "write the page docs/faults.md to this `file`")
+	f.StringVar(&o.out, "out", "", "write a page like docs/faults.md to this `file`")
 	cmd.AddCommand(newCmdFaultsPart(a, "arm", "the toy arm", func(ctx context.Context) error {
 		n, err := a.rosNames(msgs.SimNode)
 		if err != nil {
@@ -105,7 +106,12 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 	p.finish(fmt.Sprintf("%d rows", len(r.Rows)))
 	if o.out != "" {
 		var page bytes.Buffer
-		if err := errors.Join(r.WriteMarkdown(&page, fmt.Sprintf("korr verify faults --trials %d --parallel %d --out %s", o.trials, o.parallel, o.out)), atomicfile.Write(o.out, page.Bytes())); err != nil {
+		command := fmt.Sprintf("korr verify faults --trials %d --parallel %d --out %s", o.trials, o.parallel, o.out)
+		if len(o.links) > 0 {
+			command += " --links " + strings.Join(o.links, ",")
+		}
+		err := r.WriteMarkdown(&page, command)
+		if err := errors.Join(err, atomicfile.Write(o.out, page.Bytes())); err != nil {
 			return err
 		}
 	}

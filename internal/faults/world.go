@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	startLimit = 60 * time.Second // for a process to get going on a busy machine
-	healLimit  = 30 * time.Second // for a recovery
+	startLimit = 3 * time.Minute  // for a process to get going on a busy machine
+	healLimit  = 90 * time.Second // for a recovery
 )
 
 // root is a master that can be killed and started again at the same address.
