@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/viper"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"korr/internal/regular"
 	"korr/internal/setting"

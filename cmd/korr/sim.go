@@ -19,15 +19,16 @@ import (
 // simOptions are the verb's flags that are no settings.
 type simOptions struct {
 	*app
-	policy, render            string
-	episodes                  int
-	ros, lockStep, startsRoot bool
-	wait                      bool
-	hz, partsHz               float64
-	record                    []string
-	view                      viewOptions
-	episodeSeed               uint64
-	oneEpisode                func() bool // --episode-seed was given
+	policy, render       string
+	episodes             int
+	ros, ros2            bool
+	lockStep, startsRoot bool
+	wait                 bool
+	hz, partsHz          float64
+	record               []string
+	view                 viewOptions
+	episodeSeed          uint64
+	oneEpisode           func() bool // --episode-seed was given
 }
 
 func newCmdSim(a *app) *cobra.Command {
@@ -35,7 +36,7 @@ func newCmdSim(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim [name:=value ...]",
 		Short: "the simulator alone, or as a ROS node",
-		Long: `Plays episodes of a policy and says how they ended; or, with --ros, serves the simulator as a Franka arm with a part tracker,
+		Long: `Plays episodes of a policy and says how they ended; or, with --ros or --ros2, serves the simulator as a Franka arm with a part tracker,
 10 Hz on the wall clock, or in lock step with the control node, until interrupted; or, with --view, shows the simulation
 live in browsers, or recorded episodes (docs/viewer.md).
 
@@ -46,7 +47,8 @@ live in browsers, or recorded episodes (docs/viewer.md).
   korr sim --policy korr --episode-seed 9321294345621881363 --view 127.0.0.1:8080
   korr sim --view 127.0.0.1:8080 --policy korr --perturb 1
   korr sim --view 127.0.0.1:8080 --replay runs/demos
-  korr sim --ros --master`,
+  korr sim --ros --master
+  korr sim --ros2 --ros-args -r __ns:=/lab`,
 		Args:        cli.NoArgs,
 		Annotations: cli.ROSAnnotation,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runSim(cmd.Context(), o) },
@@ -59,11 +61,12 @@ live in browsers, or recorded episodes (docs/viewer.md).
 	o.oneEpisode = func() bool { return f.Changed("episode-seed") }
 	f.StringVar(&o.render, "render", "", "draw the first episode into this `file`: a .png strip, or a .gif or .mp4 film (ffmpeg)")
 	f.BoolVar(&o.ros, "ros", false, "serve the simulator as a ROS node")
+	f.BoolVar(&o.ros2, "ros2", false, "serve the simulator as a node of ROS 2, as franka_ros2 shows an arm")
 	f.BoolVar(&o.startsRoot, "master", false, "with --ros: start a ROS master at ROS_MASTER_URI (default 127.0.0.1:11311) too")
-	f.BoolVar(&o.lockStep, "lock-step", false, "with --ros: advance only when commanded")
+	f.BoolVar(&o.lockStep, "lock-step", false, "with --ros or --ros2: advance only when commanded")
 	f.BoolVar(&o.wait, "wait", false, "with --ros: wait for a ROS master instead of giving up")
-	f.Float64Var(&o.hz, "hz", 50, "with --ros: messages per second in real time: 100, 50, 25, 20 or 10")
-	f.Float64Var(&o.partsHz, "parts-hz", 0, "with --ros: frames per second of the part tracker in real time, at most 100; 0 = as --hz")
+	f.Float64Var(&o.hz, "hz", 50, "with --ros or --ros2: messages per second in real time: 100, 50, 25, 20 or 10")
+	f.Float64Var(&o.partsHz, "parts-hz", 0, "with --ros or --ros2: frames per second of the part tracker in real time, at most 100; 0 = as --hz")
 	f.StringArrayVar(&o.record, "record", nil, "record the episodes: into a ROS bag (`FILE.bag`) or a LeRobot dataset (a folder); may be repeated")
 	o.view.flags(f)
 	cmd.AddCommand(newCmdSimServe(o.app))
@@ -101,11 +104,11 @@ type simEpisode struct {
 }
 
 func runSim(ctx context.Context, o *simOptions) error {
-	if o.ros {
+	if o.ros || o.ros2 {
 		return o.serve(ctx)
 	}
-	if len(o.ROSArgs) > 0 || o.lockStep || o.startsRoot || o.wait {
-		return cli.UsageErrorf("ROS arguments, --lock-step, --master and --wait need --ros")
+	if len(o.ROSArgs)+len(o.ROS2Args) > 0 || o.lockStep || o.startsRoot || o.wait {
+		return cli.UsageErrorf("ROS arguments, --lock-step, --master and --wait need --ros, the first two --ros or --ros2")
 	}
 	if err := o.check(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"korr/cmd/internal/cli"
 	"korr/ros/master"
@@ -13,7 +14,7 @@ import (
 
 // serve is a ROS node until ctx ends.
 func (o *simOptions) serve(ctx context.Context) (err error) {
-	n, err := o.rosNames(msgs.SimNode)
+	n, err := o.enter(ctx)
 	if err != nil {
 		return err
 	}
@@ -24,8 +25,10 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
 	}
-	if err := o.ROSParams(ctx, n, o.wait); err != nil {
-		return err
+	if n.ROS2 == nil {
+		if err := o.ROSParams(ctx, n, o.wait); err != nil {
+			return err
+		}
 	}
 	c := o.condition()
 	sensing, err := o.disturbance(c)
@@ -43,10 +46,29 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	o.Log.Info("simulator is up", "node", n.Node, "master", n.MasterURI, "task", o.Config.Sim.Task, "lock_step", o.lockStep)
+	where := "ROS master " + n.MasterURI
+	if n.ROS2 != nil {
+		where = fmt.Sprintf("ROS 2 domain %d", n.ROS2.Domain)
+	}
+	o.Log.Info("simulator is up", "node", n.Node, "at", where, "task", o.Config.Sim.Task, "lock_step", o.lockStep)
 	err = o.NodeEnd(s.Run(ctx))
 	o.Log.Info("simulator stopped", "steps", s.Steps())
 	return errors.Join(err, s.Close())
+}
+
+// enter finds the node's names, and in ROS 2 its parameters.
+func (o *simOptions) enter(context.Context) (*names.Names, error) {
+	if !o.ros2 {
+		return o.rosNames(msgs.SimNode)
+	}
+	if o.ros || o.startsRoot || o.wait {
+		return nil, cli.UsageErrorf("--ros2 goes without --ros, --master and --wait: ROS 2 has no master")
+	}
+	n, err := o.ROS2Names(msgs.SimNode)
+	if err != nil {
+		return nil, err
+	}
+	return n, o.ROS2Params(n)
 }
 
 // startMaster starts the embedded master where the nodes will look for it.

@@ -9,6 +9,7 @@ import (
 	"korr/residual/plausible"
 	"korr/ros/msgs"
 	"korr/ros/panda"
+	"korr/ros/transport"
 )
 
 // arm is one kind of machine: the messages that tell its state and take its commands.
@@ -73,13 +74,18 @@ type frankaArm struct {
 }
 
 func (a *frankaArm) watch(l link, r *Robot) error {
-	if err := subscribe(l, msgs.StateTopic, func(m *msgs.FrankaState) {
+	a.topic = transport.StateTopic(l)
+	if err := transport.SubscribeFranka(l, func(m *msgs.FrankaState, wrong error) {
 		r.guard.mode(m)
-		r.storeArm(a.state(m))
+		s := a.state(m)
+		if wrong != nil {
+			s.wrong = wrong
+		}
+		r.storeArm(s)
 	}); err != nil {
 		return err
 	}
-	return subscribe(l, msgs.FingerTopic, func(m *msgs.JointState) {
+	return transport.Subscribe(l, msgs.FingerTopic, transport.State, func(m *msgs.JointState) {
 		f := &fingerState{topic: msgs.FingerTopic, stamp: m.Header.Stamp}
 		if n := len(m.Position); n < 2 {
 			f.err = &ShapeError{Topic: msgs.FingerTopic, Got: n, Want: 2}
@@ -109,14 +115,12 @@ func (a *frankaArm) state(f *msgs.FrankaState) *armState {
 }
 
 func (a *frankaArm) connect(l link, cfg *Config, hold func(string)) (gripper, error) {
-	n, err := rosNode(l)
+	h, err := newHand(l, cfg, hold)
 	if err != nil {
 		return nil, err
 	}
-	if a.pose, err = advertise[msgs.PoseStamped](l, msgs.CommandTopic, false); err != nil {
-		return nil, err
-	}
-	return newHand(n, cfg, hold)
+	a.pose, err = transport.Advertise[msgs.PoseStamped](l, msgs.CommandTopic, transport.Command)
+	return h, err
 }
 
 func (a *frankaArm) move(h msgs.Header, target geom.Pose, permit loop.Permit) error {

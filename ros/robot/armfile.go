@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"korr/internal/regular"
 	"korr/residual/shield"

@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"korr/ros/msgs"
-	"korr/ros/node"
+	"korr/ros/transport"
 )
 
-// This file is the guard's eye on the ROS 1 graph: who publishes what it hears, and who hears its commands.
+// This file is the guard's eye on the ROS graph: who publishes what it hears, and who hears its commands.
 
 // commandTopic is the resolved name of the topic of commands, "" where nobody tells who listens.
 func commandTopic(cfg *Config) string {
@@ -18,7 +18,7 @@ func commandTopic(cfg *Config) string {
 	if cfg.Arm != nil {
 		name = cfg.Arm.CommandTopic
 	}
-	if topics := ros1Topics(cfg, name); len(topics) > 0 {
+	if topics := graphTopics(cfg, name); len(topics) > 0 {
 		return topics[0]
 	}
 	return ""
@@ -28,13 +28,17 @@ func commandTopic(cfg *Config) string {
 // Joint states may come from many nodes, each of which tells its own joints.
 func sourceTopics(cfg *Config) []string {
 	if cfg.Arm != nil {
-		return ros1Topics(cfg, msgs.PartsTopic)
+		return graphTopics(cfg, msgs.PartsTopic)
 	}
-	return ros1Topics(cfg, msgs.StateTopic, msgs.PartsTopic)
+	state := msgs.StateTopic
+	if cfg.Names.ROS2 != nil {
+		state = msgs.RobotStateTopic
+	}
+	return graphTopics(cfg, state, msgs.PartsTopic)
 }
 
-// ros1Topics resolves names; there are none where nobody knows who publishes what.
-func ros1Topics(cfg *Config, names ...string) (topics []string) {
+// graphTopics resolves names; there are none where nobody knows who publishes what.
+func graphTopics(cfg *Config, names ...string) (topics []string) {
 	if cfg.URL != "" {
 		return nil
 	}
@@ -46,17 +50,17 @@ func ros1Topics(cfg *Config, names ...string) (topics []string) {
 	return topics
 }
 
-// watchNodes follows who publishes what, over ROS 1.
-func (g *guard) watchNodes(n *node.Node) error {
-	errs := []error{node.SubscribeEach(n, "~estop", func(p string, m *msgs.Bool) { g.panel(p, m.Data) }, g.panelGone)}
+// watchNodes follows who publishes what.
+func (g *guard) watchNodes(l link) error {
+	errs := []error{transport.SubscribeEach(l, "~estop", func(p string, m *msgs.Bool) { g.panel(p, m.Data) }, g.panelGone)}
 	if g.lockStep { // a simulator's own business
 		return errors.Join(errs...)
 	}
 	for _, topic := range g.sources {
-		errs = append(errs, node.WatchPublishers(n, topic, func(nodes []string) { g.tellers(topic, nodes) }))
+		errs = append(errs, transport.WatchPublishers(l, topic, func(nodes []string) { g.tellers(topic, nodes) }))
 	}
 	if g.commands != "" && !g.passive {
-		errs = append(errs, node.WatchPublishers(n, g.commands, func(nodes []string) { g.commanders(n.Names().Node, nodes) }))
+		errs = append(errs, transport.WatchPublishers(l, g.commands, func(nodes []string) { g.commanders(l.Names().Node, nodes) }))
 	}
 	return errors.Join(errs...)
 }
@@ -111,6 +115,25 @@ func (g *guard) publisherLost(topic string) {
 	if slices.Contains(g.sources, topic) && !g.lockStep {
 		g.hold("the publisher of " + topic + " is gone")
 	}
+}
+
+// policy is told that an endpoint on a topic did not match this node's for a policy of the quality of service, or that
+// one matches (""). The arm does not move while what it is told by, or told through, does not arrive.
+func (g *guard) policy(topic, policy string) {
+	if topic != g.commands && !slices.Contains(g.sources, topic) || g.passive && topic == g.commands {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.unmatched, topic)
+	if policy != "" {
+		g.unmatched[topic] = fmt.Sprintf("the other side of %s has another QoS: the policy %q does not match", topic, policy)
+	}
+	why := ""
+	for _, w := range g.unmatched {
+		why = w
+	}
+	g.forbid(badPolicy, why)
 }
 
 func nobody(topic string) string { return "nobody listens to " + topic }

@@ -10,7 +10,7 @@ import (
 
 	"korr/residual/loop"
 	"korr/ros/msgs"
-	"korr/ros/node"
+	"korr/ros/transport"
 )
 
 const (
@@ -23,8 +23,8 @@ const (
 // guard passes on what must stop the loop, and lets an operator start it.
 type guard struct {
 	required bool     // the dead-man is
-	commands string   // topic of the commands, over ROS 1
-	sources  []string // topics that one node alone must tell, over ROS 1
+	commands string   // topic of the commands, not over rosbridge
+	sources  []string // topics that one node alone must tell, not over rosbridge
 	lockStep bool     // time is the simulator's business
 	passive  bool     // nothing is commanded
 	peer     string   // whose loss the operator reads of
@@ -42,8 +42,9 @@ type guard struct {
 	mode_   uint8     // of the arm, as last reported
 	why     string    // the arm's own words for that
 
-	many    map[string]string  // topics of a state that several nodes publish, and what to say of it
-	forbids [conditions]string // why each of them forbids to move; "" if it does not
+	unmatched map[string]string  // topics whose quality of service does not match, and what to say of it
+	many      map[string]string  // topics of a state that several nodes publish, and what to say of it
+	forbids   [conditions]string // why each of them forbids to move; "" if it does not
 }
 
 // condition is something that holds the arm for as long as it lasts, and refuses to enable it.
@@ -52,6 +53,7 @@ type condition int
 const (
 	linkLost condition = iota
 	clockStands
+	badPolicy // before noListener: it is why
 	noListener
 	partLost
 	manySources
@@ -72,7 +74,7 @@ func newGuard(cfg *Config) *guard {
 	g := &guard{
 		required: cfg.Deadman, commands: commandTopic(cfg), sources: sourceTopics(cfg), lockStep: cfg.LockStep,
 		passive: cfg.Passive, peer: peer, lost: true,
-		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan reset), many: map[string]string{},
+		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan reset), many: map[string]string{}, unmatched: map[string]string{},
 	}
 	if g.commands != "" && !g.lockStep && !cfg.Passive {
 		g.forbids[noListener] = nobody(g.commands) // until somebody is heard of
@@ -83,22 +85,22 @@ func newGuard(cfg *Config) *guard {
 // register makes the operator's topics and services.
 func (g *guard) register(l link, recover_ func() error) error {
 	trigger := func(name string, f func() error) error {
-		return serve[msgs.Trigger](l, name, func(*msgs.TriggerReq) (*msgs.TriggerRes, bool) {
+		return transport.Serve[msgs.Trigger](l, name, func(*msgs.TriggerReq) (*msgs.TriggerRes, bool) {
 			if err := f(); err != nil {
 				return &msgs.TriggerRes{Message: err.Error()}, true
 			}
 			return &msgs.TriggerRes{Success: true}, true
 		})
 	}
-	if n, ok := l.(*node.Node); ok {
-		if err := g.watchNodes(n); err != nil {
+	if transport.Graph(l) {
+		if err := g.watchNodes(l); err != nil {
 			return err
 		}
 	}
 	return errors.Join(
-		subscribe(l, "~estop", func(m *msgs.Bool) { g.button(m.Data) }),
-		subscribe(l, "~deadman", func(*msgs.Header) { g.touch() }),
-		serve[msgs.SetBool](l, "~enable", g.enable),
+		transport.Subscribe(l, "~estop", transport.Button, func(m *msgs.Bool) { g.button(m.Data) }),
+		transport.Subscribe(l, "~deadman", transport.Button, func(*msgs.Header) { g.touch() }),
+		transport.Serve[msgs.SetBool](l, "~enable", g.enable),
 		trigger("~reset_fault", g.resetFault),
 		trigger("~recover", recover_),
 	)

@@ -1,34 +1,33 @@
 package robot
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"math"
 
-	"korr/ros/action"
 	"korr/ros/msgs"
-	"korr/ros/node"
+	"korr/ros/transport"
 )
 
 // hand is a Franka gripper, commanded by actions on a change.
 type hand struct {
 	cfg   *Config
 	log   *slog.Logger
-	grasp *action.Client[msgs.GraspActionGoal, msgs.GraspActionResult]
-	move  *action.Client[msgs.MoveActionGoal, msgs.MoveActionResult]
+	grasp transport.ActionClient[msgs.GraspGoal]
+	move  transport.ActionClient[msgs.MoveGoal]
 	hold  func(string)
 
 	grip                      // sent: the last goal acknowledged
 	cancel context.CancelFunc // of the goal that run is sending; nil if it is not; guarded by mu
 }
 
-func newHand(n *node.Node, cfg *Config, hold func(string)) (*hand, error) {
+func newHand(l link, cfg *Config, hold func(string)) (*hand, error) {
 	h := &hand{cfg: cfg, log: cfg.Logger, hold: hold, grip: newGrip()}
 	var err, err2 error
-	h.grasp, err = action.NewClient[msgs.GraspActionGoal, msgs.GraspActionResult](n, msgs.GripperAction+"grasp")
-	h.move, err2 = action.NewClient[msgs.MoveActionGoal, msgs.MoveActionResult](n, msgs.GripperAction+"move")
-	return h, errors.Join(err, err2)
+	h.grasp, err = transport.NewActionClient[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspGoal, msgs.GraspResult](l, transport.Grasp)
+	h.move, err2 = transport.NewActionClient[msgs.MoveActionGoal, msgs.MoveActionResult, msgs.MoveGoal, msgs.MoveResult](l, transport.Move)
+	return h, noActions(cmp.Or(err, err2))
 }
 
 // still drops a goal that was not acknowledged: the next command beyond the dead band counts anew.
@@ -83,12 +82,12 @@ func (h *hand) do(ctx context.Context, grip float64) error {
 	g := h.cfg.Gripper
 	var err error
 	if sign > 0 {
-		err = h.grasp.Do(ctx, func(m *msgs.GraspActionGoal) {
-			m.Goal.Speed, m.Goal.Force = g.Speed, g.Force
-			m.Goal.Epsilon.Outer = g.OpenWidth // whatever is gripped is right
+		err = h.grasp.Do(ctx, func(m *msgs.GraspGoal) {
+			m.Speed, m.Force = g.Speed, g.Force
+			m.Epsilon.Outer = g.OpenWidth // whatever is gripped is right
 		})
 	} else {
-		err = h.move.Do(ctx, func(m *msgs.MoveActionGoal) { m.Goal.Width, m.Goal.Speed = g.OpenWidth, g.Speed })
+		err = h.move.Do(ctx, func(m *msgs.MoveGoal) { m.Width, m.Speed = g.OpenWidth, g.Speed })
 	}
 	if err == nil {
 		h.mu.Lock()

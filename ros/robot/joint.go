@@ -14,6 +14,7 @@ import (
 	"korr/residual/plausible"
 	"korr/ros/msgs"
 	"korr/ros/robot/chain"
+	"korr/ros/transport"
 )
 
 // jointArm is an arm that an ArmFile describes.
@@ -46,7 +47,7 @@ func (a *jointArm) watch(l link, r *Robot) error {
 			r.storeFingers(f)
 		}
 	}
-	if err := subscribe(l, a.file.StateTopic, func(m *msgs.JointState) {
+	if err := transport.Subscribe(l, a.file.StateTopic, transport.State, func(m *msgs.JointState) {
 		if g.StateTopic == a.file.StateTopic {
 			finger(m)
 		}
@@ -59,7 +60,7 @@ func (a *jointArm) watch(l link, r *Robot) error {
 	if g.StateTopic == a.file.StateTopic {
 		return nil
 	}
-	return subscribe(l, g.StateTopic, finger)
+	return transport.Subscribe(l, g.StateTopic, transport.State, finger)
 }
 
 // pick returns the values of the joints named, nil unless all are there.
@@ -120,16 +121,16 @@ func (a *jointArm) connect(l link, _ *Config, _ func(string)) (gripper, error) {
 	var err error
 	a.now = l.Now
 	if a.file.Command == "pose" {
-		a.pose, err = advertise[msgs.PoseStamped](l, a.file.CommandTopic, false)
+		a.pose, err = transport.Advertise[msgs.PoseStamped](l, a.file.CommandTopic, transport.Command)
 	} else {
-		a.path, err = advertise[msgs.JointTrajectory](l, a.file.CommandTopic, false)
+		a.path, err = transport.Advertise[msgs.JointTrajectory](l, a.file.CommandTopic, transport.Command)
 	}
 	if err != nil {
 		return nil, err
 	}
 	h := &jointHand{file: &a.file.Gripper, now: l.Now, grip: newGrip()}
 	if len(h.file.Joints) > 0 && h.file.CommandTopic != "" {
-		h.path, err = advertise[msgs.JointTrajectory](l, h.file.CommandTopic, false)
+		h.path, err = transport.Advertise[msgs.JointTrajectory](l, h.file.CommandTopic, transport.Command)
 	}
 	return h, err
 }

@@ -3,86 +3,28 @@ package robot
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"time"
 
-	"korr/ros/names"
-	"korr/ros/node"
-	"korr/ros/rosbridge"
+	"korr/ros/transport"
 )
 
-// link is a way to topics and services: a ROS 1 node, or a connection to a rosbridge server. Which of the two it is
-// shows in the functions below only.
-type link interface {
-	Names() *names.Names
-	Logger() *slog.Logger
-	Now() time.Time // that messages are stamped with
-	SimTime() bool  // Now is a simulation's
-	MasterUp() bool // the master, or the bridge, answers
-	Done() <-chan struct{}
-	Err() error // nil while the link lives or may come back by itself
-	Close() error
-}
+// link is the way to topics and services: ROS 1, ROS 2 or a rosbridge server.
+type link = transport.Link
 
-var (
-	_ link = (*node.Node)(nil)
-	_ link = (*rosbridge.Client)(nil)
-)
-
-// publisher publishes messages of type M on one topic; see node.Publisher.
-type publisher[M any] interface {
-	Write(m *M)
-}
-
-func advertise[M any](l link, name string, latch bool) (publisher[M], error) {
-	switch l := l.(type) {
-	case *node.Node:
-		return node.Advertise[M](l, name, latch)
-	case *rosbridge.Client:
-		return rosbridge.Advertise[M](l, name, latch)
-	}
-	return nil, unknownLink(l)
-}
-
-func subscribe[M any](l link, name string, fn func(*M)) error {
-	switch l := l.(type) {
-	case *node.Node:
-		return node.Subscribe(l, name, fn)
-	case *rosbridge.Client:
-		return rosbridge.Subscribe(l, name, fn)
-	}
-	return unknownLink(l)
-}
-
-func serve[S, Q, R any](l link, name string, fn func(*Q) (*R, bool)) error {
-	switch l := l.(type) {
-	case *node.Node:
-		return node.Serve[S](l, name, fn)
-	case *rosbridge.Client:
-		return rosbridge.Serve[S](l, name, fn)
-	}
-	return unknownLink(l)
-}
-
-func unknownLink(l link) error { return fmt.Errorf("robot: no such link: %T", l) }
-
-// rosNode is the ROS 1 node behind the link, for what only that can do: actions.
-func rosNode(l link) (*node.Node, error) {
-	if n, ok := l.(*node.Node); ok {
-		return n, nil
-	}
-	return nil, errors.New("robot: a Franka arm's gripper and recovery are ROS 1 actions, which rosbridge does not carry: describe the arm in a file (--arm)")
-}
+// publisher publishes messages of type M on one topic.
+type publisher[M any] = transport.Publisher[M]
 
 // open makes the link that the configuration asks for.
 func open(ctx context.Context, cfg *Config, g *guard) (link, error) {
-	if cfg.URL == "" {
-		return node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Poll: cfg.Poll, OnMaster: g.master, OnListeners: g.listeners, OnPublisherLost: g.publisherLost, OnIntruder: g.hold})
+	return transport.Open(ctx, transport.Config{
+		Names: cfg.Names, Logger: cfg.Logger, URL: cfg.URL, ROS1: cfg.ROS1, Wait: cfg.Wait, Poll: cfg.Poll,
+		OnMaster: g.master, OnListeners: g.listeners, OnPublisherLost: g.publisherLost, OnPolicy: g.policy, OnIntruder: g.hold,
+	})
+}
+
+// noActions tells who asked rosbridge for a Franka's actions what to do instead.
+func noActions(err error) error {
+	if errors.Is(err, transport.ErrBridge) {
+		return errors.New("robot: a Franka arm's gripper and recovery are actions, which rosbridge does not carry: use --robot ros1 or ros2, or describe the arm in a file (--arm)")
 	}
-	version := rosbridge.ROS2
-	if cfg.ROS1 {
-		version = rosbridge.ROS1
-	}
-	return rosbridge.Open(ctx, rosbridge.Config{URL: cfg.URL, Names: cfg.Names, Version: version, Logger: cfg.Logger, Wait: cfg.Wait, Silence: cfg.Poll, OnUp: g.master})
+	return err
 }

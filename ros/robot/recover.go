@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"korr/residual/loop"
-	"korr/ros/action"
 	"korr/ros/msgs"
+	"korr/ros/transport"
 )
 
 // recoverTimeout is how long the arm may take to acknowledge a recovery.
@@ -15,7 +15,7 @@ const recoverTimeout = time.Second
 
 // recovery sends the arm's error_recovery action. Nothing but an operator's ~recover does.
 type recovery struct {
-	client *action.Client[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult] // nil: this arm has none
+	client transport.ActionClient[msgs.ErrorRecoveryGoal] // nil: this arm has none
 }
 
 // connect makes the action client of a Franka arm.
@@ -23,12 +23,12 @@ func (v *recovery) connect(l link, cfg *Config) error {
 	if cfg.Passive || cfg.Arm != nil || cfg.LockStep {
 		return nil
 	}
-	n, err := rosNode(l)
+	c, err := transport.NewActionClient[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult, msgs.ErrorRecoveryGoal, msgs.ErrorRecoveryResult](l, transport.Recovery)
 	if err != nil {
-		return err
+		return noActions(err)
 	}
-	v.client, err = action.NewClient[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult](n, msgs.RecoveryAction)
-	return err
+	v.client = c
+	return nil
 }
 
 // recover serves ~recover. The arm is free to move again afterwards, so it is refused while the loop may command it. The
@@ -47,6 +47,6 @@ func (r *Robot) recover() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), recoverTimeout)
 	defer cancel()
-	r.log.Warn("an operator recovers the arm", "action", msgs.RecoveryAction)
-	return r.recovery.client.Do(ctx, func(*msgs.ErrorRecoveryActionGoal) {})
+	r.log.Warn("an operator recovers the arm", "action", "error_recovery")
+	return r.recovery.client.Do(ctx, func(*msgs.ErrorRecoveryGoal) {})
 }

@@ -11,6 +11,7 @@ import (
 	"korr/koopman/filter"
 	"korr/residual/loop"
 	"korr/ros/msgs"
+	"korr/ros/transport"
 )
 
 const (
@@ -38,9 +39,9 @@ func newReporter(r *Robot) (*reporter, error) {
 	p := &reporter{robot: r, stop: make(chan struct{}), ended: make(chan struct{})}
 	p.ticks.init()
 	var errs [3]error
-	p.status, errs[0] = advertise[msgs.Status](r.link, "~status", false)
-	p.action, errs[1] = advertise[msgs.Action](r.link, "~action", false)
-	p.health, errs[2] = advertise[msgs.DiagnosticArray](r.link, msgs.DiagnosticsTopic, false)
+	p.status, errs[0] = transport.Advertise[msgs.Status](r.link, "~status", transport.Report)
+	p.action, errs[1] = transport.Advertise[msgs.Action](r.link, "~action", transport.Report)
+	p.health, errs[2] = transport.Advertise[msgs.DiagnosticArray](r.link, msgs.DiagnosticsTopic, transport.Report)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"korr/residual/loop"
 	"korr/residual/shield"
 	"korr/ros/msgs"
-	"korr/ros/node"
+	"korr/ros/transport"
 )
 
 // Supervisor is told what stops the robot, and asked how it goes; loop.Loop is one.
@@ -35,8 +35,8 @@ type Robot struct {
 	log       *slog.Logger
 	link      link
 	arm       arm
-	resets    *node.Client[msgs.Reset, msgs.ResetReq, msgs.ResetRes] // nil over rosbridge
-	out       *commander                                             // nil when passive
+	resets    transport.Client[msgs.ResetReq, msgs.ResetRes] // nil over rosbridge
+	out       *commander                                     // nil when passive
 	guard     *guard
 	report    *reporter
 	recovery  recovery
@@ -101,11 +101,11 @@ func (r *Robot) register() (err error) {
 			return err
 		}
 	}
-	if n, ok := r.link.(*node.Node); ok {
-		if r.resets, err = node.NewClient[msgs.Reset, msgs.ResetReq, msgs.ResetRes](n, r.cfg.Sim+"/reset"); err != nil {
+	if transport.Graph(r.link) {
+		if r.resets, err = transport.NewClient[msgs.Reset, msgs.ResetReq, msgs.ResetRes](r.link, r.cfg.Sim+"/reset"); err != nil {
 			return err
 		}
-		if err := node.Subscribe(n, r.cfg.Sim+"/state", r.onSim); err != nil {
+		if err := transport.Subscribe(r.link, r.cfg.Sim+"/state", transport.Latched, r.onSim); err != nil {
 			return err
 		}
 	}
@@ -115,9 +115,9 @@ func (r *Robot) register() (err error) {
 		}
 	}
 	return errors.Join(
-		subscribe(r.link, msgs.PartNamesTopic, r.onNames),
+		transport.Subscribe(r.link, msgs.PartNamesTopic, transport.Latched, r.onNames),
 		r.arm.watch(r.link, r),
-		subscribe(r.link, msgs.PartsTopic, r.onParts),
+		transport.Subscribe(r.link, msgs.PartsTopic, transport.State, r.onParts),
 		r.recovery.connect(r.link, &r.cfg),
 		r.guard.register(r.link, r.recover),
 	)

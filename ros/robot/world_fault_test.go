@@ -92,7 +92,9 @@ func TestHolds(t *testing.T) {
 				testHold(t, worlds[strings.Split(t.Name(), "/")[1]](t), name)
 			})
 		}
-		testHold(t, w, "master or server gone")
+		if w.vanish != nil { // ROS 2 has no such thing
+			testHold(t, w, "master or server gone")
+		}
 	})
 }
 

@@ -5,9 +5,8 @@ import (
 	"math"
 	"sync"
 
-	"korr/ros/action"
 	"korr/ros/msgs"
-	"korr/ros/node"
+	"korr/ros/transport"
 )
 
 const (
@@ -17,14 +16,14 @@ const (
 
 var errGoal = errors.New("a gripper goal needs a finite width of at least 0 and a positive speed")
 
-// gripper serves the actions of franka_gripper. The simulated hand opens or closes at its own speed and force, so a
+// gripper serves the actions of franka_gripper, and in ROS 2 its service stop. The simulated hand opens or closes at its own speed and force, so a
 // goal's speed and force are checked and otherwise ignored.
 type gripper struct {
 	openAt float64
-	grasp  *action.Server[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspActionFeedback]
-	move   *action.Server[msgs.MoveActionGoal, msgs.MoveActionResult, msgs.MoveActionFeedback]
-	homing *action.Server[msgs.HomingActionGoal, msgs.HomingActionResult, msgs.HomingActionFeedback]
-	stop   *action.Server[msgs.StopActionGoal, msgs.StopActionResult, msgs.StopActionFeedback]
+	grasp  transport.ActionServer[msgs.GraspResult]
+	move   transport.ActionServer[msgs.MoveResult]
+	homing transport.ActionServer[msgs.HomingResult]
+	stop   transport.ActionServer[msgs.StopResult] // nil in ROS 2, where it is a service
 
 	mu        sync.Mutex
 	sign      float64 // -1 opens, +1 closes, 0 keeps what it does
@@ -38,13 +37,20 @@ type gripper struct {
 // goal names an action and one of its goals; the zero value is none.
 type goal struct{ action, id string }
 
-func newGripper(n *node.Node, openAt float64) (*gripper, error) {
+func newGripper(l transport.Link, openAt float64) (*gripper, error) {
 	g := &gripper{openAt: openAt}
 	var errs [4]error
-	g.grasp, errs[0] = action.NewServer[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspActionFeedback](n, msgs.GripperAction+"grasp", g.onGrasp, g.keep)
-	g.move, errs[1] = action.NewServer[msgs.MoveActionGoal, msgs.MoveActionResult, msgs.MoveActionFeedback](n, msgs.GripperAction+"move", g.onMove, g.keep)
-	g.homing, errs[2] = action.NewServer[msgs.HomingActionGoal, msgs.HomingActionResult, msgs.HomingActionFeedback](n, msgs.GripperAction+"homing", g.onHoming, g.keep)
-	g.stop, errs[3] = action.NewServer[msgs.StopActionGoal, msgs.StopActionResult, msgs.StopActionFeedback](n, msgs.GripperAction+"stop", g.onStop, nil)
+	g.grasp, errs[0] = transport.NewActionServer[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspActionFeedback, msgs.GraspGoal, msgs.GraspResult, msgs.GraspFeedback](l, transport.Grasp, g.onGrasp, g.keep)
+	g.move, errs[1] = transport.NewActionServer[msgs.MoveActionGoal, msgs.MoveActionResult, msgs.MoveActionFeedback, msgs.MoveGoal, msgs.MoveResult, msgs.MoveFeedback](l, transport.Move, g.onMove, g.keep)
+	g.homing, errs[2] = transport.NewActionServer[msgs.HomingActionGoal, msgs.HomingActionResult, msgs.HomingActionFeedback, msgs.HomingGoal, msgs.HomingResult, msgs.HomingFeedback](l, transport.Homing, g.onHoming, g.keep)
+	if transport.ROS2(l) {
+		errs[3] = transport.Serve[msgs.Trigger](l, msgs.StopService, func(*msgs.TriggerReq) (*msgs.TriggerRes, bool) {
+			g.keep()
+			return &msgs.TriggerRes{Success: true}, true
+		})
+	} else {
+		g.stop, errs[3] = transport.NewActionServer[msgs.StopActionGoal, msgs.StopActionResult, msgs.StopActionFeedback, msgs.StopGoal, msgs.StopResult, msgs.StopFeedback](l, transport.Action{ROS1: msgs.GripperAction + "stop"}, g.onStop, nil)
+	}
 	if err := errors.Join(errs[:]...); err != nil {
 		g.close()
 		return nil, err
@@ -83,33 +89,33 @@ func bad(width, speed float64) bool {
 	return math.IsNaN(width) || math.IsInf(width, 0) || width < 0 || !(speed > tooSmall)
 }
 
-func (g *gripper) onGrasp(m *msgs.GraspActionGoal) error {
-	if bad(m.Goal.Width, m.Goal.Speed) {
+func (g *gripper) onGrasp(id string, m *msgs.GraspGoal) error {
+	if bad(m.Width, m.Speed) {
 		return errGoal
 	}
-	g.begin(goal{"grasp", m.GoalId.Id}, 1, m.Goal.Width-m.Goal.Epsilon.Inner, m.Goal.Width+m.Goal.Epsilon.Outer)
+	g.begin(goal{"grasp", id}, 1, m.Width-m.Epsilon.Inner, m.Width+m.Epsilon.Outer)
 	return nil
 }
 
-func (g *gripper) onMove(m *msgs.MoveActionGoal) error {
-	if bad(m.Goal.Width, m.Goal.Speed) {
+func (g *gripper) onMove(id string, m *msgs.MoveGoal) error {
+	if bad(m.Width, m.Speed) {
 		return errGoal
 	}
 	sign := 1.0
-	if m.Goal.Width >= g.openAt {
+	if m.Width >= g.openAt {
 		sign = -1
 	}
-	g.begin(goal{"move", m.GoalId.Id}, sign, math.Inf(-1), math.Inf(1))
+	g.begin(goal{"move", id}, sign, math.Inf(-1), math.Inf(1))
 	return nil
 }
 
-func (g *gripper) onHoming(m *msgs.HomingActionGoal) error {
-	g.begin(goal{"homing", m.GoalId.Id}, -1, math.Inf(-1), math.Inf(1))
+func (g *gripper) onHoming(id string, _ *msgs.HomingGoal) error {
+	g.begin(goal{"homing", id}, -1, math.Inf(-1), math.Inf(1))
 	return nil
 }
 
-func (g *gripper) onStop(m *msgs.StopActionGoal) error {
-	g.begin(goal{"stop", m.GoalId.Id}, 0, math.Inf(-1), math.Inf(1))
+func (g *gripper) onStop(id string, _ *msgs.StopGoal) error {
+	g.begin(goal{"stop", id}, 0, math.Inf(-1), math.Inf(1))
 	return nil
 }
 
@@ -160,12 +166,12 @@ func (g *gripper) moved(width float64) {
 func (g *gripper) finish(e goal, status uint8, success bool, why string) {
 	switch e.action {
 	case "grasp":
-		g.grasp.Finish(e.id, status, func(r *msgs.GraspActionResult) { r.Result.Success, r.Result.Error = success, why })
+		g.grasp.Finish(e.id, status, func(r *msgs.GraspResult) { r.Success, r.Error = success, why })
 	case "move":
-		g.move.Finish(e.id, status, func(r *msgs.MoveActionResult) { r.Result.Success, r.Result.Error = success, why })
+		g.move.Finish(e.id, status, func(r *msgs.MoveResult) { r.Success, r.Error = success, why })
 	case "homing":
-		g.homing.Finish(e.id, status, func(r *msgs.HomingActionResult) { r.Result.Success, r.Result.Error = success, why })
+		g.homing.Finish(e.id, status, func(r *msgs.HomingResult) { r.Success, r.Error = success, why })
 	case "stop":
-		g.stop.Finish(e.id, status, func(r *msgs.StopActionResult) { r.Result.Success, r.Result.Error = success, why })
+		g.stop.Finish(e.id, status, func(r *msgs.StopResult) { r.Success, r.Error = success, why })
 	}
 }

@@ -10,15 +10,15 @@ import (
 
 	"korr/internal/geom"
 	"korr/ros/msgs"
-	"korr/ros/node"
 	"korr/ros/simarm"
+	"korr/ros/transport"
 )
 
 // channel is a topic that faults can be injected into. The functions know its message; nil ones mean that a fault does
 // not apply.
 type channel[M any] struct {
 	target  string
-	pub     *node.Publisher[M]
+	pub     transport.Publisher[M]
 	stamp   func(*M) *time.Time
 	noise   func(m *M, rng *rand.Rand, length, angle float64)
 	nan     func(*M)
@@ -157,11 +157,11 @@ type publishers struct {
 	joints  channel[msgs.JointState]
 	parts   channel[msgs.PoseArray]
 	clock   channel[msgs.Clock]
-	state   *node.Publisher[msgs.SimState]
-	tf      *node.Publisher[msgs.TFMessage]
+	state   transport.Publisher[msgs.SimState]
+	tf      transport.Publisher[msgs.TFMessage]
 }
 
-func (p *publishers) advertise(n *node.Node, parts []string) error {
+func (p *publishers) advertise(l transport.Link, parts []string) error {
 	var errs [9]error
 	p.franka = channel[msgs.FrankaState]{target: TargetArm, stamp: func(m *msgs.FrankaState) *time.Time { return &m.Header.Stamp }, noise: noisyArm, nan: func(m *msgs.FrankaState) { m.OTEE[12] = math.NaN() }, cut: func(*msgs.FrankaState) {}, extend: func(*msgs.FrankaState) {}, number: func(m *msgs.FrankaState, i int) *float64 { return at(m.OTEE[:], i) }}
 	joints := channel[msgs.JointState]{stamp: func(m *msgs.JointState) *time.Time { return &m.Header.Stamp }, noise: noisyJoints, nan: func(m *msgs.JointState) { m.Position[0] = math.NaN() }, cut: func(m *msgs.JointState) { m.Position = m.Position[:len(m.Position)-1] }, extend: func(m *msgs.JointState) { m.Position = append(m.Position, 0) }, number: func(m *msgs.JointState, i int) *float64 { return at(m.Position, i) }}
@@ -169,17 +169,17 @@ func (p *publishers) advertise(n *node.Node, parts []string) error {
 	p.fingers.target, p.joints.target = TargetGripper, TargetJoints
 	p.parts = channel[msgs.PoseArray]{target: TargetParts, stamp: func(m *msgs.PoseArray) *time.Time { return &m.Header.Stamp }, noise: noisyParts, nan: func(m *msgs.PoseArray) { m.Poses[0].Position.X = math.NaN() }, cut: func(m *msgs.PoseArray) { m.Poses = m.Poses[:len(m.Poses)-1] }, reverse: func(m *msgs.PoseArray) { slices.Reverse(m.Poses) }, extend: func(m *msgs.PoseArray) { m.Poses = append(m.Poses, m.Poses[0]) }, rename: func(m *msgs.PoseArray) { m.Header.FrameId = "camera" }, number: partNumber}
 	p.clock = channel[msgs.Clock]{target: TargetClock, stamp: func(m *msgs.Clock) *time.Time { return &m.Clock }}
-	p.franka.pub, errs[0] = node.Advertise[msgs.FrankaState](n, msgs.StateTopic, false)
-	p.fingers.pub, errs[1] = node.Advertise[msgs.JointState](n, msgs.FingerTopic, false)
-	p.joints.pub, errs[2] = node.Advertise[msgs.JointState](n, msgs.JointTopic, false)
-	p.parts.pub, errs[3] = node.Advertise[msgs.PoseArray](n, msgs.PartsTopic, false)
-	p.clock.pub, errs[4] = node.Advertise[msgs.Clock](n, msgs.ClockTopic, false)
-	p.state, errs[5] = node.Advertise[msgs.SimState](n, "~state", true)
-	p.tf, errs[6] = node.Advertise[msgs.TFMessage](n, msgs.TFTopic, false)
-	var list *node.Publisher[msgs.String]
-	list, errs[7] = node.Advertise[msgs.String](n, msgs.PartNamesTopic, true)
-	var static *node.Publisher[msgs.TFMessage]
-	static, errs[8] = node.Advertise[msgs.TFMessage](n, msgs.TFStaticTopic, true)
+	p.franka.pub, errs[0] = transport.AdvertiseFranka(l)
+	p.fingers.pub, errs[1] = transport.Advertise[msgs.JointState](l, msgs.FingerTopic, transport.State)
+	p.joints.pub, errs[2] = transport.Advertise[msgs.JointState](l, msgs.JointTopic, transport.State)
+	p.parts.pub, errs[3] = transport.Advertise[msgs.PoseArray](l, msgs.PartsTopic, transport.State)
+	p.clock.pub, errs[4] = transport.Advertise[msgs.Clock](l, msgs.ClockTopic, transport.Clock)
+	p.state, errs[5] = transport.Advertise[msgs.SimState](l, "~state", transport.Latched)
+	p.tf, errs[6] = transport.Advertise[msgs.TFMessage](l, msgs.TFTopic, transport.Report)
+	var list transport.Publisher[msgs.String]
+	list, errs[7] = transport.Advertise[msgs.String](l, msgs.PartNamesTopic, transport.Latched)
+	var static transport.Publisher[msgs.TFMessage]
+	static, errs[8] = transport.Advertise[msgs.TFMessage](l, msgs.TFStaticTopic, transport.Latched)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

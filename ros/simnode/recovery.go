@@ -3,22 +3,21 @@ package simnode
 import (
 	"errors"
 
-	"korr/ros/action"
 	"korr/ros/msgs"
-	"korr/ros/node"
+	"korr/ros/transport"
 )
 
 // recovery serves the arm's error recovery action, as franka_control does.
 type recovery struct {
-	server *action.Server[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult, msgs.ErrorRecoveryActionFeedback]
+	server transport.ActionServer[msgs.ErrorRecoveryResult]
 	asked  chan string // ids of goals for the simulator's goroutine
 }
 
 var errRecovering = errors.New("a recovery is under way")
 
-func newRecovery(n *node.Node) (r *recovery, err error) {
+func newRecovery(l transport.Link) (r *recovery, err error) {
 	r = &recovery{asked: make(chan string, 1)}
-	r.server, err = action.NewServer[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult, msgs.ErrorRecoveryActionFeedback](n, msgs.RecoveryAction, r.goal, nil)
+	r.server, err = transport.NewActionServer[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult, msgs.ErrorRecoveryActionFeedback, msgs.ErrorRecoveryGoal, msgs.ErrorRecoveryResult, msgs.ErrorRecoveryFeedback](l, transport.Recovery, r.goal, nil)
 	return r, err
 }
 
@@ -28,9 +27,9 @@ func (r *recovery) close() {
 	}
 }
 
-func (r *recovery) goal(m *msgs.ErrorRecoveryActionGoal) error {
+func (r *recovery) goal(id string, _ *msgs.ErrorRecoveryGoal) error {
 	select {
-	case r.asked <- m.GoalId.Id:
+	case r.asked <- id:
 		return nil
 	default:
 		return errRecovering

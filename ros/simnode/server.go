@@ -10,8 +10,8 @@ import (
 
 	"korr/internal/geom"
 	"korr/ros/msgs"
-	"korr/ros/node"
 	"korr/ros/simarm"
+	"korr/ros/transport"
 	"korr/sim"
 )
 
@@ -21,7 +21,7 @@ type Server struct {
 	log  *slog.Logger
 	env  sim.Env
 	spec sim.Spec
-	node *node.Node
+	node transport.Link
 	out  publishers
 	hand *gripper
 	fix  *recovery
@@ -80,7 +80,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if s.senses, err = newSenses(&cfg); err != nil {
 		return nil, err
 	}
-	if s.node, err = node.Open(ctx, node.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait}); err != nil {
+	if s.node, err = transport.Open(ctx, transport.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait}); err != nil {
 		return nil, err
 	}
 	s.log = s.node.Logger()
@@ -105,11 +105,11 @@ func (s *Server) register() (err error) {
 		return err
 	}
 	return errors.Join(
-		node.Subscribe(s.node, msgs.CommandTopic, s.receive),
-		node.Serve[msgs.Reset](s.node, "~reset", s.serveReset),
-		node.Serve[msgs.Step](s.node, "~step", s.serveStep),
-		node.Serve[msgs.SetBool](s.node, "~pause", s.servePause),
-		node.Serve[msgs.Perturb](s.node, "~perturb", s.servePerturb),
+		transport.Subscribe(s.node, msgs.CommandTopic, transport.Command, s.receive),
+		transport.Serve[msgs.Reset](s.node, "~reset", s.serveReset),
+		transport.Serve[msgs.Step](s.node, "~step", s.serveStep),
+		transport.Serve[msgs.SetBool](s.node, "~pause", s.servePause),
+		transport.Serve[msgs.Perturb](s.node, "~perturb", s.servePerturb),
 	)
 }
 

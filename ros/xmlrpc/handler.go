@@ -11,9 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // inFlight bounds the bytes of all calls that one handler reads and answers at a time.
@@ -26,16 +25,16 @@ type Handler struct {
 	// Answer runs a call and returns the document of its response or fault. It is called from several goroutines.
 	Answer func(*Call) []byte
 
-	names  []string // beside addresses and what cannot be a name of the Internet
-	log    *slog.Logger
-	max    int64
-	budget *semaphore.Weighted
+	names []string // beside addresses and what cannot be a name of the Internet
+	log   *slog.Logger
+	max   int64
+	taken atomic.Int64 // bytes of calls in flight
 }
 
 // NewHandler returns a handler of calls up to max bytes. names are the host names by which clients may address it, beside IP addresses,
 // this machine's own name and names that the Internet does not resolve.
 func NewHandler(answer func(*Call) []byte, max int64, log *slog.Logger, names ...string) *Handler {
-	h := &Handler{Answer: answer, log: log, max: max, budget: semaphore.NewWeighted(inFlight)}
+	h := &Handler{Answer: answer, log: log, max: max}
 	if name, err := os.Hostname(); err == nil {
 		names = append(names, name)
 	}
@@ -60,11 +59,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
-	if !h.budget.TryAcquire(req.ContentLength) {
+	if h.taken.Add(req.ContentLength) > inFlight {
+		h.taken.Add(-req.ContentLength)
 		http.Error(w, "too many calls at a time: try again", http.StatusServiceUnavailable)
 		return
 	}
-	defer h.budget.Release(req.ContentLength)
+	defer h.taken.Add(-req.ContentLength)
 	call, err := DecodeCall(io.LimitReader(req.Body, req.ContentLength))
 	if err != nil {
 		h.log.Warn("an XML-RPC request was refused", "from", req.RemoteAddr, "err", err)

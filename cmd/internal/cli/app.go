@@ -39,6 +39,7 @@ type App struct {
 	JSON       bool
 	Quiet      bool
 	ROSArgs    []string // name:=value
+	ROS2Args   []string // what followed --ros-args
 	Overrides  []string // key=value of --set and of the verb's flags, in the order they apply
 
 	Fill   func(configs.Options) error // fills the command's settings
@@ -114,6 +115,9 @@ func (a *App) setUp(cmd *cobra.Command) error {
 		a.Log = slog.New(slog.NewJSONHandler(a.Err, options))
 	default:
 		return UsageErrorf("--log-format %s: use text or json", a.LogFormat)
+	}
+	if len(a.ROS2Args) > 0 && cmd.Annotations[takesROS] == "" {
+		return UsageErrorf("%s takes no --ros-args", cmd.CommandPath())
 	}
 	if len(a.ROSArgs) > 0 && cmd.Annotations[takesROS] == "" {
 		return UsageErrorf("%s takes no ROS argument %q", cmd.CommandPath(), a.ROSArgs[0])

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/residual/loop"
+	"korr/ros/names"
 )
 
 // Command makes a command's root for an app whose streams, name and ROS arguments are set.
@@ -32,6 +33,7 @@ func Main(name string, newRoot Command) {
 // Execute runs one command line, reports its error on the error stream and returns the exit code.
 func Execute(ctx context.Context, name string, newRoot Command, args []string, io *Streams) int {
 	a := &App{Streams: io, Name: name}
+	a.ROS2Args, args = names.SplitROS2(args)
 	a.ROSArgs, args = splitROS(args)
 	root := newRoot(a)
 	root.SetArgs(append([]string{}, args...)) // nil would be those of the process

@@ -12,6 +12,7 @@ import (
 
 	"korr/ros/names"
 	"korr/ros/node"
+	"korr/ros/ros2/dds"
 )
 
 // takesROS annotates the commands that take ROS arguments (name:=value).
@@ -44,6 +45,40 @@ func (a *App) ROSNames(node, master string) (*names.Names, error) {
 		return nil, Usage(err)
 	}
 	return n, nil
+}
+
+// ROS2Names is the identity of a node of ROS 2: --ros-args win over the environment. It is an error where this program
+// was built without ROS 2.
+func (a *App) ROS2Names(node string) (*names.Names, error) {
+	if !dds.Available {
+		return nil, Usage(dds.ErrAbsent)
+	}
+	n, err := names.ParseROS2(node, append(slices.Clone(a.ROS2Args), a.ROSArgs...), a.getenv)
+	if err != nil {
+		return nil, Usage(err)
+	}
+	return n, nil
+}
+
+// ros2Own are parameters that every node of ROS 2 has; they are no settings.
+var ros2Own = []string{"use_sim_time", "start_type_description_service"}
+
+// ROS2Params lets the parameters of a node of ROS 2 change settings, as ROSParams does those of ROS 1.
+func (a *App) ROS2Params(n *names.Names) error {
+	var set []string
+	for k, v := range n.Params {
+		if !slices.Contains(ros2Own, k) && !strings.HasPrefix(k, "qos_overrides.") {
+			set = append(set, k+"="+v)
+		}
+	}
+	slices.Sort(set)
+	o := a.Layers
+	o.Set = append(set, o.Set...)
+	if err := a.Fill(o); err != nil {
+		return fmt.Errorf("parameters of %s: %w", n.Node, err)
+	}
+	a.Layers = o
+	return nil
 }
 
 // ROSParams lets the node's private parameters, of the command line (_sim/task:=lamp) or of a launch file, change

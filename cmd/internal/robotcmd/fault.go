@@ -64,8 +64,11 @@ func (o *runOptions) rememberFaults(rc *robot.Config) {
 		return
 	}
 	link := rc.Names.MasterURI
-	if rc.URL != "" {
+	switch {
+	case rc.URL != "":
 		link = rc.URL
+	case rc.Names.ROS2 != nil:
+		link = fmt.Sprintf("ros2:%d", rc.Names.ROS2.Domain)
 	}
 	note, err := newFaultNote(rc.Names, link)
 	if err == nil && o.mustAsk() {

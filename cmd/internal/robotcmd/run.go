@@ -41,17 +41,18 @@ After a fault the node stays, silent and reporting, until ~reset_fault and then 
 The settings run.* (--set run.cpus=3, or a private ROS parameter _run/cpus:=3) choose how the loop keeps time, when the arm
 counts as blocked, and how an arm other than a Franka is described.
 
-ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follow anywhere.`,
+ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follow anywhere, or ROS 2's after --ros-args.`,
 		Example: a.examples(`  korr sim --ros --master &
   $korr run --yes --episodes 3
   $korr run --policy runs/korr/policy.safetensors --dry-run __ns:=/arm
+  $korr run --robot ros2 --ros-args -r /cartesian_impedance_example_controller/equilibrium_pose:=/target_pose
   $korr run --robot rosbridge --url ws://robot:9090 --arm ur5e.yaml --metrics 127.0.0.1:9464`),
 		Args:        cli.NoArgs,
 		Annotations: cli.ROSAnnotation,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runRun(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.String("robot", "ros1", "how to reach the robot: ros1, rosbridge")
+	f.String("robot", "ros1", "how to reach the robot: ros1, ros2, rosbridge")
 	f.String("url", "ws://127.0.0.1:9090", "of the rosbridge server")
 	f.String("arm", "", "YAML `file` that describes an arm other than a Franka")
 	f.String("policy", "korr", "policy: shipped weights, or a checkpoint: its path or the folder of its training")
@@ -170,7 +171,7 @@ func findSimulator(ctx context.Context, r *robot.Robot, seed uint64) error {
 	defer cancel()
 	err := r.Reset(bounded, seed)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return cli.Unreachable(fmt.Errorf("no simulator answers (korr sim --ros): %w", err))
+		return cli.Unreachable(fmt.Errorf("no simulator answers (korr sim --ros, or --ros2): %w", err))
 	}
 	return err
 }

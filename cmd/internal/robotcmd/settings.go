@@ -11,7 +11,7 @@ import (
 
 // Settings are the section run. It closes the loop over ROS: how the robot is reached, who decides, and how time is kept.
 type Settings struct {
-	Robot      string `yaml:"robot"`       // how the robot is reached: ros1, rosbridge
+	Robot      string `yaml:"robot"`       // how the robot is reached: ros1, ros2, rosbridge
 	URL        string `yaml:"url"`         // of the rosbridge server
 	ROSVersion int    `yaml:"ros_version"` // of the ROS behind the rosbridge server: 1, 2
 	// YAML file that describes an arm of joint states and trajectories (docs/safety.md); empty = a Franka
@@ -37,7 +37,7 @@ type Settings struct {
 func (r *Settings) Validate() error {
 	return errors.Join(r.Tracking.Validate(), r.Realtime.Validate(), setting.Check(
 		"run",
-		setting.OneOf("robot", r.Robot, "ros1", "rosbridge"),
+		setting.OneOf("robot", r.Robot, "ros1", "ros2", "rosbridge"),
 		setting.Within("ros_version", r.ROSVersion, 1, 2),
 		setting.Given("policy", r.Policy, "a policy"),
 		setting.Within("rate_hz", r.RateHz, 1, 1000),

@@ -27,6 +27,13 @@ func (o *runOptions) enter(ctx context.Context) (*names.Names, error) {
 	if o.shadow {
 		node = "korr_shadow" // beside a node korr
 	}
+	if o.run().Robot == "ros2" {
+		n, err := o.ROS2Names(node)
+		if err != nil {
+			return nil, err
+		}
+		return n, o.ROS2Params(n)
+	}
 	n, err := o.ROSNames(node, o.run().Master)
 	if err != nil || o.run().Robot != "ros1" {
 		return n, err
@@ -66,7 +73,10 @@ func (o *runOptions) confirm(n *names.Names) error {
 		return nil
 	}
 	where := "the ROS master " + n.MasterURI
-	if o.run().Robot != "ros1" {
+	switch o.run().Robot {
+	case "ros2":
+		where = fmt.Sprintf("the ROS 2 domain %d", n.ROS2.Domain)
+	case "rosbridge":
 		where = "the rosbridge server " + o.run().URL
 	}
 	fmt.Fprintf(o.Err, "Policy %s will move the arm behind %s. Go on? [y/N] ", o.run().Policy, where)
