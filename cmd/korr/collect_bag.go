@@ -10,6 +10,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/recording"
+	"korr/ros/mcap"
 	"korr/ros/record"
 	"korr/sim"
 	"korr/train/collect"
@@ -29,7 +30,7 @@ type bagOptions struct {
 }
 
 func (b *bagOptions) flags(f *pflag.FlagSet) {
-	f.StringArrayVar(&b.files, "from-bag", nil, "take demonstrations from ROS bags instead of the expert: `FILE`; may be repeated, and more may follow as arguments")
+	f.StringArrayVar(&b.files, "from-bag", nil, "take demonstrations from MCAP files or ROS bags instead of the expert: `FILE`; may be repeated, and more may follow as arguments")
 	f.StringArrayVar(&b.topics, "topic", nil, "with --from-bag: where something was recorded, `NAME=/topic`; NAME is state, fingers, parts, part_names, command, gripper, marker or success")
 	f.DurationVar(&b.episodeGap, "episode-gap", 0, "with --from-bag: a silence of the commands this long ends an episode, where the recording does not mark them; 0 = one episode a bag")
 	f.DurationVar(&b.maxGap, "max-gap", 0, "with --from-bag: age at which an observation is too old for a frame; 0 = 3 frames, as in the control loop")
@@ -45,7 +46,7 @@ func (b *bagOptions) given() bool { return len(b.files) > 0 }
 
 // config says how bags are read for a task.
 func (b *bagOptions) config(task *sim.Task) (record.Config, error) {
-	c := record.Config{Topics: record.DefaultTopics(), Parts: task.PartNames(), Recover: b.recover}
+	c := record.Config{Topics: record.DefaultTopics(), Parts: task.PartNames(), Recover: b.recover, Open: mcap.OpenAny}
 	if b.reportedTwist {
 		c.Twist = record.TwistReported
 	}
@@ -81,7 +82,7 @@ func (o *collectOptions) collectBags(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	groups, err := record.Group(o.bags.files, cfg.Recover)
+	groups, err := record.GroupOf(o.bags.files, cfg.Recover, mcap.OpenAny)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ live in browsers, or recorded episodes (docs/viewer.md).
 	f.BoolVar(&o.wait, "wait", false, "with --ros: wait for a ROS master instead of giving up")
 	f.Float64Var(&o.hz, "hz", 50, "with --ros or --ros2: messages per second in real time: 100, 50, 25, 20 or 10")
 	f.Float64Var(&o.partsHz, "parts-hz", 0, "with --ros or --ros2: frames per second of the part tracker in real time, at most 100; 0 = as --hz")
-	f.StringArrayVar(&o.record, "record", nil, "record the episodes: into a ROS bag (`FILE.bag`) or a LeRobot dataset (a folder); may be repeated")
+	f.StringArrayVar(&o.record, "record", nil, "record the episodes: into an MCAP file (`FILE.mcap`), a ROS bag (FILE.bag) or a LeRobot dataset (a folder); may be repeated")
 	o.view.flags(f)
 	cmd.AddCommand(newCmdSimServe(o.app))
 	return cmd

@@ -9,7 +9,9 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/cmd/internal/settings"
 	"korr/configs"
+	"korr/ros/mcap"
 	"korr/ros/names"
+	"korr/ros/record"
 )
 
 // app is what every verb is given, with what the verbs of this command share: simulators, policies, progress.
@@ -25,11 +27,21 @@ func (a *app) with(c *settings.Config) *app { return &app{a.App, c} }
 func (a *app) robot() *robotcmd.App {
 	return &robotcmd.App{
 		App: a.App, OtherSimulator: a.warnOtherSimulator, Dataset: a.inspectDataset, SetFilter: a.setFilter,
+		Recordings: mcap.OpenAny, NewRecording: newMCAP,
 		Sections: func() robotcmd.Sections {
 			c := a.Config
 			return robotcmd.Sections{Seed: c.Seed, Task: c.Sim.Task, Acting: &c.Base.Acting, Run: &c.Run}
 		},
 	}
+}
+
+// newMCAP makes an MCAP file.
+func newMCAP(path string) (record.Store, error) {
+	w, err := mcap.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // rosNames is the identity of a node of the settings.

@@ -88,6 +88,7 @@ func TestHeavyLibrariesHaveOneRoom(t *testing.T) {
 		{"github.com/spf13/cobra", []string{"cmd"}},
 		{"gonum.org/v1/netlib", []string{"internal/nn/openblas"}},
 		{"github.com/parquet-go/parquet-go", []string{"train/dataset"}},
+		{"github.com/foxglove/mcap", []string{"ros/mcap"}},
 		{"gonum.org/v1/plot", []string{"internal/plot"}},
 		{"github.com/nats-io", []string{"train/queue"}},
 	}
@@ -186,7 +187,7 @@ func TestRobotCommandStaysSmall(t *testing.T) {
 	}
 	heavy := []string{
 		"gorgonia.org", "github.com/parquet-go", "gonum.org/v1/plot", "gonum.org/v1/netlib", "github.com/prometheus",
-		"github.com/nats-io",
+		"github.com/nats-io", "github.com/foxglove",
 	}
 	rooms := append([]string{"train", "internal/plot", "internal/pictures", "cmd/internal/settings"}, harness...)
 	for _, dep := range p.Deps {

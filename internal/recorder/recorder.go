@@ -10,6 +10,7 @@ import (
 	"korr/internal/recording"
 	"korr/internal/usage"
 	"korr/ros/bag"
+	"korr/ros/mcap"
 	"korr/ros/record"
 	"korr/ros/simarm"
 	"korr/ros/simnode"
@@ -32,7 +33,7 @@ type Recorder struct {
 
 // Config says what is recorded and where to.
 type Config struct {
-	To     []string // a ROS bag (FILE.bag), a folder for a LeRobot dataset, or both
+	To     []string // an MCAP file (FILE.mcap) or a ROS bag (FILE.bag), a folder for a LeRobot dataset, or both
 	Info   dataset.Info
 	Note   recording.Note // of the bag
 	Logger *slog.Logger   // told when the recording ends early
@@ -46,13 +47,14 @@ func New(c Config) (*Recorder, error) {
 	r := &Recorder{log: c.Logger, simulator: c.Note.Simulator}
 	var err error
 	for _, to := range c.To {
-		isBag := strings.HasSuffix(to, ".bag")
+		isMCAP := strings.HasSuffix(to, ".mcap")
+		isBag := strings.HasSuffix(to, ".bag") || isMCAP
 		switch {
 		case isBag && r.bag != nil, !isBag && r.data != nil:
-			err = usage.Errorf("--record %s: one bag and one dataset at most", to)
+			err = usage.Errorf("--record %s: one bag or MCAP file and one dataset at most", to)
 		case isBag:
 			spec := sim.Spec{Task: c.Info.Task, ControlHz: c.Info.FPS, PartNames: c.Info.PartNames}
-			r.bag, err = record.NewSim(to, spec, c.Note, bag.WriterOptions{})
+			r.bag, err = newSim(to, isMCAP, spec, c.Note)
 		default:
 			r.data, err = dataset.Create(to, c.Info)
 		}
@@ -61,6 +63,18 @@ func New(c Config) (*Recorder, error) {
 		}
 	}
 	return r, nil
+}
+
+// newSim starts a recording in a bag or an MCAP file.
+func newSim(path string, isMCAP bool, spec sim.Spec, note recording.Note) (*record.Sim, error) {
+	if !isMCAP {
+		return record.NewSim(path, spec, note, bag.WriterOptions{})
+	}
+	w, err := mcap.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return record.NewSimIn(w, spec, note)
 }
 
 // Wrap makes environments record themselves; they must not run beside one another.

@@ -31,11 +31,16 @@ type flight struct {
 // Flights writes flight records to a bag at path, which must not exist: what was observed as the arm's and the tracker's
 // topics, what was sent as the commanded pose, and everything else of a tick as korr_msgs/Action. Messages are recorded at
 // the loop's wake-up and stamped as their observation.
-func Flights(path string, flights []loop.Flight) (err error) {
+func Flights(path string, flights []loop.Flight) error {
 	w, err := bag.Create(path, bag.WriterOptions{})
 	if err != nil {
 		return err
 	}
+	return FlightsIn(w, flights)
+}
+
+// FlightsIn is Flights into a store, which it closes, or removes when it fails.
+func FlightsIn(w Store, flights []loop.Flight) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Abort())

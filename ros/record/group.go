@@ -13,14 +13,17 @@ const continues = 500 * time.Millisecond
 
 // Group puts bags into the order of their recording, those together that continue each other: where one ends the next begins, as rosbag
 // record --split leaves them. An episode may be cut in two there. Bags without an index stand alone.
-func Group(paths []string, recover bool) ([][]string, error) {
+func Group(paths []string, recover bool) ([][]string, error) { return GroupOf(paths, recover, OpenBag) }
+
+// GroupOf is Group of recordings that open opens.
+func GroupOf(paths []string, recover bool, open Opener) ([][]string, error) {
 	type file struct {
 		path       string
 		begin, end time.Time
 	}
 	var files []file
 	for _, path := range paths {
-		b, err := bag.Open(path, bag.Options{Recover: recover})
+		b, err := open(path, recover)
 		if err != nil {
 			return nil, err
 		}

@@ -36,6 +36,7 @@ type Config struct {
 	Twist   Twist
 	OpenAt  float64 // m; a gripper move to at least this width opens, a smaller one closes; 0 = 0.03
 	Recover bool    // read up to the damage of a damaged bag
+	Open    Opener  // nil = OpenBag
 }
 
 // handler takes the messages of a topic.
@@ -64,10 +65,13 @@ func Read(paths []string, cfg Config) (*recording.Recording, error) {
 	if cfg.OpenAt == 0 {
 		cfg.OpenAt = 0.03
 	}
+	if cfg.Open == nil {
+		cfg.Open = OpenBag
+	}
 	r := &reader{cfg: cfg, handlers: map[string]handler{}, out: &recording.Recording{Path: strings.Join(paths, " and ")}}
-	var last *bag.Reader
+	var last Source
 	for _, path := range paths {
-		b, err := bag.Open(path, bag.Options{Recover: cfg.Recover})
+		b, err := cfg.Open(path, cfg.Recover)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +88,7 @@ func Read(paths []string, cfg Config) (*recording.Recording, error) {
 }
 
 // readBag takes the messages of one bag.
-func (r *reader) readBag(b *bag.Reader) error {
+func (r *reader) readBag(b Source) error {
 	if err := r.register(b); err != nil {
 		return err
 	}
@@ -118,7 +122,7 @@ func on[M any](r *reader, topic string, take func(m *M, at time.Time) error) err
 }
 
 // register says what is done with which topic.
-func (r *reader) register(b *bag.Reader) error {
+func (r *reader) register(b Source) error {
 	t := &r.cfg.Topics
 	o := r.out
 	for _, x := range []struct {
@@ -316,7 +320,7 @@ func (r *reader) onMarker(m *msgs.Bool, at time.Time) error {
 }
 
 // finish sorts the tracks, orders the parts and checks that everything came.
-func (r *reader) finish(b *bag.Reader) error {
+func (r *reader) finish(b Source) error {
 	o := r.out
 	t := &r.cfg.Topics
 	var missing []string
@@ -347,7 +351,7 @@ func (r *reader) finish(b *bag.Reader) error {
 }
 
 // listed are the topics of a bag with their types.
-func listed(b *bag.Reader) string {
+func listed(b Source) string {
 	var all []string
 	for _, c := range b.Connections() {
 		all = append(all, fmt.Sprintf("%s (%s)", c.Topic, c.Type))
@@ -359,7 +363,7 @@ func listed(b *bag.Reader) string {
 }
 
 // orderParts brings the poses into the task's order.
-func (r *reader) orderParts(b *bag.Reader) error {
+func (r *reader) orderParts(b Source) error {
 	want, got := r.cfg.Parts, r.names
 	if got == nil && r.poses == len(want) {
 		got = want

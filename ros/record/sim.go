@@ -34,7 +34,8 @@ const (
 
 // Sim records simulated episodes. It belongs to one goroutine.
 type Sim struct {
-	bag    *bag.Writer
+	bag    Store
+	names  []string // of the parts
 	period time.Duration
 
 	clock   *Topic[msgs.Clock]
@@ -46,6 +47,7 @@ type Sim struct {
 	command *Topic[msgs.PoseStamped]
 	grasp   *Topic[msgs.GraspActionGoal]
 	move    *Topic[msgs.MoveActionGoal]
+	tf      *Topic[msgs.TFMessage] // nil in a bag, where rviz has the simulator's own
 
 	stamp   time.Time // of the newest observation
 	seq     uint32
@@ -56,14 +58,20 @@ type Sim struct {
 
 // NewSim starts a recording of an environment's episodes at path, which must not exist.
 func NewSim(path string, spec sim.Spec, note recording.Note, opts bag.WriterOptions) (*Sim, error) {
-	if !(spec.ControlHz > 0) {
-		return nil, fmt.Errorf("record %s: the environment's control rate is %g Hz", path, spec.ControlHz)
-	}
 	w, err := bag.Create(path, opts)
 	if err != nil {
 		return nil, err
 	}
-	s := &Sim{bag: w, period: time.Duration(float64(time.Second) / spec.ControlHz), stamp: time.Unix(0, 0)}
+	return NewSimIn(w, spec, note)
+}
+
+// NewSimIn starts a recording in a store, which is removed when it cannot. One that is no bag holds the transforms too,
+// for viewers.
+func NewSimIn(w Store, spec sim.Spec, note recording.Note) (*Sim, error) {
+	if !(spec.ControlHz > 0) {
+		return nil, errors.Join(fmt.Errorf("record: the environment's control rate is %g Hz", spec.ControlHz), w.Abort())
+	}
+	s := &Sim{bag: w, names: spec.PartNames, period: time.Duration(float64(time.Second) / spec.ControlHz), stamp: time.Unix(0, 0)}
 	if err := s.begin(spec, note); err != nil {
 		return nil, errors.Join(err, w.Abort())
 	}
@@ -72,7 +80,7 @@ func NewSim(path string, spec sim.Spec, note recording.Note, opts bag.WriterOpti
 
 // begin makes the topics and writes the latched ones.
 func (s *Sim) begin(spec sim.Spec, note recording.Note) error {
-	var errs [11]error
+	var errs [12]error
 	var names, origin *Topic[msgs.String]
 	names, errs[0] = NewTopic[msgs.String](s.bag, msgs.PartNamesTopic, true)
 	origin, errs[1] = NewTopic[msgs.String](s.bag, NoteTopic, true)
@@ -85,6 +93,9 @@ func (s *Sim) begin(spec sim.Spec, note recording.Note) error {
 	s.command, errs[8] = NewTopic[msgs.PoseStamped](s.bag, msgs.CommandTopic, false)
 	s.grasp, errs[9] = NewTopic[msgs.GraspActionGoal](s.bag, graspTopic, false)
 	s.move, errs[10] = NewTopic[msgs.MoveActionGoal](s.bag, moveTopic, false)
+	if _, plain := s.bag.(*bag.Writer); !plain {
+		s.tf, errs[11] = NewTopic[msgs.TFMessage](s.bag, msgs.TFTopic, false)
+	}
 	text, err := json.Marshal(note)
 	if err := errors.Join(append(errs[:], err)...); err != nil {
 		return err
@@ -152,6 +163,15 @@ func (s *Sim) observe(arm []float64, target geom.Pose) error {
 	s.stamp = s.stamp.Add(s.period)
 	f := simarm.Frame{Seq: s.seq, Stamp: s.stamp, Arm: arm, Target: target}
 	s.episode.Header = s.header("")
+	if s.tf != nil {
+		m := f.Transforms(s.names)
+		m.Transforms = append(m.Transforms, msgs.TransformStamped{
+			Header: s.header(msgs.BaseFrame), ChildFrameId: msgs.TagFrame, Transform: msgs.TransformOf(geom.TagFrame),
+		})
+		if err := s.tf.Write(s.stamp, m); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		s.clock.Write(s.stamp, &msgs.Clock{Clock: s.stamp}),
 		s.fingers.Write(s.stamp, f.Fingers()),

@@ -9,6 +9,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
 	"korr/residual"
+	"korr/ros/record"
 )
 
 // App is what these verbs are given.
@@ -22,6 +23,9 @@ type App struct {
 	SetFilter func(p *residual.Policy) error
 	// Dataset prints what is in a dataset's folder; nil in a command that reads none.
 	Dataset func(path string) error
+	// Recordings opens MCAP files and bags, NewRecording makes an MCAP file; nil in a command that knows bags alone.
+	Recordings   record.Opener
+	NewRecording func(path string) (record.Store, error)
 }
 
 // Sections are the settings that these verbs read.

@@ -30,11 +30,11 @@ func NewInspect(a *App) *cobra.Command {
 	o := &inspectOptions{App: a}
 	cmd := &cobra.Command{
 		Use:   "inspect CHECKPOINT|RECORDING",
-		Short: "what is in a checkpoint, a bag, a flight record or a dataset",
+		Short: "what is in a checkpoint, a bag or MCAP file, a flight record or a dataset",
 		Long: `Lists the tensors of a safetensors file with their shapes and ranges, its metadata, and for every Koopman model in it the
 sizes and the spectral radius. CHECKPOINT is a path, the folder of a training, or the name of shipped weights, such as one_leg/korr or korr.
 
-RECORDING is a ROS bag (topics, rates), a flight record of korr run --dump (the fault and the ticks before it) or the
+RECORDING is an MCAP file or a ROS bag (topics, rates), a flight record of korr run --dump (the fault and the ticks before it) or the
 folder of a dataset. It is read and checked as a whole; damage is an error that tells where.`,
 		Example: a.examples(`  $korr inspect korr
   $korr inspect lab.bag.active --recover
@@ -52,7 +52,7 @@ folder of a dataset. It is read and checked as a whole; damage is an error that 
 		},
 	}
 	cmd.Flags().BoolVar(&o.recover, "recover", false, "read an unclosed or damaged bag or flight record up to the damage")
-	cmd.Flags().StringVar(&o.bag, "bag", "", "write a flight record as a ROS bag, `FILE.bag`")
+	cmd.Flags().StringVar(&o.bag, "bag", "", "write a flight record as an MCAP file or a ROS bag: `FILE.mcap` or FILE.bag")
 	return cmd
 }
 

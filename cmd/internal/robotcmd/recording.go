@@ -23,6 +23,7 @@ type recordingKind int
 const (
 	noRecording recordingKind = iota
 	bagFile
+	mcapFile
 	flightFile
 	datasetFolder
 )
@@ -47,6 +48,8 @@ func kindOf(path string) recordingKind {
 	var head [14]byte
 	n, _ := f.Read(head[:])
 	switch start := string(head[:n]); {
+	case strings.HasPrefix(start, "\x89MCAP"), strings.HasSuffix(path, ".mcap"), strings.HasSuffix(path, ".mcap.active"):
+		return mcapFile
 	case strings.HasPrefix(start, "#ROS"), strings.HasSuffix(path, ".bag"), strings.HasSuffix(path, ".bag.active"):
 		return bagFile
 	case strings.HasPrefix(start, `{"korr_flight"`), strings.HasSuffix(path, ".jsonl"):
@@ -62,7 +65,12 @@ func (o *inspectOptions) inspectRecording(kind recordingKind) error {
 	}
 	switch kind {
 	case bagFile:
-		return o.inspectBag()
+		return o.inspectBag(record.OpenBag, "ROS bag 2.0")
+	case mcapFile:
+		if o.Recordings == nil {
+			return cli.UsageErrorf("%s is an MCAP file, which %s does not read: use korr inspect, on the machine that trains", o.name, o.Name)
+		}
+		return o.inspectBag(o.Recordings, "MCAP, ROS 2")
 	case flightFile:
 		return o.inspectFlight()
 	}
@@ -78,6 +86,7 @@ func (o *inspectOptions) inspectRecording(kind recordingKind) error {
 // BagResult is what the verb prints of a bag.
 type BagResult struct {
 	Schema       string         `json:"schema"` // korr.inspect.bag/1
+	Format       string         `json:"format"`
 	Name         string         `json:"name"`
 	Bytes        int64          `json:"bytes"`
 	Start        float64        `json:"start"` // s since 1970
@@ -99,8 +108,8 @@ type BagTopic struct {
 	Rate     float64 `json:"rate_hz"` // over the time from its first message to its last
 }
 
-func (o *inspectOptions) inspectBag() (err error) {
-	b, err := bag.Open(o.name, bag.Options{Recover: o.recover})
+func (o *inspectOptions) inspectBag(open record.Opener, format string) (err error) {
+	b, err := open(o.name, o.recover)
 	if err != nil {
 		return err
 	}
@@ -133,8 +142,14 @@ func (o *inspectOptions) inspectBag() (err error) {
 			}
 		}
 	}
-	st := b.Stats()
-	r := BagResult{Schema: "korr.inspect.bag/1", Name: o.name, Bytes: st.Size, Duration: all.last.Sub(all.first).Seconds(), Messages: all.n, Chunks: st.Chunks, Compressions: st.Compressions}
+	r := BagResult{Schema: "korr.inspect.bag/1", Format: format, Name: o.name, Duration: all.last.Sub(all.first).Seconds(), Messages: all.n}
+	if info, err := os.Stat(o.name); err == nil {
+		r.Bytes = info.Size()
+	}
+	if plain, ok := b.(*bag.Reader); ok {
+		st := plain.Stats()
+		r.Chunks, r.Compressions = st.Chunks, st.Compressions
+	}
 	if all.n > 0 {
 		r.Start = float64(all.first.UnixNano()) / 1e9
 	}
@@ -158,7 +173,11 @@ func (o *inspectOptions) inspectBag() (err error) {
 }
 
 func (o *inspectOptions) printBag(r BagResult) error {
-	if err := o.Printf("%s: ROS bag 2.0, %.1f MB, %d messages in %d chunks %v, %.3f s from %.3f\n\n", r.Name, float64(r.Bytes)/1e6, r.Messages, r.Chunks, r.Compressions, r.Duration, r.Start); err != nil {
+	chunks := ""
+	if r.Compressions != nil {
+		chunks = fmt.Sprintf(" in %d chunks %v", r.Chunks, r.Compressions)
+	}
+	if err := o.Printf("%s: %s, %.1f MB, %d messages%s, %.3f s from %.3f\n\n", r.Name, r.Format, float64(r.Bytes)/1e6, r.Messages, chunks, r.Duration, r.Start); err != nil {
 		return err
 	}
 	t := &report.Table{Columns: []report.Column{{Name: "topic"}, {Name: "type"}, {Name: "messages", Right: true}, {Name: "Hz", Right: true}, {Name: ""}}}
@@ -221,10 +240,10 @@ func (o *inspectOptions) inspectFlight() error {
 		r.Flights = append(r.Flights, summariseFlight(&flights[i]))
 	}
 	if o.bag != "" {
-		if err := record.Flights(o.bag, flights); err != nil {
+		if err := o.writeFlights(flights); err != nil {
 			return err
 		}
-		o.Log.Info("flight record written as a bag", "bag", o.bag)
+		o.Log.Info("flight record written as a recording", "file", o.bag)
 	}
 	if o.JSON {
 		return o.PrintJSON(r)
@@ -235,6 +254,21 @@ func (o *inspectOptions) inspectFlight() error {
 		}
 	}
 	return o.printDamage(r.Damage)
+}
+
+// writeFlights writes flight records as a bag, or as an MCAP file by its name.
+func (o *inspectOptions) writeFlights(flights []loop.Flight) error {
+	if !strings.HasSuffix(o.bag, ".mcap") {
+		return record.Flights(o.bag, flights)
+	}
+	if o.NewRecording == nil {
+		return cli.UsageErrorf("%s writes bags alone: name a file that ends in .bag, or use korr inspect for MCAP", o.Name)
+	}
+	w, err := o.NewRecording(o.bag)
+	if err != nil {
+		return err
+	}
+	return record.FlightsIn(w, flights)
 }
 
 func summariseFlight(f *loop.Flight) FlightFault {
