@@ -24,7 +24,7 @@ RACE  := ./residual/... ./basepolicy/... ./koopman/... ./ros/...
 build: deps
 	go build $(STAMP) -tags "$(TAGS)" -o bin/korr ./cmd/korr
 
-test: deps lint robot
+test: testdeps lint robot
 	go test -tags "$(TAGS)" $$(go list ./... | grep -v -E '^korr/(ros|residual/loop|sim/view|cmd)')
 	go test -tags "$(TAGS)" -p 1 $(CLOCK)
 	$(MAKE) race
@@ -43,6 +43,9 @@ dist:
 
 deps:
 	@.ci/deps
+
+testdeps:
+	@.ci/deps test
 
 lint:
 	@files=$$(go tool gofumpt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run: go tool gofumpt -w" $$files; exit 1; }
