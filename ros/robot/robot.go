@@ -110,7 +110,7 @@ func (r *Robot) register() (err error) {
 		}
 	}
 	if r.stamps != nil {
-		if err := subscribe(r.link, msgs.TFTopic, r.onTF); err != nil {
+		if err := transport.Subscribe(r.link, msgs.TFTopic, transport.Report, r.onTF); err != nil {
 			return err
 		}
 	}
