@@ -56,6 +56,8 @@ func TestUsageErrorsExitWithTwo(t *testing.T) {
 		`no verb "fly"`:               {"fly"},
 		`takes no argument "now"`:     {"doctor", "now"},
 		"doctor has no flag --fast":   {"doctor", "--fast"},
+		"--calm needs --take-over":    {"collect", "--calm"},
+		"--data is missing":           {"collect", "--take-over", "base"},
 		`--seed "x": want a whole`:    {"doctor", "--seed", "x"},
 		"eval.episode: no such key":   {"doctor", "--config", file},
 		"--set: a.b: no such key":     {"doctor", "--set", "a.b=1"},

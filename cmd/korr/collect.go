@@ -106,11 +106,11 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 	if err := o.allowForTakeOver(); err != nil {
 		return err
 	}
-	info, err := o.datasetInfo()
+	recovery, err := o.recovery()
 	if err != nil {
 		return err
 	}
-	recovery, err := o.recovery()
+	info, err := o.datasetInfo()
 	if err != nil {
 		return err
 	}
