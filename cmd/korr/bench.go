@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ type benchOptions struct {
 func benchVerbs(o *benchOptions) []*cobra.Command {
 	return []*cobra.Command{
 		newCmdBenchBase(o), newCmdBenchControl(o), newCmdBenchTrain(o), newCmdBenchSim(o), newCmdBenchROS(o), newCmdBenchSoak(o),
+		newCmdBenchQueue(o),
 	}
 }
 
@@ -175,4 +177,30 @@ func runBenchROSNode(ctx context.Context, a *app, transport bool) error {
 		return err
 	}
 	return bench.ServeROSNode(ctx, n, a.Config.Seed, transport, a.Log)
+}
+
+func newCmdBenchQueue(b *benchOptions) *cobra.Command {
+	o := bench.QueueOptions{}
+	cmd := &cobra.Command{
+		Use:   "queue",
+		Short: "what a queue costs beside the work: a unit that does nothing, and many that wait",
+		Long: `Serves a queue as a process of its own and measures the time of a unit that does nothing, from the worker's asking for it to its answer, and
+what waiting units take of the server's memory and disk. Everything is measured once; --rounds does not count.`,
+		Example: `  korr bench queue --queued 10000 --json`,
+		Args:    cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Queued < 1 || o.Done < 2 {
+				return cli.UsageErrorf("--queued %d --done %d: want at least one, and two", o.Queued, o.Done)
+			}
+			var err error
+			if o.Korr, err = os.Executable(); err != nil {
+				return err
+			}
+			o.Log = slog.New(slog.DiscardHandler)
+			return b.printBench(bench.Queue(cmd.Context(), o))
+		},
+	}
+	cmd.Flags().IntVar(&o.Queued, "queued", 10_000, "units that wait at once")
+	cmd.Flags().IntVar(&o.Done, "done", 1000, "units that are done one after the other")
+	return cmd
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +22,7 @@ import (
 type evalOptions struct {
 	*app
 	csv, plot, html  string
+	queue            string
 	ros, serve, wait bool
 	resume           bool
 }
@@ -38,12 +41,15 @@ remote:ws://HOST:PORT, a policy server in openpi's protocol (docs/base-policies.
 Interrupted, it prints what it has, and the same command with --resume goes on where it stopped: the result is that of an
 evaluation that was never interrupted.
 
+With --queue the episodes are played by workers (korr worker), on this machine or others, and the results are the same.
+
 With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) that plays what its goals ask for.`,
 		Example: `  korr eval --policy base,korr --episodes 50
   korr eval --policy korr --randomness low,med --perturb on --json --min-success 0.8
   korr eval --policy base,resip,korr --sensing clean,T1,T2,T3 --physics nominal,D1
   korr eval --policy base,runs/korr --csv episodes.csv --plot success.png
   korr eval --episodes 200 --randomness low,med,high --resume
+  korr eval --policy base,korr --episodes 1000 --queue runs/queue
   korr eval --serve`,
 		Args:        cli.NoArgs,
 		Annotations: cli.ROSAnnotation,
@@ -69,6 +75,7 @@ With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) th
 	f.BoolVar(&o.resume, "resume", false, "go on with the same evaluation, which was interrupted")
 	f.BoolVar(&o.serve, "serve", false, "serve evaluations as a ROS action, ~run of the node korr_eval, until interrupted")
 	f.BoolVar(&o.wait, "wait", false, "with --serve: wait for a ROS master instead of giving up")
+	queueFlag(f, &o.queue)
 	f.StringVar(&o.csv, "csv", "", "write one line per episode to this `file`")
 	f.StringVar(&o.plot, "plot", "", "draw the success rates into this .png or .svg `file`")
 	f.StringVar(&o.html, "html", "", "write a report with table and picture to this `file`")
@@ -85,30 +92,40 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	if err := o.checkOutputs(); err != nil {
 		return err
 	}
+	if err := o.checkQueue(); err != nil {
+		return err
+	}
 	policies, err := o.policies(o.Config.Eval.Policies)
 	if err != nil {
 		return err
 	}
-	plan := eval.Plan{Conditions: o.conditions(), Episodes: o.Config.Eval.Episodes, Seed: o.Config.Seed}
-	for i, name := range o.Config.Eval.Policies {
-		plan.Policies = append(plan.Policies, eval.Entry{Label: policies[i].Name, Name: name})
+	plan, err := o.plan(policies)
+	if err != nil {
+		return err
 	}
 	spec := eval.Spec{Policies: policies, Workers: o.workers(), Open: eval.InProcess(o.newEnv)}
 	kind := "in process"
 	if o.ros {
 		spec.Open, kind = o.lanes, "over ROS"
 	}
-	if spec.Journal, err = o.journal(kind, o.Config.Eval.Policies); err != nil {
-		return err
+	if o.queue == "" { // a queue remembers by itself
+		if spec.Journal, err = o.journal(kind, o.Config.Eval.Policies); err != nil {
+			return err
+		}
+		o.takeUp(spec.Journal, o.resume)
 	}
-	o.takeUp(spec.Journal, o.resume)
+	executor, closeIt, err := o.executor(ctx, o.queue, unit.Handlers{eval.Kind: eval.Handler(
+		func(*unit.Task, *eval.Shard) (eval.Spec, error) { return spec, nil },
+	)})
+	if err != nil {
+		return errors.Join(err, spec.Journal.Close(false))
+	}
+	defer closeIt()
 	p := o.progress("eval", "episodes", 1)
 	plan.Progress = p.setOf
-	cells, err := plan.Run(ctx, "eval", o.local(unit.Handlers{eval.Kind: eval.Handler(
-		func(*unit.Task, *eval.Shard) (eval.Spec, error) { return spec, nil },
-	)}))
+	cells, err := plan.Run(ctx, "eval "+o.Config.Sim.Task, executor)
 	if err != nil {
-		return o.keepEval(ctx, &plan, &spec, err)
+		return o.keepEval(ctx, plan, &spec, err)
 	}
 	p.finish(fmt.Sprintf("%d episodes", len(cells)*plan.Episodes))
 	for i := range cells {
@@ -155,6 +172,46 @@ func (o *evalOptions) keepEval(ctx context.Context, plan *eval.Plan, spec *eval.
 			"episodes", len(plan.Conditions)*len(plan.Policies)*plan.Episodes)
 	}
 	return errors.Join(err, spec.Journal.Close(false))
+}
+
+// checkQueue refuses what workers elsewhere cannot do.
+func (o *evalOptions) checkQueue() error {
+	switch {
+	case o.queue == "":
+	case o.ros:
+		return cli.UsageErrorf("--ros and --queue exclude each other: workers play in process")
+	case o.resume:
+		return cli.UsageErrorf("--resume and --queue exclude each other: a queue knows by itself what was played")
+	case slices.ContainsFunc(o.Config.Eval.Policies, func(name string) bool { return strings.HasPrefix(name, remote.Prefix) }):
+		return cli.UsageErrorf("--queue: a policy behind a server (%s) has no content that workers could be given", remote.Prefix)
+	}
+	return nil
+}
+
+// plan is the evaluation: one unit in this process, small ones that bring what they need through a queue.
+func (o *evalOptions) plan(policies []eval.Policy) (*eval.Plan, error) {
+	p := &eval.Plan{Conditions: o.conditions(), Episodes: o.Config.Eval.Episodes, Seed: o.Config.Seed}
+	for i, name := range o.Config.Eval.Policies {
+		e := eval.Entry{Label: policies[i].Name, Name: name}
+		if o.queue != "" && name != expertName {
+			path, err := robotcmd.CheckpointPath(name)
+			if err != nil {
+				return nil, err
+			}
+			if path != "" {
+				e.Name, e.Inputs = policyInput, unit.Inputs{policyInput: {Path: path, As: "policy.safetensors"}}
+			}
+		}
+		p.Policies = append(p.Policies, e)
+	}
+	if o.queue == "" {
+		return p, nil
+	}
+	p.Size = eval.ShardEpisodes
+	var err error
+	c := evalConfig(o.Config)
+	p.Inputs, err = unitInputs(c, c)
+	return p, err
 }
 
 // conditions are the settings to measure.

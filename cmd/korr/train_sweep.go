@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,8 +14,10 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/settings"
 	"korr/configs"
+	"korr/internal/atomicfile"
 	"korr/sim"
 	"korr/train/eval"
+	"korr/train/run"
 	"korr/train/sweep"
 	"korr/train/unit"
 )
@@ -26,6 +29,8 @@ type sweepOptions struct {
 	variants, define      []string
 	perturb               []float64
 	evalSeed              uint64
+	queue                 string
+	noTimes               bool
 }
 
 func newCmdTrainSweep(a *app) *cobra.Command {
@@ -38,9 +43,12 @@ func newCmdTrainSweep(a *app) *cobra.Command {
 Run again it goes on where it stopped: what is finished is skipped, trainings that were interrupted resume, and conditions
 or episodes that were not asked for before are played.
 
+With --queue the cells are done by workers (korr worker), on this machine or others, and the table is the same.
+
 A variant is a name (` + strings.Join(sweep.Names(), ", ") + `) or is defined by --define 'NAME key=value key=value'.`,
 		Example: `  korr train sweep --preset one_leg --data runs/demos --variants resip,korr,published --seeds 1-5 --set residual.steps=300000
-  korr train sweep --preset one_leg --data runs/demos --variants resip,big --define 'big residual.method=resip residual.critics=5'`,
+  korr train sweep --preset one_leg --data runs/demos --variants resip,big --define 'big residual.method=resip residual.critics=5'
+  korr train sweep --data runs/demos --seeds 1-8 --queue runs/queue`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSweep(cmd.Context(), o) },
 	}
@@ -60,6 +68,8 @@ A variant is a name (` + strings.Join(sweep.Names(), ", ") + `) or is defined by
 	cli.SetKey(f, "randomness", "eval.randomness")
 	f.Float64SliceVar(&o.perturb, "perturb", []float64{0, 1}, "strengths of the pushes in the evaluation; 0 = none, 1 = as published")
 	f.Uint64Var(&o.evalSeed, "eval-seed", 1, "seed of the evaluation's episodes")
+	f.BoolVar(&o.noTimes, "no-times", false, "leave the wall times out of the table: equal sweeps then print equal bytes")
+	queueFlag(f, &o.queue)
 	return cmd
 }
 
@@ -72,9 +82,14 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 	if err != nil {
 		return err
 	}
+	executor, closeIt, err := o.executor(ctx, o.queue, unit.Handlers{sweep.Kind: sweep.Handler(o.trial)})
+	if err != nil {
+		return err
+	}
+	defer closeIt()
 	c := sweep.Config{
 		Dir: o.out, Variants: variants, Seeds: seeds, Reference: o.reference, Episodes: o.Config.Eval.Episodes, EvalSeed: o.evalSeed,
-		Prepare: o.prepare, Executor: o.local(unit.Handlers{sweep.Kind: sweep.Handler(o.trial)}),
+		Timeless: o.noTimes, Prepare: o.prepare, Executor: executor,
 		Finished: func(c *sweep.Cell, done, of int) {
 			o.Log.Info("finished", "variant", c.Variant, "seed", c.Seed, "cells", fmt.Sprintf("%d/%d", done, of))
 		},
@@ -97,13 +112,25 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 	return errors.Join(err, r.WriteText(o.app.Out))
 }
 
-// prepare resolves the settings of a variant and a training seed.
+// prepare resolves the settings of a variant and a training seed, and names what a worker elsewhere needs of this machine.
 func (o *sweepOptions) prepare(v sweep.Variant, seed uint64) (sweep.Training, error) {
 	own, err := o.trialApp(v.Settings, seed)
-	if err != nil {
-		return sweep.Training{}, err
+	if err != nil || o.queue == "" {
+		return sweep.Training{Steps: stepsOf(own)}, err
 	}
-	return sweep.Training{Steps: own.Config.Residual.Steps}, nil
+	in, err := unitInputs(o.Config, own.Config)
+	if err == nil && own.Config.Demos != "" {
+		in[fileInput+"demos"] = unit.Input{Path: own.Config.Demos}
+	}
+	return sweep.Training{Steps: stepsOf(own), Inputs: in}, err
+}
+
+// stepsOf is the length of an app's training; 0 without settings.
+func stepsOf(a *app) int {
+	if a.Config == nil {
+		return 0
+	}
+	return a.Config.Residual.Steps
 }
 
 // trial is a cell of this process's settings.
@@ -118,13 +145,23 @@ func (o *sweepOptions) trial(_ *unit.Task, s *sweep.Spec) (sweep.Trial, error) {
 // trialApp is an app of its own under the settings of a variant and a training seed.
 func (a *app) trialApp(variant []string, seed uint64) (*app, error) {
 	own := *a.App
-	own.Overrides = append(append(slices.Clone(a.Overrides), variant...), fmt.Sprintf("seed=%d", seed))
+	own.Overrides = append(slices.Clone(a.Overrides), trialSet(variant, seed)...)
 	c, err := settings.Load(configs.Options{Preset: a.Preset, File: a.ConfigFile, Set: own.Overrides, Environ: a.Environ})
 	return &app{App: &own, Config: c}, err
 }
 
+// trialSet are the settings of a variant and a training seed.
+func trialSet(variant []string, seed uint64) []string {
+	return append(slices.Clone(variant), fmt.Sprintf("seed=%d", seed))
+}
+
 // trial is a training of korr train residual.
-type trial struct{ *app }
+type trial struct {
+	*app
+	// plain are the settings as the run folder is to show them, in YAML, where those of the training name files of a worker;
+	// nil where they do not.
+	plain []byte
+}
 
 // Train implements sweep.Trial.
 func (t *trial) Train(ctx context.Context, dir string, resume bool) error {
@@ -135,7 +172,10 @@ func (t *trial) Train(ctx context.Context, dir string, resume bool) error {
 	if resume { // the settings are those of the folder
 		t.ConfigFile, t.Preset = "", ""
 	}
-	return runTrainResidual(ctx, o)
+	if err := runTrainResidual(ctx, o); err != nil || t.plain == nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, run.ConfigName), t.plain)
 }
 
 // Play implements sweep.Trial.

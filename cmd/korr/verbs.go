@@ -73,5 +73,6 @@ func verbs(a *app) []*cobra.Command {
 		cli.Group("Learn:", newCmdCollect(a), newCmdImport(a), newCmdTrain(a), newCmdExport(a)),
 		cli.Group("Measure and look:", newCmdEval(a), newCmdPlot(a), robotcmd.NewInspect(r), newCmdBench(a), newCmdVerify(a)),
 		cli.Group("Simulate and run:", newCmdSim(a), robotcmd.NewRun(r)),
+		cli.Group("Many machines:", newCmdQueue(a), newCmdWorker(a), newCmdLaunch(a)),
 	)
 }

@@ -33,7 +33,7 @@ tokeniser and transformer, a layer of routed experts, and the actions of a check
 			return runVerify(o)
 		},
 	}
-	cmd.AddCommand(newCmdVerifyFaults(a), newCmdVerifyLoop(a))
+	cmd.AddCommand(newCmdVerifyFaults(a), newCmdVerifyLoop(a), newCmdVerifyQueue(a))
 	return cmd
 }
 

@@ -78,6 +78,16 @@ func (s *slot) answer(ctx context.Context, msg jetstream.Msg) error {
 
 // follow queues the units that waited for one and have everything now.
 func (s *Store) follow(ctx context.Context, lane string, id unit.ID) error {
+	followed := false
+	if err := s.retry(ctx, "look for what follows", func(ctx context.Context) error {
+		info, err := s.chains.Info(ctx, jetstream.WithSubjectFilter("$KV."+afterBucket+"."+string(id)+".*"))
+		if err == nil {
+			followed = len(info.State.Subjects) > 0
+		}
+		return err
+	}); err != nil || !followed {
+		return err
+	}
 	waiting := map[string]queued{}
 	if err := s.all(ctx, s.after, string(id)+".*", func(key string, value []byte) error {
 		var q queued

@@ -80,12 +80,8 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return strings.Compare(a.Name, b.Name) })
-	states := map[unit.ID]*State{}
-	if err := s.all(ctx, s.state, ">", func(key string, value []byte) error {
-		st := &State{}
-		states[unit.ID(key)] = st
-		return json.Unmarshal(value, st)
-	}); err != nil {
+	states, err := s.Units(ctx)
+	if err != nil {
 		return nil, err
 	}
 	jobs := map[string]job{}
@@ -275,4 +271,22 @@ func (s *Status) Page() *report.Page {
 		Sections: []report.Section{left, {Title: "Workers", Tables: []report.CaptionedTable{{Table: *s.workerTable()}}}},
 		Footer:   "korr queue status",
 	}
+}
+
+// Units are the states of all units that were begun.
+func (s *Store) Units(ctx context.Context) (map[unit.ID]*State, error) {
+	out := map[unit.ID]*State{}
+	err := s.all(ctx, s.state, ">", func(key string, value []byte) error {
+		st := &State{}
+		out[unit.ID(key)] = st
+		return json.Unmarshal(value, st)
+	})
+	return out, err
+}
+
+// Unit is the state of one unit; its zero value when it was not begun.
+func (s *Store) Unit(ctx context.Context, id unit.ID) (*State, error) {
+	st := &State{}
+	_, err := s.get(ctx, s.state, string(id), st)
+	return st, err
 }

@@ -42,6 +42,7 @@ type Store struct {
 	units              jetstream.Stream
 	state, after, jobs jetstream.KeyValue
 	here               jetstream.KeyValue
+	chains             jetstream.Stream // of after
 	blobs, saves       jetstream.ObjectStore
 	lease              time.Duration
 	reconnected        chan struct{} // holds one when the connection was renewed
@@ -165,6 +166,9 @@ func (s *Store) setUp(ctx context.Context, lease time.Duration) error {
 			if err != nil {
 				return fmt.Errorf("bucket %s: %w", b.name, err)
 			}
+		}
+		if s.chains, err = s.js.Stream(ctx, "KV_"+afterBucket); err != nil {
+			return err
 		}
 		for _, b := range []struct {
 			name string

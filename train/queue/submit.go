@@ -60,6 +60,12 @@ func (c *Client) Do(ctx context.Context, j *unit.Job, done func(i int, r *unit.R
 	return w.wait(ctx, done)
 }
 
+// Submit queues a job and does not wait for it.
+func (c *Client) Submit(ctx context.Context, j *unit.Job) error {
+	_, err := c.submit(ctx, j)
+	return err
+}
+
 // waiting is a submitted job.
 type waiting struct {
 	*Client

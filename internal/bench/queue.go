@@ -1,0 +1,163 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"korr/train/queue"
+	"korr/train/unit"
+)
+
+// QueueOptions say what is measured of a queue.
+type QueueOptions struct {
+	Korr   string // the command that serves
+	Queued int    // units that wait at once
+	Done   int    // units that are done one after the other
+	Log    *slog.Logger
+}
+
+// noop is the kind of the units: they do nothing.
+const noop = "noop"
+
+// queueLimit bounds each part of the measurement.
+const queueLimit = 10 * time.Minute
+
+// Queue measures what a queue costs beside the work: a unit that does nothing, from a worker's asking for it to its answer, and
+// what many waiting units take of the server's memory and disk. The server is a process of its own, on the loopback interface.
+func Queue(ctx context.Context, o QueueOptions) ([]Result, error) {
+	dir, err := os.MkdirTemp("", "korr-bench-queue-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	ctx, cancel := context.WithTimeout(ctx, queueLimit)
+	defer cancel()
+	server := exec.CommandContext(ctx, o.Korr, "queue", "serve", "--dir", dir, "--quiet")
+	out, err := server.StdoutPipe()
+	if err == nil {
+		err = server.Start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = errors.Join(server.Process.Signal(syscall.SIGTERM), server.Wait()) }()
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // it says how to join once it is up
+		return nil, fmt.Errorf("bench: the server does not start: %w", err)
+	}
+	q := &queueBench{QueueOptions: o, dir: dir, pid: server.Process.Pid}
+	if q.store, err = queue.Connect(ctx, dir, o.Log, time.Minute); err != nil {
+		return nil, err
+	}
+	defer q.store.Close()
+	return q.run(ctx)
+}
+
+type queueBench struct {
+	QueueOptions
+	dir   string
+	pid   int // of the server
+	store *queue.Store
+}
+
+func (q *queueBench) run(ctx context.Context) ([]Result, error) {
+	empty, err := resident(q.pid)
+	if err != nil {
+		return nil, err
+	}
+	each, err := q.do(ctx)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	if err := q.fill(ctx); err != nil {
+		return nil, err
+	}
+	submitted := float64(q.Queued) / time.Since(start).Seconds()
+	full, err := resident(q.pid)
+	if err != nil {
+		return nil, err
+	}
+	status, err := q.store.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if status.Jobs[0].Waiting != q.Queued {
+		return nil, fmt.Errorf("bench: %d units wait, want %d", status.Jobs[0].Waiting, q.Queued)
+	}
+	name := fmt.Sprintf("queue/%d waiting units, ", q.Queued)
+	return []Result{
+		{Name: "queue/no-op unit", Value: 1e3 * each, Unit: "ms"},
+		{Name: "queue/units submitted", Value: submitted, Unit: "1/s"},
+		{Name: "queue/empty, server's memory", Value: empty, Unit: "MB"},
+		{Name: name + "server's memory", Value: full, Unit: "MB"},
+		{Name: name + "server's disk", Value: float64(status.Bytes) / 1e6, Unit: "MB"},
+	}, nil
+}
+
+func noops(name string, n int) *unit.Job {
+	j := &unit.Job{Name: name}
+	for i := range n {
+		j.Units = append(j.Units, unit.Unit{Kind: noop, Name: strconv.Itoa(i), Spec: unit.Encode([2]any{name, i})})
+	}
+	return j
+}
+
+// do has one worker do units, and returns the seconds of one.
+func (q *queueBench) do(ctx context.Context) (float64, error) {
+	p := unit.Platform{Build: "bench"}
+	var first time.Time
+	w := &queue.Worker{
+		Store: q.store, Platform: p, Dir: filepath.Join(q.dir, "work"), Log: q.Log,
+		Handlers: unit.Handlers{noop: {Do: func(context.Context, *unit.Task) (any, error) {
+			if first.IsZero() {
+				first = time.Now()
+			}
+			return nil, nil
+		}}},
+	}
+	c, j := &queue.Client{Store: q.store, Platform: p, Log: q.Log}, noops("done", q.Done)
+	if err := c.Submit(ctx, j); err != nil {
+		return 0, err
+	}
+	working, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(working) }()
+	var last time.Time
+	err := c.Do(ctx, j, func(int, *unit.Result) error { last = time.Now(); return nil })
+	stop()
+	if werr := <-ended; !errors.Is(werr, context.Canceled) {
+		err = errors.Join(err, werr)
+	}
+	return last.Sub(first).Seconds() / float64(max(1, q.Done-1)), err
+}
+
+// fill queues units that nobody does.
+func (q *queueBench) fill(ctx context.Context) error {
+	c := &queue.Client{Store: q.store, Platform: unit.Platform{Build: "nobody"}, Log: q.Log}
+	return c.Submit(ctx, noops("waiting", q.Queued))
+}
+
+// resident is a process's memory, in MB.
+func resident(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
+			return kb * 1024 / 1e6, err
+		}
+	}
+	return 0, errors.New("bench: the system tells no process's memory")
+}
