@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"korr/basepolicy/remote"
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/report"
