@@ -134,8 +134,8 @@ func runQueueStatus(ctx context.Context, o *statusOptions) error {
 	}
 }
 
-// clear moves a terminal's cursor home and clears what is below.
-const clear = "\x1b[H\x1b[2J"
+// clearScreen moves a terminal's cursor home and clears what is below.
+const clearScreen = "\x1b[H\x1b[2J"
 
 func (o *statusOptions) print(s *queue.Status) error {
 	if o.html != "" {
@@ -147,7 +147,7 @@ func (o *statusOptions) print(s *queue.Status) error {
 		return o.PrintJSON(s)
 	}
 	if o.watch && cli.OnTerminal(o.Out) {
-		if err := o.Printf(clear); err != nil {
+		if err := o.Printf(clearScreen); err != nil {
 			return err
 		}
 	}
