@@ -92,13 +92,13 @@ func (s *Store) read(ctx context.Context, from jetstream.ObjectStore, name strin
 	return s.retryWithin(ctx, 0, "fetch "+name, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 24*time.Hour) // with a deadline the library sets none of its own
 		defer cancel()
+		still := time.AfterFunc(stallLimit, cancel) // a request that is lost on the way has no answer either
+		defer still.Stop()
 		o, err := from.Get(ctx, name)
 		if err != nil {
 			return err
 		}
-		r, stop := stalling(o, cancel)
-		defer stop()
-		return errors.Join(use(r), o.Close())
+		return errors.Join(use(&stall{o, still}), o.Close())
 	})
 }
 

@@ -63,16 +63,10 @@ func (s *Store) call(ctx context.Context, limit time.Duration, f func(context.Co
 // stallLimit is how long a file may stand still on its way here.
 const stallLimit = 4 * callTimeout
 
-// stall is a reader that gives up when nothing comes for a while.
+// stall is a reader that puts a timer off whenever something comes.
 type stall struct {
 	r io.Reader
-	t *time.Timer
-}
-
-// stalling calls cancel when nothing of r comes for stallLimit; stop ends that.
-func stalling(r io.Reader, cancel func()) (s *stall, stop func()) {
-	s = &stall{r, time.AfterFunc(stallLimit, cancel)}
-	return s, func() { s.t.Stop() }
+	t *time.Timer // ends the reading
 }
 
 func (s *stall) Read(b []byte) (int, error) {
