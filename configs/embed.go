@@ -38,7 +38,7 @@ func readPreset(name string) (map[string]any, error) {
 	return parse(b, "preset "+name)
 }
 
-// Weights returns the shipped safetensors file of a task ("one_leg") and a name ("base", "koopman", "resip", "korr").
+// Weights returns the shipped safetensors file of a task ("one_leg") and a name ("base", "resip", "korr", "filter").
 // The error is ErrNoWeights, wrapped, when there is none.
 func Weights(task, name string) ([]byte, error) {
 	b, err := weights.ReadFile(path.Join("weights", task, name+".safetensors"))

@@ -55,7 +55,7 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	f.String("algorithm", "td3", "td3 or ppo")
 	f.String("method", "korr", "korr or resip")
 	f.String("base", "base", "frozen base policy: a checkpoint or shipped weights")
-	f.String("koopman", "koopman", "where korr's model starts: a checkpoint or shipped weights")
+	f.String("koopman", "korr", "where korr's model starts: a checkpoint or shipped weights")
 	f.Int("steps", 300_000, "environment steps")
 	for _, name := range []string{"algorithm", "method", "base", "koopman", "steps"} {
 		cli.SetKey(f, name, "residual."+name)

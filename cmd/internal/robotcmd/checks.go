@@ -27,7 +27,7 @@ func (a *App) checks() []Check {
 func (a *App) checkWeights(context.Context) Finding {
 	task := a.Sections().Task
 	var have, lack []string
-	for _, name := range []string{"base", "koopman", "resip", "korr"} {
+	for _, name := range []string{"base", "resip", "korr"} {
 		if slices.Contains(configs.ShippedWeights(), task+"/"+name) {
 			have = append(have, name)
 		} else {

@@ -169,7 +169,7 @@ func Defaults() *Config {
 		Collect:  Collect{Recording: collect.DefaultConfig()},
 		Base:     Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
 		Koopman:  koopmanfit.DefaultConfig(),
-		Residual: Residual{Algorithm: "td3", Base: "base", Koopman: "koopman", Members: 2, FilterModel: "filter", Config: td3.DefaultConfig()},
+		Residual: Residual{Algorithm: "td3", Base: "base", Koopman: "korr", Members: 2, FilterModel: "filter", Config: td3.DefaultConfig()},
 		PPO:      ppo.DefaultConfig(),
 		Eval:     eval.DefaultConfig(),
 		Run:      robotcmd.DefaultSettings(),
