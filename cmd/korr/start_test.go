@@ -102,6 +102,7 @@ func TestHintsNameFlags(t *testing.T) {
 
 // others are flags of other programs that messages name.
 var others = map[string]bool{
-	"parts": true, // examples/python/robomimic_to_zarr.py
-	"core":  true, // roslaunch
+	"parts":    true, // examples/python/robomimic_to_zarr.py
+	"core":     true, // roslaunch
+	"ros-args": true, // ROS 2
 }
