@@ -44,6 +44,9 @@ func hangMug(a *arm) {
 		out, beside := h.onPeg()
 		on := out < 0 && beside < 0.02
 		held := h.grips()
+		if held {
+			h.grip = 1
+		}
 		switch {
 		case h.e.task.Assembled(h.pair, h.rack(), h.mug()):
 			h.leave()
@@ -91,7 +94,7 @@ func (h *hang) grips() bool {
 	at := h.mug().Inv().Apply(h.tool().P)
 	size := h.e.task.Parts[h.pair.Second].Size
 	off := math.Hypot(at[0], at[2]) - size[2]/2
-	return h.grip > 0 && math.Abs(w-mugWall) < 0.002 && math.Abs(at[1]-size[1]) < 0.03 && math.Abs(off) < 0.015
+	return math.Abs(w-mugWall) < 0.002 && math.Abs(at[1]-size[1]) < 0.03 && math.Abs(off) < 0.015
 }
 
 // rim is where the hand takes the mug: the tool's pose with the fingers on either side of the wall.

@@ -31,6 +31,9 @@ func pegInHole(a *arm) {
 		tip, tilt := s.peg()
 		inside := math.Hypot(tip[0], tip[1]) < 0.004 && tip[2] < blockTop-pinInside && tilt < 0.3
 		held := s.gripsPin()
+		if held {
+			s.grip = 1
+		}
 		switch {
 		case inside && held && tip[2] > pinThrough:
 			s.pushPin()
@@ -52,7 +55,7 @@ func pegInHole(a *arm) {
 func (s *screw) gripsPin() bool {
 	w := float64(s.e.obs[layout.Width])
 	at := s.leg().Inv().Apply(s.tool().P)
-	return s.grip > 0 && math.Abs(w-pinWidth) < 0.003 && math.Hypot(at[0], at[2]) < 0.008 && math.Abs(at[1]) < 0.032
+	return math.Abs(w-pinWidth) < 0.003 && math.Hypot(at[0], at[2]) < 0.008 && math.Abs(at[1]) < 0.032
 }
 
 // clench closes the fingers until they stand still.
