@@ -33,8 +33,8 @@ func goOn(t *testing.T, e *Env, obs []float32) bool {
 	}
 }
 
-// TestPlacingExpertsGoOn: an expert of a placed part that takes over in the middle of an episode finishes it: with an empty
-// hand, with the part in the hand, above its place and on the way in.
+// TestPlacingExpertsGoOn: an expert of a placed part that takes over in the middle of an episode finishes it: with an
+// empty hand, with the part in the hand, above its place and on the way in.
 func TestPlacingExpertsGoOn(t *testing.T) {
 	for name, at := range map[string][]int{"peg_hole": {10, 30, 45, 60}, "mug_rack": {20, 50, 80, 100, 115}} {
 		for _, step := range at {
