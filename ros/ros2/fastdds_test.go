@@ -18,7 +18,7 @@ import (
 )
 
 // network makes a network of the test's own, with one interface that takes multicast, and runs the test there.
-const network = `ip link set lo up && ip link add d0 type dummy && ip addr add 10.77.0.1/24 dev d0 && ip link set d0 up multicast on &&
+const network = `ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 up && ip addr add 10.77.0.1/24 dev d0 && ip link set d0 up multicast on &&
 ip route add 224.0.0.0/4 dev d0 && exec "$0" "$@"`
 
 const inNetwork = "KORR_TEST_NETWORK"
@@ -33,7 +33,7 @@ func TestFastDDSPeer(t *testing.T) {
 				cmd := exec.Command("unshare", "--net", "sh", "-c", network, os.Args[0], "-test.run=^TestFastDDSPeer$", "-test.v", "-test.timeout=4m")
 				cmd.Env = append(os.Environ(), inNetwork+"="+peer, "KORR_TEST_HOW="+how)
 				out, err := cmd.CombinedOutput()
-				if strings.Contains(string(out), "Operation not permitted") {
+				if !strings.Contains(string(out), "=== RUN") { // the network could not be made
 					t.Skipf("no network of its own: %s", out)
 				}
 				t.Logf("%s", out)
