@@ -23,7 +23,11 @@ type Data struct {
 	obsDim, actDim  int
 	robot           int // of koopman.Config
 	plain           int // leading coordinates that are the normalised observation, before the features
+	rolled          int // control steps of the base policy's episodes
 }
+
+// RolloutSteps is how many control steps AddRollouts played.
+func (k *Data) RolloutSteps() int { return k.rolled }
 
 // NewData encodes observations and executed actions with the base policy's encoder, with or without the task's features, and
 // holds out a seeded choice of the episodes.

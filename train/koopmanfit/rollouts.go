@@ -13,6 +13,7 @@ import (
 	"korr/koopman"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/episodes"
 	"korr/train/eval"
 )
 
@@ -27,10 +28,11 @@ type Rollouts struct {
 	Seed     uint64
 
 	// As in a residual's warm-up.
-	Sigma     float64 // standard deviation of the noise on the normalised action
-	Rho       float64 // its autocorrelation from step to step
-	FailAfter int     // control steps without progress that end an episode; 0 = never
-	MaxSteps  int     // control steps that end an episode; 0 = the simulator's
+	Sigma     float64              // standard deviation of the noise on the normalised action
+	Rho       float64              // its autocorrelation from step to step
+	FailAfter int                  // control steps without progress that end an episode; 0 = never
+	MaxSteps  int                  // control steps that end an episode; 0 = the simulator's
+	Stages    *episodes.StageRules // instead of FailAfter: how long an episode may wait for its next stage; nil without
 
 	Progress func(done, of int) // may be nil
 }
@@ -86,6 +88,9 @@ func (k *Data) AddRollouts(ctx context.Context, c Rollouts) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("play the base policy (koopman.rollouts=0 leaves that out): %w", err)
 	}
+	for _, e := range episodes {
+		k.rolled += e.T
+	}
 	k.train, k.heldOutRollouts = append(k.train, episodes[held:]...), episodes[:held]
 	return nil
 }
@@ -107,6 +112,9 @@ func (c *Rollouts) rollout(ctx context.Context, env sim.Env, task *sim.Task, i, 
 		rng: seed.Stream(c.Seed, "koopman/noise", uint64(i)), sigma: c.Sigma, rho: c.Rho,
 		robot: robot, part: make([]float32, enc.PartDim(robot)), r: make([]float32, enc.ActDim()),
 		u: make([]float32, enc.ActDim()), noise: make([]float64, enc.ActDim()),
+	}
+	if c.Stages != nil {
+		x.watch = c.Stages.NewWatch()
 	}
 	ep, err := eval.RunEpisode(ctx, env, x, seed.Stream(c.Seed, "koopman/rollouts", uint64(i)).Uint64(), nil)
 	if err == nil && ep.Fault != nil && !errors.Is(ep.Fault, errEnough) {
@@ -133,13 +141,27 @@ type explorer struct {
 	r, u    []float32
 	part    []float32 // of the encoded observation
 	noise   []float64
+	watch   *episodes.StageWatch // nil without stages
 	episode koopman.Episode
+}
+
+// stalled reports whether the episode, before its next step, has gone on for too long without progress.
+func (x *explorer) stalled(obs []float32) bool {
+	switch {
+	case x.watch == nil:
+		x.done = x.done || x.engaged(obs)
+		return x.failAfter > 0 && x.episode.T >= x.failAfter && !x.done
+	case x.episode.T == 0:
+		x.watch.Reset(obs)
+	default:
+		x.watch.Observe(obs)
+	}
+	return x.watch.Stalled()
 }
 
 // ActTo implements sim.Policy.
 func (x *explorer) ActTo(act, obs []float32) error {
-	x.done = x.done || x.engaged(obs)
-	if x.failAfter > 0 && x.episode.T >= x.failAfter && !x.done {
+	if x.stalled(obs) {
 		return errEnough
 	}
 	if x.limit > 0 && x.episode.T >= x.limit {

@@ -69,6 +69,9 @@ type Config struct {
 	FailAfter int `json:"fail_after" yaml:"fail_after"`
 	// reward when the first pair engages: an insertion decides, and the task's reward comes 200 steps later; 0 = sparse
 	Milestone float64 `json:"milestone" yaml:"milestone"`
+	// for tasks of several pairs, instead of milestone and fail_after: every pair pays 0.3 when its part is grasped and 1 when its
+	// thread engages, once each, and an episode has failed when it waits twice as long for a new stage as any demonstration did
+	Stages bool `json:"stages,omitempty" yaml:"stages"`
 
 	// What a run is given beside the hyper-parameters.
 
@@ -205,12 +208,25 @@ func (c *Config) reads() residual.Reads {
 	return f.Actor(c.Method)
 }
 
-// targetMax bounds the targets from above, 0 for not: no return exceeds the reward and the milestone's.
-func (c *Config) targetMax() float64 {
-	if c.TargetMax == 0 {
+// targetMax bounds the targets from above, 0 for not: no return exceeds what an episode can earn, which is the reward and the
+// milestone's, or with stages what they pay.
+func (c *Config) targetMax(stages *episodes.StageRules) float64 {
+	switch {
+	case c.TargetMax != 0:
+	case stages != nil:
+		return stages.Most()
+	default:
 		return 1 + c.Milestone
 	}
 	return max(0, c.TargetMax)
+}
+
+// milestone is the reward when the first pair engages; stages pay in its place.
+func (c *Config) milestone() float64 {
+	if c.Stages {
+		return 0
+	}
+	return c.Milestone
 }
 
 // rate is the factor on the learning rates at an environment step: 1, and over the last LRDecay of the run it falls to 0.

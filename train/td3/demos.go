@@ -30,7 +30,7 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 	if err != nil {
 		return nil, fmt.Errorf("td3: %w", err)
 	}
-	s := slot{View: view, x: make([]float32, d.x)}
+	s := slot{View: view, x: make([]float32, d.x), stages: in.watch()}
 	obs, act := make([]float32, s.Encoder().RawDim()), make([]float32, d.act)
 	outside := 0
 	for i := range recorded {
@@ -44,6 +44,7 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 		}
 		for t := range e.Len() {
 			e.ObsTo(obs, t)
+			s.watch(obs, t == 0)
 			if s.engaged == 0 && t > 0 && (e.Reward[t-1] > 0 || in.Engaged != nil && in.Engaged(obs)) {
 				s.engaged = t
 			}
@@ -57,7 +58,7 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 			if !reachable(act, d.base().Of(s.x), float32(cfg.Alpha)) {
 				outside++
 			}
-			s.link(e, t, frame, cfg.Milestone)
+			s.link(e, t, frame, cfg.milestone())
 		}
 	}
 	if frames > 0 {
@@ -74,7 +75,7 @@ func (s *slot) link(e *dataset.Episode, t, frame int, milestone float64) {
 		if last && !e.Success {
 			end = replay.Truncated
 		}
-		reward := float64(e.Reward[t-1])
+		reward := float64(e.Reward[t-1]) + s.earned
 		if s.engaged == t {
 			reward += milestone
 		}

@@ -38,6 +38,9 @@ type Inputs struct {
 	// Engaged reports progress in a raw observation that saves an episode
 	// from Config.FailAfter. A reward counts as progress anyway.
 	Engaged func(obsRaw []float32) bool
+	// Task is what Config.Stages needs, with Demos.
+	Task   *sim.Task
+	stages *episodes.StageRules // of Task; nil without Config.Stages
 	// Run receives metrics and checkpoints.
 	Run *run.Folder
 	// Resume goes on from the checkpoint of Run, if there is one.
@@ -56,6 +59,7 @@ type Inputs struct {
 //	episodes, ended*    ended since the run began; since the last line, by outcome
 //	episode_steps       control steps per episode
 //	engaged             share of those episodes in which a pair engaged
+//	pairN_STAGE         with Config.Stages: share of those episodes in which pair N, from 1, passed the stage
 //	updates, actor_updates, buffer, sim_errors
 //	noise               its standard deviation
 //	critic_loss, q_mean, q_demo, q_online, target_mean
@@ -86,6 +90,30 @@ func (in *Inputs) spec(cfg *Config) episodes.Spec {
 	return s
 }
 
+// findStages takes the rules of the stages from the demonstrations, if the run pays stages.
+func (in *Inputs) findStages(cfg *Config, spec sim.Spec) (err error) {
+	switch {
+	case !cfg.Stages:
+		return nil
+	case in.Task == nil || len(in.Demos) == 0:
+		return errors.New("td3: residual.stages takes its times from demonstrations of the task: name some with --data")
+	}
+	task := *in.Task
+	task.Yaw = spec.Yaw
+	if in.stages, err = episodes.NewStageRules(&task, in.Demos); err != nil {
+		return fmt.Errorf("td3: residual.stages: %w", err)
+	}
+	return nil
+}
+
+// watch returns the watch of an environment's episodes; nil when stages do not pay.
+func (in *Inputs) watch() *episodes.StageWatch {
+	if in.stages == nil {
+		return nil
+	}
+	return in.stages.NewWatch()
+}
+
 // check compares the parts with each other and with the environments.
 func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	base := in.Base.About()
@@ -110,6 +138,9 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 		if err := in.checkKoopman(cfg, enc); err != nil {
 			return d, err
 		}
+	}
+	if err := in.findStages(cfg, spec); err != nil {
+		return d, err
 	}
 	v, err := episodes.NewView(in.spec(cfg))
 	if err != nil {

@@ -23,6 +23,7 @@ type learner struct {
 	rng     stream
 	workers *workers
 	expand  *expansion // nil without value expansion
+	bound   float64    // of the targets from above; 0 = none
 
 	updates, actorUpdates int
 	stats                 learnerStats
@@ -51,7 +52,7 @@ func newLearner(cfg *Config, d dims, a *actor, online, demos *replay.Buffer) *le
 	b, u := cfg.Batch, d.act
 	l := &learner{
 		cfg: cfg, dims: d, actor: a, online: online, demos: demos,
-		rng: newStream(cfg.Seed, "learner"), workers: newWorkers(cfg.LearnerThreads),
+		rng: newStream(cfg.Seed, "learner"), workers: newWorkers(cfg.LearnerThreads), bound: cfg.targetMax(nil),
 		idx: make([]int, b), x: make([]float32, b*d.x), boot: make([]float32, b*d.x), act: make([]float32, b*u),
 		in: make([]float32, b*d.judged()), next: make([]float32, b*d.judged()),
 		ret: make([]float32, b), disc: make([]float32, b), y: make([]float32, b),
@@ -164,8 +165,8 @@ func (l *learner) targets() {
 	first, second := l.targetPair()
 	top := float32(math.Inf(1))
 	bottom := -top
-	if bound := l.cfg.targetMax(); bound > 0 {
-		bottom, top = 0, float32(bound)
+	if l.bound > 0 {
+		bottom, top = 0, float32(l.bound)
 	}
 	for i := range b {
 		q := min(l.critics[first].next[i], l.critics[second].next[i])

@@ -18,10 +18,12 @@ type slot struct {
 	nstep   *replay.NStep
 	seed    uint64
 	steps   int
-	engaged int       // the step after which the first pair was engaged; 0 = none yet
-	frame   int       // of the present observation
-	x       []float32 // its network input
-	actions []float32 // raw, since the reset: enough to simulate the episode again
+	engaged int                  // the step after which the first pair was engaged; 0 = none yet
+	stages  *episodes.StageWatch // nil when stages do not pay
+	earned  float64              // by the stages that the last step passed
+	frame   int                  // of the present observation
+	x       []float32            // its network input
+	actions []float32            // raw, since the reset: enough to simulate the episode again
 }
 
 // rollout acts in all environments and writes what happens to the buffer.
@@ -70,7 +72,7 @@ func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *repla
 			return nil, fmt.Errorf("td3: %w", err)
 		}
 		ro.slots[i] = slot{
-			View:  view,
+			View: view, stages: in.watch(),
 			nstep: replay.NewNStep(buffer, cfg.NStep, cfg.Gamma), x: ro.x[i*d.x : (i+1)*d.x],
 			actions: make([]float32, 0, longest*spec.ActDim),
 		}
@@ -169,6 +171,7 @@ func (ro *rollout) record() error {
 			continue
 		}
 		s.steps++
+		s.watch(ro.rawObs(i), false)
 		end, counter := ro.end(i)
 		ro.again[i] = end != replay.Running
 		restart = restart || ro.again[i]
@@ -188,8 +191,9 @@ func (ro *rollout) record() error {
 // advance encodes the observation that slot i came to and links it.
 func (ro *rollout) advance(i int, end replay.End) error {
 	s, reward := &ro.slots[i], float64(ro.results[i].Reward)
+	reward += s.earned
 	if s.engaged == s.steps {
-		reward += ro.cfg.Milestone
+		reward += ro.cfg.milestone()
 	}
 	if end == replay.Running {
 		if err := s.observe(ro.rawObs(i)); err != nil {
@@ -208,6 +212,7 @@ func (ro *rollout) advance(i int, end replay.End) error {
 	ro.stats.episodes++
 	ro.stats.steps.add(float64(s.steps))
 	ro.stats.engaged.add(indicator(s.engaged > 0))
+	ro.stats.pass(ro.in, s.stages)
 	ro.recent.add(ro.results[i].Success)
 	return nil
 }
@@ -227,7 +232,7 @@ func (ro *rollout) end(i int) (replay.End, *int) {
 	switch {
 	case res.Success:
 		return replay.Terminated, &ro.stats.successes
-	case res.Terminated, ro.cfg.FailAfter > 0 && s.steps >= ro.cfg.FailAfter && s.engaged == 0:
+	case res.Terminated, s.stalled(ro.cfg):
 		return replay.Terminated, &ro.stats.failed
 	case !res.Truncated && (ro.cfg.MaxSteps == 0 || s.steps < ro.cfg.MaxSteps):
 		return replay.Running, nil
@@ -235,6 +240,25 @@ func (ro *rollout) end(i int) (replay.End, *int) {
 		return replay.Truncated, &ro.stats.timeouts
 	}
 	return replay.Terminated, &ro.stats.timeouts
+}
+
+// stalled reports whether the episode has gone on for too long without progress.
+func (s *slot) stalled(cfg *Config) bool {
+	if s.stages != nil {
+		return s.stages.Stalled()
+	}
+	return cfg.FailAfter > 0 && s.steps >= cfg.FailAfter && s.engaged == 0
+}
+
+// watch follows the stages to a raw observation, the first of an episode or the next.
+func (s *slot) watch(obs []float32, first bool) {
+	switch s.earned = 0; {
+	case s.stages == nil:
+	case first:
+		s.stages.Reset(obs)
+	default:
+		s.earned = s.stages.Observe(obs)
+	}
 }
 
 // fail gives up the episode of slot i after an error of its simulator: what
@@ -268,6 +292,7 @@ func (ro *rollout) restart() error {
 			continue
 		}
 		ro.again[i] = false
+		ro.slots[i].watch(ro.rawObs(i), true)
 		if err := ro.slots[i].observe(ro.rawObs(i)); err != nil {
 			return err
 		}
@@ -285,6 +310,7 @@ func (s *slot) begin(episodeSeed uint64) {
 // start takes up a new episode at its first observation.
 func (s *slot) start(episodeSeed uint64, obs []float32) error {
 	s.begin(episodeSeed)
+	s.watch(obs, true)
 	return s.observe(obs)
 }
 
@@ -317,6 +343,7 @@ func (ro *rollout) resimulate(i int) error {
 		if _, err := env.Step(obs, actions[k:k+w]); err != nil {
 			return fmt.Errorf("%w: %w", errReplayDiffers, err)
 		}
+		s.watch(obs, false)
 		if err := s.observe(obs); err != nil {
 			return err
 		}

@@ -1,8 +1,11 @@
 package td3
 
 import (
+	"fmt"
 	"maps"
 	"math"
+
+	"korr/train/episodes"
 )
 
 // mean is a running average.
@@ -107,8 +110,28 @@ func (w *window) rate() float64 {
 // rolloutStats counts the episodes that ended since the last report.
 type rolloutStats struct {
 	episodes, successes, failed, timeouts, errors int
-	steps                                         mean // per episode
-	engaged                                       mean // whether a pair engaged
+	steps                                         mean             // per episode
+	engaged                                       mean             // whether a pair engaged
+	passed                                        map[string]*mean // whether a stage was, by its key in a report
+}
+
+// pass notes which stages an episode passed.
+func (s *rolloutStats) pass(in *Inputs, w *episodes.StageWatch) {
+	if w == nil {
+		return
+	}
+	if s.passed == nil {
+		s.passed = map[string]*mean{}
+	}
+	for i := range in.Task.Pairs {
+		for k, stage := range in.Task.Pairs[i].Stages() {
+			key := fmt.Sprintf("pair%d_%s", i+1, stage)
+			if s.passed[key] == nil {
+				s.passed[key] = &mean{}
+			}
+			s.passed[key].add(indicator(w.Passed(i) > k))
+		}
+	}
 }
 
 func (s *rolloutStats) put(values map[string]float64) {
@@ -118,6 +141,9 @@ func (s *rolloutStats) put(values map[string]float64) {
 	})
 	s.steps.put(values, "episode_steps")
 	s.engaged.put(values, "engaged")
+	for key, m := range s.passed {
+		m.put(values, key)
+	}
 	*s = rolloutStats{}
 }
 

@@ -123,6 +123,7 @@ func newTrainer(cfg *Config, in *Inputs, batch *sim.Batch) (*trainer, error) {
 		minimum: cfg.Batch, learned: make(chan error),
 	}
 	t.learner = newLearner(cfg, d, t.actor, online, demos.buffer)
+	t.learner.bound = cfg.targetMax(in.stages)
 	if cfg.ValueExpansion {
 		shift, err := residual.NewShift(acting.slots[0].Encoder(), in.Koopman, cfg.foresight())
 		if err != nil {
