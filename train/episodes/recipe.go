@@ -47,7 +47,7 @@ type Recipe struct {
 	Pushes []float64 `json:"pushes" yaml:"pushes"`
 	// part trackers (clean, T1, T2, T3) that base and residual see through in training, behind residual.filter; each goes to as
 	// many environments in a row as there are pushes. empty = sim.sensing in all
-	Trackers []string `json:"trackers" yaml:"trackers"`
+	Trackers []string `json:"trackers,omitempty" yaml:"trackers"`
 
 	KoopmanGradient bool `json:"koopman_gradient" yaml:"koopman_gradient"` // the actor's gradient refines a published korr's model
 
