@@ -22,11 +22,13 @@ func newCmdTrain(a *app) *cobra.Command {
 		Use:   "train",
 		Short: "train a base policy, a Koopman model, a filter or a residual",
 		Long: `Training runs offline into a folder: config.yaml (the resolved settings), metrics.jsonl and checkpoints. The order is
-collect, train base, train koopman, train residual.`,
+collect, train base, train koopman, train residual; korr train all does them all.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCmdTrainBase(a), newCmdTrainCache(a), newCmdTrainKoopman(a), newCmdTrainFilter(a), newCmdTrainResidual(a), newCmdTrainSweep(a))
+	cmd.AddCommand(
+		newCmdTrainAll(a), newCmdTrainBase(a), newCmdTrainCache(a), newCmdTrainKoopman(a), newCmdTrainFilter(a), newCmdTrainResidual(a), newCmdTrainSweep(a),
+	)
 	return cmd
 }
 
@@ -38,10 +40,47 @@ type trainOptions struct {
 }
 
 func (o *trainOptions) addFlags(cmd *cobra.Command, out string) {
-	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it, or several, with commas between")
-	cli.SetKey(cmd.Flags(), "data", "demos")
+	o.dataFlags(cmd)
 	cmd.Flags().StringVar(&o.runDir, "out", out, "run `folder` to create")
 	cmd.Flags().BoolVar(&o.tensorboard, "tensorboard", false, "write the metrics as a TensorBoard event file into the run folder, too")
+}
+
+// dataFlags adds --data and --task to a verb. The demonstrations know their task: it is the default where they are given.
+func (a *app) dataFlags(cmd *cobra.Command) {
+	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it, or several, with commas between")
+	cli.SetKey(cmd.Flags(), "data", "demos")
+	cmd.Flags().String("task", "one_leg", "furniture task (default: that of --data)")
+	cli.SetKey(cmd.Flags(), "task", "sim.task")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if a.Config, err = a.load(a.Layers, a.Config.Demos); err != nil {
+			return err
+		}
+		return run(cmd, args)
+	}
+}
+
+// load fills the settings with the task of the demonstrations in a folder for a default, if there is one. Another task that
+// somebody set is refused.
+func (a *app) load(o configs.Options, demos string) (*settings.Config, error) {
+	if demos == "" {
+		return settings.Load(o)
+	}
+	info, _, err := dataset.ReadInfo(strings.Split(demos, ",")[0])
+	if err != nil {
+		return nil, err
+	}
+	c, err := settings.LoadOver(o, func(c *settings.Config) { c.Sim.Task = info.Task })
+	if err == nil && c.Sim.Task != info.Task {
+		err = otherTask(demos, info.Task, c.Sim.Task)
+	}
+	return c, err
+}
+
+// otherTask is the error for demonstrations of a task that is not the one that was set.
+func otherTask(dir, is, set string) error {
+	return cli.UsageErrorf("the demonstrations in %s are of task %q, and --task, sim.task or a preset says %q: leave that out, or "+
+		"say which furniture they show: korr import %s --task %s --out FOLDER", dir, is, set, dir, set)
 }
 
 // demonstrations reads --data and checks that it is of the task.
@@ -57,7 +96,7 @@ func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
 		return nil, err
 	}
 	if d.Info.Task != o.Config.Sim.Task {
-		return nil, cli.UsageErrorf("the demonstrations in %s are of task %q, not %q (--set sim.task=NAME, or say which furniture it is: korr import %s --task %s --out FOLDER)", o.Config.Demos, d.Info.Task, o.Config.Sim.Task, o.Config.Demos, o.Config.Sim.Task)
+		return nil, otherTask(o.Config.Demos, d.Info.Task, o.Config.Sim.Task)
 	}
 	return d, sameRate(d)
 }

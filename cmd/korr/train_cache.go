@@ -35,13 +35,12 @@ which rule forecasts which dimensions of its feature, bac when each part of a tr
 		Args:    cli.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return runTrainCache(o) },
 	}
+	a.dataFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.policy, "policy", "", "`checkpoint` of a diffusion base policy, or of a residual on one")
 	f.StringVar(&o.out, "out", "", "`file` to write (default: the checkpoint itself)")
 	f.StringArrayVar(&o.caches, "cache", nil, "method to calibrate or choose, `NAME[:key=value,...]`; may be repeated")
 	f.IntVar(&o.runs, "runs", 64, "full runs to look at")
-	f.String("data", "", "`folder` of demonstrations, as korr collect writes it")
-	cli.SetKey(f, "data", "demos")
 	return cmd
 }
 

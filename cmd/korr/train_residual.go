@@ -153,7 +153,7 @@ func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
 	if err != nil {
 		return in, cli.Usage(err)
 	}
-	in.Engaged = task.Engaged
+	in.Engaged, in.Task = task.Engaged, task
 	if o.Config.Residual.Features {
 		in.Features = func() residual.Features { return task.NewFeatures() }
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/internal/atomicfile"
 	"korr/sim"
@@ -52,9 +51,8 @@ A variant is a name (` + strings.Join(sweep.Names(), ", ") + `) or is defined by
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSweep(cmd.Context(), o) },
 	}
+	a.dataFlags(cmd)
 	f := cmd.Flags()
-	f.String("data", "", "`folder` of demonstrations, as korr collect writes it")
-	cli.SetKey(f, "data", "demos")
 	f.StringVar(&o.out, "out", "runs/sweep", "`folder` of the run folders and of table.txt")
 	f.StringSliceVar(&o.variants, "variants", []string{"resip", "korr"}, "names of the variants")
 	f.StringArrayVar(&o.define, "define", nil, "a variant: `NAME key=value ...`; may be repeated")
@@ -146,7 +144,7 @@ func (o *sweepOptions) trial(_ *unit.Task, s *sweep.Spec) (sweep.Trial, error) {
 func (a *app) trialApp(variant []string, seed uint64) (*app, error) {
 	own := *a.App
 	own.Overrides = append(slices.Clone(a.Overrides), trialSet(variant, seed)...)
-	c, err := settings.Load(configs.Options{Preset: a.Preset, File: a.ConfigFile, Set: own.Overrides, Environ: a.Environ})
+	c, err := a.load(configs.Options{Preset: a.Preset, File: a.ConfigFile, Set: own.Overrides, Environ: a.Environ}, a.Config.Demos)
 	return &app{App: &own, Config: c}, err
 }
 

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"korr/cmd/internal/cli"
+	"korr/cmd/internal/settings"
+	"korr/configs"
+	"korr/residual"
+	"korr/sim"
+	"korr/train/pipeline"
+)
+
+// trainAllOptions are the verb's flags that are no settings.
+type trainAllOptions struct {
+	trainOptions
+	budget   int
+	methods  []string // of residual.Method
+	evalSeed uint64
+}
+
+// Sizes of korr train all: what fits a budget of 300,000 simulator steps and half an hour on two cores.
+const (
+	allBudget         = 300_000
+	allDemonstrations = 100
+	allEpisodes       = 50 // of each cell of the table
+)
+
+func newCmdTrainAll(a *app) *cobra.Command {
+	o := &trainAllOptions{trainOptions: trainOptions{app: a}}
+	cmd := &cobra.Command{
+		Use:   "all",
+		Short: "every policy of a task from nothing: demonstrations, base, Koopman model, residual, evaluation",
+		Long: `Collects demonstrations of the scripted expert, trains a base policy, a Koopman model and a residual, plays base and residual on the
+same episodes at every level, and writes a report with the table and the learning curves. Typed again it goes on where it
+stopped, also after kill -9.
+
+What follows from the task and its demonstrations needs no setting: how long the base policy is trained, how long an episode of
+the residual's training may take and how long it may wait for progress, what it is paid for, and how many simulator steps are
+left for it of --steps, which counts those of the demonstrations too. --set and --config stand over all of that.
+
+With --data it takes demonstrations that are there, whose task is then the task.`,
+		Example: `  korr train all --task lamp
+  korr train all --data runs/teleop --out runs/mine --methods korr,resip`,
+		Args: cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainAll(cmd.Context(), o) },
+	}
+	o.dataFlags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.runDir, "out", "", "`folder` of everything (default: runs/TASK)")
+	f.IntVar(&o.budget, "steps", allBudget, "simulator steps that a policy may take, those of its demonstrations included")
+	f.StringSliceVar(&o.methods, "methods", []string{string(residual.MethodKORR)}, "residuals to train: korr, resip, or both")
+	f.Int("demos", allDemonstrations, "demonstrations to collect")
+	f.String("randomness", string(sim.Mixed), "initial randomness of demonstrations and training: low, med, high or mixed")
+	f.Int("episodes", allEpisodes, "episodes of each policy and condition in the evaluation")
+	f.Uint64Var(&o.evalSeed, "eval-seed", 2, "seed of the evaluation's episodes")
+	cli.SetKey(f, "demos", "collect.episodes")
+	cli.SetKey(f, "randomness", "sim.randomness")
+	cli.SetKey(f, "episodes", "eval.episodes")
+	return cmd
+}
+
+func runTrainAll(ctx context.Context, o *trainAllOptions) error {
+	var methods []residual.Method
+	for _, m := range o.methods {
+		methods = append(methods, residual.Method(m))
+		if method := residual.Method(m); method != residual.MethodKORR && method != residual.MethodResiP {
+			return cli.UsageErrorf("--methods %s: use %s, %s, or both", m, residual.MethodKORR, residual.MethodResiP)
+		}
+	}
+	task := o.Config.Sim.Task
+	first, err := o.allSettings(task, nil)
+	if err != nil {
+		return err
+	}
+	o.app = o.with(first)
+	if o.runDir == "" {
+		o.runDir = filepath.Join("runs", task)
+	}
+	w, err := o.world()
+	if err != nil {
+		return err
+	}
+	c := pipeline.Config{
+		World: *w, Dir: o.runDir, Data: first.Demos, Methods: methods, Budget: o.budget, First: *o.pipelineSettings(first),
+		Conditions: o.conditions(), Episodes: first.Eval.Episodes, EvalSeed: o.evalSeed,
+	}
+	if c.Identity, err = o.identity(first); err != nil {
+		return err
+	}
+	c.Equip = o.setFilter
+	resolved := first
+	c.Resolve = func(d pipeline.Derived) (*pipeline.Settings, error) {
+		if resolved, err = o.allSettings(task, &d); err != nil {
+			return nil, err
+		}
+		r := &resolved.Residual
+		o.Log.Info("settings from the demonstrations (--set changes them)", "base.steps", resolved.Base.Training.Steps, "residual.steps", r.Steps,
+			"residual.members", r.Members, "residual.max_steps", r.MaxSteps, "residual.stages", r.Stages, "residual.fail_after", r.FailAfter)
+		return o.pipelineSettings(resolved), nil
+	}
+	c.Describe = func(s *pipeline.Settings) ([]byte, error) {
+		own := *resolved
+		own.Seed, own.Residual.Members, own.Residual.Config = s.Seed, s.Members, s.Residual
+		if own.Demos == "" {
+			own.Demos = filepath.Join(o.runDir, pipeline.DemosName)
+		}
+		own.Residual.Base = pipeline.Checkpoint(o.runDir, pipeline.BaseName)
+		own.Koopman.Base, own.Residual.Koopman = own.Residual.Base, pipeline.Checkpoint(o.runDir, pipeline.KoopmanName)
+		return configs.YAML(&own)
+	}
+	tell := &stageProgress{app: o.app}
+	c.Progress, c.Finished = tell.set, tell.finish
+	r, err := pipeline.Run(ctx, c)
+	if ctx.Err() != nil {
+		o.Log.Warn("interrupted: the same command goes on from here")
+	}
+	switch {
+	case err != nil:
+		return err
+	case o.JSON:
+		return o.PrintJSON(r)
+	}
+	return r.WriteText(o.Out)
+}
+
+// allSettings are the settings of a task over the defaults of this verb and, once there are demonstrations, over what follows from
+// them.
+func (o *trainAllOptions) allSettings(task string, d *pipeline.Derived) (*settings.Config, error) {
+	return settings.LoadOver(o.Layers, func(c *settings.Config) {
+		c.Sim.Task, c.Sim.Randomness = task, sim.Mixed
+		c.Collect.Recording.Episodes, c.Eval.Episodes = allDemonstrations, allEpisodes
+		c.Eval.Randomness = nil
+		for _, level := range sim.Levels() {
+			c.Eval.Randomness = append(c.Eval.Randomness, string(level))
+		}
+		if d == nil {
+			return
+		}
+		c.Base.Training.Steps = d.BaseSteps
+		r := &c.Residual
+		r.MaxSteps, r.Stages, r.FailAfter, r.Steps, r.Members = d.MaxSteps, d.Stages, d.FailAfter, d.Steps, d.Members
+	})
+}
+
+// pipelineSettings are the sections that the stages read.
+func (o *trainAllOptions) pipelineSettings(c *settings.Config) *pipeline.Settings {
+	return &pipeline.Settings{
+		Seed: c.Seed, Collect: c.Collect.Recording, Expert: c.Collect.Expert, Base: c.Base.Training, Acting: c.Base.Acting,
+		Koopman: c.Koopman, Residual: c.Residual.Config, Members: c.Residual.Members,
+	}
+}
+
+// identity is the text of what decides what is trained: the settings without the evaluation's, and the flags beside them.
+func (o *trainAllOptions) identity(c *settings.Config) ([]byte, error) {
+	own := *c
+	own.Eval, own.Sim.Workers = settings.Defaults().Eval, 0
+	text, err := configs.YAML(&own)
+	return append([]byte(fmt.Sprintf("# korr train all --steps %d --methods %s\n", o.budget, strings.Join(o.methods, ","))), text...), err
+}
+
+// stageProgress tells how far the stages of a pipeline are.
+type stageProgress struct {
+	*app
+	stage string
+	now   *progress
+}
+
+// set implements pipeline.Config.Progress.
+func (s *stageProgress) set(stage string, done, total int, note string) {
+	if s.now == nil || s.stage != stage {
+		s.stage, s.now = stage, s.progress(stage, "steps", total)
+	}
+	s.now.set(done, total, note)
+}
+
+// finish implements pipeline.Config.Finished.
+func (s *stageProgress) finish(st pipeline.Stage) {
+	if st.Earlier {
+		s.Log.Info("finished earlier", "stage", st.Name, "what", st.Note)
+		return
+	}
+	if s.now == nil {
+		s.now = s.progress(st.Name, "steps", 1)
+	}
+	s.now.finish(st.Note)
+	s.now = nil
+}
