@@ -2,6 +2,7 @@
 # make test    formatting, vet, staticcheck and every test, as continuous integration runs them
 # make fuzz    every fuzz target for a minute (FUZZ="20s ros/" for others), with the number of executions
 # make demo    build, then the whole story in a few minutes: bin/korr demo
+# make results build, then every table and figure of the documents from seeds: bin/korr results (RESULTS=--quick for a look)
 # make install build, then korr, korr-robot and shell completion into PREFIX (default ~/.local)
 # make dist    what a release hands out: static robot binaries for amd64 and arm64, licences, checksums, in dist/
 #
@@ -10,6 +11,7 @@
 SHELL := /bin/bash
 TAGS  := mujoco openblas ros2
 DEMO  ?=
+RESULTS ?=
 FUZZ  ?= 60s
 PREFIX ?= $(HOME)/.local
 # The commit goes into the binaries where this is a checkout of git.
@@ -19,7 +21,7 @@ CLOCK := ./ros/... ./residual/loop/... ./sim/view/... ./cmd/...
 # What a control tick runs through, where a data race would reach the arm.
 RACE  := ./residual/... ./basepolicy/... ./koopman/... ./ros/...
 
-.PHONY: build test fuzz demo install dist deps lint race robot clean
+.PHONY: build test fuzz demo results install dist deps lint race robot clean
 
 build: deps
 	go build $(STAMP) -tags "$(TAGS)" -o bin/korr ./cmd/korr
@@ -34,6 +36,9 @@ fuzz: deps
 
 demo: build
 	bin/korr demo --set eval.randomness=[med] $(DEMO)
+
+results: build
+	bin/korr results $(RESULTS)
 
 install: build robot
 	@.ci/install "$(DESTDIR)$(PREFIX)"

@@ -22,6 +22,8 @@ type trainAllOptions struct {
 	budget   int
 	methods  []string // of residual.Method
 	evalSeed uint64
+	recover  int
+	demos    int // unless collect.episodes says otherwise
 }
 
 // Sizes of korr train all: what fits a budget of 300,000 simulator steps and half an hour on two cores.
@@ -29,10 +31,11 @@ const (
 	allBudget         = 300_000
 	allDemonstrations = 100
 	allEpisodes       = 50 // of each cell of the table
+	takeOverPushes    = 1  // strength of the pushes before the expert takes over: as published
 )
 
 func newCmdTrainAll(a *app) *cobra.Command {
-	o := &trainAllOptions{trainOptions: trainOptions{app: a}}
+	o := &trainAllOptions{trainOptions: trainOptions{app: a}, demos: allDemonstrations}
 	cmd := &cobra.Command{
 		Use:   "all",
 		Short: "every policy of a task from nothing: demonstrations, base, Koopman model, residual, evaluation",
@@ -56,6 +59,7 @@ With --data it takes demonstrations that are there, whose task is then the task.
 	f.IntVar(&o.budget, "steps", allBudget, "simulator steps that a policy may take, those of its demonstrations included")
 	f.StringSliceVar(&o.methods, "methods", []string{string(residual.MethodKORR)}, "residuals to train: korr, resip, or both")
 	f.Int("demos", allDemonstrations, "demonstrations to collect")
+	f.IntVar(&o.recover, "recoveries", 0, "episodes in which the expert takes over from a first base policy, for the base policy to learn from too")
 	f.String("randomness", string(sim.Mixed), "initial randomness of demonstrations and training: low, med, high or mixed")
 	f.Int("episodes", allEpisodes, "episodes of each policy and condition in the evaluation")
 	f.Uint64Var(&o.evalSeed, "eval-seed", 2, "seed of the evaluation's episodes")
@@ -66,34 +70,59 @@ With --data it takes demonstrations that are there, whose task is then the task.
 }
 
 func runTrainAll(ctx context.Context, o *trainAllOptions) error {
+	if o.runDir == "" {
+		o.runDir = filepath.Join("runs", o.Config.Sim.Task)
+	}
+	r, err := o.run(ctx)
+	if ctx.Err() != nil {
+		o.Log.Warn("interrupted: the same command goes on from here")
+	}
+	switch {
+	case err != nil:
+		return err
+	case o.JSON:
+		return o.PrintJSON(r)
+	}
+	return r.WriteText(o.Out)
+}
+
+// run makes everything of the task of the settings in the run folder.
+func (o *trainAllOptions) run(ctx context.Context) (*pipeline.Result, error) {
 	var methods []residual.Method
 	for _, m := range o.methods {
 		methods = append(methods, residual.Method(m))
 		if method := residual.Method(m); method != residual.MethodKORR && method != residual.MethodResiP {
-			return cli.UsageErrorf("--methods %s: use %s, %s, or both", m, residual.MethodKORR, residual.MethodResiP)
+			return nil, cli.UsageErrorf("--methods %s: use %s, %s, or both", m, residual.MethodKORR, residual.MethodResiP)
 		}
 	}
 	task := o.Config.Sim.Task
 	first, err := o.allSettings(task, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o.app = o.with(first)
-	if o.runDir == "" {
-		o.runDir = filepath.Join("runs", task)
-	}
 	w, err := o.world()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c := pipeline.Config{
-		World: *w, Dir: o.runDir, Data: first.Demos, Methods: methods, Budget: o.budget, First: *o.pipelineSettings(first),
+		World: *w, Dir: o.runDir, Data: first.Demos, Methods: methods, Recoveries: o.recover, Budget: o.budget, First: *o.pipelineSettings(first),
 		Conditions: o.conditions(), Episodes: first.Eval.Episodes, EvalSeed: o.evalSeed,
 	}
 	if c.Identity, err = o.identity(first); err != nil {
-		return err
+		return nil, err
 	}
 	c.Equip = o.setFilter
+	if o.recover > 0 {
+		own := *first
+		own.Sim.Perturb = takeOverPushes
+		if own.Sim.MaxSteps == 0 {
+			own.Sim.MaxSteps = 2 * w.Task.MaxSteps
+		}
+		if c.TakeOver, err = o.with(&own).world(); err != nil {
+			return nil, err
+		}
+	}
 	resolved := first
 	c.Resolve = func(d pipeline.Derived) (*pipeline.Settings, error) {
 		if resolved, err = o.allSettings(task, &d); err != nil {
@@ -116,17 +145,7 @@ func runTrainAll(ctx context.Context, o *trainAllOptions) error {
 	}
 	tell := &stageProgress{app: o.app}
 	c.Progress, c.Finished = tell.set, tell.finish
-	r, err := pipeline.Run(ctx, c)
-	if ctx.Err() != nil {
-		o.Log.Warn("interrupted: the same command goes on from here")
-	}
-	switch {
-	case err != nil:
-		return err
-	case o.JSON:
-		return o.PrintJSON(r)
-	}
-	return r.WriteText(o.Out)
+	return pipeline.Run(ctx, c)
 }
 
 // allSettings are the settings of a task over the defaults of this verb and, once there are demonstrations, over what follows from
@@ -134,7 +153,7 @@ func runTrainAll(ctx context.Context, o *trainAllOptions) error {
 func (o *trainAllOptions) allSettings(task string, d *pipeline.Derived) (*settings.Config, error) {
 	return settings.LoadOver(o.Layers, func(c *settings.Config) {
 		c.Sim.Task, c.Sim.Randomness = task, sim.Mixed
-		c.Collect.Recording.Episodes, c.Eval.Episodes = allDemonstrations, allEpisodes
+		c.Collect.Recording.Episodes, c.Eval.Episodes = o.demos, allEpisodes
 		c.Eval.Randomness = nil
 		for _, level := range sim.Levels() {
 			c.Eval.Randomness = append(c.Eval.Randomness, string(level))
@@ -161,7 +180,7 @@ func (o *trainAllOptions) identity(c *settings.Config) ([]byte, error) {
 	own := *c
 	own.Eval, own.Sim.Workers = settings.Defaults().Eval, 0
 	text, err := configs.YAML(&own)
-	return append([]byte(fmt.Sprintf("# korr train all --steps %d --methods %s\n", o.budget, strings.Join(o.methods, ","))), text...), err
+	return append([]byte(fmt.Sprintf("# korr train all --steps %d --methods %s --recoveries %d\n", o.budget, strings.Join(o.methods, ","), o.recover)), text...), err
 }
 
 // stageProgress tells how far the stages of a pipeline are.

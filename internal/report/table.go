@@ -54,6 +54,31 @@ func (t *Table) WriteText(w io.Writer) error {
 	return err
 }
 
+// WriteMarkdown prints the table as Markdown does tables.
+func (t *Table) WriteMarkdown(w io.Writer) error {
+	var b bytes.Buffer
+	row := func(cells []string) {
+		for _, c := range cells {
+			b.WriteString("| " + strings.ReplaceAll(c, "|", "\\|") + " ")
+		}
+		b.WriteString(strings.Repeat("|  ", len(t.Columns)-len(cells)) + "|\n")
+	}
+	head, rule := make([]string, len(t.Columns)), make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		head[i], rule[i] = c.Name, "---"
+		if c.Right {
+			rule[i] = "---:"
+		}
+	}
+	row(head)
+	row(rule)
+	for _, r := range t.Rows {
+		row(r)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
 func (t *Table) line(b *bytes.Buffer, cells []string, widths []int) {
 	var line strings.Builder
 	for i, cell := range cells {

@@ -100,15 +100,14 @@ func (w *StageWatch) Observe(obs []float32) (earned float64) {
 	return earned
 }
 
-// Stalled reports whether the episode has waited longer for a new stage than any that may come next deserves.
+// Stalled reports whether the first pair that is not done has waited too long for its next stage.
 func (w *StageWatch) Stalled() bool {
-	longest := 0
 	for i, next := range w.rules.patience {
 		if k := len(w.progress.PassedAt(i)); k < len(next) {
-			longest = max(longest, next[k])
+			return w.progress.Waited() >= next[k]
 		}
 	}
-	return longest > 0 && w.progress.Waited() >= longest
+	return false
 }
 
 // Passed is how many stages of a pair the episode has passed.

@@ -56,7 +56,7 @@ func SuccessTable(results []Result) *report.Table {
 		if extra.oneYaw {
 			row = append(row, oneYaw(r.OneYaw))
 		}
-		t.Add(append(row, fmt.Sprintf("%.0f", r.MeanSteps), stages(r.FailedAt))...)
+		t.Add(append(row, fmt.Sprintf("%.0f", r.MeanSteps), Stages(r.FailedAt))...)
 	}
 	return t
 }
@@ -101,8 +101,8 @@ func oneYaw(n *int) string {
 	return fmt.Sprint(*n)
 }
 
-// stages lists what failed episodes did not come to, in the order of the task.
-func stages(failed map[sim.Stage]int) string {
+// Stages lists what failed episodes did not come to, in the order of the task.
+func Stages(failed map[sim.Stage]int) string {
 	var words []string
 	for _, s := range []sim.Stage{sim.Grasp, sim.Insert, sim.Fasten, sim.Hold} {
 		if n := failed[s]; n > 0 {

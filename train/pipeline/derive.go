@@ -31,13 +31,13 @@ type Derived struct {
 	Members   int  // that share them
 }
 
-// Spent is what of the budget is gone before a residual trains, in simulator steps.
+// Spent is what of the budget is gone before a residual trains.
 type Spent struct {
-	Demonstrations int // all attempts
+	Demonstrations int // simulator steps, of all attempts, recoveries included
 	Rollouts       int // episodes of the base policy that the Koopman model learns from; each counts as MaxSteps
 }
 
-// Derive takes the settings from demonstrations of the task. A task of one pair with a thread keeps the recipe of one_leg, which
+// Derive takes the settings from demonstrations of the task; recoveries among them count as frames only. A task of one pair with a thread keeps the recipe of one_leg, which
 // pays one milestone, its insertion; every other pays its stages.
 func Derive(task *sim.Task, demos []dataset.Episode, budget int, spent Spent) (Derived, error) {
 	if len(demos) == 0 {
@@ -45,8 +45,10 @@ func Derive(task *sim.Task, demos []dataset.Episode, budget int, spent Spent) (D
 	}
 	frames, longest := 0, 0
 	for i := range demos {
-		n := demos[i].Len()
-		frames, longest = frames+n, max(longest, n)
+		frames += demos[i].Len()
+		if demos[i].Recovery == "" { // a recovery begins in the middle
+			longest = max(longest, demos[i].Len())
+		}
 	}
 	d := Derived{
 		BaseSteps: max(leastBaseSteps, baseEpochs*frames/baseBatch),

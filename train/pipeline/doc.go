@@ -3,6 +3,8 @@
 //
 //	DIR/config.yaml      the settings that Run was started with
 //	DIR/demos            demonstrations (package dataset), unless they come from elsewhere
+//	DIR/first            the base policy that recoveries start from, and
+//	DIR/recoveries       what the expert does where that policy has failed: only when recoveries are asked for
 //	DIR/base             run folders (package run) of the stages
 //	DIR/koopman
 //	DIR/korr, DIR/resip

@@ -40,12 +40,17 @@ type Settings struct {
 // Config says what Run makes.
 type Config struct {
 	World
-	Dir      string            // of everything; see the package comment
-	Data     string            // folder of demonstrations; empty: the scripted expert's are collected
-	Methods  []residual.Method // residual.MethodResiP, residual.MethodKORR, or both
-	Budget   int               // simulator steps that a policy's training may take, demonstrations included
-	Identity []byte            // text of the settings; another one does not go on in the same folder
-	First    Settings          // before there are demonstrations: how they are collected
+	Dir     string            // of everything; see the package comment
+	Data    string            // folder of demonstrations; empty: the scripted expert's are collected
+	Methods []residual.Method // residual.MethodResiP, residual.MethodKORR, or both
+	// Recoveries are episodes in which the expert takes over from a first base policy, for a second one to learn from: what the
+	// documents call a robust base. 0: the base policy learns from demonstrations alone.
+	Recoveries int
+	// TakeOver is the world in which the expert takes over: with pushes, and with time enough for an expert that begins late.
+	TakeOver *World
+	Budget   int      // simulator steps that a policy's training may take, demonstrations included
+	Identity []byte   // text of the settings; another one does not go on in the same folder
+	First    Settings // before there are demonstrations: how they are collected
 	// Resolve gives the settings under what is derived from the demonstrations, and their text for the run folders.
 	Resolve func(Derived) (*Settings, error)
 	// Describe is the text of settings for a run folder.
@@ -82,9 +87,10 @@ type Result struct {
 	Results  []eval.Result     `json:"results"`
 	Versus   []eval.Comparison `json:"comparisons"` // to the base policy
 
-	scores []koopman.Score
-	dir    string
-	runs   []string // of residuals, for curves
+	Prediction []koopman.Score `json:"prediction,omitempty"` // of the Koopman model, on held-out episodes
+
+	dir  string
+	runs []string // of residuals, for curves
 }
 
 // Schema names the JSON form of a Result.
@@ -95,7 +101,8 @@ type pipeline struct {
 	*Config
 	top    *run.Folder
 	stages []Stage
-	data   *dataset.Dataset
+	data   *dataset.Dataset // demonstrations
+	more   *dataset.Dataset // recoveries; nil without
 	set    *Settings
 	base   *residual.Policy
 	model  *koopman.Model
@@ -109,7 +116,11 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		return nil, err
 	}
 	defer p.top.Unlock()
-	steps := []func(context.Context) error{p.demonstrations, p.trainBase}
+	steps := []func(context.Context) error{p.demonstrations}
+	if c.Recoveries > 0 {
+		steps = append(steps, p.recoveries)
+	}
+	steps = append(steps, p.trainBase)
 	if slices.Contains(c.Methods, residual.MethodKORR) {
 		steps = append(steps, p.trainKoopman)
 	}

@@ -54,7 +54,7 @@ func (r *Result) save() error {
 			return err
 		}
 	}
-	if scores := koopmanfit.OnDemonstrations.Of(r.scores); len(scores) > 0 {
+	if scores := koopmanfit.OnDemonstrations.Of(r.Prediction); len(scores) > 0 {
 		figure, err := koopmanfit.Figure(scores)
 		if err != nil {
 			return err

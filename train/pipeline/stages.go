@@ -21,6 +21,7 @@ import (
 	"korr/sim"
 	"korr/train/collect"
 	"korr/train/dataset"
+	"korr/train/episodes"
 	"korr/train/eval"
 	"korr/train/imitation"
 	"korr/train/koopmanfit"
@@ -28,12 +29,23 @@ import (
 	"korr/train/td3"
 )
 
+// Names of the stages that are not named after what they make.
+const (
+	collectStage = "collect"
+	recoverStage = "recoveries"
+	firstStage   = "first" // base policy
+)
+
 // demonstrations collects them, reads them and derives the settings of all that follows.
 func (p *pipeline) demonstrations(ctx context.Context) error {
 	dir := p.Data
 	if dir == "" {
 		dir = p.top.Path(DemosName)
-		if err := p.stage("collect", func() (Stage, error) { return p.collect(ctx, dir) }); err != nil {
+		if err := p.stage(collectStage, func() (Stage, error) {
+			c := p.First.Collect
+			c.Seed = p.First.Seed
+			return p.gather(ctx, &p.World, collectStage, c, dir)
+		}); err != nil {
 			return err
 		}
 	}
@@ -45,11 +57,17 @@ func (p *pipeline) demonstrations(ctx context.Context) error {
 		return usage.Errorf("the demonstrations in %s are of task %q, not %q", dir, d.Info.Task, p.Task.Name)
 	}
 	p.data = d
-	spent := Spent{Demonstrations: max(p.took("collect"), d.Frames())}
+	return p.derive()
+}
+
+// derive takes the settings of what follows from all that was collected so far.
+func (p *pipeline) derive() error {
+	all := p.learned()
+	spent := Spent{Demonstrations: max(p.took(collectStage)+p.took(recoverStage), all.Frames())}
 	if slices.Contains(p.Methods, residual.MethodKORR) {
 		spent.Rollouts = p.First.Koopman.Rollouts
 	}
-	derived, err := Derive(p.Task, d.Episodes, p.Budget, spent)
+	derived, err := Derive(p.Task, all.Episodes, p.Budget, spent)
 	if err != nil {
 		return err
 	}
@@ -57,20 +75,64 @@ func (p *pipeline) demonstrations(ctx context.Context) error {
 	return err
 }
 
-func (p *pipeline) collect(ctx context.Context, dir string) (Stage, error) {
+// learned is what the base policy learns from.
+func (p *pipeline) learned() *dataset.Dataset {
+	if p.more == nil {
+		return p.data
+	}
+	all := *p.data
+	all.Episodes = append(slices.Clone(all.Episodes), p.more.Episodes...)
+	return &all
+}
+
+// recoveries trains a first base policy, has the expert take over from it, and derives the settings anew.
+func (p *pipeline) recoveries(ctx context.Context) error {
+	if err := p.imitate(ctx, firstStage); err != nil {
+		return err
+	}
+	first, err := p.load(firstStage)
+	if err != nil {
+		return err
+	}
+	times, err := episodes.StageTimes(p.Task, p.data.Episodes)
+	if err != nil {
+		return err
+	}
+	dir := p.top.Path(recoverStage)
+	err = p.stage(recoverStage, func() (Stage, error) {
+		c := p.First.Collect
+		c.Episodes, c.OnlySuccess = p.Recoveries, true
+		c.Seed = p.First.Seed + 1 // other episodes than the demonstrations'
+		c.Recovery = &collect.Recovery{Policy: firstStage, Stages: times, Task: p.Task, Calm: true, New: func() (sim.Policy, error) {
+			return first.NewController(p.Task.NewFeatures()), nil
+		}}
+		return p.gather(ctx, p.TakeOver, recoverStage, c, dir)
+	})
+	if err != nil {
+		return err
+	}
+	if p.more, err = dataset.Read(dir); err != nil {
+		return err
+	}
+	return p.derive()
+}
+
+// gather collects episodes into a folder of the pipeline.
+func (p *pipeline) gather(ctx context.Context, w *World, stage string, c collect.Config, dir string) (Stage, error) {
 	if _, err := os.Stat(dir); err == nil { // complete, since it bears its name: only the note was lost
 		return Stage{Note: "found complete"}, nil
 	}
-	c := p.First.Collect
-	c.Seed = p.First.Seed
 	c.Progress = func(now collect.Progress) {
-		p.progress("collect", now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
+		p.progress(stage, now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
 	}
-	done, err := p.Collect(ctx, c, p.First.Expert, dir)
+	done, err := w.Collect(ctx, c, p.First.Expert, dir)
 	if err != nil && done.Kept > 0 { // too few are none: the folder would be taken for complete
 		err = errors.Join(err, os.RemoveAll(dir))
 	}
-	return Stage{SimSteps: done.Steps, Note: fmt.Sprintf("%d episodes, %d frames; the expert solved %d of %d", done.Kept, done.Frames, done.Successes, done.Attempts)}, err
+	return Stage{
+		SimSteps: done.Steps,
+		Note:     fmt.Sprintf("%d episodes, %d frames; the expert solved %d of %d", done.Kept, done.Frames, done.Successes, done.Attempts),
+	}, err
 }
 
 // folder makes the run folder of a stage, or opens what an interrupted one left there.
@@ -106,9 +168,17 @@ func (p *pipeline) keepAs(name string, t Trained) (string, error) {
 	return p.checkpoint(name), atomicfile.Write(p.checkpoint(name), text)
 }
 
-func (p *pipeline) trainBase(ctx context.Context) error {
-	const name = "base"
-	err := p.stage(name, func() (s Stage, err error) {
+func (p *pipeline) trainBase(ctx context.Context) (err error) {
+	if err := p.imitate(ctx, BaseName); err != nil {
+		return err
+	}
+	p.base, err = p.load(BaseName)
+	return err
+}
+
+// imitate trains a base policy on what there is so far.
+func (p *pipeline) imitate(ctx context.Context, name string) error {
+	return p.stage(name, func() (s Stage, err error) {
 		folder, err := p.folder(p.set, name)
 		if err != nil {
 			return s, err
@@ -123,21 +193,16 @@ func (p *pipeline) trainBase(ctx context.Context) error {
 		if err := c.Validate(); err != nil {
 			return s, err
 		}
-		t, err := Base(ctx, p.data, c, p.set.Acting, folder, metrics, func(r imitation.Report) {
-			p.progress("train base", r.Step, c.Steps, fmt.Sprintf("loss %.4f", r.Loss))
+		t, err := Base(ctx, p.learned(), c, p.set.Acting, folder, metrics, func(r imitation.Report) {
+			p.progress("train "+name, r.Step, c.Steps, fmt.Sprintf("loss %.4f", r.Loss))
 		})
 		if err != nil {
 			return s, err
 		}
 		s.Note = fmt.Sprintf("%d optimiser steps, loss %.4f", t.Steps, t.Loss)
-		s.Checkpoint, err = p.keepAs(BaseName, t)
+		s.Checkpoint, err = p.keepAs(name, t)
 		return s, err
 	})
-	if err != nil {
-		return err
-	}
-	p.base, err = p.load(BaseName)
-	return err
 }
 
 // load reads what a stage left, ready to act.
@@ -150,7 +215,7 @@ func (p *pipeline) load(name string) (*residual.Policy, error) {
 }
 
 func (p *pipeline) trainKoopman(ctx context.Context) error {
-	const name = "koopman"
+	const name = KoopmanName
 	err := p.stage(name, func() (s Stage, err error) {
 		folder, err := p.folder(p.set, name)
 		if err != nil {
@@ -190,7 +255,7 @@ func (p *pipeline) trainKoopman(ctx context.Context) error {
 	}
 	text, err := regular.Read(p.top.Path(name, PredictionName), regular.Records)
 	if err == nil {
-		err = json.Unmarshal(text, &p.result.scores)
+		err = json.Unmarshal(text, &p.result.Prediction)
 	}
 	if err != nil {
 		return err
@@ -225,9 +290,9 @@ func (p *pipeline) trainResidual(ctx context.Context, method residual.Method) er
 	if err != nil {
 		return err
 	}
-	took := p.took("collect") + p.took(string(method))
+	took := p.took(collectStage) + p.took(recoverStage) + p.took(string(method))
 	if method == residual.MethodKORR {
-		took += p.took("koopman")
+		took += p.took(KoopmanName)
 	}
 	p.result.SimSteps = max(p.result.SimSteps, took)
 	return nil
