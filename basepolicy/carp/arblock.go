@@ -67,7 +67,7 @@ type arBlockPass struct {
 	weights               []float32 // [n, heads, rows, tokens]
 	mixed, ya, yb         []float32
 	mid, y                []float32
-	g, dqkv, dq, dk, dw   []float32
+	g, dqkv, dq, dw       []float32
 	dread, dkeys, dvalues []float32
 }
 

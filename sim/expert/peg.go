@@ -167,7 +167,7 @@ func (s *screw) bringPin(tip geom.Vec3, tilt float64) {
 		s.align(max(4, int(beside/0.012)), pinFree)
 		s.align(4, blockTop+2*pinAbove)
 	}
-	if tip, tilt = s.peg(); tip[2] > blockTop-0.001 {
+	if tip, _ = s.peg(); tip[2] > blockTop-0.001 {
 		s.align(5, blockTop+pinAbove)
 		s.align(3, blockTop+pinAbove/2)
 	}
