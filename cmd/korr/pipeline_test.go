@@ -30,7 +30,7 @@ var tiny = []string{
 	"--set", "sim.max_steps=30", "--set", "collect.episodes=3", "--set", "collect.only_success=false",
 	"--set", "base.hidden=16", "--set", "koopman.hidden=16", "--set", "koopman.latent_dim=96",
 	"--set", "koopman.rollouts=2", "--set", "residual.critic_start=64", "--set", "residual.actor_start=96", "--set", "residual.envs=4",
-	"--set", "residual.batch=8", "--set", "residual.members=1", "--set", "residual.utd=0.125",
+	"--set", "residual.batch=8", "--set", "residual.members=1", "--set", "residual.lr_decay=0", "--set", "residual.utd=0.125",
 }
 
 // TestPipeline goes from demonstrations to the demonstration, as a user does, in a few hundred control steps.

@@ -37,8 +37,9 @@ func TestQueueRefuses(t *testing.T) {
 			t.Errorf("%v: %+v", c.args, o)
 		}
 	}
-	script := ok(t, "launch", "slurm", "--join", dir, "--workers", "7")
-	if !strings.Contains(script, "--array=1-7\n") || strings.Contains(script, "secret") {
+	launched := korr(t, "launch", "slurm", "--join", dir, "--workers", "7")
+	script := launched.out
+	if launched.code != cli.ExitOK || !strings.Contains(script, "--array=1-7\n") || strings.Contains(script, "secret") {
 		t.Errorf("script\n%s", script)
 	}
 }

@@ -20,7 +20,7 @@ type Config struct {
 	Sensing []string `yaml:"sensing"`
 	// physics of the episodes, each measured: nominal, D1; empty = sim.physics
 	Physics    []string `yaml:"physics"`
-	Strength   float64  `yaml:"strength"`    // of the perturbation when it is on; 1 = as published
+	Strength   float64  // of the perturbation when it is on; 1 = as published
 	Episodes   int      `yaml:"episodes"`    // for each policy and condition
 	MinSuccess float64  `yaml:"min_success"` // exit 3 when a rate falls below it
 }

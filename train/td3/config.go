@@ -24,12 +24,12 @@ type Config struct {
 	Critics  int     `json:"critics" yaml:"critics"`   // in the ensemble; a target takes the lesser of two
 	Batch    int     `json:"batch" yaml:"batch"`       // transitions in a mini-batch
 	Buffer   int     `json:"buffer"`                   // frames of the online buffer
-	Gamma    float64 `json:"gamma" yaml:"gamma"`       // discount per control step
+	Gamma    float64 `json:"gamma"`       // discount per control step
 	NStep    int     `json:"n_step"`                   // control steps of reward in a target
 	ActorLR  float64 `json:"actor_lr" yaml:"actor_lr"` // learning rate of the actor
 	CriticLR float64 `json:"critic_lr"`                // learning rate of the critics
 	// last share of the run over which the learning rates fall to 0: the policy settles, and no evaluation has to choose one
-	LRDecay float64 `json:"lr_decay"`
+	LRDecay float64 `json:"lr_decay" yaml:"lr_decay"`
 	UTD     float64 `json:"utd" yaml:"utd"` // critic updates per environment step
 	Penalty float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
 	// for the value at a target's end the look-ahead's model moves the state there to where the present actor would have come: the
