@@ -24,7 +24,7 @@ type Config struct {
 	Critics  int     `json:"critics" yaml:"critics"`   // in the ensemble; a target takes the lesser of two
 	Batch    int     `json:"batch" yaml:"batch"`       // transitions in a mini-batch
 	Buffer   int     `json:"buffer"`                   // frames of the online buffer
-	Gamma    float64 `json:"gamma"`       // discount per control step
+	Gamma    float64 `json:"gamma"`                    // discount per control step
 	NStep    int     `json:"n_step"`                   // control steps of reward in a target
 	ActorLR  float64 `json:"actor_lr" yaml:"actor_lr"` // learning rate of the actor
 	CriticLR float64 `json:"critic_lr"`                // learning rate of the critics
