@@ -63,7 +63,7 @@ func DefaultRecipe() Recipe {
 	return Recipe{
 		Method: residual.MethodKORR, Condition: ByMethod, Foresight: []int{1, 4, 8}, ObserverGain: 0.02, Features: true,
 		Alpha: 0.1, ActorHidden: []int{128, 128}, CriticHidden: []int{128, 128},
-		Envs: 16, Steps: 300_000, MaxSteps: 450, BootstrapTimeouts: true, Pushes: []float64{0, 2.1},
+		Envs: 16, Steps: 300_000, MaxSteps: 450, BootstrapTimeouts: true, Pushes: []float64{0, 2.1}, Trackers: []string{},
 		KoopmanGradient: true, CheckpointEvery: 25_000,
 	}
 }
