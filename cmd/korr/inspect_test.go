@@ -71,7 +71,7 @@ func TestInspectRefuses(t *testing.T) {
 		{[]string{"inspect", "a", "b"}, cli.ExitUsage, "wants one argument"},
 		{[]string{"inspect", cut}, cli.ExitFailure, tensorfile.ErrMalformed.Error()},
 		{[]string{"inspect", "nothing.safetensors"}, cli.ExitFailure, "no such file"},
-		{[]string{"inspect", "one_leg/nothing"}, cli.ExitFailure, "no shipped weights named nothing"},
+		{[]string{"inspect", "one_leg/nothing"}, cli.ExitUsage, "no shipped weights of that name"},
 	} {
 		o := korr(t, c.args...)
 		if o.code != c.code || !strings.Contains(o.err, c.want) || o.out != "" {

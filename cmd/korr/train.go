@@ -67,6 +67,9 @@ func (a *app) load(o configs.Options, demos string) (*settings.Config, error) {
 		return settings.Load(o)
 	}
 	info, _, err := dataset.ReadInfo(strings.Split(demos, ",")[0])
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, cli.Usage(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func TestTutorialRuns(t *testing.T) {
 // typed runs one line; beside says that the test's end ends it.
 func typed(t *testing.T, environ []string, beside bool, args []string) {
 	t.Helper()
-	ctx, cancel := context.WithCancelCause(t.Context())
+	ctx, cancel := context.WithCancelCause(context.Background()) // the test's own ends before its cleanup
 	done := make(chan output, 1)
 	go func() { done <- korrIn(ctx, environ, args...) }()
 	end := func() {
