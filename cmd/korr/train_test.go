@@ -19,7 +19,7 @@ func TestTrainRefuses(t *testing.T) {
 	}{
 		{[]string{"train", "base"}, cli.ExitUsage, "--data is missing"},
 		{[]string{"train", "fly"}, cli.ExitUsage, `no verb "fly"`},
-		{[]string{"train", "base", "--data", filepath.Join(dir, "none")}, cli.ExitFailure, "none"},
+		{[]string{"train", "base", "--data", filepath.Join(dir, "none")}, cli.ExitUsage, "none"},
 		{[]string{"train", "residual", "--method", "magic"}, cli.ExitUsage, "residual.method"},
 		{[]string{"train", "residual", "--out", taken}, cli.ExitUsage, "resume that run or choose another folder"},
 		{[]string{"train", "residual", "--resume", "--out", dir}, cli.ExitUsage, "no run was started there"},
