@@ -13,7 +13,7 @@ const relativeKey = "relative"
 // Relative turns what a network says of a chunk's positions into the chunk's: a position of step h is that of the tool
 // at the observation, and Scale[h] times what the network says. A motion of millimetres is then a number of order one
 // wherever on the table it happens; as a share of the whole workspace it is a thousandth (relative trajectories: Chi et
-// al. 2024, arXiv 2402.10329, section III-C). Rotations and the gripper stay as they are.
+// al. 2024, arXiv 2402.10329). Rotations and the gripper stay as they are.
 type Relative struct {
 	Scale []float32 // [H, 3], in units of the normalised action
 
