@@ -11,9 +11,11 @@
 //
 //	x_n = 2 (x - min) / (max - min) - 1,
 //
-// with min and max from the demonstrations.
+// with min and max from the demonstrations; what hardly moved there keeps a range of at least a floor.
 //
-// MLP is chunked behaviour cloning: one network from o_t to the whole chunk. The
-// sub-package diffusion draws chunks by denoising. Policy is what every kind has
-// in common; a kind's package registers how its checkpoints are read.
+// MLP is chunked behaviour cloning: one network from o_t to the whole chunk, whose
+// positions it says relative to the tool (Relative). Ensembled averages overlapping
+// chunks. The sub-packages diffusion, carp and remote draw chunks by denoising, word
+// by word, and in another process. Policy is what every kind has in common; a kind's
+// package registers how its checkpoints are read.
 package basepolicy

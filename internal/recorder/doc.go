@@ -1,2 +1,2 @@
-// Package recorder records the episodes of a simulator as they are played: into a ROS bag, a LeRobot dataset, or both.
+// Package recorder records the episodes of a simulator as they are played: into ROS bags, MCAP files and LeRobot datasets.
 package recorder

@@ -1,5 +1,5 @@
 // Package robot is an arm with a part tracker behind loop.Robot: the control node's side of the topics of package msgs,
-// over ROS 1 (package node) or a rosbridge server (package rosbridge). Real arms and package simnode look the same to it.
+// over ROS 1, ROS 2 or a rosbridge server (package transport). Real arms and package simnode look the same to it.
 //
 // # Observation
 //

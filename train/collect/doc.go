@@ -1,6 +1,7 @@
 // Package collect records demonstrations: it runs a policy (the scripted
 // expert) in simulators and hands the successful episodes on, one after the
-// other, in the order of their index.
+// other, in the order of their index. With a Recovery another policy acts first,
+// and only what the expert does after it took over is kept.
 //
 // Episode k draws everything from the stream (seed, "collect", k): the seed of
 // the environment, the seed of the policy and the execution noise. The first N

@@ -1,8 +1,11 @@
 // Package imitation trains base policies from demonstrations: chunked
-// behaviour cloning (TrainBase) and diffusion policies (TrainDiffusion).
+// behaviour cloning (TrainBase), diffusion policies (TrainDiffusion) and CARP
+// (TrainCARP).
 //
 // From the normalised observation o_t the network predicts the next H clean
 // actions of the demonstrator; past the episode's end the last action repeats.
+// Cloned positions are relative to the tool's at t, those of step h in units of
+// their root mean square (basepolicy.Relative).
 // The loss is
 //
 //	L = mean |net(o_t) - [a_t, a_t+1, .. a_t+H-1]|   (L1, all elements alike)

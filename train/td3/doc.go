@@ -17,7 +17,8 @@
 // Value expansion moves x' by what the Koopman model says of the difference between the
 // window's stored actions and the present actor's (see expansion). What x holds of the observation is
 // the encoder's focus: all of it, or the robot's state alone. A milestone's reward, for
-// engaging the first thread of an episode, can join the sparse one.
+// engaging the first thread of an episode, or one for every stage of every pair
+// (episodes.StageRules), can join the sparse one.
 //
 // ResiP's actor reads x, r = tanh(MLP(x)), and so does KORR's where it looks ahead, with
 // the look-ahead or, CriticOnly, without it: while a chunk is executed open loop the value
