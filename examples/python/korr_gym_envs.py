@@ -4,11 +4,14 @@ Gymnasium calls register() while it is being imported itself, where korr-gym is 
 this module imports neither at its top.
 """
 
-TASKS = {"OneLeg": "one_leg", "Lamp": "lamp", "RoundTable": "round_table", "SquareTable": "square_table"}
+TASKS = {
+    "OneLeg": "one_leg", "Lamp": "lamp", "RoundTable": "round_table", "SquareTable": "square_table",
+    "MugRack": "mug_rack", "PegHole": "peg_hole",
+}
 
 
 def register():
-    """Registers korr/OneLeg-v0, korr/Lamp-v0, korr/RoundTable-v0, korr/SquareTable-v0; korr/Furniture-v0 takes task=NAME."""
+    """Registers korr/OneLeg-v0 and so on, one for each of TASKS; korr/Furniture-v0 takes task=NAME."""
     from gymnasium.envs import registration
 
     for name, kwargs in [("Furniture", {}), *((name, {"task": task}) for name, task in TASKS.items())]:
