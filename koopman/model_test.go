@@ -291,20 +291,6 @@ func TestBilinearFit(t *testing.T) {
 			}
 		}
 	}
-	a, err := fit.NewAdapter(AdapterConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 5 {
-		copy(z, obs[i*d:(i+1)*d])
-		a.PredictTo(zn, z, us[i*2:(i+1)*2])
-		for j, want := range next[i*d : (i+1)*d] {
-			if math.Abs(float64(zn[j]-want)) > 1e-2 {
-				t.Errorf("adapter, row %d: %g, want %g", i, zn[j], want)
-			}
-		}
-		a.Update(z, us[i*2:(i+1)*2], zn)
-	}
 	if _, err := fit.Fold(nn.NewMLP(nn.MLPConfig{In: l, Hidden: []int{4}, Out: 2}, rng)); !errors.Is(err, ErrConfig) {
 		t.Errorf("folded a bilinear model: %v", err)
 	}

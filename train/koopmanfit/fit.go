@@ -152,11 +152,11 @@ func Fit(ctx context.Context, k *Data, c *Config, runSeed uint64, progress func(
 	}
 	forecasters := []koopman.Forecaster{reader, other.rivals.nonlinear, other.rivals.dmdc, koopman.Persistence{}}
 	if c.Model.StateInclusive {
-		following, err := followers(m)
+		disturbed, err := koopman.NewDisturbed(m, observerGain)
 		if err != nil {
 			return nil, nil, err
 		}
-		forecasters = append(forecasters, following...)
+		forecasters = append(forecasters, disturbed)
 	}
 	scores, err := k.score(forecasters)
 	return m, scores, err
@@ -179,6 +179,9 @@ var (
 		{"rollouts features", true, true, "RMSE of observation and features on held-out episodes of the base policy with exploration noise"},
 	}
 )
+
+// observerGain is that of the observer in the table: the largest that helped on held-out demonstrations at 10 steps.
+const observerGain = 0.02
 
 // calibrated is the share of held-out steps below the innovation's limit.
 const calibrated = 0.999
@@ -219,22 +222,6 @@ func (k *Data) score(fs []koopman.Forecaster) (all []koopman.Score, err error) {
 		all = append(all, scores...)
 	}
 	return all, nil
-}
-
-// observerGain is that of the observer in the table: the largest that helped on held-out demonstrations at 10 steps.
-const observerGain = 0.02
-
-// followers are the model with what learns while it runs.
-func followers(m *koopman.Model) ([]koopman.Forecaster, error) {
-	adapted, err := koopman.NewAdapted(m, koopman.AdapterConfig{})
-	if err != nil {
-		return nil, err
-	}
-	disturbed, err := koopman.NewDisturbed(m, observerGain)
-	if err != nil {
-		return nil, err
-	}
-	return []koopman.Forecaster{adapted, disturbed}, nil
 }
 
 // Of picks the scores that a table is about.
