@@ -15,6 +15,7 @@ import (
 	"korr/ros/robot"
 	"korr/ros/simnode"
 	"korr/sim"
+	"korr/sim/disturb"
 	"korr/sim/expert"
 	"korr/sim/mujoco"
 )
@@ -61,10 +62,24 @@ func newMuJoCo(t *testing.T) sim.Env {
 	return env
 }
 
-// TestMuJoCoEpisode: a whole assembly over ROS in lock step is, bit for bit, the one in process.
+// TestMuJoCoEpisode: a whole assembly over ROS in lock step is, bit for bit, the one in process, on true poses and on those
+// of a tracker that is late, noisy and loses parts (T2).
 func TestMuJoCoEpisode(t *testing.T) {
+	for _, tracker := range []string{disturb.Clean, "T2"} {
+		t.Run(tracker, func(t *testing.T) { sameEpisode(t, tracker) })
+	}
+}
+
+func sameEpisode(t *testing.T, tracker string) {
 	const seed = 11
-	env := newMuJoCo(t)
+	cfg, err := disturb.Profile(tracker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := disturb.Wrap(newMuJoCo(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	d := &direct{env: env, obs: make([]float32, env.Spec().ObsDim), seq: 1, over: cancel}
@@ -78,7 +93,8 @@ func TestMuJoCoEpisode(t *testing.T) {
 	}
 	inRate := float64(len(in.seen)) / time.Since(begin).Seconds()
 
-	r := lockStepRig(t, newMuJoCo(t))
+	sc := simnode.Config{LockStep: true, Sensing: cfg}
+	r := newRig(t, newMuJoCo(t), sc, robot.Config{LockStep: true, ReportedTwist: true})
 	var rate float64
 	for range 2 {
 		over := newScripted(t, seed)

@@ -31,6 +31,19 @@ func (a *arm) hold(n int) {
 	}
 }
 
+// clench closes an open hand until the fingers stand still, whatever they met.
+func (a *arm) clench() {
+	a.grip = 1
+	for i := range 14 {
+		w := a.e.obs[layout.Width]
+		a.step()
+		if i > 1 && math.Abs(float64(a.e.obs[layout.Width]-w)) < 5e-4 {
+			break
+		}
+	}
+	a.step()
+}
+
 // tool is the measured tool pose, base frame.
 func (a *arm) tool() geom.Pose {
 	o := a.e.obs

@@ -12,7 +12,7 @@ import (
 const (
 	mugWall   = 0.005 // thickness between the fingers
 	rimInside = 0.0025
-	rimDown   = 0.012 // the tool's point below the rim
+	rimDown   = 0.015 // the tool's point below the rim: the pads' whole face, 11.5 mm up from it, is on the wall
 	rimClear  = 0.05  // and above it to come and go
 	hangOut   = 0.030 // the middle of the handle beyond the peg's tip, before it goes on
 	hangIn    = 0.016 // and on the peg, from its tip: the mug's body passes the post there

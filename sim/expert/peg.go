@@ -58,19 +58,6 @@ func (s *screw) gripsPin() bool {
 	return math.Abs(w-pinWidth) < 0.003 && math.Hypot(at[0], at[2]) < 0.008 && math.Abs(at[1]) < 0.032
 }
 
-// clench closes the fingers until they stand still.
-func (a *arm) clench() {
-	a.grip = 1
-	for i := range 14 {
-		w := a.e.obs[layout.Width]
-		a.step()
-		if i > 1 && math.Abs(float64(a.e.obs[layout.Width]-w)) < 5e-4 {
-			break
-		}
-	}
-	a.step()
-}
-
 // away leaves what stands assembled.
 func (s *screw) away() {
 	if d := s.tool().P.Sub(s.leg().P); s.grip > 0 || d.Norm() < 0.05 {

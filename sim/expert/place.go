@@ -85,7 +85,7 @@ func (s *screw) goOnPlacing(above float64) {
 	case held:
 		s.pose = s.tool()
 		s.readYaw()
-		if s.close() {
+		if s.tighten() {
 			s.carryOver(above, s.yaw)
 		}
 	default:

@@ -86,8 +86,9 @@ func (a *arm) straighten() {
 	a.moveTo(geom.Pose{P: geom.Vec3{a.pose.P[0], a.pose.P[1], max(a.pose.P[2], 0.2)}, Q: downward(firstYaw)}, 11)
 }
 
-// close shuts the fingers on the part, unless they are on it, and reports whether it is between them.
-func (s *screw) close() bool {
+// tighten shuts fingers that are at the part already, waits only where they are not yet on it, and reports whether it is
+// between them.
+func (s *screw) tighten() bool {
 	s.grip = 1
 	for range closeSteps {
 		w := float64(s.e.obs[layout.Width])
@@ -155,7 +156,7 @@ func (s *screw) bring() {
 	if s.down() {
 		s.readYaw()
 	}
-	if !s.close() {
+	if !s.tighten() {
 		s.grip = -1
 		return
 	}

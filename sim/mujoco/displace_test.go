@@ -3,8 +3,11 @@
 package mujoco
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"korr/sim"
@@ -71,6 +74,8 @@ func TestDisplacement(t *testing.T) {
 		episodes = 200
 	}
 	for _, name := range sim.TaskNames() {
+		parts := task(t, name).Parts
+		rows := make([]string, len(parts))
 		for _, level := range []sim.Randomness{sim.Low, sim.Med, sim.High} {
 			here := displaced(t, name, level, false, episodes)
 			var there [][]float64
@@ -82,21 +87,38 @@ func TestDisplacement(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range here {
-				p := &task(t, name).Parts[i]
-				p95 := here[i][episodes*95/100]
+				p := &parts[i]
+				want := momentum(p, l.Force)
 				if *long {
-					t.Logf("| %s | %s | %s | %.1f | %.1f, %.1f | %.1f, %.1f |", name, level, p.Name, 1e3*momentum(p, l.Force),
-						1e3*mean(there[i]), 1e3*there[i][episodes*95/100], 1e3*mean(here[i]), 1e3*p95)
+					rows[i] += fmt.Sprintf(" %s | %s | %s |", mm(want), mm(mean(there[i]), there[i][episodes*95/100]),
+						mm(mean(here[i]), here[i][episodes*95/100]))
 				}
 				calibrated := p.PushForce != 0 || p.PushTorque != 0
 				if far := here[i][episodes-1]; calibrated && far > 0.4 {
 					t.Errorf("%s, %s: %s went %.0f mm", name, level, p.Name, 1e3*far)
 				}
-				if want := momentum(p, l.Force); level == sim.Low && !calibrated && want > 0.001 &&
-					(mean(here[i]) < want/2 || mean(here[i]) > 2*want) {
+				if level == sim.Low && !calibrated && want > 0.001 && (mean(here[i]) < want/2 || mean(here[i]) > 2*want) {
 					t.Errorf("%s, %s: %s goes %.1f mm on average, published about %.1f", name, level, p.Name, 1e3*mean(here[i]), 1e3*want)
 				}
 			}
 		}
+		for i := range parts {
+			if *long {
+				t.Logf("| %s %s |%s", name, parts[i].Name, rows[i])
+			}
+		}
 	}
+}
+
+// mm prints lengths (m) in mm, with three digits or so.
+func mm(lengths ...float64) string {
+	var out []string
+	for _, l := range lengths {
+		digits := 1
+		if l >= 0.1 {
+			digits = 0
+		}
+		out = append(out, strconv.FormatFloat(1e3*l, 'f', digits, 64))
+	}
+	return strings.Join(out, ", ")
 }

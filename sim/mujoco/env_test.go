@@ -19,12 +19,7 @@ func open(t testing.TB, cfg Config) *Env {
 	if cfg.Task == "" {
 		cfg.Task = "one_leg"
 	}
-	e, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { e.Close() })
-	return e
+	return openVariant(t, cfg, *chosenVariant)
 }
 
 func TestContract(t *testing.T) {

@@ -37,7 +37,6 @@ func slide(load, friction, inertia, t float64) float64 {
 // TestPushDistance: a push of the environment moves free parts as far as momentum and friction say, d = v^2 / (2 mu g) with
 // v = F t / m less friction's share, and turns them about the vertical as far.
 func TestPushDistance(t *testing.T) {
-	const push = pushSubsteps * 0.005 // s
 	for _, c := range []struct {
 		task, part string
 		strength   float64
@@ -48,6 +47,7 @@ func TestPushDistance(t *testing.T) {
 		{"lamp", "base", 1, [3]float64{0.04235, 0, 0.04235}},
 	} {
 		e := open(t, Config{Task: c.task})
+		push := float64(e.s.push_substeps) * float64(e.s.m.opt.timestep) // s
 		obs := make([]float32, e.spec.ObsDim)
 		i := slices.IndexFunc(e.task.Parts, func(p sim.Part) bool { return p.Name == c.part })
 		p := &e.task.Parts[i]
