@@ -49,7 +49,7 @@ func TestPipeline(t *testing.T) {
 	var k trainKoopmanResult
 	decodeOne(t, step("train", "koopman", "--json", "--data", in("demos"), "--base", base, "--out", in("koopman"), "--steps", "3"), &k)
 	for _, on := range koopmanfit.Scorings {
-		if n := len(on.Of(k.Scores)); n != 18 {
+		if n := len(on.Of(k.Scores)); n != 15 {
 			t.Errorf("%s: %d scores", on.Caption, n)
 		}
 	}
@@ -111,7 +111,7 @@ func testDemo(t *testing.T, dir, base string, policies map[string]string) {
 	if r.Schema != "korr.eval/1" || r.Episodes != 3 || r.Frames != 90 || len(r.Results) != 6 || len(r.Comparisons) != 4 || r.LockStep.Steps != 180 || r.RealTime != nil {
 		t.Errorf("%+v", r)
 	}
-	if len(r.Prediction) != 18 || r.Prediction[0] == (koopman.Score{}) || r.Radius > 1.0001 {
+	if len(r.Prediction) != 15 || r.Prediction[0] == (koopman.Score{}) || r.Radius > 1.0001 {
 		t.Errorf("prediction %+v, radius %v", r.Prediction, r.Radius)
 	}
 	page, err := os.ReadFile(r.Report)

@@ -14,6 +14,7 @@ import (
 	"korr/configs"
 	"korr/sim"
 	"korr/train/dataset"
+	"korr/train/pipeline"
 	"korr/train/run"
 )
 
@@ -171,6 +172,11 @@ func (o *trainOptions) tellInterrupted(ctx context.Context, verb string) {
 	}
 }
 
+// trained ends the progress of a training and describes what it left.
+func (o *trainOptions) trained(kind string, folder *run.Folder, t pipeline.Trained, p *progress) trainResult {
+	return trainResult{trainSchema, kind, folder.Dir(), t.Checkpoint, t.Steps, t.Loss, p.finish(t.Note).Seconds()}
+}
+
 // result prints what was trained.
 func (o *trainOptions) result(r trainResult) error {
 	if o.JSON {
@@ -188,14 +194,6 @@ type trainResult struct {
 	Steps      int      `json:"steps"`
 	Loss       *float64 `json:"loss"` // null when none was measured
 	Seconds    float64  `json:"seconds"`
-}
-
-// measured is a value that was measured; nil for one that was not, which is not 0.
-func measured(values map[string]float64, key string) *float64 {
-	if v, ok := values[key]; ok {
-		return &v
-	}
-	return nil
 }
 
 const trainSchema = "korr.train/1"

@@ -8,12 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"korr/basepolicy"
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
 	"korr/train/dataset"
 	"korr/train/imitation"
+	"korr/train/pipeline"
 	"korr/train/run"
 )
 
@@ -104,58 +104,16 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 	if err != nil {
 		return cli.Usage(err)
 	}
-	steps := c.Steps
-	if c.Arch == imitation.ArchCARP { // the tokeniser's, then the transformer's
-		steps *= 2
-	}
-	p := o.progress("train base", "steps", steps)
-	var last *imitation.Report
-	var recordErr error
-	c.Run, c.Resume = folder, o.resume
-	c.Progress = func(r imitation.Report) {
-		last = &r
-		note := fmt.Sprintf("loss %.4f", r.Loss)
-		values := map[string]float64{"loss": r.Loss, "lr": r.LR}
-		if c.ValFraction > 0 && c.Arch != imitation.ArchCARP {
-			values["val_loss"] = r.ValLoss
-			note += fmt.Sprintf(", held out %.4f", r.ValLoss)
-		}
-		if c.ValFraction > 0 && c.Diffusion() {
-			values["val_l1"] = r.ValL1
-			note += fmt.Sprintf(", drawn chunks %.4f off", r.ValL1)
-		}
-		if c.Arch == imitation.ArchCARP {
-			values["token_rmse_mm"] = 1e3 * r.TokenRMSE
-			note += fmt.Sprintf(", tokens %.2f mm off", 1e3*r.TokenRMSE)
-			if c.ValFraction > 0 {
-				values["val_l1"] = r.ValL1
-			}
-		}
-		p.set(r.Step, steps, note)
-		recordErr = errors.Join(recordErr, metrics.Record(r.Step, values))
-	}
-	policy, err := imitation.Train(ctx, data, c)
+	c.Resume = o.resume
+	p := o.progress("train base", "steps", c.Steps)
+	t, err := pipeline.Base(ctx, data, c, o.Config.Base.Acting, folder, metrics, p.set)
 	if c.Diffusion() {
 		o.tellInterrupted(ctx, "base")
 	}
-	if err = errors.Join(err, recordErr); err != nil {
+	if err != nil {
 		return err
 	}
-	if policy, err = o.Config.Base.Acting.Apply(policy); err != nil {
-		return cli.Usage(err)
-	}
-	path := folder.Checkpoint("base")
-	if err := basepolicy.Save(path, policy); err != nil {
-		return err
-	}
-	r := trainResult{Schema: trainSchema, Kind: "base", Folder: folder.Dir(), Checkpoint: path, Steps: c.Steps}
-	done := fmt.Sprintf("%d steps", c.Steps)
-	if last != nil {
-		r.Loss = &last.Loss
-		done += fmt.Sprintf(", loss %.4f", last.Loss)
-	}
-	r.Seconds = p.finish(done).Seconds()
-	return o.result(r)
+	return o.result(o.trained(pipeline.BaseName, folder, t, p))
 }
 
 // baseConfig is the settings with what the trainer is given beside them.

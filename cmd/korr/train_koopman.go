@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -10,9 +9,9 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/koopman"
-	"korr/sim"
 	"korr/train/dataset"
 	"korr/train/koopmanfit"
+	"korr/train/pipeline"
 )
 
 // trainKoopmanOptions are the verb's flags.
@@ -61,7 +60,7 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := o.addRollouts(ctx, k); err != nil {
+	if err := o.addRollouts(ctx, k, data.Episodes); err != nil {
 		return err
 	}
 	folder, metrics, err := o.folder()
@@ -72,43 +71,13 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	defer func() { err = errors.Join(err, metrics.Close()) }()
 	c := o.Config.Koopman
 	p := o.progress("train koopman", "steps", c.Training.Steps)
-	const every = 25
-	var mean float64
-	var loss *float64
-	var recordErr error
-	m, scores, err := koopmanfit.Fit(ctx, k, &c, o.Config.Seed, func(step int, l float64) {
-		mean += l / every
-		if (step+1)%every == 0 {
-			newest := mean
-			loss, mean = &newest, 0
-			recordErr = errors.Join(recordErr, metrics.Record(step+1, map[string]float64{"loss": newest}))
-			p.set(step+1, c.Training.Steps, fmt.Sprintf("loss %.5f", newest))
-		}
-	})
-	if err = errors.Join(err, recordErr); err != nil {
-		return err
-	}
-	path := folder.Checkpoint("koopman")
-	if err := m.Save(path); err != nil {
-		return err
-	}
-	done := fmt.Sprintf("%d steps", c.Training.Steps)
-	if loss != nil {
-		done += fmt.Sprintf(", loss %.5f", *loss)
-	}
-	took := p.finish(done)
-	r := trainKoopmanResult{
-		trainResult:    trainResult{trainSchema, "koopman", folder.Dir(), path, c.Training.Steps, loss, took.Seconds()},
-		SpectralRadius: m.SpectralRadius(), Scores: scores,
-	}
-	text, err := json.MarshalIndent(r.Scores, "", "  ")
+	t, err := pipeline.Koopman(ctx, k, c, o.Config.Seed, folder, metrics, p.set)
 	if err != nil {
 		return err
 	}
-	if err := folder.WriteFile("prediction.json", append(text, '\n')); err != nil {
-		return err
-	}
-	return o.printKoopman(r)
+	return o.printKoopman(trainKoopmanResult{
+		trainResult: o.trained(pipeline.KoopmanName, folder, t.Trained, p), SpectralRadius: t.SpectralRadius, Scores: t.Scores,
+	})
 }
 
 // koopmanData encodes demonstrations with the base policy of koopman.base.
@@ -121,8 +90,8 @@ func (a *app) koopmanData(d *dataset.Dataset) (*koopmanfit.Data, error) {
 }
 
 // addRollouts plays koopman.rollouts episodes of the base policy and adds them to the data.
-func (o *trainKoopmanOptions) addRollouts(ctx context.Context, k *koopmanfit.Data) error {
-	c, r := o.Config.Koopman, o.Config.Residual
+func (o *trainKoopmanOptions) addRollouts(ctx context.Context, k *koopmanfit.Data, demos []dataset.Episode) error {
+	c := &o.Config.Koopman
 	if c.Rollouts == 0 {
 		return nil
 	}
@@ -130,17 +99,21 @@ func (o *trainKoopmanOptions) addRollouts(ctx context.Context, k *koopmanfit.Dat
 	if err != nil {
 		return err
 	}
-	bar := o.progress("play the base policy", "episodes", c.Rollouts)
-	err = k.AddRollouts(ctx, koopmanfit.Rollouts{
-		Policy: p, Features: r.Features, Open: func() (sim.Env, error) { return o.newEnv(o.condition()) }, Workers: o.workers(),
-		Episodes: c.Rollouts, HeldOut: c.HeldOut, Seed: o.Config.Seed,
-		Sigma: r.Alpha * r.WarmUpNoise, Rho: r.NoiseRho, FailAfter: r.FailAfter, MaxSteps: r.MaxSteps,
-		Progress: bar.setOf,
-	})
-	if err == nil {
-		bar.finish(fmt.Sprintf("%d episodes", c.Rollouts))
+	w, err := o.world()
+	if err != nil {
+		return err
 	}
-	return err
+	rolls, err := w.Rollouts(p, c, &o.Config.Residual.Config, o.Config.Seed, demos)
+	if err != nil {
+		return err
+	}
+	bar := o.progress("play the base policy", "episodes", c.Rollouts)
+	rolls.Progress = bar.setOf
+	if err := k.AddRollouts(ctx, rolls); err != nil {
+		return err
+	}
+	bar.finish(fmt.Sprintf("%d episodes", c.Rollouts))
+	return nil
 }
 
 func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +15,10 @@ import (
 	"korr/cmd/internal/settings"
 	"korr/koopman"
 	"korr/residual"
-	"korr/sim"
-	"korr/train/episodes"
+	"korr/train/dataset"
+	"korr/train/gorgonia"
+	"korr/train/pipeline"
+	"korr/train/ppo"
 	"korr/train/run"
 	"korr/train/td3"
 )
@@ -93,101 +98,80 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) (err error) 
 		}
 	}
 	defer o.discardEmpty(ctx, folder, &err)
-	switch {
-	case o.Config.Residual.Algorithm == settings.PPOName:
-		return runTrainPPO(ctx, o, folder, in)
-	case o.Config.Residual.Members > 1:
-		return runTrainMembers(ctx, o, folder, in)
-	}
-	return runTrainTD3(ctx, o, folder, in)
-}
-
-// runTrainTD3 trains one policy off policy.
-func runTrainTD3(ctx context.Context, o *trainResidualOptions, folder *run.Folder, in td3.Inputs) error {
-	c := o.Config.Residual
-	p := o.progress("train "+string(c.Method), "steps", c.Steps)
-	last := map[string]float64{}
-	in.Progress = func(r td3.Report) {
-		note := ""
-		for key, v := range r.Values {
-			last[key] = v
-		}
-		if v, ok := last["success"]; ok {
-			note = fmt.Sprintf("success %.2f", v)
-		}
-		p.set(r.Step, r.Steps, note)
-	}
-	in.Run, in.Resume = folder, o.resume
-	policy, err := td3.Train(ctx, td3Config(o.Config, o.workers()), in)
-	o.tellInterrupted(ctx, "residual")
+	t, p, err := o.train(ctx, folder, in)
 	if err != nil {
 		return err
 	}
-	path := folder.Checkpoint("policy")
-	if err := policy.Save(path); err != nil {
-		return err
+	return o.result(o.trained(string(o.Config.Residual.Method), folder, t, p))
+}
+
+// train trains one policy, or members, off policy or on policy.
+func (o *trainResidualOptions) train(ctx context.Context, folder *run.Folder, in td3.Inputs) (pipeline.Trained, *progress, error) {
+	r := &o.Config.Residual
+	if r.Algorithm == settings.PPOName {
+		c := o.Config.PPORun()
+		c.Workers = o.workers()
+		var engine func(ppo.Networks) ppo.Engine
+		if o.engine == engineGorgonia {
+			engine = func(n ppo.Networks) ppo.Engine { return gorgonia.NewEngine(n) }
+		}
+		p := o.progress("train "+string(c.Method), "steps", c.WholeIterations()*c.PerIteration())
+		t, err := pipeline.OnPolicy(ctx, c, in, engine, folder, p.set)
+		return t, p, err
 	}
-	done := fmt.Sprintf("%d steps", c.Steps)
-	if v, ok := last["success"]; ok {
-		done += fmt.Sprintf(", success %.3f in the last episodes, with exploration", v)
+	defer o.tellInterrupted(ctx, "residual")
+	c := td3Config(o.Config, o.workers())
+	if r.Members > 1 {
+		p := o.progress(fmt.Sprintf("train %s, %d members", c.Method, r.Members), "steps", c.Steps)
+		t, err := pipeline.Members(ctx, c, in, r.Members, folder, o.memberFolder, p.set)
+		return t, p, err
 	}
-	took := p.finish(done)
-	return o.result(trainResult{trainSchema, string(c.Method), folder.Dir(), path, c.Steps, measured(last, "critic_loss"), took.Seconds()})
+	p := o.progress("train "+string(c.Method), "steps", c.Steps)
+	in.Resume = o.resume
+	t, err := pipeline.Residual(ctx, c, in, folder, p.set)
+	return t, p, err
 }
 
 // inputs loads the parts that training starts from.
-func (o *trainResidualOptions) inputs() (td3.Inputs, error) {
-	in := td3.Inputs{Log: o.Log}
+func (o *trainResidualOptions) inputs() (in td3.Inputs, err error) {
 	base, err := o.loadPolicy(o.Config.Residual.Base)
 	if err != nil {
 		return in, err
 	}
-	in.Base, in.Estimation, in.Filter = base.Base, base.Estimation, base.Filter
-	in.NewEnv = func(i int) (sim.Env, error) { return o.trainingEnv(i, base) }
+	var model *koopman.Model
 	if o.Config.Residual.Method == residual.MethodKORR {
-		if in.Koopman, err = o.loadKoopman(o.Config.Residual.Koopman); err != nil {
+		if model, err = o.loadKoopman(o.Config.Residual.Koopman); err != nil {
 			return in, err
 		}
 	}
-	task, err := sim.TaskByName(o.Config.Sim.Task)
-	if err != nil {
-		return in, cli.Usage(err)
-	}
-	in.Engaged, in.Task = task.Engaged, task
-	if o.Config.Residual.Features {
-		in.Features = func() residual.Features { return task.NewFeatures() }
-	}
-	if o.Config.Demos == "" {
-		return in, nil
-	}
-	data, err := o.demonstrations()
+	w, err := o.world()
 	if err != nil {
 		return in, err
 	}
-	in.Demos = data.Episodes
-	return in, nil
+	var demos []dataset.Episode
+	if o.Config.Demos != "" {
+		data, err := o.demonstrations()
+		if err != nil {
+			return in, err
+		}
+		demos = data.Episodes
+	}
+	return w.Inputs(&o.Config.Residual.Config, base, model, demos), nil
 }
 
-// trainingEnv makes environment i of a run. Those that collect are dealt pushes and trackers and are seen through the
-// policy's filter; those that evaluate are of sim.*, and the policy that plays there brings its filter.
-func (o *trainResidualOptions) trainingEnv(i int, p *residual.Policy) (sim.Env, error) {
-	c, r := o.condition(), &o.Config.Residual.Recipe
-	if i >= r.Envs {
-		return o.newEnv(c)
+// memberFolder opens the run folder of member k, which trains as c says, or creates it with the settings of such a run alone.
+func (o *trainResidualOptions) memberFolder(k int, c td3.Config) (*run.Folder, error) {
+	dir := filepath.Join(o.runDir, run.MemberPrefix+strconv.Itoa(k+1))
+	folder, err := run.Open(dir)
+	if err == nil {
+		folder.Log, folder.TensorBoard = o.Log, o.tensorboard
 	}
-	c.Perturb, c.Sensing = r.Deal(i, c.Perturb, c.Sensing)
-	env, err := o.newEnv(c)
-	if err != nil {
-		return nil, err
+	if !errors.Is(err, fs.ErrNotExist) {
+		return folder, err
 	}
-	est, err := p.NewEstimator()
-	if err != nil {
-		return nil, errors.Join(err, env.Close())
-	}
-	if est == nil {
-		return env, nil
-	}
-	return episodes.NewEstimated(env, est), nil
+	alone := *o.Config
+	alone.Seed, alone.Sim.Workers, alone.Residual.Members, alone.Residual.Steps = c.Seed, c.Workers, 1, c.Steps
+	return (&trainOptions{app: o.with(&alone), runDir: dir, tensorboard: o.tensorboard}).create()
 }
 
 // loadKoopman reads a model's checkpoint, or takes the model out of a policy's.

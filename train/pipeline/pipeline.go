@@ -208,6 +208,11 @@ func (p *pipeline) progress(stage string, done, total int, note string) {
 	}
 }
 
+// told is the progress of a training in a stage.
+func (p *pipeline) told(stage string) Progress {
+	return func(done, total int, note string) { p.progress(stage, done, total, note) }
+}
+
 // took is how many simulator steps a stage made; 0 for one that is not finished.
 func (p *pipeline) took(name string) int {
 	for _, s := range p.stages {

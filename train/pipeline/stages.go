@@ -23,7 +23,6 @@ import (
 	"korr/train/dataset"
 	"korr/train/episodes"
 	"korr/train/eval"
-	"korr/train/imitation"
 	"korr/train/koopmanfit"
 	"korr/train/run"
 	"korr/train/td3"
@@ -193,13 +192,11 @@ func (p *pipeline) imitate(ctx context.Context, name string) error {
 		if err := c.Validate(); err != nil {
 			return s, err
 		}
-		t, err := Base(ctx, p.learned(), c, p.set.Acting, folder, metrics, func(r imitation.Report) {
-			p.progress("train "+name, r.Step, c.Steps, fmt.Sprintf("loss %.4f", r.Loss))
-		})
+		t, err := Base(ctx, p.learned(), c, p.set.Acting, folder, metrics, p.told("train "+name))
 		if err != nil {
 			return s, err
 		}
-		s.Note = fmt.Sprintf("%d optimiser steps, loss %.4f", t.Steps, t.Loss)
+		s.Note = t.Note
 		s.Checkpoint, err = p.keepAs(name, t)
 		return s, err
 	})
@@ -239,14 +236,12 @@ func (p *pipeline) trainKoopman(ctx context.Context) error {
 		if err := k.AddRollouts(ctx, rolls); err != nil {
 			return s, err
 		}
-		t, err := Koopman(ctx, k, c, p.set.Seed, folder, metrics, func(step int, loss float64) {
-			p.progress("train koopman", step, c.Training.Steps, fmt.Sprintf("loss %.5f", loss))
-		})
+		t, err := Koopman(ctx, k, c, p.set.Seed, folder, metrics, p.told("train koopman"))
 		if err != nil {
 			return s, err
 		}
 		s.SimSteps = k.RolloutSteps()
-		s.Note = fmt.Sprintf("%d optimiser steps, loss %.5f, spectral radius %.5f", t.Steps, t.Loss, t.SpectralRadius)
+		s.Note = fmt.Sprintf("%s, spectral radius %.5f", t.Note, t.SpectralRadius)
 		s.Checkpoint, err = p.keepAs(KoopmanName, t.Trained)
 		return s, err
 	})
@@ -283,7 +278,7 @@ func (p *pipeline) trainResidual(ctx context.Context, method residual.Method) er
 		if err != nil {
 			return s, err
 		}
-		s.SimSteps, s.Note = t.Steps, fmt.Sprintf("%d simulator steps", t.Steps)
+		s.SimSteps, s.Note = t.Steps, t.Note
 		s.Checkpoint, err = p.keepAs(string(method), t)
 		return s, err
 	})
@@ -306,19 +301,10 @@ func (p *pipeline) train(ctx context.Context, c td3.Config, in td3.Inputs, folde
 			alone.Seed, alone.Residual.Steps, alone.Members = own.Seed, own.Steps, 1
 			return p.folder(&alone, string(c.Method), run.MemberPrefix+strconv.Itoa(k+1))
 		}
-		return Members(ctx, c, in, set.Members, folder, open, func(steps int, success []float64) {
-			p.progress("train "+string(c.Method), steps, c.Steps, fmt.Sprintf("success %.2f", success))
-		})
+		return Members(ctx, c, in, set.Members, folder, open, p.told("train "+string(c.Method)))
 	}
 	in.Resume = true // from nothing where there is no state yet
-	t, _, err := Residual(ctx, c, in, folder, func(r td3.Report) {
-		note := ""
-		if v, ok := r.Values["success"]; ok {
-			note = fmt.Sprintf("success %.2f", v)
-		}
-		p.progress("train "+string(c.Method), r.Step, r.Steps, note)
-	})
-	return t, err
+	return Residual(ctx, c, in, folder, p.told("train "+string(c.Method)))
 }
 
 // evaluate plays the base policy and what was made of it on the same episodes.
