@@ -10,10 +10,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/sim"
-	"korr/sim/expert"
-	"korr/sim/mujoco"
 	"korr/train/collect"
-	"korr/train/dataset"
 	"korr/train/episodes"
 )
 
@@ -110,43 +107,37 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 	if err != nil {
 		return err
 	}
-	info, err := o.datasetInfo()
-	if err != nil {
+	done, err := o.collect(ctx, o.dir, o.resume, recovery)
+	if errors.Is(err, fs.ErrExist) {
+		return cli.UsageErrorf("%w; --resume goes on with it", err)
+	}
+	if err != nil && done.Kept == 0 {
 		return err
 	}
-	w, before, err := o.openDataset(info)
 	if err != nil {
-		return err
-	}
-	done, err := o.demonstrate(ctx, w, before, recovery)
-	if err != nil && done.Kept == len(before) {
-		return errors.Join(err, w.Abort())
-	}
-	if closeErr := w.Close(); closeErr != nil {
-		return errors.Join(err, closeErr)
-	}
-	if err != nil {
-		o.Log.Warn("stopped early; what was collected is kept, and the same command with --resume goes on", "folder", o.dir, "episodes", done.Kept)
+		o.Log.Warn("stopped early; what was collected is kept, and the same command with --resume goes on",
+			"folder", o.dir, "episodes", done.Kept)
 	}
 	return errors.Join(err, o.printCollect(collectResult{
 		"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes, done.Steps, done.Takeovers, done.Recovered,
 	}))
 }
 
-// openDataset makes the dataset, or goes on with what is there; it tells what was collected before.
-func (o *collectOptions) openDataset(info dataset.Info) (*dataset.Writer, []dataset.Episode, error) {
-	if o.resume {
-		w, d, err := dataset.Extend(o.dir, info)
-		if err != nil {
-			return nil, nil, err
-		}
-		return w, d.Episodes, nil
+// collect writes the expert's episodes, or what it does when it takes over, into a dataset folder, telling its progress.
+func (a *app) collect(ctx context.Context, dir string, resume bool, recovery *collect.Recovery) (collect.Progress, error) {
+	w, err := a.world()
+	if err != nil {
+		return collect.Progress{}, err
 	}
-	w, err := dataset.Create(o.dir, info)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, nil, cli.UsageErrorf("%w; --resume goes on with it", err)
+	c := a.Config.Collect.Recording
+	p := a.progress("collect", "episodes", c.Episodes)
+	c.Seed, c.Recovery = a.Config.Seed, recovery
+	c.Progress = func(now collect.Progress) { p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts)) }
+	done, err := w.Collect(ctx, c, a.Config.Collect.Expert, dir, resume)
+	if err == nil {
+		p.finish(fmt.Sprintf("%d episodes, %d frames", done.Kept, done.Frames))
 	}
-	return w, nil, err
+	return done, err
 }
 
 func (o *collectOptions) printCollect(r collectResult) error {
@@ -215,56 +206,4 @@ func (o *collectOptions) recovery() (*collect.Recovery, error) {
 		return nil, err
 	}
 	return &collect.Recovery{Policy: policies[0].Name, New: policies[0].New, Stages: stages, Task: task, Calm: o.calm}, nil
-}
-
-// datasetInfo describes demonstrations of the task of the settings.
-func (a *app) datasetInfo() (dataset.Info, error) {
-	task, err := sim.TaskByName(a.Config.Sim.Task)
-	if err != nil {
-		return dataset.Info{}, cli.Usage(err)
-	}
-	env, err := a.newEnv(a.condition())
-	if err != nil {
-		return dataset.Info{}, err
-	}
-	spec := env.Spec()
-	return dataset.Info{Task: task.Name, Robot: robotName, FPS: spec.ControlHz, PartNames: spec.PartNames}, env.Close()
-}
-
-// demonstrate collects the expert's episodes, or what it does when it takes over, into the sink, which holds those of before,
-// telling its progress.
-func (a *app) demonstrate(
-	ctx context.Context, sink collect.Sink, before []dataset.Episode, recovery *collect.Recovery,
-) (collect.Progress, error) {
-	task, err := sim.TaskByName(a.Config.Sim.Task)
-	if err != nil {
-		return collect.Progress{}, cli.Usage(err)
-	}
-	print, err := mujoco.Fingerprint(task.Name)
-	if err != nil {
-		return collect.Progress{}, err
-	}
-	c := a.Config.Collect.Recording
-	p := a.progress("collect", "episodes", c.Episodes)
-	c.Seed, c.Workers, c.Recovery = a.Config.Seed, a.workers(), recovery
-	c.Origin = dataset.Episode{Randomness: string(a.Config.Sim.Randomness), Perturb: a.Config.Sim.Perturb, Simulator: print}
-	if c.Done, err = collect.Before(c, before); err != nil {
-		return collect.Progress{Kept: len(before)}, cli.Usage(err)
-	}
-	c.Progress = func(now collect.Progress) { p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts)) }
-	done, err := collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {
-		env, err := a.newEnv(a.condition())
-		if err != nil {
-			return nil, nil, err
-		}
-		e, err := expert.New(task, a.Config.Collect.Expert)
-		if err != nil {
-			return nil, nil, errors.Join(err, env.Close())
-		}
-		return env, e, nil
-	}, sink, c)
-	if err == nil {
-		p.finish(fmt.Sprintf("%d episodes, %d frames", done.Kept, done.Frames))
-	}
-	return done, err
 }

@@ -91,11 +91,7 @@ func runDemo(ctx context.Context, o *demoOptions) error {
 
 // learn collects demonstrations and fits the Koopman model to them.
 func (d *demonstration) learn(ctx context.Context) error {
-	info, err := d.datasetInfo()
-	if err != nil {
-		return err
-	}
-	data, err := d.demonstrations(ctx, info)
+	data, err := d.demonstrations(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,27 +113,17 @@ func (d *demonstration) learn(ctx context.Context) error {
 }
 
 // demonstrations collects the expert's episodes into the folder demos, or goes on with those of a demo that was interrupted.
-func (d *demonstration) demonstrations(ctx context.Context, info dataset.Info) (*dataset.Dataset, error) {
-	c := &collectOptions{app: d.app, dir: filepath.Join(d.dir, "demos")}
-	_, err := os.Stat(c.dir)
-	c.resume = err == nil
-	w, before, err := c.openDataset(info)
-	if err != nil {
-		return nil, err
-	}
-	done, err := d.demonstrate(ctx, w, before, nil)
-	switch {
-	case done.Kept == len(before):
-		if err = errors.Join(err, w.Abort()); cli.ExitCode(err) == cli.ExitUsage {
-			err = cli.UsageErrorf("%s is of another demo: choose another --out: %w", c.dir, err)
-		}
-	default:
-		err = errors.Join(err, w.Close())
+func (d *demonstration) demonstrations(ctx context.Context) (*dataset.Dataset, error) {
+	dir := filepath.Join(d.dir, "demos")
+	_, err := os.Stat(dir)
+	begun := err == nil
+	if _, err = d.collect(ctx, dir, begun, nil); begun && cli.ExitCode(err) == cli.ExitUsage {
+		err = cli.UsageErrorf("%s is of another demo: choose another --out: %w", dir, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return dataset.Read(c.dir)
+	return dataset.Read(dir)
 }
 
 // compare plays every policy on the same seeds, over ROS in lock step.

@@ -12,7 +12,6 @@ import (
 	"korr/internal/recorder"
 	"korr/internal/recording"
 	"korr/sim/domain"
-	"korr/sim/mujoco"
 	"korr/train/eval"
 )
 
@@ -182,16 +181,16 @@ func (o *simOptions) newRecorder() (*recorder.Recorder, error) {
 	if len(o.record) == 0 {
 		return nil, nil
 	}
-	info, err := o.datasetInfo()
+	w, err := o.world()
 	if err != nil {
 		return nil, err
 	}
-	print, err := mujoco.Fingerprint(info.Task)
+	info, err := w.Info()
 	if err != nil {
 		return nil, err
 	}
 	note := recording.Note{
-		Task: info.Task, Policy: o.policy, Randomness: string(o.Config.Sim.Randomness), Perturb: o.Config.Sim.Perturb, Simulator: print,
+		Task: info.Task, Policy: o.policy, Randomness: string(o.Config.Sim.Randomness), Perturb: o.Config.Sim.Perturb, Simulator: w.Simulator,
 	}
 	return recorder.New(recorder.Config{To: o.record, Info: info, Note: note, Logger: o.Log})
 }

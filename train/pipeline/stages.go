@@ -124,7 +124,7 @@ func (p *pipeline) gather(ctx context.Context, w *World, stage string, c collect
 	c.Progress = func(now collect.Progress) {
 		p.progress(stage, now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
 	}
-	done, err := w.Collect(ctx, c, p.First.Expert, dir)
+	done, err := w.Collect(ctx, c, p.First.Expert, dir, false)
 	if err != nil && done.Kept > 0 { // too few are none: the folder would be taken for complete
 		err = errors.Join(err, os.RemoveAll(dir))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"korr/internal/usage"
 	"korr/residual"
 	"korr/sim"
 	"korr/sim/expert"
@@ -36,11 +37,35 @@ func (w *World) Info() (dataset.Info, error) {
 	return dataset.Info{Task: w.Task.Name, Robot: w.Robot, FPS: spec.ControlHz, PartNames: spec.PartNames}, env.Close()
 }
 
-// Demonstrate hands episodes of the scripted expert to the sink. c.Workers and c.Origin are the world's.
-func (w *World) Demonstrate(ctx context.Context, c collect.Config, how expert.Config, sink collect.Sink) (collect.Progress, error) {
+// Collect writes demonstrations of the scripted expert to a new folder, or with resume goes on with one that was begun under
+// the same settings; c.Workers, c.Origin and c.Done are its own. When it is stopped early, what was collected is kept, and a
+// new folder that holds nothing is removed. The error is a usage error where the folder is of other settings.
+func (w *World) Collect(
+	ctx context.Context, c collect.Config, how expert.Config, dir string, resume bool,
+) (done collect.Progress, err error) {
+	info, err := w.Info()
+	if err != nil {
+		return done, err
+	}
+	var before []dataset.Episode
+	var out *dataset.Writer
+	if resume {
+		var d *dataset.Dataset
+		if out, d, err = dataset.Extend(dir, info); err == nil {
+			before = d.Episodes
+		}
+	} else {
+		out, err = dataset.Create(dir, info)
+	}
+	if err != nil {
+		return done, err
+	}
 	c.Workers = w.Workers
 	c.Origin = dataset.Episode{Randomness: w.Plain.Randomness, Perturb: w.Plain.Perturb, Simulator: w.Simulator}
-	return collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {
+	if c.Done, err = collect.Before(c, before); err != nil {
+		return done, errors.Join(usage.Wrap(err), out.Abort())
+	}
+	done, err = collect.Collect(ctx, func() (sim.Env, sim.Policy, error) {
 		env, err := w.Open(w.Plain)
 		if err != nil {
 			return nil, nil, err
@@ -50,21 +75,8 @@ func (w *World) Demonstrate(ctx context.Context, c collect.Config, how expert.Co
 			return nil, nil, errors.Join(err, env.Close())
 		}
 		return env, e, nil
-	}, sink, c)
-}
-
-// Collect writes demonstrations of the scripted expert to a new folder. When it is stopped early, what was collected is kept.
-func (w *World) Collect(ctx context.Context, c collect.Config, how expert.Config, dir string) (collect.Progress, error) {
-	info, err := w.Info()
-	if err != nil {
-		return collect.Progress{}, err
-	}
-	out, err := dataset.Create(dir, info)
-	if err != nil {
-		return collect.Progress{}, err
-	}
-	done, err := w.Demonstrate(ctx, c, how, out)
-	if err != nil && done.Kept == 0 {
+	}, out, c)
+	if err != nil && done.Kept == len(before) {
 		return done, errors.Join(err, out.Abort())
 	}
 	return done, errors.Join(err, out.Close())
