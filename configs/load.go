@@ -21,6 +21,8 @@ type Error struct {
 	Source  string // file, preset, variable or flag; empty when the merged value is at fault
 	Path    string // dotted key; empty when the source itself is at fault
 	Problem string
+
+	choices []string // that the value may be, where these are all
 }
 
 // Error implements error.
@@ -340,5 +342,5 @@ func (l *layers) refused(section string, err error) error {
 	if source == "" { // a list's element, "eval.randomness[1]"
 		source = l.source[strings.Split(path, "[")[0]]
 	}
-	return &Error{Source: source, Path: path, Problem: e.Problem}
+	return &Error{Source: source, Path: path, Problem: e.Problem, choices: e.Choices}
 }

@@ -10,6 +10,7 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/configs"
 	"korr/residual"
+	"korr/sim"
 )
 
 func main() { cli.Main("korr-robot", newRoot) }
@@ -35,6 +36,10 @@ func newRoot(a *cli.App) *cobra.Command {
 	a.Fill = func(o configs.Options) error {
 		c = defaults()
 		return configs.Fill(c, o)
+	}
+	a.Values = func() cli.Values {
+		shipped := []string{"base", "resip", "korr"}
+		return cli.ValuesOf(defaults(), map[string][]string{"run.policy": shipped, "sim.task": sim.TaskNames()})
 	}
 	r := &robotcmd.App{
 		App: a,

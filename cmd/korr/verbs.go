@@ -51,6 +51,7 @@ func (a *app) rosNames(node string) (*names.Names, error) {
 
 func newRoot(c *cli.App) *cobra.Command {
 	a := &app{App: c}
+	c.Values = settings.Values
 	c.Fill = func(o configs.Options) (err error) {
 		a.Config, err = settings.Load(o)
 		return err

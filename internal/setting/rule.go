@@ -10,8 +10,9 @@ import (
 
 // Error tells which setting of a Config is refused, and why.
 type Error struct {
-	Key     string // below the Config
-	Problem string // "is 2, must be between 0 and 1"
+	Key     string   // below the Config
+	Problem string   // "is 2, must be between 0 and 1"
+	Choices []string // that a text may be, where these are all
 }
 
 // Error implements error.
@@ -22,13 +23,15 @@ type Rule struct {
 	Key  string
 	OK   bool
 	Want string // the problem when it is not OK
+	// what it may be, where that is a list of texts
+	Choices []string
 }
 
 // Check returns an *Error for the first rule that is broken, after the name of the package whose Config it is.
 func Check(pkg string, rules ...Rule) error {
 	for _, r := range rules {
 		if !r.OK {
-			return Refuse(pkg, r.Key, r.Want)
+			return fmt.Errorf("%s: %w", pkg, &Error{r.Key, r.Want, r.Choices})
 		}
 	}
 	return nil
@@ -40,7 +43,7 @@ func Below(prefix string, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	return fmt.Errorf("%w", &Error{prefix + "." + e.Key, e.Problem})
+	return fmt.Errorf("%w", &Error{prefix + "." + e.Key, e.Problem, e.Choices})
 }
 
 type number interface{ ~int | ~float64 }
@@ -50,27 +53,27 @@ func finite[T number](v T) bool { return !math.IsNaN(float64(v)) && !math.IsInf(
 
 // AtLeast wants a finite number of lowest or more.
 func AtLeast[T number](key string, v, lowest T) Rule {
-	return Rule{key, finite(v) && v >= lowest, fmt.Sprintf("is %v, must be at least %v", v, lowest)}
+	return Rule{key, finite(v) && v >= lowest, fmt.Sprintf("is %v, must be at least %v", v, lowest), nil}
 }
 
 // Above wants a finite number above lowest.
 func Above[T number](key string, v, lowest T) Rule {
-	return Rule{key, finite(v) && v > lowest, fmt.Sprintf("is %v, must be above %v", v, lowest)}
+	return Rule{key, finite(v) && v > lowest, fmt.Sprintf("is %v, must be above %v", v, lowest), nil}
 }
 
 // Within wants a number from low to high.
 func Within[T number](key string, v, low, high T) Rule {
-	return Rule{key, v >= low && v <= high, fmt.Sprintf("is %v, must be between %v and %v", v, low, high)}
+	return Rule{key, v >= low && v <= high, fmt.Sprintf("is %v, must be between %v and %v", v, low, high), nil}
 }
 
 // AboveUpTo wants a number above low, and at most high.
 func AboveUpTo[T number](key string, v, low, high T) Rule {
-	return Rule{key, v > low && v <= high, fmt.Sprintf("is %v, must be above %v and at most %v", v, low, high)}
+	return Rule{key, v > low && v <= high, fmt.Sprintf("is %v, must be above %v and at most %v", v, low, high), nil}
 }
 
 // FromBelow wants a number of at least low, and below high.
 func FromBelow[T number](key string, v, low, high T) Rule {
-	return Rule{key, v >= low && v < high, fmt.Sprintf("is %v, must be at least %v and below %v", v, low, high)}
+	return Rule{key, v >= low && v < high, fmt.Sprintf("is %v, must be at least %v and below %v", v, low, high), nil}
 }
 
 // OneOf wants one of the choices.
@@ -79,11 +82,12 @@ func OneOf[T ~string](key string, v T, choices ...T) Rule {
 	for i, c := range choices {
 		names[i] = string(c)
 	}
-	return Rule{key, slices.Contains(choices, v), fmt.Sprintf("is %q, must be one of %s", string(v), strings.Join(names, ", "))}
+	want := fmt.Sprintf("is %q, must be one of %s", string(v), strings.Join(names, ", "))
+	return Rule{key, slices.Contains(choices, v), want, names}
 }
 
 // Given wants a text.
-func Given(key, v, what string) Rule { return Rule{key, v != "", "must name " + what} }
+func Given(key, v, what string) Rule { return Rule{key, v != "", "must name " + what, nil} }
 
 // Counts wants a list of whole numbers from 1 to largest, of which there is one at least.
 func Counts(key string, v []int, largest int) Rule {
@@ -91,7 +95,7 @@ func Counts(key string, v []int, largest int) Rule {
 	for _, n := range v {
 		ok = ok && n >= 1 && n <= largest
 	}
-	return Rule{key, ok, fmt.Sprintf("is %v, must be a list of numbers from 1 to %d", v, largest)}
+	return Rule{key, ok, fmt.Sprintf("is %v, must be a list of numbers from 1 to %d", v, largest), nil}
 }
 
 // MaxWidth bounds the width of a layer that a setting may ask for.
@@ -103,8 +107,10 @@ func Widths(key string, v []int) Rule { return Counts(key, v, MaxWidth) }
 // Range wants [least, largest] between low and high.
 func Range(key string, v [2]float64, low, high float64) Rule {
 	ok := v[0] >= low && v[0] <= v[1] && v[1] <= high
-	return Rule{key, ok, fmt.Sprintf("is %v, must be [least, largest] between %v and %v", v, low, high)}
+	return Rule{key, ok, fmt.Sprintf("is %v, must be [least, largest] between %v and %v", v, low, high), nil}
 }
 
 // Refuse returns the *Error of a setting that no rule covers.
-func Refuse(pkg, key, problem string) error { return fmt.Errorf("%s: %w", pkg, &Error{key, problem}) }
+func Refuse(pkg, key, problem string) error {
+	return fmt.Errorf("%s: %w", pkg, &Error{Key: key, Problem: problem})
+}

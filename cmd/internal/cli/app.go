@@ -43,6 +43,7 @@ type App struct {
 	Overrides  []string // key=value of --set and of the verb's flags, in the order they apply
 
 	Fill   func(configs.Options) error // fills the command's settings
+	Values func() Values               // what shells complete
 	Layers configs.Options             // that they were filled from
 	Log    *slog.Logger
 }
@@ -74,6 +75,7 @@ func (a *App) NewRoot(short, long string, verbs ...*cobra.Command) *cobra.Comman
 	}
 	root.AddCommand(verbs...)
 	root.CompletionOptions.HiddenDefaultCmd = true
+	a.completeValues(root)
 	return root
 }
 
