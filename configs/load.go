@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,9 +34,11 @@ func (e *Error) Error() string {
 
 // Options names the layers above the defaults.
 type Options struct {
-	Preset  string   // embedded preset; empty for the defaults alone
-	File    string   // YAML file; empty for none
-	Set     []string // key=value, as of --set; later ones win
+	Preset string   // embedded preset; empty for the defaults alone
+	File   string   // YAML file; empty for none
+	Set    []string // key=value, as of --set; later ones win
+	// the flag, with its dashes, that gave a key its last value in Set, where it was not --set
+	Flags   map[string]string
 	Environ []string // as os.Environ; only KORR_* is read
 }
 
@@ -69,7 +72,7 @@ func Fill(c any, o Options) error {
 			return err
 		}
 	}
-	if err := l.strings(o.Environ, o.Set); err != nil {
+	if err := l.strings(o); err != nil {
 		return err
 	}
 	for key, f := range l.fields {
@@ -185,12 +188,12 @@ func Variables(environ []string) (out []string) {
 }
 
 // strings applies the two layers whose values are strings: variables, then --set.
-func (l *layers) strings(environ, set []string) error {
+func (l *layers) strings(o Options) error {
 	variables := map[string]string{}
 	for key := range l.fields {
 		variables[Variable(key)] = key
 	}
-	for _, kv := range Variables(environ) {
+	for _, kv := range Variables(o.Environ) {
 		name, text, _ := strings.Cut(kv, "=")
 		key, ok := variables[name]
 		if !ok {
@@ -201,12 +204,12 @@ func (l *layers) strings(environ, set []string) error {
 			return err
 		}
 	}
-	for _, kv := range set {
+	for _, kv := range o.Set {
 		key, text, ok := strings.Cut(kv, "=")
 		if !ok {
 			return &Error{Source: "--set " + kv, Problem: "is not key=value"}
 		}
-		if err := l.set(key, text, "--set"); err != nil {
+		if err := l.set(key, text, cmp.Or(o.Flags[key], "--set")); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,7 @@ func TestFailedStartsLeaveNothing(t *testing.T) {
 		"has to end in .png or .gif or .mp4":   {"sim", "--render", "x.bmp"},
 		"leave --episodes out":                 {"sim", "--episode-seed", "3", "--episodes", "2"},
 		"there is no file or folder nothing, ": {"eval", "--policy", "nothing"},
+		"no file or folder runs/nothing\n":     {"eval", "--policy", "runs/nothing"},
 		"shipped for one_leg are base":         {"sim", "--policy", "kor"},
 		"none are shipped for lamp":            {"eval", "--task", "lamp", "--policy", "base"},
 		"is no checkpoint: the name of one":    {"inspect", "start_test.go"},

@@ -125,16 +125,18 @@ func (a *App) setUp(cmd *cobra.Command) error {
 		return UsageErrorf("%s takes no ROS argument %q", cmd.CommandPath(), a.ROSArgs[0])
 	}
 	a.Overrides = append([]string(nil), a.Set...)
+	flags := map[string]string{}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if key := f.Annotations[KeyOf]; len(key) > 0 {
 			a.Overrides = append(a.Overrides, key[0]+"="+f.Value.String())
+			flags[key[0]] = "--" + f.Name
 		}
 	})
 	preset := a.Preset
 	if f := cmd.Flags().Lookup(QuickPreset); f != nil && f.Changed && preset == "" {
 		preset = QuickPreset
 	}
-	a.Layers = configs.Options{Preset: preset, File: a.ConfigFile, Set: a.Overrides, Environ: a.Environ}
+	a.Layers = configs.Options{Preset: preset, File: a.ConfigFile, Set: a.Overrides, Flags: flags, Environ: a.Environ}
 	return a.Fill(a.Layers)
 }
 

@@ -13,6 +13,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/internal/tensorfile"
+	"korr/sim"
 )
 
 // Names inside the folder of a training.
@@ -108,7 +109,11 @@ func notFound(name, task string) string {
 			others = append(others, w)
 		}
 	}
-	out := fmt.Sprintf("there is no file or folder %s, and no shipped weights of that name", name)
+	out := fmt.Sprintf("there is no file or folder %s", name)
+	if _, err := sim.TaskByName(task); err != nil && strings.Contains(name, "/") {
+		return out // a path
+	}
+	out += ", and no shipped weights of that name"
 	switch {
 	case len(shipped) > 0:
 		out += fmt.Sprintf("; shipped for %s are %s", task, strings.Join(shipped, ", "))

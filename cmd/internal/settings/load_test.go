@@ -99,6 +99,7 @@ func TestBadInputNamesKeyAndSource(t *testing.T) {
 		{"negative seed", configs.Options{Set: []string{"seed=-1"}}, []string{"seed", "a whole number"}},
 		{"list item", configs.Options{Set: []string{"base.hidden=64,x"}}, []string{"base.hidden", "a list"}},
 		{"out of range", configs.Options{Set: []string{"residual.alpha=2"}}, []string{"--set", "residual.alpha", "at most 1"}},
+		{"bad flag", configs.Options{Set: []string{"run.robot=ros3"}, Flags: map[string]string{"run.robot": "--robot"}}, []string{"config: --robot: run.robot", "ros1"}},
 		{"bad choice", configs.Options{Set: []string{"eval.randomness=low,wild"}}, []string{"eval.randomness[1]", "wild", "low, med, high"}},
 		{"bad YAML", configs.Options{File: write(t, "eval: [")}, []string{"korr.yaml", "line 1"}},
 		{"no file", configs.Options{File: "/does/not/exist.yaml"}, []string{"/does/not/exist.yaml", "no such file"}},
