@@ -9,6 +9,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/bench"
+	"korr/sim"
 )
 
 // benchOptions are what every bench verb shares.
@@ -109,23 +110,26 @@ gorgonia's runs on one.`,
 }
 
 func newCmdBenchSim(o *benchOptions) *cobra.Command {
-	return &cobra.Command{
+	var tasks []string
+	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "environment steps per second beside the bare engine loop, of every task",
-		Long: `Records an expert's episode of every task and repeats it: with the environment, with MuJoCo's mj_step alone (the same model, states and
+		Long: `Records an expert's episode of each task and repeats it: with the environment, with MuJoCo's mj_step alone (the same model, states and
 inputs, looped in C), with mj_step behind this simulator's broad phase, and with one environment per processor at once. A step is a
 control step of 0.1 s. Then says where a step's time goes, what an environment holds in memory, and what a step allocates.`,
 		Example: `  korr bench sim --rounds 9 --json`,
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := o.progress("bench sim", "tasks", 1)
-			results, err := bench.Simulator(cmd.Context(), o.rounds, p.set)
+			results, err := bench.Simulator(cmd.Context(), tasks, o.rounds, p.set)
 			if err == nil {
 				p.finish("done")
 			}
 			return o.printBench(results, err)
 		},
 	}
+	cmd.Flags().StringSliceVar(&tasks, "tasks", sim.TaskNames(), "furniture tasks")
+	return cmd
 }
 
 func newCmdBenchROS(b *benchOptions) *cobra.Command {
