@@ -92,7 +92,10 @@ func (r *Report) page(successSVG, predictionSVG []byte) *report.Page {
 	results.Code = r.Command
 	page.Sections = append(page.Sections, results)
 	if len(r.Pictures) > 0 {
-		s := report.Section{Title: "Two episodes"}
+		s := report.Section{Title: "An episode"}
+		if len(r.Pictures) > 1 {
+			s.Title = "Episodes"
+		}
 		for _, p := range r.Pictures {
 			s.Pictures = append(s.Pictures, p.Picture)
 		}
