@@ -29,7 +29,8 @@ func ServeArm(ctx context.Context, n *names.Names, seed uint64, log *slog.Logger
 	return err
 }
 
-// ServeRelay passes the commands on to relayTopic until ctx ends: the arm's controller, as a process that can be killed.
+// ServeRelay passes the commands on to relayTopic until ctx ends: the arm's controller, as a process that can be killed. Of a
+// trajectory it passes on where its point puts the tool.
 func ServeRelay(ctx context.Context, n *names.Names, log *slog.Logger) (err error) {
 	r, err := node.Open(ctx, node.Config{Names: n, Logger: log})
 	if err != nil {
@@ -40,7 +41,19 @@ func ServeRelay(ctx context.Context, n *names.Names, log *slog.Logger) (err erro
 	if err != nil {
 		return err
 	}
-	if err := node.Subscribe(r, msgs.CommandTopic, out.Write); err != nil {
+	arm, err := jointChain()
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		node.Subscribe(r, msgs.CommandTopic, out.Write),
+		node.Subscribe(r, trajectoryTopic, func(m *msgs.JointTrajectory) {
+			if len(m.Points) == 1 && len(m.Points[0].Positions) == len(arm.Joints) {
+				out.Write(&msgs.PoseStamped{Header: m.Header, Pose: msgs.PoseOf(arm.Forward(m.Points[0].Positions))})
+			}
+		}),
+	)
+	if err != nil {
 		return err
 	}
 	select {

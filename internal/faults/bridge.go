@@ -52,6 +52,7 @@ func ServeBridge(ctx context.Context, n *names.Names, addr string, log *slog.Log
 		inward[msgs.Bool](b, "/korr/estop", false),
 		inward[msgs.Header](b, "/korr/deadman", false),
 		outward[msgs.PoseStamped](b, msgs.CommandTopic),
+		outward[msgs.JointTrajectory](b, trajectoryTopic),
 		outward[msgs.Action](b, "/korr/action"),
 		served[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](b, "/korr/enable"),
 		served[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](b, "/korr/reset_fault"),

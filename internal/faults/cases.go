@@ -21,6 +21,7 @@ type Case struct {
 	args                    []string // of korr run, besides
 	simTime, relay, deadman bool
 	joints                  bool  // an arm of joint states
+	trajectories            bool  // that it takes, instead of poses
 	links                   links // that it can happen over
 	strike                  func(context.Context, *world) (time.Time, error)
 	heal                    func(context.Context, *world) error

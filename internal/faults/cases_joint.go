@@ -1,11 +1,15 @@
 package faults
 
 import (
+	"bytes"
 	_ "embed"
 	"math"
 	"os"
+	"strings"
 
 	"korr/ros/msgs"
+	"korr/ros/robot"
+	"korr/ros/robot/chain"
 )
 
 // jointArm describes the toy arm as an arm of joint states, which takes poses.
@@ -13,13 +17,34 @@ import (
 //go:embed joint_arm.yaml
 var jointArm []byte
 
+// trajectoryTopic is where an arm listens that takes trajectories; the relay moves the toy arm as they say.
+const trajectoryTopic = "/arm_controller/command"
+
+// jointArmBy is the description of an arm that takes poses, or trajectories.
+func jointArmBy(trajectories bool) []byte {
+	if !trajectories {
+		return jointArm
+	}
+	return bytes.Replace(jointArm, []byte("command: pose\ncommand_topic: "+msgs.CommandTopic),
+		[]byte("command: trajectory\ntime_from_start: 0.1\ncommand_topic: "+trajectoryTopic), 1)
+}
+
+// jointChain is the arm's kinematics.
+func jointChain() (*chain.Chain, error) {
+	f, err := robot.ParseArm(jointArmBy(true), "")
+	if err != nil {
+		return nil, err
+	}
+	return f.Chain.Chain("")
+}
+
 // writeJointArm writes the description to a file, which the caller removes.
-func writeJointArm() (path string, err error) {
+func writeJointArm(trajectories bool) (path string, err error) {
 	f, err := os.CreateTemp("", "korr_arm_*.yaml")
 	if err != nil {
 		return "", err
 	}
-	if _, err = f.Write(jointArm); err == nil {
+	if _, err = f.Write(jointArmBy(trajectories)); err == nil {
 		err = f.Close()
 	}
 	return f.Name(), err
@@ -32,7 +57,7 @@ func jointLies() []Case {
 		c.joints = true
 		return c
 	}
-	return []Case{
+	lies := []Case{
 		lie("1e300 rad of joint 4", "joint panda_joint4", msgs.PerturbSet, 3, 1e300),
 		lie("a turn more of joint 5", "joint panda_joint5", msgs.PerturbAdd, 4, 2*math.Pi),
 		lie("a joint out of its limits", "outside its limits", msgs.PerturbSet, 3, 0.2),
@@ -41,6 +66,12 @@ func jointLies() []Case {
 		lie("fingers 1e30 m apart", "width", msgs.PerturbSet, 7, 1e30),
 		lie("too few positions", "", msgs.PerturbLength).silent(),
 	}
+	for _, c := range lies[:4] {
+		c.Name = strings.Replace(c.Name, "joint arm tells", "joint arm on trajectories tells", 1)
+		c.trajectories, c.relay = true, true
+		lies = append(lies, c)
+	}
+	return lies
 }
 
 // silent is a lie that makes the messages be about something else: the arm holds because it hears nothing of its arm.

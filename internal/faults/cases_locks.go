@@ -8,6 +8,7 @@ import (
 
 	"korr/ros/msgs"
 	"korr/ros/node"
+	"korr/ros/xmlrpc"
 )
 
 // interlocks are situations in which nobody may start the arm, or go on commanding it.
@@ -67,6 +68,20 @@ func interlocks() []Case {
 			heal: func(ctx context.Context, w *world) error {
 				return errors.Join(w.refuses(ctx, "~enable"), w.leave(), w.persist(ctx, w.enabled))
 			},
+		},
+		{
+			Name: "a stranger names another publisher of the parts", State: hold, links: ros1Only, says: []string{"which the ROS master does not know"},
+			Recovery: enabling,
+			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
+				_, uri, err := xmlrpc.NewClient(w.root.uri(), time.Second).CallROS(ctx, "lookupNode", "/faults", "/korr")
+				if err != nil {
+					return at, err
+				}
+				at = time.Now()
+				_, _, err = xmlrpc.NewClient(fmt.Sprint(uri), time.Second).CallROS(ctx, "publisherUpdate", "/master", msgs.PartsTopic, []any{"http://127.0.0.1:1"})
+				return at, err
+			},
+			heal: func(ctx context.Context, w *world) error { return w.persist(ctx, w.enabled) },
 		},
 		{
 			Name: "control node killed in FAULT and started again", State: fault, says: []string{"emergency stop"},

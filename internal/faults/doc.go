@@ -9,6 +9,12 @@
 // and is then finite, inside the workspace, and near enough to where the arm truly was (its frames, into which nothing is
 // injected) and to the pose before; or it is where the arm truly was, as a hold sends it.
 //
+// A trajectory does not tell which observation it answers. Its joints must be within their limits, and its point must put the
+// tool inside the workspace and near enough to where the arm truly was at some time in the 0.6 s before.
+//
+// A command counts as sent in HOLD or FAULT by the tick that sent it (~action and the node's log number them alike), or when no
+// tick tells of the pose that was seen; not by when it comes, because a machine that is busy delivers late what was sent before.
+//
 // # Time
 //
 // Times are in control periods. A machine that does not let processes run on time disturbs the measurement: a trial that

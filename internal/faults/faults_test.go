@@ -3,6 +3,7 @@ package faults
 import (
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,6 @@ func TestPageListsEveryFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, link := range []string{Embedded, Rosmaster, Rosbridge} {
-		if link == Rosbridge && !strings.Contains(string(page), " | "+link+" | ") {
-			continue // docs/safety.md says what is known of it
-		}
 		for _, c := range Cases() {
 			if c.Over(link) != strings.Contains(string(page), "\n| "+c.Name+" | "+link+" |") {
 				t.Errorf("%q over %s is not where it belongs: run korr verify faults --out docs/faults.md", c.Name, link)
@@ -91,6 +89,51 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestSentInAStop: a command is one that went out after the stop by its tick, or by its pose if no tick tells of it; one that
+// only comes late is none.
+func TestSentInAStop(t *testing.T) {
+	at, quiet := time.Unix(100, 0), time.Unix(1000, 0)
+	command := func(tick uint64, x float32) *msgs.Action {
+		return &msgs.Action{Tick: tick - 1, Sent: true, Command: []float32{x, 0, 0.2, 1, 0, 0, 0, 1, 0, 0}}
+	}
+	pose := func(x float32, stamp time.Time) *msgs.PoseStamped {
+		return &msgs.PoseStamped{Header: msgs.Header{Stamp: stamp}, Pose: msgs.PoseOf(geom.Pose{P: geom.Vec3{float64(x), 0, float64(float32(0.2))}, Q: geom.IdentityQuat})}
+	}
+	for name, tc := range map[string]struct {
+		ticks        []uint64 // that say so, of commands to as many metres as their place in the list
+		late         []int    // of those, poses that come late
+		other        bool     // a pose comes late that no tick tells of
+		told, untold int
+	}{
+		"in time":              {ticks: []uint64{6, 7}},
+		"late":                 {ticks: []uint64{6, 7}, late: []int{0, 1}},
+		"after it moves again": {ticks: []uint64{7, 12}, late: []int{1}},
+		"in the stop":          {ticks: []uint64{7, 9}, late: []int{1}, told: 1},
+		"in the stop, twice":   {ticks: []uint64{7}, late: []int{0, 0}, untold: 1},
+		"untold":               {ticks: []uint64{7}, other: true, untold: 1},
+	} {
+		now := quiet.Add(-time.Second)
+		j := &judge{now: func() time.Time { return now }, measured: map[int64][]claim{at.UnixNano(): nil}}
+		j.command(pose(0.7, at.Add(1))) // the hold's own answers nothing
+		for i, tick := range tc.ticks {
+			j.action(command(tick, float32(i)))
+		}
+		now = quiet.Add(time.Second)
+		for _, i := range tc.late {
+			j.command(pose(float32(i), at))
+		}
+		if tc.other {
+			j.command(pose(0.9, at))
+		}
+		if told, untold := j.sentIn(8, 12, 0, quiet); told != tc.told || untold != tc.untold {
+			t.Errorf("%s: %d told and %d untold, want %d and %d", name, told, untold, tc.told, tc.untold)
+		}
+		if told, _ := j.sentIn(8, 12, len(tc.ticks), quiet); told != 0 {
+			t.Errorf("%s: commands from before the trial count", name)
+		}
+	}
+}
+
 // TestStalls: a goroutine that did not run is noticed.
 func TestStalls(t *testing.T) {
 	s := &stalls{late: []stall{{time.Unix(10, 0), time.Second}, {time.Unix(20, 0), 2 * time.Second}}}
@@ -134,5 +177,44 @@ func TestTruthIsWhereTheSimulatorsToolIs(t *testing.T) {
 	}
 	if len(j.measured) != 1 {
 		t.Error("nothing was told")
+	}
+}
+
+// TestJudgeOfTrajectories: the place that a trajectory leads to is judged, and its joints.
+func TestJudgeOfTrajectories(t *testing.T) {
+	arm, err := jointChain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := []float64{0, 0.2, 0, -2.2, 0, 2.4, 0.785}
+	where := arm.Forward(q)
+	if !strings.Contains(string(jointArmBy(true)), "command: trajectory\n") || where.P[0] < 0.3 {
+		t.Fatalf("the arm takes no trajectories, or is at %v", where)
+	}
+	for name, tc := range map[string]struct {
+		joint int
+		by    float64
+		bad   string
+		late  time.Duration
+	}{
+		"where it is":       {0, 0, "", 0},
+		"a step":            {0, 0.1, "", 0},
+		"far":               {0, 0.4, "from where the arm was", 0},
+		"1e300 rad":         {3, 1e300, "panda_joint4", 0},
+		"NaN":               {1, math.NaN(), "panda_joint2", 0},
+		"a turn more":       {6, 2 * math.Pi, "panda_joint7", 0},
+		"where it was long": {0, 0, "from where the arm was", 2 * answerable},
+	} {
+		now := time.Unix(1000, 0)
+		j := &judge{now: func() time.Time { return now }, chain: arm}
+		j.frames(framesOf(0, where))
+		now = now.Add(statePeriod + tc.late)
+		goal := slices.Clone(q)
+		goal[tc.joint] += tc.by
+		j.trajectory(&msgs.JointTrajectory{Points: []msgs.JointTrajectoryPoint{{Positions: goal}}})
+		n, _, broken := j.verdict()
+		if n != 1 || (tc.bad == "") != (len(broken) == 0) || len(broken) > 0 && !strings.Contains(broken[0], tc.bad) {
+			t.Errorf("%s: %v", name, broken)
+		}
 	}
 }

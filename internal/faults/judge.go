@@ -9,6 +9,7 @@ import (
 
 	"korr/internal/geom"
 	"korr/ros/msgs"
+	"korr/ros/robot/chain"
 )
 
 // The limits of docs/safety.md, and what float32 rounds.
@@ -20,6 +21,7 @@ const (
 	nearby                   = 0.005                  // m; the arm moves on between the states that the watcher receives
 	nearbyTurn               = 0.05                   // rad
 	pause                    = 400 * time.Millisecond // without a command means that the arm held
+	answerable               = 600 * time.Millisecond // how old what a trajectory answers may be, with its way here
 )
 
 var workspace = [3][2]float64{{0.3, 0.8}, {-0.55, 0.55}, {0.005, 0.4}}
@@ -29,11 +31,13 @@ type sent struct {
 	at    time.Time
 	stamp time.Time
 	pose  geom.Pose
+	wrong string // of a trajectory: what is, by itself
 }
 
 // judge collects what the arm told and what it was told.
 type judge struct {
 	now      func() time.Time
+	chain    *chain.Chain // of an arm that takes trajectories; nil for poses
 	mu       sync.Mutex
 	measured map[int64][]claim // what the arm told, by stamp; wrong stamps may be there twice
 	truth    truth             // where it was
@@ -41,7 +45,13 @@ type judge struct {
 	came     []time.Time       // when they did
 	lastArm  time.Time         // when the arm spoke last
 	poses    []sent
-	actions  []time.Time // ticks whose command was sent
+	actions  []action // ticks whose command was sent
+}
+
+// action is what the node says of a command: the tick that sent it, and where to.
+type action struct {
+	tick uint64
+	at   geom.Vec3
 }
 
 func (j *judge) arm(m *msgs.FrankaState) {
@@ -61,16 +71,38 @@ func (j *judge) arm(m *msgs.FrankaState) {
 func (j *judge) command(m *msgs.PoseStamped) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.poses = append(j.poses, sent{j.now(), m.Header.Stamp, m.Pose.Geom()})
+	j.poses = append(j.poses, sent{at: j.now(), stamp: m.Header.Stamp, pose: m.Pose.Geom()})
+}
+
+// trajectory notes where the one point of a trajectory puts the tool.
+func (j *judge) trajectory(m *msgs.JointTrajectory) {
+	s := sent{at: j.now(), stamp: m.Header.Stamp}
+	if len(m.Points) != 1 || len(m.Points[0].Positions) != len(j.chain.Joints) {
+		s.wrong = "a trajectory of another shape"
+	} else {
+		q := m.Points[0].Positions
+		for i := range q {
+			if k := &j.chain.Joints[i]; !(q[i] >= k.Min-rounding && q[i] <= k.Max+rounding) {
+				s.wrong = fmt.Sprintf("a trajectory with %s at %.4g, outside its limits", k.Name, q[i])
+			}
+		}
+		s.pose = j.chain.Forward(q)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.poses = append(j.poses, s)
 }
 
 func (j *judge) action(m *msgs.Action) {
-	if !m.Sent {
+	if !m.Sent || len(m.Command) < 3 {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.actions = append(j.actions, j.now())
+	j.actions = append(j.actions, action{
+		tick: m.Tick + 1, // ~action counts from 0
+		at:   geom.Vec3{float64(m.Command[0]), float64(m.Command[1]), float64(m.Command[2])},
+	})
 }
 
 // commands is how many commands were sent, as the node says.
@@ -87,16 +119,28 @@ func (j *judge) heard() time.Time {
 	return j.lastArm
 }
 
-// answersSince counts poses that answer an observation and came after t. Those on their way at t are none of them.
-func (j *judge) answersSince(t time.Time) (n int) {
+// sentIn counts the commands that went out between the tick that stopped and the one that moves again: those that the node
+// tells of, from the n-th on, and poses that came after quiet, answer an observation, and are more than it tells of. What was
+// on its way when the node stopped is none of them, however late a slow machine delivers it.
+func (j *judge) sentIn(stopped, moves uint64, n int, quiet time.Time) (told, untold int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, s := range j.poses {
-		if _, answer := j.measured[s.stamp.UnixNano()]; answer && s.at.After(t) {
-			n++
+	places := map[geom.Vec3]int{}
+	for i, a := range j.actions {
+		if places[a.at]++; i >= n && a.tick > stopped && a.tick < moves {
+			told++
 		}
 	}
-	return n
+	for i := range j.poses {
+		s := &j.poses[i]
+		if _, answer := j.measured[s.stamp.UnixNano()]; !answer || j.wasThere(s.pose) { // a hold
+			continue
+		}
+		if places[s.pose.P]--; places[s.pose.P] < 0 && s.at.After(quiet) {
+			untold++
+		}
+	}
+	return told, untold
 }
 
 // verdict judges every pose published so far and forgets all but the newest measurements.
@@ -106,6 +150,12 @@ func (j *judge) verdict() (poses, unseen int, broken []string) {
 	var before *sent
 	for i := range j.poses {
 		s := &j.poses[i]
+		if j.chain != nil {
+			if why := j.judgePoint(s); why != "" {
+				broken = append(broken, why)
+			}
+			continue
+		}
 		told, answer := j.answered(s)
 		from, known := j.truth.of(told)
 		switch {
@@ -148,6 +198,34 @@ func (j *judge) verdict() (poses, unseen int, broken []string) {
 	}
 	j.truth.prune()
 	return poses, unseen, broken
+}
+
+// judgePoint says what is wrong with a trajectory's point. It does not tell which observation it answers, so the arm must have
+// been near enough at some time shortly before. Joints that move evenly do not move the tool on a straight line.
+func (j *judge) judgePoint(s *sent) string {
+	if s.wrong != "" {
+		return s.wrong
+	}
+	least := math.Inf(1)
+	for _, claims := range j.truth.poses {
+		for _, c := range claims {
+			if age := s.at.Sub(c.came); age < -statePeriod || age > answerable {
+				continue
+			}
+			if angle(s.pose.Q, c.pose.Q) <= maxTurn+nearbyTurn {
+				least = min(least, s.pose.P.Sub(c.pose.P).Norm())
+			}
+		}
+	}
+	if !(least <= maxStep+nearby) {
+		return fmt.Sprintf("a trajectory to a place %.4f m from where the arm was", least)
+	}
+	for k, w := range workspace {
+		if outside := max(w[0]-s.pose.P[k], s.pose.P[k]-w[1]); outside > nearby {
+			return fmt.Sprintf("a trajectory to a place %.4f m outside the workspace", outside)
+		}
+	}
+	return ""
 }
 
 // blind reports whether states of the arm may have been missed shortly before t: those of an arm that was killed, or to

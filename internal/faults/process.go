@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os/exec"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ type line struct {
 	From  string    `json:"from"`
 	To    string    `json:"to"`
 	Cause string    `json:"cause"`
+	Tick  uint64    `json:"tick"` // of the control loop, as it changed its state
 	Text  string    `json:"-"`
 }
 
@@ -87,18 +89,18 @@ func (p *process) after(n int, limit time.Duration, is func(*line) bool) (line, 
 	}
 }
 
-// wentOn reports whether the control loop moves again after the stop that followed line n.
-func (p *process) wentOn(n int) bool {
+// moves is the tick at which the control loop moves again after the stop that followed line n, math.MaxUint64 if it does not.
+func (p *process) moves(n int) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stopped := false
 	for _, l := range p.lines[n:] {
 		if stopped && l.To == "RUN" {
-			return true
+			return l.Tick
 		}
 		stopped = stopped || l.To == hold || l.To == fault
 	}
-	return false
+	return math.MaxUint64
 }
 
 // state is the newest state of the control loop.

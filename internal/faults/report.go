@@ -56,7 +56,8 @@ rosbridge cannot show (who publishes and who listens, a master, simulated time, 
 breaks something while the arm is being commanded, measures the time until the node holds or faults, looks for six periods at what is
 sent, and then does what the last column says until the arm is commanded again. The bound is %g control periods. Nothing but
 the hold's one measured pose is sent in HOLD and FAULT, and every pose published at any time is finite, inside the workspace, at most
-0.10 m and 1.0 rad from where the arm truly was and at most 0.10 m and 0.6 rad from the one before.
+0.10 m and 1.0 rad from where the arm truly was and at most 0.10 m and 0.6 rad from the one before. Of an arm on trajectories every point
+has its joints within their limits and puts the tool inside the workspace, at most 0.105 m from where it truly was in the 0.6 s before.
 
 %d trials, %d poses judged (%d of them only as finite, because the arm died before the watcher had heard what they answer), %d trials repeated because the machine stalled meanwhile (never the bound widened).
 

@@ -175,7 +175,7 @@ func runCase(ctx context.Context, cfg *Config, c *Case, link string, s *stalls) 
 // once is one trial: the periods from the fault to the stop.
 func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time.Time, err error) {
 	begun = time.Now()
-	korr, from := w.korr, w.korr.count()
+	korr, from, n := w.korr, w.korr.count(), w.judge.commands()
 	at, err := w.c.strike(ctx, w)
 	if err != nil {
 		return 0, begun, err
@@ -198,10 +198,10 @@ func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time
 	}
 	row.Message = l.Cause
 	time.Sleep(w.period()) // what was on its way has come
-	quiet, n := time.Now(), w.judge.commands()
+	quiet := time.Now()
 	time.Sleep(5 * w.period())
-	if more := w.judge.commands() - n; !korr.wentOn(from) && (more > 0 || w.judge.answersSince(quiet) > 0) {
-		row.Broken = append(row.Broken, fmt.Sprintf("%d commands in %s", max(more, 1), l.To))
+	if told, untold := w.sentIn(l.Tick, korr, from, n, quiet); told+untold > 0 {
+		row.Broken = append(row.Broken, fmt.Sprintf("%d commands in %s, %d of them untold", told+untold, l.To, untold))
 	}
 	if err = w.c.heal(ctx, w); err != nil {
 		err = fmt.Errorf("%w; korr said last:\n%s", err, w.korr.tail())
@@ -216,6 +216,17 @@ func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time
 		err = fmt.Errorf("recovery: %w", err)
 	}
 	return max(periods, 0), begun, err
+}
+
+// sentIn is judge.sentIn after the stop at a tick, which followed line from of the node's log and command n. A pose may come
+// before the node's word of it.
+func (w *world) sentIn(tick uint64, korr *process, from, n int, quiet time.Time) (told, untold int) {
+	for end := time.Now().Add(time.Second); ; time.Sleep(20 * time.Millisecond) {
+		told, untold = w.judge.sentIn(tick, korr.moves(from), n, quiet)
+		if untold == 0 || time.Now().After(end) {
+			return told, untold
+		}
+	}
 }
 
 // stalls notes when this process did not run on time.

@@ -170,7 +170,14 @@ func (w *world) watch(ctx context.Context) (err error) {
 		topic = relayTopic
 	}
 	var errs [10]error
-	errs[0] = node.Subscribe(w.node, topic, w.judge.command)
+	if w.c.trajectories {
+		if w.judge.chain, err = jointChain(); err != nil {
+			return err
+		}
+		errs[0] = node.Subscribe(w.node, trajectoryTopic, w.judge.trajectory)
+	} else {
+		errs[0] = node.Subscribe(w.node, topic, w.judge.command)
+	}
 	errs[1] = node.Subscribe(w.node, msgs.StateTopic, w.judge.arm)
 	errs[2] = node.Subscribe(w.node, "/korr/action", w.judge.action)
 	w.enable, errs[3] = node.NewClient[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](w.node, "/korr/enable")
@@ -210,7 +217,7 @@ func (w *world) startKorr() (*process, error) {
 	args := append([]string{}, w.cfg.Korr...)
 	if (w.c.joints || w.bridge != nil) && w.armFile == "" {
 		var err error
-		if w.armFile, err = writeJointArm(); err != nil {
+		if w.armFile, err = writeJointArm(w.c.trajectories); err != nil {
 			return nil, err
 		}
 	}

@@ -35,7 +35,8 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Change is one change of state.
 type Change struct {
 	From, To State
-	Cause    error // of HOLD and FAULT
+	Cause    error  // of HOLD and FAULT
+	Tick     uint64 // the newest tick, as records count them
 }
 
 // outputs are what other goroutines may read.
@@ -115,7 +116,7 @@ func (l *Loop) setState(to State, why error) {
 	l.outputs.cause.Store(box)
 	l.outputs.state.Store(int32(to))
 	if from != to && l.cfg.OnState != nil {
-		l.cfg.OnState(Change{From: from, To: to, Cause: why})
+		l.cfg.OnState(Change{From: from, To: to, Cause: why, Tick: l.outputs.ticks.Load()})
 	}
 }
 

@@ -188,7 +188,7 @@ func (r *Robot) onParts(m *msgs.PoseArray) {
 	r.mu.Lock()
 	lost := r.observe.lost()
 	if period := time.Duration(r.report.period.Load()); lost == "" && r.stamps != nil && period > 0 {
-		lost = r.stamps.unseen(r.cfg.Parts, m.Header.Stamp, unseenFor*period)
+		lost = r.stamps.unseen(r.cfg.Parts, m.Header.Stamp, time.Now(), unseenFor*period)
 	}
 	r.mu.Unlock()
 	r.guard.set(partLost, lost)

@@ -21,6 +21,8 @@ type stampBook struct {
 	part map[string]int // by frame
 	told [][]time.Time  // of each part, ascending
 	upTo time.Time      // stamp of the arm's newest frames: in lock step everything of that observation has come before
+
+	newest, came time.Time // stamp of the newest frame in /tf; when it came (monotonic)
 }
 
 func newStampBook(parts []string) *stampBook {
@@ -32,10 +34,13 @@ func newStampBook(parts []string) *stampBook {
 	return b
 }
 
-// hear notes the stamps of a message. One that is not newer than the last tells nothing new.
-func (b *stampBook) hear(m *msgs.TFMessage) {
+// hear notes the stamps of a message that came now (monotonic). One that is not newer than the last tells nothing new.
+func (b *stampBook) hear(m *msgs.TFMessage, now time.Time) {
 	for i := range m.Transforms {
 		t := &m.Transforms[i]
+		if t.Header.Stamp.After(b.newest) {
+			b.newest, b.came = t.Header.Stamp, now
+		}
 		if t.Header.FrameId == msgs.BaseFrame {
 			b.upTo = t.Header.Stamp
 		}
@@ -78,8 +83,13 @@ func (b *stampBook) forget(t time.Time) {
 	}
 }
 
-// unseen says which part's pose is older than limit in an array of the stamp frame; "" if none is.
-func (b *stampBook) unseen(parts []string, frame time.Time, limit time.Duration) string {
+// unseen says which part's pose is older than limit in an array of the stamp frame that came now (monotonic); "" if none is. An
+// array that is ahead of /tf, while that goes on, is no reason: its stamp is from the future, or the clock leapt, and the loop
+// says so.
+func (b *stampBook) unseen(parts []string, frame, now time.Time, limit time.Duration) string {
+	if frame.After(b.newest) && now.Sub(b.came) <= limit {
+		frame = b.newest
+	}
 	for i, name := range parts {
 		if age := frame.Sub(b.of(i, frame)); age > limit {
 			return fmt.Sprintf("part %s is lost: the tracker has not seen it for %v, and %v is the most that the filter bridges",
@@ -92,6 +102,6 @@ func (b *stampBook) unseen(parts []string, frame time.Time, limit time.Duration)
 // onTF notes when parts were seen.
 func (r *Robot) onTF(m *msgs.TFMessage) {
 	r.mu.Lock()
-	r.stamps.hear(m)
+	r.stamps.hear(m, time.Now())
 	r.noticed(false)
 }

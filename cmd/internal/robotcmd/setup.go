@@ -123,9 +123,9 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 		MaxAge: time.Duration(run.MaxAgePeriods)*period - period/10, Patience: robot.ResetTimeout, Resume: run.Resume, OnTick: t.Add,
 		OnState: func(c loop.Change) {
 			if c.Cause != nil {
-				o.Log.Warn("control loop", "from", c.From, "to", c.To, "cause", c.Cause)
+				o.Log.Warn("control loop", "from", c.From, "to", c.To, "tick", c.Tick, "cause", c.Cause)
 			} else {
-				o.Log.Info("control loop", "from", c.From, "to", c.To)
+				o.Log.Info("control loop", "from", c.From, "to", c.To, "tick", c.Tick)
 			}
 		},
 	}
