@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/configs"
+	"korr/internal/regular"
+	"korr/internal/tensorfile"
 	"korr/train/eval"
 )
 
@@ -57,7 +58,7 @@ func (a *app) contentOf(name string) (string, error) {
 	if err != nil || path == "" {
 		return "", err
 	}
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, tensorfile.MaxFileBytes)
 	if err != nil {
 		return "", err
 	}

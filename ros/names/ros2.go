@@ -2,11 +2,12 @@ package names
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"korr/internal/regular"
 )
 
 // ROS2 is where a node of ROS 2 lives.
@@ -168,7 +169,7 @@ func ros2Environment(getenv func(string) string) (*ROS2, error) {
 
 // paramsFile reads the parameters of this node from a file of ROS 2's form: a node's name, or /**, then ros__parameters.
 func (n *Names) paramsFile(path string) error {
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, regular.Text)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -37,7 +38,11 @@ func TestROS2Arguments(t *testing.T) {
 }
 
 func TestBadROS2Arguments(t *testing.T) {
-	for _, args := range []string{"-r", "-r x", "-p x", "--params-file /nowhere/x.yaml", "--unknown", "-r __node:=a/b", "-r __ns:=~x"} {
+	pipe := filepath.Join(t.TempDir(), "pipe") // which nobody writes to
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"-r", "-r x", "-p x", "--params-file /nowhere/x.yaml", "--params-file " + pipe, "--unknown", "-r __node:=a/b", "-r __ns:=~x"} {
 		if _, err := ParseROS2("korr", strings.Fields(args), env(nil)); err == nil {
 			t.Errorf("%q was taken", args)
 		}
