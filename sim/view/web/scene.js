@@ -199,7 +199,7 @@ export class Stage {
       this.deskPlain.color.copy(this.desk.color).multiplyScalar(dark ? 0.8 : 1.05);
       this.shadowMaterial.color.copy(this.deskPlain.color).multiplyScalar(dark ? 0.55 : 0.72);
     }
-    if (!this.renderer.getContextAttributes().alpha) this.scene.background = new THREE.Color(colour("--sky-low"));
+    if (slow) this.scene.background = new THREE.Color(colour("--sky-low")); // opaque: three.js clears it black otherwise
     this.plain.uniforms.sunColour.value.setStyle("#fff6e8").multiplyScalar(dark ? 0.5 : 0.62);
     this.dirty = true;
   }
