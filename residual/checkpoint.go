@@ -46,6 +46,7 @@ type stored struct {
 	ObserverGain float64           `json:"observer_gain,omitempty"`
 	CriticOnly   bool              `json:"critic_only,omitempty"`
 	Estimation   Estimation        `json:"estimation,omitempty"` // absent = none
+	Sight        *Sight            `json:"sight,omitempty"`      // absent = the present alone
 	Meta         map[string]string `json:"meta,omitempty"`
 
 	former
@@ -118,6 +119,9 @@ func (p *Policy) File() (*tensorfile.File, error) {
 	if p.Focus != (Focus{}) {
 		head.Focus = &p.Focus
 	}
+	if p.Sight != (Sight{}) {
+		head.Sight = &p.Sight
+	}
 	if p.Squash == Linear {
 		head.Squash = linearName
 	}
@@ -184,6 +188,9 @@ func LoadFrom(f *tensorfile.File, base basepolicy.Policy) (*Policy, error) {
 	}
 	if head.Focus != nil {
 		p.Focus = *head.Focus
+	}
+	if head.Sight != nil {
+		p.Sight = *head.Sight
 	}
 	switch head.Squash {
 	case tanhName:

@@ -46,6 +46,8 @@ type Encoder struct {
 	baseFeat int // features that the base policy reads: all or none
 	baseRaw  int // width of the raw observation where the base policy reads it, else 0
 	focus    Focus
+	sight    Sight
+	parts    []int        // of which the belief is read
 	in       layout.Input // of ResiP's x
 }
 
@@ -84,6 +86,17 @@ func (e *Encoder) Focused(state int) *Encoder {
 	f.in = f.Layout(0)
 	return &f
 }
+
+// Sighted returns an encoder whose inputs also hold what s names, the belief about the parts given.
+func (e *Encoder) Sighted(s Sight, parts []int) *Encoder {
+	f := *e
+	f.sight, f.parts = s, parts
+	f.in = f.Layout(0)
+	return &f
+}
+
+// pastWidth is the width of a row of history.
+func (e *Encoder) pastWidth() int { return e.featDim + e.focus.Detail + e.ActDim() }
 
 // Focus says what an actor reads.
 func (e *Encoder) Focus() Focus { return e.focus }
@@ -136,10 +149,17 @@ func (e *Encoder) Layout(ahead int) layout.Input {
 	if e.focus.State > 0 {
 		plain = e.focus.State
 	}
-	return layout.NewInput(layout.Widths{
+	w := layout.Widths{
 		Plain: plain, Features: e.featDim, Action: e.ActDim(),
-		Detail: e.focus.Detail, Ahead: ahead,
-	})
+		Detail: e.focus.Detail, History: e.sight.History * e.pastWidth(), Ahead: ahead,
+	}
+	if e.sight.Belief {
+		w.Belief = beliefWidth * len(e.parts)
+	}
+	if e.sight.Truth {
+		w.Truth = e.featDim + e.focus.Detail
+	}
+	return layout.NewInput(w)
 }
 
 // PartDim is the width of what PartTo writes.
@@ -158,6 +178,14 @@ func (e *Encoder) PartTo(dst, xo []float32, state int) {
 	}
 	n := copy(dst, xo[:state])
 	copy(dst[n:], xo[e.obs.Dim():e.Dim()])
+}
+
+// seenTo writes features and details of a raw observation to dst [featDim + details].
+func (e *Encoder) seenTo(dst, obsRaw []float32) {
+	e.feats.FeaturesTo(dst[:e.featDim], obsRaw)
+	if e.focus.Detail > 0 {
+		e.feats.DetailTo(dst[e.featDim:], obsRaw)
+	}
 }
 
 // ActorInputDim is the width of ResiP's input [x_o, u_b, lead, phase, details], of x_o what the actor reads.

@@ -121,7 +121,7 @@ func TestEstimatorRefuses(t *testing.T) {
 		kind Estimation
 		f    *filter.Fitted
 		raw  int
-	}{{Kinematic, nil, 58}, {Kinematic, fittedScene(), 51}, {"smoothed", fittedScene(), 58}} {
+	}{{Kinematic, nil, 58}, {Kinematic, fittedScene(), 51}, {"guessed", fittedScene(), 58}} {
 		if _, err := NewPoseEstimator(c.kind, c.f, c.raw, filter.Noise{}); err == nil {
 			t.Errorf("%+v was taken", c)
 		}

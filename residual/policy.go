@@ -43,6 +43,7 @@ type Policy struct {
 	Features  bool              // task features are part of the observation
 	Focus     Focus             // what the actor reads of the observation
 	Foresight Foresight         // what actor, or critics alone, read of the steps ahead
+	Sight     Sight             // what they read of the senses beside the present
 	Meta      map[string]string // origin: seed, configuration, dataset, ...; free
 
 	// What stands between the tracker and everything above; Filter is nil for none.
@@ -101,6 +102,12 @@ func (p *Policy) Validate() error {
 	if _, err := p.NewEstimator(); err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
+	if err := p.Sight.validate(p.Features, p.Estimates()); err != nil {
+		return err
+	}
+	if p.Sight.acting() != (Sight{}) && p.Reads() == ReadsLatent {
+		return fmt.Errorf("%w: an actor that reads the latent alone has no place for %+v", ErrPolicy, p.Sight)
+	}
 	return p.validateWidths()
 }
 
@@ -137,6 +144,10 @@ func (p *Policy) layout(d int) layout.Input {
 	w := layout.Widths{
 		Plain: raw, Features: d - raw, Action: p.Base.About().ActDim(), Detail: p.Focus.Detail,
 		Ahead: acting.dim(p.Koopman, raw),
+	}
+	w.History = p.Sight.History * (w.Features + w.Detail + w.Action)
+	if p.Sight.Belief {
+		w.Belief = beliefWidth * len(p.jointed())
 	}
 	if p.Focus.State > 0 {
 		w.Plain = p.Focus.State
@@ -182,10 +193,18 @@ func (p *Policy) encodedDim() (d int, known bool) {
 	switch {
 	case p.Koopman != nil:
 		return p.Koopman.Config().ObsDim + raw - plainDim(p.Koopman, raw), true
-	case p.Actor != nil:
-		return raw + p.Actor.In() - p.layout(raw).Width(), true // what is not accounted for is features
+	case p.Actor != nil: // what is not accounted for is features, of the present and of every earlier step
+		return raw + (p.Actor.In()-p.layout(raw).Width())/(1+p.Sight.History), true
 	}
 	return 0, false
+}
+
+// jointed are the parts of which an actor reads the belief.
+func (p *Policy) jointed() []int {
+	if !p.Estimates() || p.Filter == nil {
+		return nil
+	}
+	return p.Filter.Scene.Jointed()
 }
 
 // Encoder returns the encoder of the policy's observations. feats is ignored unless the policy has
@@ -198,7 +217,7 @@ func (p *Policy) Encoder(feats Features) *Encoder {
 		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
 	}
 	base := p.Base.About()
-	return NewEncoder(base.Obs, base.Act, feats).Feeding(base).Focused(p.Focus.State)
+	return NewEncoder(base.Obs, base.Act, feats).Feeding(base).Focused(p.Focus.State).Sighted(p.Sight.acting(), p.jointed())
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored

@@ -84,7 +84,7 @@ func (s *Shift) Apply(x, dz []float32, limit float32) {
 		return
 	}
 	look.PredictTo(s.ahead, dz, s.plan, nil)
-	ahead := x[s.enc.in.Width():]
+	ahead := x[s.enc.in.Ahead.From:]
 	for i, v := range s.ahead {
 		ahead[i] = max(-aheadLimit, min(aheadLimit, ahead[i]+bounded(v)))
 	}

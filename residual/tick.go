@@ -58,6 +58,9 @@ type Tick struct {
 	read  []float32 // [BaseDim] what the base reads, where that is no part of xo
 	ub    []float32 // [ActDim] normalised base action
 	phase float32   // of the chunk
+	past  *history  // nil where none is read
+	seen  []float32 // [features, details] of obs, for past
+	truth []float32 // [RawDim] what is so, for critics that read it; nil: obs
 	at    When      // of the next observation
 	cmd   []float32 // [ActDim] raw command since obs
 	sent  bool      // cmd holds one of this episode
@@ -77,11 +80,16 @@ func newTick(enc *Encoder, base basepolicy.Planner, track *Tracker, est Estimato
 	if base == nil || enc == nil {
 		return nil, errors.New("residual: a control step needs a base policy and an encoder")
 	}
-	return &Tick{
+	t := &Tick{
 		enc: enc, base: base, est: est, track: track, in: enc.Layout(track.Dim()),
 		obs: make([]float32, enc.RawDim()), xo: make([]float32, enc.Dim()), read: make([]float32, enc.BaseDim()),
 		ub: make([]float32, enc.ActDim()), cmd: make([]float32, enc.ActDim()), at: When{Steps: 1},
-	}, nil
+	}
+	if n := enc.sight.History; n > 0 {
+		w := enc.pastWidth()
+		t.past, t.seen = newHistory(n, w), make([]float32, w-enc.ActDim())
+	}
+	return t, nil
 }
 
 // Encoder returns the encoder.
@@ -97,9 +105,16 @@ func (t *Tick) Reset(seed uint64) {
 	if t.est != nil {
 		t.est.Reset()
 	}
-	t.sent = false
+	if t.past != nil {
+		t.past.reset()
+	}
+	t.sent, t.truth = false, nil
 	t.at.NextStep(nil)
 }
+
+// Tell hands over the true raw observation [RawDim] of the control step, after Observe, for critics that read it. It is kept
+// until the next Observe and not copied.
+func (t *Tick) Tell(truth []float32) { t.truth = truth }
 
 // ReadAges tells how many control steps old the next observation is: the arm's state, then every part's pose. It
 // holds until the next call or Reset; an episode begins with everything fresh. Control steps count time.
@@ -138,6 +153,11 @@ func (t *Tick) Observe(obsRaw []float32) (Seen, error) {
 		return Seen{}, fmt.Errorf("residual: %w", err)
 	}
 	t.enc.EncodeTo(t.xo, t.obs)
+	t.truth = nil
+	if t.past != nil {
+		t.enc.seenTo(t.seen, t.obs)
+		t.past.turn(t.seen)
+	}
 	return t.track.Observe(t.xo), nil
 }
 
@@ -187,7 +207,20 @@ func (t *Tick) BaseOf(base basepolicy.Planner) error {
 // InputTo writes a network's input x [Layout.Width]: after Base. What lies ahead is predicted here.
 func (t *Tick) InputTo(x []float32) {
 	t.enc.ActorInputTo(x, t.xo, t.ub, t.obs, t.phase)
+	if t.in.Belief.Len() > 0 {
+		beliefTo(t.in.Belief.Of(x), t.Parts(), t.enc.parts)
+	}
+	if t.past != nil {
+		copy(t.in.History.Of(x), t.past.rows)
+	}
 	t.track.AheadTo(t.in.Ahead.Of(x), t.obs)
+	if t.in.Truth.Len() > 0 {
+		truth := t.truth
+		if truth == nil {
+			truth = t.obs
+		}
+		t.enc.seenTo(t.in.Truth.Of(x), truth)
+	}
 }
 
 // PartTo writes the first state coordinates and the features of the encoded observation to dst (Encoder.PartTo).
@@ -205,6 +238,11 @@ func (t *Tick) ComposeTo(act, u, r []float32, alpha float32) {
 func (t *Tick) Executed(cmdRaw []float32) {
 	copy(t.cmd, cmdRaw)
 	t.sent = true
+	if t.past != nil {
+		n := copy(t.past.next, t.seen)
+		t.enc.NormalizeActionTo(t.past.next[n:], t.cmd)
+		t.past.ready = true
+	}
 	t.track.Executed(cmdRaw)
 }
 

@@ -40,8 +40,15 @@ type Config struct {
 	Env      sim.Env        // the engine, which the lane owns from then on, also when Open fails
 	Sensing  disturb.Config // what the arm and the tracker show of it
 	LockStep bool           // an episode takes as long as it needs; otherwise both sides keep the period of sim.Spec.ControlHz
+	Clock    Clock          // without LockStep
 	OnTick   func(*loop.Record)
 	Logger   *slog.Logger
+}
+
+// Clock is how arm and tracker speak in real time; zeros are simnode.Config's defaults.
+type Clock struct {
+	Hz, PartsHz             float64       // messages of the arm, frames of the tracker per second
+	PartsDelay, PartsJitter time.Duration // of a frame
 }
 
 // Open starts master, simulator and control node.
@@ -75,6 +82,7 @@ func (l *Lane) connect(ctx context.Context, c Config) (err error) {
 	}
 	if l.server, err = simnode.New(ctx, simnode.Config{
 		Names: simNames, Env: l.env, LockStep: lockStep, Sensing: c.Sensing, Logger: log,
+		Hz: c.Clock.Hz, PartsHz: c.Clock.PartsHz, PartsDelay: c.Clock.PartsDelay, PartsJitter: c.Clock.PartsJitter,
 	}); err != nil {
 		return err
 	}

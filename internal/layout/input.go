@@ -2,10 +2,10 @@ package layout
 
 // Input names the spans of a network's input, in their order:
 //
-//	x = [ plain | features | base | lead | phase | detail | ahead ]
+//	x = [ plain | features | base | lead | phase | detail | belief | history | ahead | truth ]
 //
 // The first two are what is read of the encoded observation. An actor may read less than x: the critics alone may
-// read the last span. Spans without values are empty.
+// read what is ahead, and alone read the truth. Spans without values are empty.
 type Input struct {
 	Plain    Span // normalised observation, or the robot's state at its beginning
 	Features Span // of the task
@@ -13,11 +13,14 @@ type Input struct {
 	Lead     Span // of the commanded position over the measured one
 	Phase    Span // position in the chunk
 	Detail   Span // of the features
+	Belief   Span // how old and how sure the estimates of the parts are
+	History  Span // what was observed and done in earlier control steps, the newest first
 	Ahead    Span // what a look-ahead or the plan adds
+	Truth    Span // features and details of what is so, whatever is seen
 }
 
 // Widths are those of an Input's spans.
-type Widths struct{ Plain, Features, Action, Detail, Ahead int }
+type Widths struct{ Plain, Features, Action, Detail, Belief, History, Ahead, Truth int }
 
 // NewInput lays out spans of the widths.
 func NewInput(w Widths) Input {
@@ -27,11 +30,14 @@ func NewInput(w Widths) Input {
 		at += n
 		return s
 	}
-	return Input{next(w.Plain), next(w.Features), next(w.Action), next(Vector), next(1), next(w.Detail), next(w.Ahead)}
+	return Input{
+		Plain: next(w.Plain), Features: next(w.Features), Base: next(w.Action), Lead: next(Vector), Phase: next(1),
+		Detail: next(w.Detail), Belief: next(w.Belief), History: next(w.History), Ahead: next(w.Ahead), Truth: next(w.Truth),
+	}
 }
 
 // Width is that of x.
-func (in Input) Width() int { return in.Ahead.To }
+func (in Input) Width() int { return in.Truth.To }
 
 // Observed is what x holds of the encoded observation.
 func (in Input) Observed() Span { return Span{in.Plain.From, in.Features.To} }
@@ -39,5 +45,8 @@ func (in Input) Observed() Span { return Span{in.Plain.From, in.Features.To} }
 // Pair is what a dynamics model reads of x, the observation and the base action.
 func (in Input) Pair() Span { return Span{in.Plain.From, in.Base.To} }
 
-// Present is x without what is ahead.
-func (in Input) Present() Span { return Span{in.Plain.From, in.Detail.To} }
+// Present is x without what is ahead and the truth.
+func (in Input) Present() Span { return Span{in.Plain.From, in.History.To} }
+
+// Acting is x without the truth.
+func (in Input) Acting() Span { return Span{in.Plain.From, in.Ahead.To} }

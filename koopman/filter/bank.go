@@ -18,6 +18,8 @@ const (
 	longestGap = 10
 	// coincident is how far apart (control steps) two times are that count as one.
 	coincident = 1e-6
+	// driftGain is the share of the newest innovation in their average.
+	driftGain = 0.3
 )
 
 // Config describes a Bank.
@@ -28,6 +30,9 @@ type Config struct {
 	Q [][]Cov
 	// Noise is the tracker's; zeros estimate it from parts at rest.
 	Noise Noise
+	// Gain, above 0, corrects every pose by that share of its innovation, whatever the covariances say: exponential
+	// smoothing, with which the filter is compared. 0 = the Kalman gain.
+	Gain float64
 	// Gate is the squared Mahalanobis distance of an innovation above which a pose does not correct; 0 means DefaultGate.
 	Gate float64
 }
@@ -36,8 +41,8 @@ type Config struct {
 const DefaultGate = 22.46
 
 func (c *Config) check(m Model) error {
-	if c.Parts < 1 || len(c.Q) != c.Parts || !(c.Gate >= 0) {
-		return fmt.Errorf("%w: %d parts, Q of %d, gate %g", ErrConfig, c.Parts, len(c.Q), c.Gate)
+	if c.Parts < 1 || len(c.Q) != c.Parts || !(c.Gate >= 0) || !(c.Gain >= 0 && c.Gain <= 1) {
+		return fmt.Errorf("%w: %d parts, Q of %d, gate %g, gain %g", ErrConfig, c.Parts, len(c.Q), c.Gate, c.Gain)
 	}
 	for i, q := range c.Q {
 		if len(q) != m.Modes() {
@@ -60,6 +65,7 @@ type belief struct {
 	suspect bool         // the last pose was beyond the gate:
 	seen    [2]geom.Pose // it, as seen, and moved along with the prediction
 	gated   int          // poses in a row that did not correct
+	drift   geom.Vec3    // recent innovations of the position, averaged, in the part's frame
 }
 
 // sample is a pose that the tracker sent.
@@ -270,6 +276,16 @@ func (b *Bank) correct(x *belief, s *sample, expected geom.Pose) {
 		return
 	}
 	e := between(x.pose, seen)
+	for k, v := range e[:3] {
+		x.drift[k] += driftGain * (v - x.drift[k])
+	}
+	if g := b.cfg.Gain; g > 0 {
+		for k := range e {
+			e[k] *= g
+		}
+		x.pose = moved(x.pose, &e)
+		return
+	}
 	var l Cov
 	if factorTo(&l, &x.cov, &s.r) && !(l.distance(&e) > b.cfg.Gate) {
 		shift := x.cov.correct(&l, &s.r, &e)
@@ -341,6 +357,9 @@ type Estimate struct {
 	Age      float64 // control steps since the stamp of the newest pose
 	Gated    int     // poses in a row that the gate kept out
 	Mode     Mode    // during the last step
+	// Drift is how far recent poses were off their predictions on average, in the frame of the poses (m): what pushes the
+	// part, or slips, and the model does not know.
+	Drift geom.Vec3
 }
 
 // Estimate returns what is known of a part after Update.
@@ -348,6 +367,7 @@ func (b *Bank) Estimate(part int) Estimate {
 	x := &b.now[part]
 	e := Estimate{Pose: x.pose, Known: x.known, Gated: x.gated, Mode: b.mode[part], Age: math.Inf(1)}
 	e.Position, e.Rotation = x.cov.deviation(0), x.cov.deviation(3)
+	e.Drift = x.pose.Q.Rotate(x.drift)
 	if b.n > 0 {
 		e.Age = b.at(b.n-1).time - b.newest[part]
 	}

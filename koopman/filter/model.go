@@ -2,6 +2,7 @@ package filter
 
 import (
 	"math"
+	"slices"
 
 	"korr/internal/geom"
 )
@@ -79,6 +80,16 @@ type Joint struct {
 type Scene struct {
 	Parts  []Part
 	Joints []Joint
+}
+
+// Jointed are the parts that have a joint, ascending: those that a task assembles.
+func (s *Scene) Jointed() []int {
+	var of []int
+	for i := range s.Joints {
+		of = append(of, s.Joints[i].Male, s.Joints[i].Receiver)
+	}
+	slices.Sort(of)
+	return slices.Compact(of)
 }
 
 // Kinematic is the rule that a part is at rest, or rigid in the closed hand.

@@ -24,6 +24,9 @@ type Config struct {
 	// In real time it is for the parts alone, and a tracker that is late without a jitter gets one of half a control step.
 	Sensing disturb.Config
 	PartsHz float64       // real time: frames of the part tracker per second, at most SliceHz; 0 = Hz
+	// PartsDelay and PartsJitter are when a frame arrives after its exposure, in real time, and by how much it is earlier or
+	// later: in place of Sensing's, which count control steps. 0 = Sensing's.
+	PartsDelay, PartsJitter time.Duration
 	Resend  time.Duration // lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
 	Wait    bool          // New waits for a master instead of failing
 	OpenAt  float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
@@ -55,6 +58,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if !(c.PartsHz >= 0 && c.PartsHz <= SliceHz) {
 		return c, fmt.Errorf("simnode: parts at %g Hz: take 0 (as often as the arm) to %d", c.PartsHz, SliceHz)
+	}
+	if c.PartsDelay < 0 || c.PartsJitter < 0 || c.PartsJitter > c.PartsDelay || c.LockStep && c.PartsDelay > 0 {
+		return c, fmt.Errorf("simnode: parts %v late, give or take %v: in real time, not below 0 and no jitter above the delay", c.PartsDelay,
+			c.PartsJitter)
 	}
 	if err := c.Sensing.Validate(); err != nil {
 		return c, err

@@ -29,7 +29,7 @@ func newSenses(cfg *Config) (senses, error) {
 		told: make([]float64, simarm.Dim(len(spec.PartNames))), ages: make([]float32, spec.AgeDim()),
 		period: time.Duration(float64(time.Second) / spec.ControlHz), sent: make([]time.Time, len(spec.PartNames)),
 	}
-	if !cfg.LockStep && (cfg.Sensing.On() || cfg.PartsHz > 0) {
+	if !cfg.LockStep && (cfg.Sensing.On() || cfg.PartsHz > 0 || cfg.PartsDelay > 0) {
 		var err error
 		s.camera, err = newCamera(cfg)
 		return s, err
@@ -151,6 +151,9 @@ func newCamera(cfg *Config) (*camera, error) {
 		period: time.Duration(float64(time.Second) / hz), delay: time.Duration(parts.Delay) * step,
 		jitter: time.Duration(parts.Jitter * float64(step)),
 		truth:  make([]float32, spec.ObsDim), lost: make([]bool, spec.AgeDim()), stamps: make([]time.Time, len(spec.PartNames)),
+	}
+	if cfg.PartsDelay > 0 {
+		c.delay, c.jitter = cfg.PartsDelay, cfg.PartsJitter
 	}
 	if parts.Occlusion > 0 {
 		frames := hz / spec.ControlHz // per control step

@@ -3,6 +3,7 @@ package episodes
 import (
 	"fmt"
 
+	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
 )
@@ -23,6 +24,56 @@ func NewEstimated(env sim.Env, est residual.Estimator) *Estimated {
 	s := env.Spec()
 	return &Estimated{env: env, est: est, seen: make([]float32, s.ObsDim), ages: make([]float32, s.AgeDim())}
 }
+
+// Truth is the newest undisturbed observation (length ObsDim), where the environment tells it, and else what was seen; it is
+// overwritten by the next step.
+func (e *Estimated) Truth() []float32 {
+	if t, ok := sim.As[interface{ Truth() []float32 }](e.env); ok {
+		return t.Truth()
+	}
+	return e.seen
+}
+
+// told is the estimator of observations that come estimated: what it knows of the parts is what the environment's knows.
+type told struct{ by *Estimated }
+
+func (told) Reset() {}
+
+func (told) EstimateTo(dst, obs []float32, _ residual.When, _ []float32) error {
+	copy(dst, obs)
+	return nil
+}
+
+func (t told) Parts() []filter.Estimate { return t.by.est.Parts() }
+
+// Recorded is an episode's observations as an environment, so that sensors and estimators see them. It plays them whatever is
+// done.
+type Recorded struct {
+	What sim.Spec
+	Len  int
+	At   func(obs []float32, t int) // writes the raw observation of step t
+	t    int
+}
+
+// Spec is What.
+func (r *Recorded) Spec() sim.Spec { return r.What }
+
+// Reset shows the first observation.
+func (r *Recorded) Reset(obs []float32, _ uint64) error {
+	r.t = 0
+	r.At(obs, 0)
+	return nil
+}
+
+// Step shows the next one. After the last, the last is shown again.
+func (r *Recorded) Step(obs, _ []float32) (sim.Result, error) {
+	r.t = min(r.t+1, r.Len-1)
+	r.At(obs, r.t)
+	return sim.Result{Truncated: r.t == r.Len-1}, nil
+}
+
+// Close does nothing.
+func (*Recorded) Close() error { return nil }
 
 // Spec is the wrapped environment's.
 func (e *Estimated) Spec() sim.Spec { return e.env.Spec() }

@@ -35,6 +35,10 @@ type Spec struct {
 	Foresight residual.Foresight       // what is read of the steps ahead
 	// coordinates of the robot's state that an actor reads instead of the whole observation; 0 = all
 	Focus int
+	Sight residual.Sight // what is read of the senses beside the present
+	Parts []int          // whose belief Sight reads
+	// what estimates the observations before they come to the view, for the belief about them; nil for nothing
+	Seen *Estimated
 }
 
 // View follows one episode with the frozen base policy: the control step of package residual, and what a trainer's
@@ -42,6 +46,7 @@ type Spec struct {
 type View struct {
 	*residual.Tick
 	queue *basepolicy.Queue
+	seen  *Estimated // nil: observations are true
 	ahead *ahead // nil: planning is at once
 }
 
@@ -55,8 +60,12 @@ func NewView(s Spec) (View, error) {
 		return View{}, err
 	}
 	queue := basepolicy.NewQueue(s.Base.NewChunker(), s.Execute)
-	tick, err := residual.NewTick(enc.Focused(s.Focus), queue, s.Koopman, s.Foresight, nil)
-	v := View{Tick: tick, queue: queue}
+	var est residual.Estimator // not s.Seen: a nil pointer in the interface would not be nil
+	if s.Seen != nil {
+		est = told{s.Seen}
+	}
+	tick, err := residual.NewTick(enc.Focused(s.Focus).Sighted(s.Sight, s.Parts), queue, s.Koopman, s.Foresight, est)
+	v := View{Tick: tick, queue: queue, seen: s.Seen}
 	if about := s.Base.About(); err == nil && about.Waits {
 		v.ahead = &ahead{make([]float32, enc.Dim()), make([]float32, enc.BaseDim()), make([]float32, enc.ActDim())}
 	}
@@ -92,6 +101,9 @@ func (v View) PeekTo(x, obs []float32) error { return v.readTo(x, obs, v.queue.P
 func (v View) readTo(x, obs []float32, base basepolicy.Planner) error {
 	if _, err := v.Observe(obs); err != nil {
 		return err
+	}
+	if v.seen != nil {
+		v.Tell(v.seen.Truth())
 	}
 	if err := v.BaseOf(base); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/episodes"
 )
 
 // Roll is an episode as it was: raw observations without noise, and the raw actions that followed them.
@@ -62,25 +63,8 @@ func (r *Roll) Episode() filter.Episode {
 	return e
 }
 
-// tape is a Roll as an environment, so that the sensors of sim/disturb see it.
-type tape struct {
-	roll *Roll
-	spec sim.Spec
-	at   int
+// tape is the roll as an environment, so that the sensors of sim/disturb see it.
+func (r *Roll) tape(task *sim.Task) *episodes.Recorded {
+	spec := sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, PartNames: task.PartNames()}
+	return &episodes.Recorded{What: spec, Len: len(r.Obs), At: func(obs []float32, t int) { copy(obs, r.Obs[t]) }}
 }
-
-func (p *tape) Spec() sim.Spec { return p.spec }
-
-func (p *tape) Reset(obs []float32, _ uint64) error {
-	p.at = 0
-	copy(obs, p.roll.Obs[0])
-	return nil
-}
-
-func (p *tape) Step(obs, _ []float32) (sim.Result, error) {
-	p.at++
-	copy(obs, p.roll.Obs[p.at])
-	return sim.Result{Truncated: p.at+1 == len(p.roll.Obs)}, nil
-}
-
-func (p *tape) Close() error { return nil }

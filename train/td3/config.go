@@ -21,6 +21,14 @@ type Config struct {
 	// that matter stand to each other and to the tool
 	Focus bool `json:"focus" yaml:"focus"`
 
+	// actor and critics read how old and how sure the filter's estimates of the parts are, and how far off they have been
+	Belief bool `json:"belief,omitempty" yaml:"belief"`
+	// earlier control steps that actor and critics read: the features and details of each, and the action executed then
+	History int `json:"history,omitempty" yaml:"history"`
+	// the critics also read features and details of what is so, which the simulator knows, not only of what was estimated. With
+	// this, belief or history the demonstrations are seen through residual.trackers and the filter, too
+	CriticTruth bool `json:"critic_truth,omitempty" yaml:"critic_truth"`
+
 	Critics  int     `json:"critics" yaml:"critics"`   // in the ensemble; a target takes the lesser of two
 	Batch    int     `json:"batch" yaml:"batch"`       // transitions in a mini-batch
 	Buffer   int     `json:"buffer"`                   // frames of the online buffer
@@ -171,6 +179,13 @@ func (c *Config) validateInput() error {
 			Key: "condition", OK: reads != episodes.GoalCondition && reads != episodes.Nonlinear,
 			Want: fmt.Sprintf("is %s, which needs residual.algorithm=ppo", reads),
 		},
+		setting.Within("history", c.History, 0, residual.MaxHistory),
+		setting.Rule{
+			Key: "history", OK: c.History == 0 && !c.CriticTruth || c.Features, Want: "and critic_truth need residual.features: those are what is read",
+		},
+		setting.Rule{
+			Key: "belief", OK: !c.latent() || !c.Belief && c.History == 0, Want: "and history do not go with a published korr, which reads its latent alone",
+		},
 		setting.Rule{Key: "focus", OK: !c.Focus || c.Features, Want: "needs residual.features: without them nothing is left of the parts"},
 		setting.Rule{
 			Key: "focus", OK: !c.Focus || !c.latent(),
@@ -188,6 +203,11 @@ func (c *Config) foresight() residual.Foresight {
 	f := c.Ahead()
 	f.CriticOnly = c.CriticOnly && f.Condition != residual.Published
 	return f
+}
+
+// sight is what the networks read of the senses beside the present.
+func (c *Config) sight() residual.Sight {
+	return residual.Sight{Belief: c.Belief, History: c.History, Truth: c.CriticTruth}
 }
 
 // focus is how many leading coordinates of the normalised observation actor and critics read beside the task's features; 0 = all.

@@ -26,24 +26,41 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 	}
 	buffer := replay.New(max(1, frames), d.x, d.act)
 	out := &demonstrations{buffer: buffer}
-	view, err := episodes.NewView(in.spec(cfg))
+	raw := in.Base.About().Obs.RawDim()
+	view, err := episodes.NewView(in.spec(cfg, nil))
 	if err != nil {
 		return nil, fmt.Errorf("td3: %w", err)
 	}
 	s := slot{View: view, x: make([]float32, d.x), stages: in.watch()}
-	obs, act := make([]float32, s.Encoder().RawDim()), make([]float32, d.act)
+	obs, act := make([]float32, raw), make([]float32, d.act)
 	outside := 0
 	for i := range recorded {
 		e := &recorded[i]
-		s.nstep = replay.NewNStep(buffer, cfg.NStep, cfg.Gamma)
-		s.Reset(e.Seed)
-		s.engaged = 0
-		if got, want := len(e.State)+len(e.Env), e.Len()*len(obs); got != want || len(e.Executed) != e.Len()*d.act {
+		if got, want := len(e.State)+len(e.Env), e.Len()*raw; got != want || len(e.Executed) != e.Len()*d.act {
 			return nil, fmt.Errorf("td3: demonstration %d of %d frames has %d observed and %d executed values, want %d and %d: was it recorded for another task?",
 				i, e.Len(), got, len(e.Executed), want, e.Len()*d.act)
 		}
+		env, err := in.recorded(cfg, e, i)
+		if err != nil {
+			return nil, fmt.Errorf("td3: demonstration %d: %w", i, err)
+		}
+		if seen, ok := env.(*episodes.Estimated); ok {
+			if s.View, err = episodes.NewView(in.spec(cfg, seen)); err != nil {
+				return nil, fmt.Errorf("td3: %w", err)
+			}
+		}
+		s.nstep = replay.NewNStep(buffer, cfg.NStep, cfg.Gamma)
+		s.Reset(e.Seed)
+		s.engaged = 0
+		if err := env.Reset(obs, e.Seed); err != nil {
+			return nil, fmt.Errorf("td3: demonstration %d: %w", i, err)
+		}
 		for t := range e.Len() {
-			e.ObsTo(obs, t)
+			if t > 0 {
+				if _, err := env.Step(obs, e.ExecutedAt(t-1)); err != nil {
+					return nil, fmt.Errorf("td3: demonstration %d, frame %d: %w", i, t, err)
+				}
+			}
 			s.watch(obs, t == 0)
 			if s.engaged == 0 && t > 0 && (e.Reward[t-1] > 0 || in.Engaged != nil && in.Engaged(obs)) {
 				s.engaged = t

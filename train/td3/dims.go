@@ -12,7 +12,7 @@ type dims struct {
 
 // newDims takes them from the spans of x, of which the actor may read the present alone.
 func newDims(x layout.Input, presentOnly bool) dims {
-	d := dims{obs: x.Observed().Len(), x: x.Width(), in: x.Width(), act: x.Base.Len()}
+	d := dims{obs: x.Observed().Len(), x: x.Width(), in: x.Acting().Len(), act: x.Base.Len()}
 	if presentOnly {
 		d.in = x.Present().Len()
 	}

@@ -110,6 +110,7 @@ func (t *trainer) policy() *residual.Policy {
 		Actor: t.actor.head, Foresight: t.cfg.foresight(),
 		Alpha: float32(t.cfg.Alpha), Squash: residual.Tanh, Execute: t.cfg.Execute, Features: t.in.Features != nil,
 		Focus: t.rollout.slots[0].Encoder().Focus(), Estimation: t.in.Estimation, Filter: t.in.Filter,
+		Sight: t.cfg.sight(),
 	}
 	if !t.cfg.latent() {
 		p.Koopman = t.in.Koopman

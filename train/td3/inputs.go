@@ -6,10 +6,12 @@ import (
 	"log/slog"
 
 	"korr/basepolicy"
+	"korr/internal/layout"
 	"korr/koopman"
 	"korr/koopman/filter"
 	"korr/residual"
 	"korr/sim"
+	"korr/sim/disturb"
 	"korr/train/dataset"
 	"korr/train/episodes"
 	"korr/train/run"
@@ -81,9 +83,15 @@ func (in *Inputs) log() *slog.Logger {
 	return in.Log
 }
 
-// spec says what the networks read.
-func (in *Inputs) spec(cfg *Config) episodes.Spec {
-	s := episodes.Spec{Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight(), Focus: cfg.focus()}
+// spec says what the networks read of what seen estimates, nil for nothing.
+func (in *Inputs) spec(cfg *Config, seen *episodes.Estimated) episodes.Spec {
+	s := episodes.Spec{
+		Base: in.Base, Execute: cfg.Execute, Features: in.Features, Foresight: cfg.foresight(), Focus: cfg.focus(),
+		Sight: cfg.sight(), Seen: seen,
+	}
+	if in.Filter != nil {
+		s.Parts = in.Filter.Scene.Jointed()
+	}
 	if !cfg.latent() {
 		s.Koopman = in.Koopman
 	}
@@ -104,6 +112,37 @@ func (in *Inputs) findStages(cfg *Config, spec sim.Spec) (err error) {
 		return fmt.Errorf("td3: residual.stages: %w", err)
 	}
 	return nil
+}
+
+// recorded shows a recorded episode, the i-th, to the networks: as it was, or where they read more of the senses than the
+// present, as the tracker that is dealt to it and the filter make of it.
+func (in *Inputs) recorded(cfg *Config, e *dataset.Episode, i int) (sim.Env, error) {
+	base := in.Base.About()
+	env := sim.Env(&episodes.Recorded{
+		What: sim.Spec{ObsDim: base.Obs.RawDim(), ActDim: base.ActDim()}, Len: e.Len(), At: e.ObsTo,
+	})
+	if cfg.sight() == (residual.Sight{}) || in.Filter == nil {
+		return env, nil
+	}
+	if poses, ok := layout.Poses(base.Obs.RawDim()); ok {
+		env.(*episodes.Recorded).What.PartNames = make([]string, poses)
+	}
+	_, tracker := cfg.Deal(i, 0, disturb.Clean)
+	if tracker == "" {
+		tracker = disturb.Clean
+	}
+	sensors, err := disturb.Profile(tracker)
+	if err != nil {
+		return nil, err
+	}
+	if env, err = disturb.Wrap(env, sensors); err != nil {
+		return nil, err
+	}
+	est, err := residual.NewPoseEstimator(in.Estimation, in.Filter, base.Obs.RawDim(), filter.Noise{})
+	if err != nil {
+		return nil, err
+	}
+	return episodes.NewEstimated(env, est), nil
 }
 
 // watch returns the watch of an environment's episodes; nil when stages do not pay.
@@ -142,7 +181,10 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	if err := in.findStages(cfg, spec); err != nil {
 		return d, err
 	}
-	v, err := episodes.NewView(in.spec(cfg))
+	if (cfg.Belief || cfg.CriticTruth) && in.Filter == nil {
+		return d, errors.New("td3: residual.belief is what the filter of the parts knows, and residual.critic_truth what it does not: set residual.filter")
+	}
+	v, err := episodes.NewView(in.spec(cfg, nil))
 	if err != nil {
 		return d, fmt.Errorf("td3: %w", err)
 	}

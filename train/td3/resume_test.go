@@ -121,6 +121,8 @@ type counted struct {
 	onStep func()
 }
 
+func (c *counted) Unwrap() sim.Env { return c.Env }
+
 func (c *counted) Step(obs, act []float32) (sim.Result, error) {
 	c.onStep()
 	return c.Env.Step(obs, act)

@@ -67,7 +67,8 @@ func newRollout(cfg *Config, in *Inputs, d dims, batch *sim.Batch, buffer *repla
 		longest = min(longest, cfg.MaxSteps)
 	}
 	for i := range ro.slots {
-		view, err := episodes.NewView(in.spec(cfg))
+		seen, _ := sim.As[*episodes.Estimated](batch.Env(i)) // or nil
+		view, err := episodes.NewView(in.spec(cfg, seen))
 		if err != nil {
 			return nil, fmt.Errorf("td3: %w", err)
 		}
