@@ -20,6 +20,7 @@ const (
 	Smoothed  Estimation = "smoothed"  // aligned poses, averaged exponentially
 	Kinematic Estimation = "kinematic" // a Kalman filter; a part is at rest or rigid in the hand
 	Koopman   Estimation = "koopman"   // a Kalman filter with the learned model
+	Nonlinear Estimation = "mlp"       // the same with networks in the matrices' place
 )
 
 // smoothing is the share of the newest pose in a smoothed one: the best of 0.3, 0.5 and 0.7 (train/sense compares them).
@@ -59,8 +60,17 @@ func NewPoseEstimator(kind Estimation, f *filter.Fitted, raw int, noise filter.N
 			return nil, fmt.Errorf("residual: %w", err)
 		}
 		cfg.Q, model = f.Learned, learned
+	case Nonlinear:
+		if f.Nets == nil {
+			return nil, errors.New("residual: the fitted filter has no networks: fit another with korr train filter")
+		}
+		nonlinear, err := filter.NewNonlinear(f.Scene, f.Nets)
+		if err != nil {
+			return nil, fmt.Errorf("residual: %w", err)
+		}
+		cfg.Q, model = f.Nonlinear, nonlinear
 	default:
-		return nil, fmt.Errorf("residual: unknown estimation %q: use aligned, smoothed, kinematic or koopman", kind)
+		return nil, fmt.Errorf("residual: unknown estimation %q: use aligned, smoothed, kinematic, koopman or mlp", kind)
 	}
 	bank, err := filter.New(cfg, model)
 	if err != nil {

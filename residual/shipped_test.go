@@ -6,27 +6,42 @@ import (
 
 	"korr/internal/layout"
 	"korr/internal/tensorfile"
+	"korr/koopman/filter"
 	"korr/residual"
 	"korr/residual/shield"
 	"korr/sim"
 )
 
 // BenchmarkShippedTick is a control tick of the policies that ship: a chunk planned every fourth, behind the filter that
-// they keep, with parts two steps late, the shield, and what comes after the command.
+// they keep and behind the learned one, with parts four steps late, the shield, and what comes after the command.
 func BenchmarkShippedTick(b *testing.B) {
 	task, err := sim.TaskByName("one_leg")
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, name := range []string{"base", "resip", "korr"} {
-		b.Run(name, func(b *testing.B) {
-			f, err := tensorfile.Read(filepath.Join("..", "configs", "weights", task.Name, name+".safetensors"))
+	read := func(b *testing.B, name string) *tensorfile.File {
+		b.Helper()
+		f, err := tensorfile.Read(filepath.Join("..", "configs", "weights", task.Name, name+".safetensors"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		return f
+	}
+	for _, c := range []struct {
+		name   string
+		behind residual.Estimation // empty: what it was trained behind
+	}{{"base", ""}, {"resip", ""}, {"korr", ""}, {"korr", residual.Koopman}} {
+		b.Run(c.name+string(c.behind), func(b *testing.B) {
+			p, err := residual.LoadEither(read(b, c.name), 4)
 			if err != nil {
 				b.Fatal(err)
 			}
-			p, err := residual.LoadEither(f, 4)
-			if err != nil {
-				b.Fatal(err)
+			if c.behind != "" {
+				fitted, _, err := filter.LoadFrom(read(b, "filter"), "")
+				if err != nil {
+					b.Fatal(err)
+				}
+				p.Estimation, p.Filter = c.behind, fitted
 			}
 			c := p.NewController(task.NewFeatures())
 			c.Reset(1)
@@ -36,7 +51,7 @@ func BenchmarkShippedTick(b *testing.B) {
 			ages := make([]float32, 1+parts)
 			for i := range parts {
 				pose := layout.Part(i).Of(obs)
-				pose[0], pose[2], pose[6], ages[1+i] = 0.1*float32(i), -0.02, 1, 2
+				pose[0], pose[2], pose[6], ages[1+i] = 0.1*float32(i), -0.02, 1, 4
 			}
 			act, cmd, limits := make([]float32, sim.ActDim), make([]float32, sim.ActDim), shield.Default()
 			b.ReportAllocs()

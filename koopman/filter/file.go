@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"korr/internal/nn"
 	"korr/internal/tensorfile"
 )
 
@@ -13,23 +14,59 @@ const (
 	sceneKey      = "filter"
 	kinematicName = "q.kinematic"
 	learnedName   = "q.learned"
+	nonlinearName = "q.nonlinear"
 	matrixName    = "w" // zeros for none
+	netName       = "net."
 )
 
 // header is the metadata of a fitted filter.
 type header struct {
-	Task  string `json:"task"`
-	Scene Scene  `json:"scene"`
+	Task  string  `json:"task"`
+	Scene Scene   `json:"scene"`
+	Nets  []netAt `json:"nets,omitempty"`
+}
+
+// netAt says whose a network is.
+type netAt struct {
+	Part   int   `json:"part"`
+	Mode   Mode  `json:"mode"`
+	Hidden []int `json:"hidden"`
+}
+
+// params are the network's tensors' names before their own.
+func (a *netAt) params() string { return fmt.Sprintf("%s%d.%d.", netName, a.Part, a.Mode) }
+
+// mostHidden bounds a network's layers, so that a damaged file cannot ask for terabytes.
+const mostHidden = 1024
+
+// empty is the network without weights.
+func (a *netAt) empty(parts int) (*nn.MLP, error) {
+	bad := a.Part < 0 || a.Part >= parts || a.Mode < 0 || a.Mode >= modes || len(a.Hidden) > 8
+	for _, h := range a.Hidden {
+		bad = bad || h < 1 || h > mostHidden
+	}
+	if bad {
+		return nil, fmt.Errorf("%w: a network of part %d in mode %d with layers of %v, of %d parts", ErrConfig, a.Part, a.Mode, a.Hidden, parts)
+	}
+	return nn.NewMLP(nn.MLPConfig{In: Lifted, Hidden: a.Hidden, Out: dim, OutputBias: true}, nil), nil
 }
 
 // SaveTo adds the filter of a task to a file, its tensors' names after the prefix.
 func (f *Fitted) SaveTo(out *tensorfile.File, prefix, task string) error {
-	text, err := json.Marshal(header{task, f.Scene})
+	n, head := len(f.Scene.Parts), header{Task: task, Scene: f.Scene}
+	for i := range f.Nets {
+		for m, net := range f.Nets[i] {
+			if net == nil {
+				continue
+			}
+			head.Nets = append(head.Nets, netAt{i, Mode(m), net.Config().Hidden})
+		}
+	}
+	text, err := json.Marshal(head)
 	if err != nil {
 		return fmt.Errorf("filter: %w", err)
 	}
 	out.SetMeta(sceneKey, string(text))
-	n := len(f.Scene.Parts)
 	covs := func(q [][]Cov) (v []float32) {
 		for i := range q {
 			for m := range q[i] {
@@ -51,6 +88,12 @@ func (f *Fitted) SaveTo(out *tensorfile.File, prefix, task string) error {
 		}
 	}
 	out.Add(prefix+matrixName, w, n, int(modes), dim*Lifted)
+	if f.Nets != nil {
+		out.Add(prefix+nonlinearName, covs(f.Nonlinear), n, int(modes), dim*dim)
+	}
+	for _, at := range head.Nets {
+		nn.SaveParams(out, prefix+at.params(), f.Nets[at.Part][at.Mode].Params())
+	}
 	return nil
 }
 
@@ -90,24 +133,64 @@ func LoadFrom(in *tensorfile.File, prefix string) (f *Fitted, task string, err e
 	if f.Learned, err = covs(learnedName); err != nil {
 		return nil, "", err
 	}
-	v, err := in.Get(prefix+matrixName, n, int(modes), dim*Lifted)
-	if err != nil {
+	if err := f.loadMatrices(in, prefix); err != nil {
 		return nil, "", fmt.Errorf("filter: %w", err)
 	}
-	for i := range f.W {
-		f.W[i] = make([][]float64, modes)
-		for m := range f.W[i] {
-			f.W[i][m] = matrix(v[(i*int(modes)+m)*dim*Lifted:][:dim*Lifted])
+	if _, ok := in.Lookup(prefix + nonlinearName); ok {
+		if f.Nonlinear, err = covs(nonlinearName); err != nil {
+			return nil, "", err
+		}
+		if f.Nets, err = loadNets(in, prefix, h.Nets, n); err != nil {
+			return nil, "", err
 		}
 	}
 	return f, h.Task, f.check()
 }
 
-// matrix is nil for zeros.
-func matrix(v []float32) []float64 {
-	w, any := make([]float64, len(v)), false
+// loadMatrices reads W, whose rows may lack the coordinates that came later.
+func (f *Fitted) loadMatrices(in *tensorfile.File, prefix string) error {
+	n, width := len(f.W), Lifted
+	v, err := in.Get(prefix+matrixName, n, int(modes), dim*width)
+	if err != nil {
+		var former error
+		width = formerLifted
+		if v, former = in.Get(prefix+matrixName, n, int(modes), dim*width); former != nil {
+			return err
+		}
+	}
+	for i := range f.W {
+		f.W[i] = make([][]float64, modes)
+		for m := range f.W[i] {
+			f.W[i][m] = matrix(v[(i*int(modes)+m)*dim*width:][:dim*width], width)
+		}
+	}
+	return nil
+}
+
+// loadNets reads the networks of a filter of so many parts.
+func loadNets(in *tensorfile.File, prefix string, at []netAt, parts int) ([][]*nn.MLP, error) {
+	nets := make([][]*nn.MLP, parts)
+	for i := range nets {
+		nets[i] = make([]*nn.MLP, modes)
+	}
+	for i := range at {
+		net, err := at[i].empty(parts)
+		if err != nil {
+			return nil, err
+		}
+		if err := nn.LoadParams(in, prefix+at[i].params(), net.Params()); err != nil {
+			return nil, fmt.Errorf("filter: %w", err)
+		}
+		nets[at[i].Part][at[i].Mode] = net
+	}
+	return nets, nil
+}
+
+// matrix is that of rows of so many numbers, [dim, Lifted]; nil for zeros.
+func matrix(v []float32, width int) []float64 {
+	w, any := make([]float64, dim*Lifted), false
 	for i, x := range v {
-		w[i] = float64(x)
+		w[i/width*Lifted+i%width] = float64(x)
 		any = any || x != 0
 	}
 	if !any {
@@ -135,7 +218,11 @@ func (f *Fitted) check() error {
 	if err != nil {
 		return err
 	}
-	for _, q := range [][][]Cov{f.Kinematic, f.Learned} {
+	all := [][][]Cov{f.Kinematic, f.Learned}
+	if f.Nets != nil {
+		all = append(all, f.Nonlinear)
+	}
+	for _, q := range all {
 		c := Config{Parts: n, Q: q}
 		if err := c.check(learned); err != nil {
 			return err

@@ -3,6 +3,7 @@ package filter
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,16 @@ func TestFileRoundTrip(t *testing.T) {
 	if len(got.Scene.Joints) != 1 || got.Scene.Parts[1] != table.Parts[1] {
 		t.Errorf("the scene is %+v", got.Scene)
 	}
+	for i := range f.Nets {
+		for m, net := range f.Nets[i] {
+			if (net == nil) != (got.Nets[i][m] == nil) {
+				t.Fatalf("part %d, mode %d: a network came or went", i, m)
+			}
+			if net != nil && !slices.Equal(net.Params()[0].Data, got.Nets[i][m].Params()[0].Data) {
+				t.Errorf("part %d, mode %d: the network's weights differ", i, m)
+			}
+		}
+	}
 	for i := range f.W {
 		for m := range f.W[i] {
 			if (f.W[i][m] == nil) != (got.W[i][m] == nil) {
@@ -53,6 +64,7 @@ func TestFileRoundTrip(t *testing.T) {
 
 // TestFileRefuses: damaged and foreign files are errors, never panics, and never a filter.
 func TestFileRefuses(t *testing.T) {
+	fitted := fittedTable(t)
 	for name, damage := range map[string]func(f *tensorfile.File){
 		"no scene":    func(f *tensorfile.File) { delete(f.Meta, sceneKey) },
 		"not JSON":    func(f *tensorfile.File) { f.SetMeta(sceneKey, "{") },
@@ -64,10 +76,13 @@ func TestFileRefuses(t *testing.T) {
 		"no covariance":   func(f *tensorfile.File) { clear(f.Tensors[0].F32) },
 		"not symmetric":   func(f *tensorfile.File) { f.Tensors[1].F32[1] = 1 },
 		"not finite":      func(f *tensorfile.File) { f.Tensors[2].F32[0] = float32(math.NaN()) },
+		"foreign network": func(f *tensorfile.File) {
+			f.SetMeta(sceneKey, strings.Replace(f.Meta[sceneKey], `"hidden":[32`, `"hidden":[99999`, 1))
+		},
 		"missing tensors": func(f *tensorfile.File) { f.Tensors = f.Tensors[:1] },
 	} {
 		file := new(tensorfile.File)
-		if err := fittedTable(t).SaveTo(file, "", "one_leg"); err != nil {
+		if err := fitted.SaveTo(file, "", "one_leg"); err != nil {
 			t.Fatal(err)
 		}
 		damage(file)

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
 	"korr/internal/geom"
+	"korr/internal/nn"
 )
 
 // ErrData marks episodes that fit no model.
@@ -27,8 +29,11 @@ type Fitted struct {
 	Scene Scene
 	// W [part][mode] are the matrices of Learned; nil where too little was seen.
 	W [][][]float64
-	// Kinematic and Learned [part][mode] are the covariances of the models' errors in one control step.
-	Kinematic, Learned [][]Cov
+	// Nets [part][mode] are the networks of the nonlinear model; nil where too little was seen, and nil altogether in files of
+	// before there were any.
+	Nets [][]*nn.MLP
+	// Kinematic, Learned and Nonlinear [part][mode] are the covariances of the models' errors in one control step.
+	Kinematic, Learned, Nonlinear [][]Cov
 }
 
 // Following is the covariance of models whose error is so large that every pose is taken as it is.
@@ -101,16 +106,23 @@ func Fit(s Scene, episodes []Episode) (*Fitted, error) {
 			return nil, fmt.Errorf("episode %d: %w", i, err)
 		}
 	}
-	f := &Fitted{Scene: s, W: make([][][]float64, n), Kinematic: make([][]Cov, n), Learned: make([][]Cov, n)}
+	f := &Fitted{
+		Scene: s, W: make([][][]float64, n), Nets: make([][]*nn.MLP, n),
+		Kinematic: make([][]Cov, n), Learned: make([][]Cov, n), Nonlinear: make([][]Cov, n),
+	}
+	rng := rand.New(rand.NewPCG(17, 17))
 	for i := range n {
-		f.W[i], f.Kinematic[i], f.Learned[i] = make([][]float64, modes), make([]Cov, modes), make([]Cov, modes)
+		f.W[i], f.Nets[i] = make([][]float64, modes), make([]*nn.MLP, modes)
+		f.Kinematic[i], f.Learned[i], f.Nonlinear[i] = make([]Cov, modes), make([]Cov, modes), make([]Cov, modes)
 		for m := range modes {
 			var err error
 			if f.W[i][m], err = regress(seen[i][m].long); err != nil {
 				return nil, fmt.Errorf("part %d, mode %d: %w", i, m, err)
 			}
+			f.Nets[i][m] = regressNet(seen[i][m].short, rng)
 			f.Kinematic[i][m] = covariance(seen[i][m].short, nil)
-			f.Learned[i][m] = covariance(seen[i][m].short, f.W[i][m])
+			f.Learned[i][m] = covariance(seen[i][m].short, linear(f.W[i][m]))
+			f.Nonlinear[i][m] = covariance(seen[i][m].short, forward(f.Nets[i][m]))
 		}
 	}
 	return f, nil
@@ -179,7 +191,7 @@ func regress(steps []window) ([]float64, error) {
 			if err != nil {
 				return nil, err
 			}
-			held += folded(steps[fold*len(steps)/folds:(fold+1)*len(steps)/folds], w) / folds
+			held += folded(steps[fold*len(steps)/folds:(fold+1)*len(steps)/folds], linear(w)) / folds
 		}
 		if held < best {
 			best, ridge = held, r
@@ -202,8 +214,8 @@ var ridges = []float64{1e-4, 1e-3, 1e-2}
 
 // folded is the mean squared error that w leaves, in units of the first guess of a tracker's noise and without the
 // trimmed share; nil is the rule.
-func folded(steps []window, w []float64) float64 {
-	left := remains(steps, w)
+func folded(steps []window, add adds) float64 {
+	left := remains(steps, add)
 	var sum float64
 	for i := range left {
 		sum += left[i].size / float64(len(left))
@@ -216,7 +228,7 @@ func least(steps []window, ridge float64, fold int) (w []float64, err error) {
 	lo, hi := fold*len(steps)/folds, min(len(steps), (fold+1)*len(steps)/folds)
 	train := slices.Concat(steps[:min(lo, len(steps))], steps[hi:])
 	for range rounds {
-		use := remains(train, w)
+		use := remains(train, linear(w))
 		var g mat.SymDense
 		g.ReuseAsSym(Lifted)
 		c := mat.NewDense(Lifted, dim, nil)
@@ -248,17 +260,72 @@ type remainder struct {
 	size float64 // squared, in units of the first guess of a tracker's noise
 }
 
-// remains is what w leaves of the steps, nil the rule, without the largest.
-func remains(steps []window, w []float64) []remainder {
+// adds is what a model adds to the rule for the lifted coordinates; nil for nothing.
+type adds func(psi *[Lifted]float64) [dim]float64
+
+// linear is w psi; nil for no w.
+func linear(w []float64) adds {
+	if w == nil {
+		return nil
+	}
+	return func(psi *[Lifted]float64) [dim]float64 { return times(w, psi) }
+}
+
+// forward is what a network says; nil for none.
+func forward(net *nn.MLP) adds {
+	if net == nil {
+		return nil
+	}
+	l := &netIncrement{net: net.Evaluator()}
+	return l.of
+}
+
+// regressNet returns a network of the steps that predicts those it was not fitted to better than the rule by margin; nil for
+// none. Its steps are single ones: of a network the sums over a window are not those of what it says to each.
+func regressNet(steps []window, rng *rand.Rand) *nn.MLP {
+	const batch, updates = 128, 2000
+	if len(steps) < 4*fewest {
+		return nil
+	}
+	cut := len(steps) * (folds - 1) / folds
+	use, held := remains(steps[:cut], nil), steps[cut:]
+	net := nn.NewMLP(nn.MLPConfig{In: Lifted, Hidden: []int{32, 32}, Out: dim, OutputBias: true}, rng)
+	tape, opt := net.NewTape(batch), nn.NewAdamW(net.Params(), nn.AdamWConfig{LR: 1e-3})
+	x, dy := make([]float32, batch*Lifted), make([]float32, batch*dim)
+	for range updates {
+		for k := range batch {
+			s := use[rng.IntN(len(use))].step
+			for j, v := range s.psi {
+				x[k*Lifted+j] = float32(v)
+			}
+			for j, v := range s.error {
+				dy[k*dim+j] = float32(v / netUnit(j))
+			}
+		}
+		for j, v := range net.Forward(tape, x, batch)[:batch*dim] {
+			dy[j] = 2 * (v - dy[j]) / batch
+		}
+		nn.ZeroGrad(net.Params())
+		net.Backward(tape, dy, nil)
+		opt.Step()
+	}
+	if folded(held, forward(net)) < (1-margin)*folded(held, nil) {
+		return net
+	}
+	return nil
+}
+
+// remains is what a model leaves of the steps, nil the rule, without the largest.
+func remains(steps []window, add adds) []remainder {
 	left := make([]remainder, len(steps))
 	for i := range steps {
 		left[i].step, left[i].e = &steps[i], steps[i].error
-		for k := range dim {
-			if w != nil {
-				for j, v := range steps[i].psi {
-					left[i].e[k] -= w[k*Lifted+j] * v
-				}
+		if add != nil {
+			for k, v := range add(&steps[i].psi) {
+				left[i].e[k] -= v
 			}
+		}
+		for k := range dim {
 			unit := firstNoise.Position
 			if k >= 3 {
 				unit = firstNoise.Rotation
@@ -270,12 +337,12 @@ func remains(steps []window, w []float64) []remainder {
 	return left[:len(left)-int(trimmed*float64(len(left)))]
 }
 
-// covariance is that of the errors that w leaves of the steps, the largest left out.
-func covariance(steps []window, w []float64) Cov {
+// covariance is that of the errors that a model leaves of the steps, the largest left out.
+func covariance(steps []window, add adds) Cov {
 	if len(steps) < fewest {
 		return unknownError
 	}
-	left := remains(steps, w)
+	left := remains(steps, add)
 	c := leastError
 	for i := range left {
 		for j := range dim {

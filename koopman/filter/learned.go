@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"korr/internal/geom"
+	"korr/internal/nn"
 )
 
 // Lifted is the width of the lifted coordinates psi of a part:
@@ -17,9 +18,16 @@ import (
 //	17..19  the same along the axis in which the fingers close / 1 cm: closing fingers centre a part
 //	20..22  the tip against the nearest hole / 1 cm, axes of the part; zero away from a joint
 //	23..25  5 x the tilt against the hole, axes of the part; zero away from a joint
+//	26..31  products a_i a_j of the axis in which the fingers close, xx yy zz xy xz yz: how they lie on its faces
+//	32..34  5 x the vertical, axes of the part: how it lies
+//	35      its height / 5 cm
 //
-// All vectors are in the part's own frame, clipped to +-3.
-const Lifted = 26
+// All vectors are in the part's own frame, clipped to +-3. What contact keeps in place is seen in them: an estimate that is
+// beside the hole it is in, or tilted between the fingers, has coordinates that the part itself cannot have.
+const Lifted = 36
+
+// formerLifted is the width in files up to commit 29a30ad, which lacked the coordinates from there on.
+const formerLifted = 26
 
 // Units of the lifted coordinates.
 const (
@@ -29,6 +37,7 @@ const (
 	unitGrasp = 0.03
 	unitTip   = 0.01
 	unitTilt  = 0.2
+	unitRise  = 0.05
 	liftClip  = 3
 	nearJoint = 0.05 // m from where on a joint is seen
 )
@@ -47,7 +56,8 @@ const (
 // state-inclusive part of a Koopman lift, and the command; the modes are its gates.
 type Learned struct {
 	rule  *Kinematic
-	w     [][][]float64 // [part][mode] dim x Lifted, nil for none
+	w     [][][]float64     // [part][mode] dim x Lifted, nil for none
+	nets  [][]*netIncrement // [part][mode] in their place, nil for none
 	psi   [Lifted]float64
 	hand  motion
 	joint []int // of each part, -1 for none
@@ -97,8 +107,7 @@ func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *S
 	l.rule.PredictTo(next, mode, now, s)
 	hand := false
 	for i := range now {
-		w := l.w[i][mode[i]]
-		if w == nil {
+		if !l.knows(i, mode[i]) {
 			continue
 		}
 		if !hand {
@@ -106,16 +115,90 @@ func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *S
 			hand = true
 		}
 		l.rule.liftTo(&l.psi, i, l.joint[i], now, &l.hand)
-		e := times(w, &l.psi)
+		e := l.increment(i, mode[i])
 		for k := range e {
-			limit := mostShift
-			if k >= 3 {
-				limit = mostTurn
-			}
-			e[k] = s.Steps * min(max(e[k], -limit), limit)
+			e[k] *= s.Steps
 		}
 		next[i] = moved(next[i], &e)
 	}
+}
+
+// knows reports whether something was learned of part i in mode m.
+func (l *Learned) knows(i int, m Mode) bool {
+	if l.nets != nil {
+		return l.nets[i][m] != nil
+	}
+	return l.w[i][m] != nil
+}
+
+// increment is w of part i in mode m for the coordinates psi, bounded.
+func (l *Learned) increment(i int, m Mode) (e [dim]float64) {
+	if l.nets == nil {
+		e = times(l.w[i][m], &l.psi)
+	} else {
+		e = l.nets[i][m].of(&l.psi)
+	}
+	for k := range e {
+		limit := mostShift
+		if k >= 3 {
+			limit = mostTurn
+		}
+		e[k] = min(max(e[k], -limit), limit)
+	}
+	return e
+}
+
+// netIncrement is a network with scratch of its own.
+type netIncrement struct {
+	net *nn.Evaluator
+	in  [Lifted]float32
+	out [dim]float32
+}
+
+// of is what the network says to the coordinates.
+func (n *netIncrement) of(psi *[Lifted]float64) (e [dim]float64) {
+	for k, v := range psi {
+		n.in[k] = float32(v)
+	}
+	n.net.ForwardTo(n.out[:], n.in[:])
+	for k, v := range n.out {
+		e[k] = float64(v) * netUnit(k)
+	}
+	return e
+}
+
+// netUnit is the unit of output k of a network: 1 mm, or 0.01 rad.
+func netUnit(k int) float64 {
+	if k >= 3 {
+		return 1e-2
+	}
+	return 1e-3
+}
+
+// NewNonlinear returns the model with networks [part][mode] in the matrices' place, each from Lifted to dim values in mm and
+// 0.01 rad, nil for the rule alone: what the linearity of Learned is compared with.
+func NewNonlinear(s Scene, nets [][]*nn.MLP) (*Learned, error) {
+	if len(nets) != len(s.Parts) {
+		return nil, fmt.Errorf("%w: networks of %d parts, the scene has %d", ErrConfig, len(nets), len(s.Parts))
+	}
+	l := &Learned{rule: NewKinematic(s), joint: s.joints(), nets: make([][]*netIncrement, len(nets))}
+	for i := range nets {
+		if len(nets[i]) != int(modes) {
+			return nil, fmt.Errorf("%w: part %d has networks for %d modes, want %d", ErrConfig, i, len(nets[i]), modes)
+		}
+		l.nets[i] = make([]*netIncrement, modes)
+		for m, net := range nets[i] {
+			if net == nil {
+				continue
+			}
+			if net.In() != Lifted || net.Out() != dim {
+				return nil, fmt.Errorf("%w: the network of part %d in mode %d maps %d to %d values, want %d to %d", ErrConfig, i, m,
+					net.In(), net.Out(), Lifted, dim)
+			}
+			l.nets[i][m] = &netIncrement{net: net.Evaluator()}
+		}
+	}
+	return l, nil
 }
 
 // times is w psi. The six sums grow side by side: each addition would wait for the one before it.
@@ -169,7 +252,11 @@ func (k *Kinematic) liftTo(psi *[Lifted]float64, i, joint int, now []geom.Pose, 
 	tcp, axis := back.Rotate(h.at.Sub(now[i].P)), back.Rotate(h.fingers)
 	put(psi[14:17], tcp, unitGrasp)
 	put(psi[17:20], axis.Scale(axis.Dot(tcp)), unitLead)
-	clear(psi[20:])
+	clear(psi[20:26])
+	psi[26], psi[27], psi[28] = axis[0]*axis[0], axis[1]*axis[1], axis[2]*axis[2]
+	psi[29], psi[30], psi[31] = axis[0]*axis[1], axis[0]*axis[2], axis[1]*axis[2]
+	put(psi[32:35], back.Rotate(geom.Vec3{0, 0, 1}), unitTilt)
+	psi[35] = min(max(now[i].P[2]/unitRise, -liftClip), liftClip)
 	if joint < 0 {
 		return
 	}

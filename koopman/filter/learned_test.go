@@ -109,13 +109,30 @@ func TestFitFindsASlip(t *testing.T) {
 	if a, b := f.Learned[1][Held].deviation(0), f.Kinematic[1][Held].deviation(0); a > b/5 {
 		t.Errorf("errors of %g m with and %g m without the learned part", a, b)
 	}
+	nonlinear, err := NewNonlinear(f.Scene, f.Nets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var off, ruled float64
+	for _, e := range slipping(rng, 2) {
+		for k := range len(e.Arm) - 1 {
+			s := &Step{From: e.Arm[k], To: e.Arm[k+1], Target: e.Command[k].Target, Shut: true, Steps: 1}
+			nonlinear.PredictTo(next, mode, e.Parts[k], s)
+			off = max(off, next[1].P.Sub(e.Parts[k+1][1].P).Norm())
+			NewKinematic(table).PredictTo(next, mode, e.Parts[k], s)
+			ruled = max(ruled, next[1].P.Sub(e.Parts[k+1][1].P).Norm())
+		}
+	}
+	if f.Nets[1][Held] == nil || off > ruled/3 || f.Nonlinear[1][Held].deviation(0) > f.Kinematic[1][Held].deviation(0)/3 {
+		t.Errorf("the network is off by %g m at most, the rule by %g", off, ruled)
+	}
 	if f.W[0][Held] != nil || f.Kinematic[0][Held] != unknownError {
 		t.Error("something was fitted to what was never seen")
 	}
 }
 
-// TestLiftTurnsWithThePart: turned together, hand, parts and command have the same coordinates: they are the part's
-// own.
+// TestLiftTurnsWithThePart: turned about the vertical together, hand, parts and command have the same coordinates: they are
+// the part's own.
 func TestLiftTurnsWithThePart(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 3))
 	near := func(p geom.Pose) geom.Pose {
@@ -136,7 +153,7 @@ func TestLiftTurnsWithThePart(t *testing.T) {
 	for range 100 {
 		now := []geom.Pose{near(geom.IdentityPose), near(at(0, .004, 0))}
 		s := Step{From: Arm{near(at(0, .01, 0)), .03}, To: Arm{near(at(0, .01, 0)), .031}, Target: near(at(0, 0, 0)), Steps: 1}
-		turn := geom.Pose{P: geom.Vec3{1, 2, 3}, Q: geom.RotVec(geom.Vec3{rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64()})}
+		turn := geom.Pose{P: geom.Vec3{1, 2, 0}, Q: geom.RotVec(geom.Vec3{0, 0, rng.NormFloat64()})}
 		then := []geom.Pose{turn.Mul(now[0]), turn.Mul(now[1])}
 		v := s
 		v.From.Hand, v.To.Hand, v.Target = turn.Mul(s.From.Hand), turn.Mul(s.To.Hand), turn.Mul(s.Target)

@@ -23,14 +23,14 @@ type Config struct {
 	// Sensing is how parts and robot are seen. In lock step it does to the messages what sim/disturb does in process, bit for bit.
 	// In real time it is for the parts alone, and a tracker that is late without a jitter gets one of half a control step.
 	Sensing disturb.Config
-	PartsHz float64       // real time: frames of the part tracker per second, at most SliceHz; 0 = Hz
+	PartsHz float64 // real time: frames of the part tracker per second, at most SliceHz; 0 = Hz
 	// PartsDelay and PartsJitter are when a frame arrives after its exposure, in real time, and by how much it is earlier or
 	// later: in place of Sensing's, which count control steps. 0 = Sensing's.
 	PartsDelay, PartsJitter time.Duration
-	Resend  time.Duration // lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
-	Wait    bool          // New waits for a master instead of failing
-	OpenAt  float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
-	Logger  *slog.Logger  // nil = silent
+	Resend                  time.Duration // lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
+	Wait                    bool          // New waits for a master instead of failing
+	OpenAt                  float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
+	Logger                  *slog.Logger  // nil = silent
 }
 
 // trackerJitter is by how much a late tracker's messages come earlier or later in real time (control steps).

@@ -47,7 +47,7 @@ type View struct {
 	*residual.Tick
 	queue *basepolicy.Queue
 	seen  *Estimated // nil: observations are true
-	ahead *ahead // nil: planning is at once
+	ahead *ahead     // nil: planning is at once
 }
 
 // ahead is the scratch of PlanAhead.

@@ -1,6 +1,7 @@
 package sense
 
 import (
+	"fmt"
 	"slices"
 
 	"korr/internal/geom"
@@ -45,9 +46,17 @@ func Methods(f *filter.Fitted) []Method {
 		}}
 	}
 	raw := Method{"raw", func(int, filter.Noise) (residual.Estimator, error) { return asSeen{}, nil }}
-	return []Method{
-		raw, estimated(residual.Aligned), estimated(residual.Smoothed), estimated(residual.Kinematic), estimated(residual.Koopman),
+	ms := []Method{raw, estimated(residual.Aligned)}
+	for _, gain := range []float64{0.3, 0.5, 0.7} {
+		ms = append(ms, Method{fmt.Sprintf("smoothed %.1f", gain), func(raw int, _ filter.Noise) (residual.Estimator, error) {
+			return &smoother{gain: gain, last: make([]float32, raw)}, nil
+		}})
 	}
+	ms = append(ms, estimated(residual.Smoothed), estimated(residual.Kinematic), estimated(residual.Koopman))
+	if f.Nets != nil {
+		ms = append(ms, estimated(residual.Nonlinear))
+	}
+	return ms
 }
 
 // asSeen shows what the tracker sent.
@@ -59,6 +68,28 @@ func (asSeen) Parts() []filter.Estimate { return nil }
 
 func (asSeen) EstimateTo(dst, obs []float32, _ residual.When, _ []float32) error {
 	copy(dst, obs)
+	return nil
+}
+
+// smoother averages what the tracker sent exponentially.
+type smoother struct {
+	gain float64
+	last []float32
+	had  bool
+}
+
+func (s *smoother) Reset() { s.had = false }
+
+func (s *smoother) Parts() []filter.Estimate { return nil }
+
+func (s *smoother) EstimateTo(dst, obs []float32, _ residual.When, _ []float32) error {
+	copy(dst, obs)
+	for at := sim.StateDim; s.had && at < len(obs); at += sim.PoseDim {
+		a, b := geom.PoseAt(s.last[at:]), geom.PoseAt(obs[at:])
+		geom.PoseTo(dst[at:], geom.Pose{P: a.P.Lerp(b.P, s.gain), Q: a.Q.Slerp(b.Q, s.gain)})
+	}
+	copy(s.last, dst)
+	s.had = true
 	return nil
 }
 

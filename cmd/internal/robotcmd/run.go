@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,10 +21,11 @@ type runOptions struct {
 	dryRun, shadow, lockStep, yes, wait, once bool
 	episodes                                  int
 	dump                                      string
+	measure                                   time.Duration
 }
 
 // passive reports whether nothing may be commanded.
-func (o *runOptions) passive() bool { return o.dryRun || o.shadow }
+func (o *runOptions) passive() bool { return o.dryRun || o.shadow || o.measure > 0 }
 
 // NewRun is the verb run.
 func NewRun(a *App) *cobra.Command {
@@ -73,6 +75,7 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 	f.BoolVar(&o.wait, "wait", false, "wait for a ROS master or rosbridge server instead of giving up")
 	f.BoolVar(&o.once, "exit-on-fault", false, "end at a fault instead of waiting for ~reset_fault")
 	f.IntVar(&o.episodes, "episodes", 0, "reset a simulator and run this many episodes; 0 = until stopped")
+	f.DurationVar(&o.measure, "measure-tracker", 0, "command nothing: listen for so long, such as 60s, with the arm at rest and moving, and print the part tracker's rate, latency, noise and dropout, and the settings that describe it")
 	f.StringVar(&o.dump, "dump", "", "write the flight recorder to this `file` on a fault")
 	return cmd
 }
@@ -110,6 +113,9 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 	rc, err := o.robotConfig(n, task, p)
 	if err != nil {
 		return err
+	}
+	if o.measure > 0 {
+		return o.measureTracker(ctx, rc)
 	}
 	r, err := robot.Open(ctx, rc)
 	if err != nil {

@@ -114,7 +114,7 @@ type Residual struct {
 	// of td3: policies that are trained from different seeds, share the steps and are averaged: each alone fails in other episodes
 	Members int `yaml:"members"`
 	// what stands between the part tracker and base and residual. none: nothing. aligned: the newest pose, moved as the hand that
-	// holds the part has moved since. smoothed: that, averaged exponentially. kinematic, koopman: a Kalman filter with that model of the parts. empty: what the policy was
+	// holds the part has moved since. smoothed: that, averaged exponentially. kinematic, koopman, mlp: a Kalman filter with that model of the parts. empty: what the policy was
 	// trained behind
 	Filter      string `yaml:"filter"`
 	FilterModel string `yaml:"filter_model"` // fitted by korr train filter: shipped weights or a file
@@ -130,7 +130,7 @@ func (r *Residual) Validate() error {
 	err := setting.Check(
 		"residual",
 		setting.OneOf("algorithm", r.Algorithm, "td3", PPOName),
-		setting.OneOf("filter", r.Filter, "", "none", "aligned", "smoothed", "kinematic", "koopman"),
+		setting.OneOf("filter", r.Filter, "", "none", "aligned", "smoothed", "kinematic", "koopman", "mlp"),
 		setting.Within("members", r.Members, 1, 16),
 		setting.Rule{Key: "members", OK: r.Members <= r.Steps, Want: "must be at most residual.steps"},
 		setting.Rule{Key: "members", OK: r.Members == 1 || r.Algorithm != PPOName, Want: "above 1 needs residual.algorithm=td3"},
