@@ -72,10 +72,10 @@ func TestFileRefuses(t *testing.T) {
 		"no such part": func(f *tensorfile.File) {
 			f.SetMeta(sceneKey, strings.Replace(f.Meta[sceneKey], `"Male":1`, `"Male":9`, 1))
 		},
-		"fewer parts":     func(f *tensorfile.File) { f.SetMeta(sceneKey, `{"task":"","scene":{"Parts":[{}]}}`) },
-		"no covariance":   func(f *tensorfile.File) { clear(f.Tensors[0].F32) },
-		"not symmetric":   func(f *tensorfile.File) { f.Tensors[1].F32[1] = 1 },
-		"not finite":      func(f *tensorfile.File) { f.Tensors[2].F32[0] = float32(math.NaN()) },
+		"fewer parts":   func(f *tensorfile.File) { f.SetMeta(sceneKey, `{"task":"","scene":{"Parts":[{}]}}`) },
+		"no covariance": func(f *tensorfile.File) { clear(f.Tensors[0].F32) },
+		"not symmetric": func(f *tensorfile.File) { f.Tensors[1].F32[1] = 1 },
+		"not finite":    func(f *tensorfile.File) { f.Tensors[2].F32[0] = float32(math.NaN()) },
 		"foreign network": func(f *tensorfile.File) {
 			f.SetMeta(sceneKey, strings.Replace(f.Meta[sceneKey], `"hidden":[32`, `"hidden":[99999`, 1))
 		},
