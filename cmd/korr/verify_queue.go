@@ -41,8 +41,8 @@ equal byte for byte. Exits with 3 when one is not.`,
 
 // smallest are settings under which little is learned and everything runs, with checkpoints on the way.
 var smallest = []string{
-	"sim.max_steps=40", "residual.critic_start=64", "residual.actor_start=96", "residual.envs=4", "residual.batch=8", "residual.members=1",
-	"residual.utd=0.125", "residual.checkpoint_every=160", "residual.actor_hidden=16", "residual.critic_hidden=16",
+	"sim.max_steps=20", "residual.critic_start=64", "residual.actor_start=96", "residual.envs=4", "residual.batch=8", "residual.members=1",
+	"residual.utd=0.125", "residual.checkpoint_every=80", "residual.actor_hidden=16", "residual.critic_hidden=16",
 }
 
 func runVerifyQueue(ctx context.Context, o *verifyQueueOptions) error {
@@ -61,7 +61,7 @@ func runVerifyQueue(ctx context.Context, o *verifyQueueOptions) error {
 	defer cancel()
 	c := spread.Config{
 		Korr: self, Dir: dir, Seed: o.Config.Seed, Kills: o.kills, Lease: 3 * time.Second, Log: o.Log,
-		Sweep:    []string{"--variants", "resip,korr", "--seeds", "1", "--steps", "800", "--episodes", "4"},
+		Sweep:    []string{"--variants", "resip,korr", "--seeds", "1", "--steps", "480", "--episodes", "4"},
 		Eval:     []string{"--policy", "base,korr", "--perturb", "both", "--episodes", "8", "--seed", "5"},
 		Progress: func(step string) { o.Log.Info("verify queue", "step", step, "folder", dir) },
 	}

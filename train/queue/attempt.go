@@ -136,22 +136,24 @@ func (a *attempt) do(ctx context.Context) (err error) {
 	}
 	defer func() { _ = os.RemoveAll(a.dir) }()
 	ctx, stop := context.WithCancelCause(ctx)
-	var keeping sync.WaitGroup
+	var keeping, saving sync.WaitGroup
 	over := make(chan struct{})
 	defer func() {
 		close(over)
 		keeping.Wait()
 		stop(nil)
 	}()
+	keeping.Go(func() { a.keep(ctx, stop, over) })
 	a.handler = a.Handlers[a.q.Unit.Kind]
-	began := make(chan struct{})
-	keeping.Go(func() { a.keep(ctx, stop, began, over) })
 	t, err := a.task(ctx)
 	if err != nil {
 		return err
 	}
-	close(began)
+	during, enough := context.WithCancel(ctx)
+	saving.Go(func() { a.saves(during, stop) })
 	r, err := a.Handlers.Do(ctx, t, a.Name)
+	enough()
+	saving.Wait() // a checkpoint after the result would be one of a finished unit
 	if cause := context.Cause(ctx); cause != nil {
 		if !errors.Is(cause, errLate) && err != nil {
 			a.saveLast(ctx)
@@ -263,46 +265,60 @@ func (a *attempt) upload(ctx context.Context, r *unit.Result) error {
 	return nil
 }
 
-// keep extends the lease, sees that the unit is still this worker's, and stores checkpoints, until over.
-func (a *attempt) keep(ctx context.Context, stop context.CancelCauseFunc, began, over <-chan struct{}) {
+// keep extends the lease and sees that the unit is still this worker's, until over; of a worker that is told to end, for as long
+// as it may take to store what it has. Storing checkpoints is saves' business: one that takes long must not cost the lease.
+func (a *attempt) keep(ctx context.Context, stop context.CancelCauseFunc, over <-chan struct{}) {
 	beat := time.NewTicker(a.Store.lease / 3)
 	defer beat.Stop()
-	saved := time.Now()
+	last, end := context.WithoutCancel(ctx), ctx.Done()
+	for {
+		select {
+		case <-over:
+			return
+		case <-end:
+			var cancel context.CancelFunc
+			last, cancel = context.WithTimeout(last, saveLimit)
+			defer cancel()
+			end = nil
+		case <-last.Done():
+			return
+		case <-beat.C:
+			if errors.Is(context.Cause(ctx), errLate) {
+				return
+			}
+			if err := a.msg.InProgress(); err != nil {
+				a.log.Debug("the lease is not extended", "err", err)
+			}
+			if err := a.claim.held(last); errors.Is(err, errLate) {
+				stop(errLate)
+			}
+		}
+	}
+}
+
+// saves stores checkpoints until ctx ends.
+func (a *attempt) saves(ctx context.Context, stop context.CancelCauseFunc) {
 	least := a.Save
 	if least <= 0 {
 		least = DefaultSave
 	}
 	look := time.NewTicker(max(least/4, 50*time.Millisecond))
 	defer look.Stop()
-	for {
+	for saved := time.Now(); ; {
 		select {
-		case <-over:
-			return
 		case <-ctx.Done():
-			<-over // the handler is ending; the lease lasts that long, or another goes on
 			return
-		case <-beat.C:
-			if err := a.msg.InProgress(); err != nil {
-				a.log.Debug("the lease is not extended", "err", err)
-			}
-			if err := a.claim.held(ctx); errors.Is(err, errLate) {
-				stop(errLate)
-			}
 		case <-look.C:
-			select {
-			case <-began:
-			default:
-				continue
-			}
-			if time.Since(saved) < least {
-				continue
-			}
-			switch stored, err := a.save(ctx); {
-			case errors.Is(err, errLate):
-				stop(errLate)
-			case stored || err != nil:
-				saved = time.Now()
-			}
+		}
+		if time.Since(saved) < least {
+			continue
+		}
+		switch stored, err := a.save(ctx); {
+		case errors.Is(err, errLate):
+			stop(errLate)
+			return
+		case stored || err != nil:
+			saved = time.Now()
 		}
 	}
 }
@@ -363,8 +379,7 @@ func (a *attempt) end(ctx context.Context, err error) error {
 		return a.close(note, a.msg, a.q.ID)
 	case errors.Is(err, errLate):
 		a.leave(a.q.ID, func(p *presence) { p.Late++ })
-		a.log.Warn("late", "err", err)
-		return nil
+		return a.late(note, err)
 	case context.Cause(ctx) != nil:
 		a.leave(a.q.ID, func(*presence) {})
 		if err := a.claim.release(note); err != nil {
@@ -379,7 +394,7 @@ func (a *attempt) end(ctx context.Context, err error) error {
 	parked, ferr := a.claim.fail(note, err)
 	switch {
 	case errors.Is(ferr, errLate):
-		a.log.Warn("late", "err", errors.Join(ferr, err))
+		return a.late(note, errors.Join(ferr, err))
 	case ferr != nil:
 		return ferr
 	case parked:
@@ -390,4 +405,10 @@ func (a *attempt) end(ctx context.Context, err error) error {
 		_ = a.msg.NakWithDelay(retryPause)
 	}
 	return nil
+}
+
+// late drops what was done of a unit that went to another worker.
+func (a *attempt) late(ctx context.Context, err error) error {
+	a.log.Warn("late", "err", err)
+	return a.Store.spare(ctx, a.q.ID)
 }

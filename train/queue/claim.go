@@ -56,16 +56,52 @@ func (s *Store) claim(ctx context.Context, q *queued, lane, worker string) (*cla
 func (c *claim) write(ctx context.Context, change func(*State)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := c.state
-	change(&next)
-	rev, err := c.store.set(ctx, c.store.state, string(c.id), &next, c.rev)
-	if errors.Is(err, errConflict) {
+	for {
+		next := c.state
+		change(&next)
+		rev, err := c.store.set(ctx, c.store.state, string(c.id), &next, c.rev)
+		switch {
+		case err == nil:
+			c.state, c.rev = next, rev
+			return nil
+		case !errors.Is(err, errConflict):
+			return err
+		}
+		if err := c.renew(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// renew reads the state anew: a worker that came late may have given a try back meanwhile, and nothing else changes the state of a
+// unit under way but a claim of another worker's, which makes this one late.
+func (c *claim) renew(ctx context.Context) error {
+	var now State
+	rev, err := c.store.get(ctx, c.store.state, string(c.id), &now)
+	switch {
+	case err != nil:
+		return err
+	case rev == 0 || now.Epoch != c.state.Epoch || now.settled():
 		return errLate
 	}
-	if err == nil {
-		c.state, c.rev = next, rev
+	c.state.Tries, c.rev = now.Tries, rev
+	return nil
+}
+
+// spare gives back the try of a claim that came late: its worker lives, so the unit did not take it down. Who has the unit now
+// keeps it, since its epoch is the same.
+func (s *Store) spare(ctx context.Context, id unit.ID) error {
+	for {
+		var st State
+		rev, err := s.get(ctx, s.state, string(id), &st)
+		if err != nil || rev == 0 || st.settled() || st.Tries <= 1 {
+			return err
+		}
+		st.Tries--
+		if _, err = s.set(ctx, s.state, string(id), &st, rev); !errors.Is(err, errConflict) {
+			return err
+		}
 	}
-	return err
 }
 
 // held is nil while the unit is this worker's, errLate when it is not, another error when that cannot be told now.
@@ -76,7 +112,7 @@ func (c *claim) held(ctx context.Context) error {
 	defer c.mu.Unlock()
 	e, err := c.store.state.Get(ctx, string(c.id))
 	if err == nil && e.Revision() != c.rev {
-		return errLate
+		return c.renew(ctx)
 	}
 	return err
 }

@@ -354,6 +354,39 @@ func TestSilentWorkersLoseTheirUnits(t *testing.T) {
 	}
 }
 
+// TestLateWorkersTookNothingDown: workers that lose a unit because they were slow, and come back, have not been taken down by it:
+// however often that happens the unit is not parked, and who has it meanwhile keeps it.
+func TestLateWorkersTookNothingDown(t *testing.T) {
+	s := serve(t, t.TempDir())
+	st := dial(t, s.Join)
+	q := &queued{ID: "c", Unit: unit.Unit{Kind: "k", Name: "n"}}
+	var owner *claim
+	for n := range 3 * MaxTries {
+		next, settled, err := st.claim(t.Context(), q, "lane", "w")
+		if err != nil || next == nil {
+			t.Fatalf("claim %d: settled as %+v, %v", n, settled, err)
+		}
+		if owner != nil {
+			if err := owner.held(t.Context()); !errors.Is(err, errLate) {
+				t.Fatalf("the late one: %v", err)
+			}
+			if err := st.spare(t.Context(), q.ID); err != nil {
+				t.Fatal(err)
+			}
+			if err := next.held(t.Context()); err != nil {
+				t.Fatalf("the one that has it: %v", err)
+			}
+		}
+		owner = next
+	}
+	if err := st.spare(t.Context(), q.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.finish(t.Context(), &unit.Result{Value: []byte("1")}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOtherPlatformsWait: units of another program are nobody's here, and the status says why.
 func TestOtherPlatformsWait(t *testing.T) {
 	s := serve(t, t.TempDir())

@@ -6,37 +6,40 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"sync"
+	"path/filepath"
 	"syscall"
 )
 
-// process is a command whose output is kept.
+// process is a command whose output goes into files.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error // once done
-
-	mu  sync.Mutex
-	out bytes.Buffer // standard output
-	log bytes.Buffer // standard error
+	cmd      *exec.Cmd
+	done     chan struct{}
+	err      error  // once done
+	out, log string // paths of what it prints and of what it logs
 }
 
-// sink is one of a process's streams.
-type sink struct {
-	p  *process
-	to *bytes.Buffer
-}
+// logDir is the folder, below that of a run, of what the processes printed and logged.
+const logDir = "log"
 
-func (s sink) Write(b []byte) (int, error) {
-	s.p.mu.Lock()
-	defer s.p.mu.Unlock()
-	return s.to.Write(b)
-}
-
-// start runs korr in a process group of its own: an interrupt of this command reaches it by way of stop alone.
-func start(dir, korr string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(korr, args...), done: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, sink{p, &p.out}, sink{p, &p.log}
+// start runs korr in a process group of its own: an interrupt of this command reaches it by way of stop alone. name is that of its
+// files.
+func start(dir, name, korr string, args ...string) (*process, error) {
+	at := filepath.Join(dir, logDir, name)
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: exec.Command(korr, args...), done: make(chan struct{}), out: at + ".out", log: at + ".log"}
+	out, err := os.Create(p.out)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	log, err := os.Create(p.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, log
 	p.cmd.Env = append(os.Environ(), "OPENBLAS_NUM_THREADS=1")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -56,7 +59,7 @@ func (p *process) signal(s syscall.Signal) error {
 	return nil
 }
 
-// end kills the process, wakes it in case it is paused, and waits for it.
+// end kills the process, also a paused one, and waits for it.
 func (p *process) end() {
 	_ = p.signal(syscall.SIGKILL) // it may be over
 	<-p.done
@@ -74,22 +77,15 @@ func (p *process) over() bool {
 
 // says is how often the log holds a text.
 func (p *process) says(text string) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return bytes.Count(p.log.Bytes(), []byte(text))
-}
-
-// output is what the process printed.
-func (p *process) output() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return bytes.Clone(p.out.Bytes())
+	b, err := os.ReadFile(p.log)
+	if err != nil {
+		return 0
+	}
+	return bytes.Count(b, []byte(text))
 }
 
 // failed describes an end that was none, with what the process said last.
 func (p *process) failed(what string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	text := p.log.Bytes()
-	return fmt.Errorf("%s: %w: %s", what, p.err, bytes.TrimSpace(text[max(0, len(text)-2000):]))
+	text, err := os.ReadFile(p.log)
+	return errors.Join(fmt.Errorf("%s: %w: %s", what, p.err, bytes.TrimSpace(text[max(0, len(text)-2000):])), err)
 }

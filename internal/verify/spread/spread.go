@@ -111,8 +111,9 @@ func (r *run) stop() {
 	}
 }
 
-func (r *run) start(args ...string) (*process, error) {
-	p, err := start(r.Dir, r.Korr, args...)
+// start starts a process; its files are numbered in the order of the starts.
+func (r *run) start(name string, args ...string) (*process, error) {
+	p, err := start(r.Dir, fmt.Sprintf("%02d-%s", len(r.every), name), r.Korr, args...)
 	if err == nil {
 		r.every = append(r.every, p)
 	}
@@ -132,14 +133,14 @@ func (r *run) alone(ctx context.Context) error {
 	for name, args := range map[string][]string{
 		"sweep": r.sweepArgs("alone"), "eval": r.evalArgs("alone.csv"),
 	} {
-		p, err := r.start(args...)
+		p, err := r.start(name+"-alone", args...)
 		if err != nil {
 			return err
 		}
 		if err := r.await(ctx, p, name); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(r.Dir, "alone."+name), p.output(), 0o644); err != nil {
+		if err := os.Rename(p.out, filepath.Join(r.Dir, "alone."+name)); err != nil {
 			return err
 		}
 	}
@@ -179,21 +180,23 @@ func (r *run) begin(ctx context.Context) error {
 
 // serve starts the server and waits until it is up.
 func (r *run) serve(ctx context.Context) (err error) {
-	if r.server, err = r.start("queue", "serve", "--dir", "queue", "--lease", r.Lease.String(), "--log-format", "json"); err != nil {
+	if r.server, err = r.start("server", "queue", "serve", "--dir", "queue", "--lease", r.Lease.String(), "--log-format", "json"); err != nil {
 		return err
 	}
 	return r.until(ctx, "the server is up", func() (bool, error) {
 		if r.server.over() {
 			return false, r.server.failed("server")
 		}
-		return len(r.server.output()) > 0, nil
+		info, err := os.Stat(r.server.out)
+		return err == nil && info.Size() > 0, err // it says how to join
 	})
 }
 
 // work starts worker i, under a name of its own.
 func (r *run) work(i int) (err error) {
 	r.born++
-	r.workers[i], err = r.start("worker", "--join", "queue", "--dir", "work", "--name", fmt.Sprintf("w%d-%d", i, r.born), "--cores", "1", "--save", "200ms", "--log-format", "json")
+	name := fmt.Sprintf("w%d-%d", i, r.born)
+	r.workers[i], err = r.start(name, "worker", "--join", "queue", "--dir", "work", "--name", name, "--cores", "1", "--save", "200ms", "--log-format", "json")
 	return err
 }
 
@@ -226,11 +229,11 @@ func (r *run) breath(ctx context.Context) error {
 
 // spread submits both and disturbs them.
 func (r *run) spread(ctx context.Context) error {
-	sweep, err := r.start(r.sweepArgs("spread", "--queue", "queue")...)
+	sweep, err := r.start("sweep", r.sweepArgs("spread", "--queue", "queue")...)
 	if err != nil {
 		return err
 	}
-	eval, err := r.start(r.evalArgs("spread.csv", "--queue", "queue")...)
+	eval, err := r.start("eval", r.evalArgs("spread.csv", "--queue", "queue")...)
 	if err != nil {
 		return err
 	}
@@ -241,7 +244,7 @@ func (r *run) spread(ctx context.Context) error {
 		return err
 	}
 	for name, p := range map[string]*process{"sweep": sweep, "eval": eval} {
-		if err := os.WriteFile(filepath.Join(r.Dir, "spread."+name), p.output(), 0o644); err != nil {
+		if err := os.Rename(p.out, filepath.Join(r.Dir, "spread."+name)); err != nil {
 			return err
 		}
 	}
@@ -289,13 +292,22 @@ func (r *run) disturb(ctx context.Context, sweep *process) (*process, error) {
 // freeze pauses a worker in the middle of a training and names its unit.
 func (r *run) freeze(ctx context.Context) (worker int, id unit.ID, epoch uint64, err error) {
 	err = r.until(ctx, "a worker trains", func() (bool, error) {
-		running, err := r.running(ctx)
+		all, err := r.store.Units(ctx)
 		if err != nil {
 			return false, err
 		}
+		trained := 0
+		for _, st := range all {
+			if st.Kind == trainingKind && st.Phase == queue.Done {
+				trained++
+			}
+		}
+		if cells, err := filepath.Glob(filepath.Join(r.Dir, "alone", "*", "checkpoints")); err != nil || trained == len(cells) {
+			return false, errors.Join(errors.New("every training was over before a worker could be paused in it: --steps of the sweep are too few here"), err)
+		}
 		for worker = range r.workers {
-			for unitID, st := range running {
-				if st.Kind != trainingKind || st.Saves == 0 || st.Worker != r.nameOf(worker) {
+			for unitID, st := range all {
+				if st.Phase != queue.Running || st.Kind != trainingKind || st.Saves == 0 || st.Worker != r.nameOf(worker) {
 					continue
 				}
 				if err := r.workers[worker].signal(syscall.SIGSTOP); err != nil {
@@ -335,23 +347,33 @@ func (r *run) running(ctx context.Context) (map[unit.ID]*queue.State, error) {
 	return all, err
 }
 
-// killWorker kills a worker other than the paused one and starts another; one whose unit would be parked is spared, since
-// a unit that takes three workers down is poison, and rightly parked.
+// killWorker kills a worker other than the paused one and starts another. One whose unit would be parked is spared, since a unit that
+// takes three workers down is poison, and rightly parked; workers stand still while that is looked at.
 func (r *run) killWorker(ctx context.Context, paused int) error {
-	running, err := r.running(ctx)
-	if err != nil {
-		return err
-	}
 	at := r.rng.IntN(workerCount)
 	for range workerCount {
-		spare := at == paused
-		for _, st := range running {
-			spare = spare || st.Worker == r.nameOf(at) && st.Tries > 1
-		}
-		if !spare {
-			r.workers[at].end()
-			r.report.WorkerKills++
-			return r.work(at)
+		if at != paused {
+			w := r.workers[at]
+			if err := w.signal(syscall.SIGSTOP); err != nil {
+				return err
+			}
+			running, err := r.running(ctx)
+			if err != nil {
+				return err
+			}
+			name := r.nameOf(at)
+			spare := false
+			for _, st := range running {
+				spare = spare || st.Worker == name && st.Tries > 1
+			}
+			if !spare {
+				w.end()
+				r.report.WorkerKills++
+				return r.work(at)
+			}
+			if err := w.signal(syscall.SIGCONT); err != nil {
+				return err
+			}
 		}
 		at = (at + 1) % workerCount
 	}
@@ -382,7 +404,7 @@ func (r *run) interrupt(ctx context.Context, sweep *process) (*process, error) {
 		return nil, context.Cause(ctx)
 	}
 	r.report.Interrupts++
-	return r.start(r.sweepArgs("spread", "--queue", "queue")...)
+	return r.start("sweep", r.sweepArgs("spread", "--queue", "queue")...)
 }
 
 // count reads what the queue and the workers say of the disturbances.
