@@ -4,10 +4,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
+
+	"korr/train/pipeline"
 )
 
 // TestQueueIsOneProcess: a sweep and an evaluation through a queue of their own, with a policy that is a file, give the bytes of
@@ -47,5 +52,51 @@ func TestQueueIsOneProcess(t *testing.T) {
 	}
 	if again := sweep("spread", append(spread, "--seeds", "1-2")...); again != sweep("alone") {
 		t.Errorf("again:\n%s", again)
+	}
+}
+
+// TestTrainAllQueued: every stage of korr train all through a queue, in two pieces, comes to the files of one process; the settings
+// of the file go with it.
+func TestTrainAllQueued(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "settings.yaml")
+	if err := os.WriteFile(file, []byte("base:\n  steps: 4\nkoopman:\n  steps: 3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all := func(name string, more ...string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(filepath.Join(dir, name)) // the files name the folder as it was given
+		ok(t, slices.Concat([]string{
+			"train", "all", "--task", "lamp", "--config", file, "--out", "made", "--episodes", "7", "--set", "eval.randomness=med",
+			"--set", "eval.perturb=off", "--set", "residual.steps=160", "--set", "residual.stages=false",
+		}, tiny, more)...)
+	}
+	all("alone")
+	all("spread", "--queue", "embedded", "--episodes", "3")
+	all("spread", "--queue", "embedded")
+	in := func(name, file string) []byte {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(dir, name, "made", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, file := range []string{
+		"demos/meta/stats.json", "collect.json", "base/config.yaml", "checkpoints/base.safetensors", "checkpoints/koopman.safetensors",
+		"checkpoints/korr.safetensors", "korr/config.yaml",
+	} {
+		if !bytes.Equal(in("alone", file), in("spread", file)) {
+			t.Errorf("%s differs", file)
+		}
+	}
+	var one, many []pipeline.Played
+	if err := errors.Join(
+		json.Unmarshal(in("alone", pipeline.EvaluationName), &one), json.Unmarshal(in("spread", pipeline.EvaluationName), &many),
+	); err != nil || len(one) != 2 || len(many) != 4 || !reflect.DeepEqual(one, many[2:]) { // those of three episodes are kept too
+		t.Errorf("played %+v, through a queue %+v, %v", one, many, err)
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/train/eval"
+	"korr/train/pipeline"
 	"korr/train/sweep"
 	"korr/train/unit"
 )
@@ -26,36 +28,49 @@ const (
 
 // handlers do every kind of unit that a worker may be given.
 func (a *app) handlers() unit.Handlers {
-	return unit.Handlers{sweep.Kind: sweep.Handler(a.unitTrial), eval.Kind: eval.Handler(a.unitSpec)}
+	h := pipeline.Handlers(a.unitPipeline)
+	h[sweep.Kind], h[eval.Kind] = sweep.Handler(a.unitTrial), eval.Handler(a.unitSpec)
+	return h
 }
 
-// unitApp is the app under the settings of a unit, with set above them. Neither this process's settings nor its variables
-// reach it, and what the settings name as a file is what the unit brought.
-func (a *app) unitApp(t *unit.Task, set []string) (*app, error) {
+// unitApp is the app of a unit: neither this process's settings nor its variables reach it.
+func (a *app) unitApp(t *unit.Task) *cli.App {
+	own, streams := *a.App, *a.Streams
+	streams.Out, streams.Environ = io.Discard, nil
+	own.Streams, own.Log, own.Quiet, own.JSON = &streams, t.Log, true, false
+	return &own
+}
+
+// broughtFiles are the settings of a unit that name files, as it brought them.
+func broughtFiles(t *unit.Task) (set []string) {
+	for _, name := range slices.Sorted(maps.Keys(t.Files)) {
+		if key, ok := strings.CutPrefix(name, fileInput); ok {
+			set = append(set, key+"="+t.Files[name])
+		}
+	}
+	return set
+}
+
+// unitSettings is the app under the settings of a unit, with set above them. What the settings name as a file is what the unit
+// brought.
+func (a *app) unitSettings(t *unit.Task, set []string) (*app, error) {
 	file, err := t.Input(configInput)
 	if err != nil {
 		return nil, err
 	}
-	own, streams := *a.App, *a.Streams
-	streams.Out, streams.Environ = io.Discard, nil
-	own.Streams, own.Log, own.Quiet, own.JSON = &streams, t.Log, true, false
-	own.ConfigFile, own.Preset, own.Overrides = file, "", slices.Clone(set)
-	for _, name := range slices.Sorted(maps.Keys(t.Files)) {
-		if key, ok := strings.CutPrefix(name, fileInput); ok {
-			own.Overrides = append(own.Overrides, key+"="+t.Files[name])
-		}
-	}
+	own := a.unitApp(t)
+	own.ConfigFile, own.Preset, own.Overrides = file, "", append(slices.Clone(set), broughtFiles(t)...)
 	if t.Parallel > 0 {
 		own.Overrides = append(own.Overrides, fmt.Sprintf("sim.workers=%d", t.Parallel))
 	}
 	c, err := settings.Load(configs.Options{File: file, Set: own.Overrides})
-	return &app{App: &own, Config: c}, err
+	return &app{App: own, Config: c}, err
 }
 
 // unitTrial is a cell of a sweep that came through a queue.
 func (a *app) unitTrial(t *unit.Task, s *sweep.Spec) (sweep.Trial, error) {
 	set := trialSet(s.Settings, s.Seed)
-	own, err := a.unitApp(t, set)
+	own, err := a.unitSettings(t, set)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +84,7 @@ func (a *app) unitTrial(t *unit.Task, s *sweep.Spec) (sweep.Trial, error) {
 
 // unitSpec is a shard of an evaluation that came through a queue.
 func (a *app) unitSpec(t *unit.Task, s *eval.Shard) (eval.Spec, error) {
-	own, err := a.unitApp(t, nil)
+	own, err := a.unitSettings(t, nil)
 	if err != nil {
 		return eval.Spec{}, err
 	}

@@ -19,6 +19,7 @@ import (
 	"korr/train/pipeline"
 	"korr/train/results"
 	"korr/train/sweep"
+	"korr/train/unit"
 )
 
 // resultsOptions are the verb's flags that are no settings.
@@ -30,6 +31,8 @@ type resultsOptions struct {
 	budget, episodes int
 	evalSeed         uint64
 	quick            bool
+	queue            string
+	x                unit.Executor // of --queue; nil: this process
 }
 
 // Sizes of korr results in full.
@@ -52,7 +55,8 @@ episodes in which the expert takes over from it), plays all of them, the scripte
 without and with pushes, with a clean tracker and with T2, and writes the tables: rates with their intervals, differences of methods
 with intervals over training seeds, failures by stage, prediction errors, and in a file of their own wall times and simulator steps.
 
-Typed again it goes on where it stopped; the tables are there after the first training. The same seeds make the same results.md.`,
+Typed again it goes on where it stopped; the tables are there after the first training. The same seeds make the same results.md, also
+with --queue, where workers (korr worker) make all trainings and play all episodes, on this machine or others.`,
 		Example: `  korr results --quick --tasks one_leg
   korr results --tasks lamp,round_table --bases ordinary --seeds 1-3`,
 		Args: cli.NoArgs,
@@ -68,6 +72,7 @@ Typed again it goes on where it stopped; the tables are there after the first tr
 	f.IntVar(&o.budget, "steps", allBudget, "simulator steps that a policy may take, everything counted")
 	f.Uint64Var(&o.evalSeed, "eval-seed", 2, "seed of the evaluation's episodes")
 	f.BoolVar(&o.quick, cli.QuickPreset, false, "for a look: small trainings, few episodes, the first seed (the preset quick)")
+	queueFlag(f, &o.queue)
 	return cmd
 }
 
@@ -76,7 +81,13 @@ func runResults(ctx context.Context, o *resultsOptions) error {
 	if err != nil {
 		return err
 	}
-	c := results.Config{Dir: o.dir, Tasks: o.tasks, Seeds: seeds, Train: o.train, Beside: o.beside}
+	x, closeIt, err := o.pipelineExecutor(ctx, o.queue)
+	if err != nil {
+		return err
+	}
+	defer closeIt()
+	o.x = x
+	c := results.Config{Dir: o.dir, Tasks: o.tasks, Seeds: seeds, Train: o.train, Beside: o.beside, Together: o.x != nil}
 	for _, b := range o.bases {
 		if !slices.Contains(results.Bases(), results.Base(b)) {
 			return usage.Errorf("--bases %s: use ordinary, robust, or both", b)
@@ -120,22 +131,23 @@ func (o *resultsOptions) layered(set ...string) *app {
 // train makes a job.
 func (o *resultsOptions) train(ctx context.Context, j results.Job) (*pipeline.Result, error) {
 	all := &trainAllOptions{
-		budget: o.budget, evalSeed: o.evalSeed, demos: ordinaryDemos,
-		methods: []string{string(residual.MethodResiP), string(residual.MethodKORR)},
+		recipe: recipe{
+			Budget: o.budget, EvalSeed: o.evalSeed, Demos: ordinaryDemos, Methods: []string{string(residual.MethodResiP), string(residual.MethodKORR)},
+		},
 		trainOptions: trainOptions{runDir: j.Dir, app: o.layered(
 			"sim.task="+j.Task, fmt.Sprintf("seed=%d", j.Seed), "eval.sensing=["+strings.Join(o.sensing, ",")+"]", fmt.Sprintf("eval.episodes=%d", o.episodes),
 		)},
 	}
 	if j.Base == results.Robust {
-		if all.demos, all.recover = robustDemos, robustRecoveries; o.quick {
-			all.recover = quickRecoveries
+		if all.Demos, all.Recoveries = robustDemos, robustRecoveries; o.quick {
+			all.Recoveries = quickRecoveries
 		}
 	}
 	var err error
 	if all.Config, err = all.allSettings(j.Task, nil); err != nil {
 		return nil, err
 	}
-	return all.run(ctx)
+	return all.run(ctx, o.x)
 }
 
 // beside plays the expert and the shipped weights of a task.
@@ -144,7 +156,7 @@ func (o *resultsOptions) beside(ctx context.Context, task, path string) ([]eval.
 		return nil, err
 	}
 	a := o.layered("sim.task="+task, "eval.sensing=["+strings.Join(o.sensing, ",")+"]")
-	first, err := (&trainAllOptions{trainOptions: trainOptions{app: a}, demos: ordinaryDemos}).allSettings(task, nil)
+	first, err := (&trainAllOptions{trainOptions: trainOptions{app: a}, recipe: recipe{Demos: ordinaryDemos}}).allSettings(task, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -159,17 +171,29 @@ func (o *resultsOptions) beside(ctx context.Context, task, path string) ([]eval.
 	if err != nil {
 		return nil, err
 	}
-	for i := range policies[1:] {
-		policies[i+1].Name = "shipped " + policies[i+1].Name
+	plan := eval.Plan{Conditions: a.conditions(), Episodes: o.episodes, Seed: o.evalSeed}
+	for _, name := range names {
+		label := name
+		if name != expertName {
+			label = "shipped " + name
+		}
+		plan.Policies = append(plan.Policies, eval.Entry{Label: label, Name: name})
 	}
-	p := a.progress("expert and shipped weights of "+task, "episodes", 1)
-	played, err := pipeline.Evaluate(ctx, eval.Spec{
-		Conditions: a.conditions(), Policies: policies, Episodes: o.episodes, Seed: o.evalSeed, Workers: a.workers(), Open: eval.InProcess(a.newEnv),
-		Progress: p.setOf,
-	}, path)
-	if err != nil {
-		return nil, err
+	x := o.x
+	if p := a.progress("expert and shipped weights of "+task, "episodes", 1); x == nil {
+		plan.Progress = p.setOf
+		x = a.local(unit.Handlers{eval.Kind: eval.Handler(func(_ *unit.Task, s *eval.Shard) (eval.Spec, error) {
+			named, err := eval.Named(policies, s.Policies)
+			return eval.Spec{Policies: named, Workers: a.workers(), Open: eval.InProcess(a.newEnv)}, err
+		})})
+		defer func() { p.finish(fmt.Sprintf("%d conditions", len(plan.Conditions)*len(names))) }()
+	} else {
+		plan.Size = eval.ShardEpisodes
+		c := evalConfig(a.Config)
+		if plan.Inputs, err = unitInputs(c, c); err != nil {
+			return nil, err
+		}
 	}
-	p.finish(fmt.Sprintf("%d conditions", len(played)))
-	return pipeline.Results(played), nil
+	played, err := pipeline.Evaluate(ctx, plan, path, "expert and shipped weights of "+task, x)
+	return pipeline.Results(played), err
 }

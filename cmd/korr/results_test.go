@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,14 +15,14 @@ import (
 // TestResults: the same seeds make the same tables twice, to the last byte, and what is there is not made again.
 func TestResults(t *testing.T) {
 	dir := t.TempDir()
-	make := func(name string) string {
+	make := func(name string, more ...string) string {
 		t.Helper()
 		args := []string{
 			"results", "--out", filepath.Join(dir, name), "--tasks", "lamp", "--bases", "ordinary", "--seeds", "1-2", "--episodes", "1",
 			"--sensing", "clean", "--set", "eval.randomness=med", "--set", "eval.perturb=off", "--set", "base.steps=4", "--set", "koopman.steps=3",
 			"--set", "residual.steps=160", "--set", "residual.stages=false",
 		}
-		ok(t, append(args, tiny...)...)
+		ok(t, slices.Concat(args, tiny, more)...)
 		text, err := os.ReadFile(filepath.Join(dir, name, "results.md"))
 		if err != nil {
 			t.Fatal(err)
@@ -36,6 +37,9 @@ func TestResults(t *testing.T) {
 	}
 	if again := make("b"); again != first {
 		t.Errorf("the same seeds made other tables:\n%s\n%s", first, again)
+	}
+	if spread := make("c", "--queue", "embedded:"+filepath.Join(dir, "queue")); spread != first {
+		t.Errorf("through a queue the tables are others:\n%s\n%s", first, spread)
 	}
 	state := filepath.Join(dir, "a", "lamp", "ordinary-2", "korr", "checkpoints", "policy.safetensors")
 	before, err := os.Stat(state)

@@ -1,11 +1,13 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"korr/sim"
 	"korr/sim/domain"
@@ -38,6 +40,7 @@ type Entry struct {
 
 // Plan is an evaluation as units.
 type Plan struct {
+	Kind       string // of the units; empty: Kind
 	Conditions []Condition
 	Policies   []Entry
 	Episodes   int // for each policy and condition
@@ -81,7 +84,7 @@ func (p *Plan) parts() []part {
 
 // unit is the part as a unit.
 func (p *Plan) unit(at part) unit.Unit {
-	u := unit.Unit{Kind: Kind, Spec: unit.Encode(at.Shard), Inputs: maps.Clone(p.Inputs)}
+	u := unit.Unit{Kind: cmp.Or(p.Kind, Kind), Spec: unit.Encode(at.Shard), Inputs: maps.Clone(p.Inputs)}
 	if u.Inputs == nil {
 		u.Inputs = unit.Inputs{}
 	}
@@ -102,39 +105,63 @@ func (p *Plan) unit(at part) unit.Unit {
 	return u
 }
 
-// Run has an executor do the plan's units and puts their episodes together. The outcome does not depend on the executor
-// nor on Size.
-func (p *Plan) Run(ctx context.Context, name string, x unit.Executor) ([]Cell, error) {
+// Playing is a plan under way.
+type Playing struct {
+	Units []unit.Unit
+	Cells []Cell // conditions outermost; whole once Left is 0
+	Left  int    // episodes to play
+
+	plan  *Plan
+	parts []part
+}
+
+// Begin cuts the plan up.
+func (p *Plan) Begin() (*Playing, error) {
 	if p.Episodes < 1 || len(p.Conditions) == 0 || len(p.Policies) == 0 {
 		return nil, nothing(p.Episodes, len(p.Policies), len(p.Conditions))
 	}
-	var cells []Cell
+	g := &Playing{plan: p, parts: p.parts()}
 	for _, c := range p.Conditions {
 		for _, e := range p.Policies {
-			cells = append(cells, Cell{Condition: c, Policy: e.Label, Episodes: make([]Episode, p.Episodes)})
+			g.Cells = append(g.Cells, Cell{Condition: c, Policy: e.Label, Episodes: make([]Episode, p.Episodes)})
 		}
 	}
-	parts := p.parts()
-	j := &unit.Job{Name: name}
-	for _, at := range parts {
-		j.Units = append(j.Units, p.unit(at))
+	for _, at := range g.parts {
+		g.Units = append(g.Units, p.unit(at))
 	}
-	played, total := 0, len(cells)*p.Episodes
+	g.Left = len(g.Cells) * p.Episodes
+	return g, nil
+}
+
+// Take takes up what unit i played, once.
+func (g *Playing) Take(i int, r *unit.Result) error {
+	at := &g.parts[i]
+	if err := at.read(r.Value, g.Cells, g.plan.Seed); err != nil {
+		return fmt.Errorf("eval: %s: %w", g.Units[i].Name, err)
+	}
+	g.Left -= len(at.cells) * at.Episodes
+	return nil
+}
+
+// Run has an executor do the plan's units and puts their episodes together. The outcome does not depend on the executor
+// nor on Size.
+func (p *Plan) Run(ctx context.Context, name string, x unit.Executor) ([]Cell, error) {
+	g, err := p.Begin()
+	if err != nil {
+		return nil, err
+	}
+	j, total := &unit.Job{Name: name, Units: g.Units}, g.Left
 	if p.Size < 1 {
 		j.Progress = p.Progress // of the one unit
 	}
-	err := x.Do(ctx, j, func(i int, r *unit.Result) error {
-		at := parts[i]
-		if err := at.read(r.Value, cells, p.Seed); err != nil {
-			return fmt.Errorf("eval: %s: %w", j.Units[i].Name, err)
+	err = x.Do(ctx, j, func(i int, r *unit.Result) error {
+		err := g.Take(i, r)
+		if err == nil && p.Progress != nil && p.Size > 0 {
+			p.Progress(total-g.Left, total)
 		}
-		played += len(at.cells) * at.Episodes
-		if p.Progress != nil && p.Size > 0 {
-			p.Progress(played, total)
-		}
-		return nil
+		return err
 	})
-	return cells, err
+	return g.Cells, err
 }
 
 // read puts a unit's episodes where they belong.
@@ -158,6 +185,19 @@ func (at *part) read(value []byte, cells []Cell, seed uint64) error {
 		}
 	}
 	return nil
+}
+
+// Named picks policies by name.
+func Named(policies []Policy, names []string) ([]Policy, error) {
+	out := make([]Policy, 0, len(names))
+	for _, name := range names {
+		i := slices.IndexFunc(policies, func(p Policy) bool { return p.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("eval: no policy %q", name)
+		}
+		out = append(out, policies[i])
+	}
+	return out, nil
 }
 
 // Handler plays shards. spec makes what a shard's policies are played in: its Policies, in the shard's order, Open and

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"korr/internal/atomicfile"
 	"korr/internal/regular"
 	"korr/train/eval"
+	"korr/train/unit"
 )
 
 // Played is what a policy did under a condition, episode by episode.
@@ -27,63 +29,116 @@ func (p *Played) of(policy string, c eval.Condition, episodes int, seed uint64) 
 		p.Sensing == c.Sensing && p.Physics == c.Physics && p.Episodes == episodes && p.Seed == seed
 }
 
-// Evaluate plays what the spec asks for and the file at path does not hold yet, one policy under one condition at a time, and keeps
-// each there at once. It returns all that was asked for, conditions outermost. s.Progress hears of all episodes.
-func Evaluate(ctx context.Context, s eval.Spec, path string) ([]Played, error) {
+// Evaluate has an executor play what the plan asks for and the file at path does not hold yet; what a policy did under a condition is
+// kept there as soon as it is known. It returns all that was asked for, conditions outermost. p.Progress hears of all episodes.
+func Evaluate(ctx context.Context, p eval.Plan, path, name string, x unit.Executor) ([]Played, error) {
+	e, err := newEvaluation(p, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.Do(ctx, &unit.Job{Name: name, Units: e.units, Progress: e.within}, e.take); err != nil {
+		return nil, err
+	}
+	return e.played(), nil
+}
+
+// evaluation is what is asked for of an evaluation's file, and the units that play what the file lacks.
+type evaluation struct {
+	path        string
+	seed        uint64
+	others      []Played // that the file holds beside
+	cells       []asked  // conditions outermost
+	units       []unit.Unit
+	of          [][2]int // of each unit: its cell, and its number there
+	done, total int      // episodes
+	progress    func(done, total int)
+}
+
+// asked is a policy under a condition.
+type asked struct {
+	found *Played // nil until it was played
+	play  *eval.Playing
+}
+
+// newEvaluation reads the file. Every unit is of one policy under one condition, and plays p.Size episodes of it, or all.
+func newEvaluation(p eval.Plan, path string) (*evaluation, error) {
 	have, err := readPlayed(path)
 	if err != nil {
 		return nil, err
 	}
-	total, done := len(s.Conditions)*len(s.Policies)*s.Episodes, 0
-	var out []Played
-	for _, c := range s.Conditions {
-		for _, p := range s.Policies {
-			found := find(have, p.Name, c, s.Episodes, s.Seed)
-			if found == nil {
-				if found, err = play(ctx, s, c, p, func(n, _ int) {
-					if s.Progress != nil {
-						s.Progress(done+n, total)
-					}
-				}); err != nil {
-					return nil, err
-				}
-				have = append(have, *found)
-				if err := writeJSON(path, have); err != nil {
-					return nil, err
-				}
+	e := &evaluation{path: path, seed: p.Seed, total: len(p.Conditions) * len(p.Policies) * p.Episodes, progress: p.Progress}
+	for _, c := range p.Conditions {
+		for _, entry := range p.Policies {
+			i := slices.IndexFunc(have, func(h Played) bool { return h.of(entry.Label, c, p.Episodes, p.Seed) })
+			if i >= 0 {
+				e.cells = append(e.cells, asked{found: &have[i]})
+				e.done += p.Episodes
+				continue
 			}
-			out = append(out, *found)
-			if done += s.Episodes; s.Progress != nil {
-				s.Progress(done, total)
+			own := p
+			own.Conditions, own.Policies = []eval.Condition{c}, []eval.Entry{entry}
+			play, err := own.Begin()
+			if err != nil {
+				return nil, err
 			}
+			for k := range play.Units {
+				e.of = append(e.of, [2]int{len(e.cells), k})
+			}
+			e.units = append(e.units, play.Units...)
+			e.cells = append(e.cells, asked{play: play})
 		}
 	}
-	return out, nil
-}
-
-func find(have []Played, policy string, c eval.Condition, episodes int, seed uint64) *Played {
 	for i := range have {
-		if have[i].of(policy, c, episodes, seed) {
-			return &have[i]
+		if !slices.ContainsFunc(e.cells, func(a asked) bool { return a.found == &have[i] }) {
+			e.others = append(e.others, have[i])
 		}
 	}
-	return nil
+	return e, nil
 }
 
-// play plays one policy under one condition.
-func play(ctx context.Context, s eval.Spec, c eval.Condition, p eval.Policy, progress func(done, total int)) (*Played, error) {
-	s.Conditions, s.Policies, s.Progress = []eval.Condition{c}, []eval.Policy{p}, progress
-	cells, err := eval.Evaluate(ctx, s)
-	if err != nil {
-		return nil, err
+// within hears how far a unit in this process is.
+func (e *evaluation) within(done, _ int) { e.tell(e.done + done) }
+
+func (e *evaluation) tell(done int) {
+	if e.progress != nil {
+		e.progress(done, e.total)
 	}
-	out := &Played{Result: cells[0].Result(), Strength: c.Perturb, Seed: s.Seed, Outcomes: cells[0].Outcomes()}
-	for _, e := range cells[0].Episodes {
+}
+
+// take takes up what a unit played.
+func (e *evaluation) take(i int, r *unit.Result) error {
+	a := &e.cells[e.of[i][0]]
+	before := a.play.Left
+	if err := a.play.Take(e.of[i][1], r); err != nil {
+		return err
+	}
+	e.done += before - a.play.Left
+	e.tell(e.done)
+	if a.play.Left > 0 {
+		return nil
+	}
+	a.found = newPlayed(&a.play.Cells[0], e.seed)
+	return writeJSON(e.path, append(slices.Clone(e.others), e.played()...))
+}
+
+// played are the cells that are whole.
+func (e *evaluation) played() (out []Played) {
+	for _, a := range e.cells {
+		if a.found != nil {
+			out = append(out, *a.found)
+		}
+	}
+	return out
+}
+
+func newPlayed(c *eval.Cell, seed uint64) *Played {
+	out := &Played{Result: c.Result(), Strength: c.Perturb, Seed: seed, Outcomes: c.Outcomes()}
+	for _, e := range c.Episodes {
 		if e.Fault != nil {
 			out.Faults++
 		}
 	}
-	return out, nil
+	return out
 }
 
 // readPlayed reads the file of an evaluation; nothing when there is none.

@@ -9,6 +9,7 @@ import (
 
 	"korr/sim"
 	"korr/train/eval"
+	"korr/train/unit"
 )
 
 // player plays episodes that succeed when their seed is even, and counts them.
@@ -28,15 +29,20 @@ func (still) ActTo([]float32, []float32) error { return nil }
 // TestEvaluationGoesOn: what the file holds is not played again, more conditions and policies are; the same again is the same.
 func TestEvaluationGoesOn(t *testing.T) {
 	path, played := filepath.Join(t.TempDir(), "evaluation.json"), 0
-	spec := eval.Spec{
-		Conditions: []eval.Condition{{Task: "lamp", Randomness: "low"}}, Episodes: 4, Seed: 5, Workers: 1,
-		Policies: []eval.Policy{{Name: "base", New: func() (sim.Policy, error) { return still{}, nil }}},
-		Open:     func(context.Context, eval.Condition) (eval.Player, error) { return player{&played}, nil },
+	plan := eval.Plan{
+		Conditions: []eval.Condition{{Task: "lamp", Randomness: "low"}}, Episodes: 4, Seed: 5, Policies: []eval.Entry{{Label: "base", Name: "base"}},
 	}
+	here := &unit.Local{Handlers: unit.Handlers{eval.Kind: eval.Handler(func(_ *unit.Task, s *eval.Shard) (eval.Spec, error) {
+		spec := eval.Spec{Workers: 1, Open: func(context.Context, eval.Condition) (eval.Player, error) { return player{&played}, nil }}
+		for _, name := range s.Policies {
+			spec.Policies = append(spec.Policies, eval.Policy{Name: name, New: func() (sim.Policy, error) { return still{}, nil }})
+		}
+		return spec, nil
+	})}}
 	evaluate := func(want int) []Played {
 		t.Helper()
 		played = 0
-		out, err := Evaluate(t.Context(), spec, path)
+		out, err := Evaluate(t.Context(), plan, path, "test", here)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,19 +58,20 @@ func TestEvaluationGoesOn(t *testing.T) {
 	if again := evaluate(0); !slices.Equal(again[0].Outcomes, first[0].Outcomes) {
 		t.Errorf("%v became %v", first[0].Outcomes, again[0].Outcomes)
 	}
-	spec.Conditions = append(spec.Conditions, eval.Condition{Task: "lamp", Randomness: "low", Perturb: 1})
-	spec.Policies = append(spec.Policies, eval.Policy{Name: "korr", New: spec.Policies[0].New})
+	plan.Conditions = append(plan.Conditions, eval.Condition{Task: "lamp", Randomness: "low", Perturb: 1})
+	plan.Policies = append(plan.Policies, eval.Entry{Label: "korr", Name: "korr"})
+	plan.Size = 3 // however the episodes are cut up
 	all := evaluate(12)
 	versus := Compare(all, "base")
 	if len(all) != 4 || len(versus) != 2 || versus[1].Policy != "korr" || !versus[1].Perturbed || versus[1].Pairs != 4 || versus[1].Rate != 0 {
 		t.Errorf("%d cells, %+v", len(all), versus)
 	}
-	spec.Seed++
+	plan.Seed++
 	evaluate(16)
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Evaluate(t.Context(), spec, path); err == nil {
+	if _, err := Evaluate(t.Context(), plan, path, "test", here); err == nil {
 		t.Error("a damaged file was taken for none")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -17,12 +19,12 @@ import (
 	"korr/residual"
 	"korr/sim/expert"
 	"korr/train/collect"
-	"korr/train/dataset"
 	"korr/train/eval"
 	"korr/train/imitation"
 	"korr/train/koopmanfit"
 	"korr/train/run"
 	"korr/train/td3"
+	"korr/train/unit"
 )
 
 // Settings are what the stages run under.
@@ -41,7 +43,8 @@ type Settings struct {
 type Config struct {
 	World
 	Dir     string            // of everything; see the package comment
-	Data    string            // folder of demonstrations; empty: the scripted expert's are collected
+	Data    string            // folders of demonstrations, separated by commas; empty: the scripted expert's are collected
+	Shards  int               // goroutines that share a batch of a base policy's training: they decide its bits, Workers does not
 	Methods []residual.Method // residual.MethodResiP, residual.MethodKORR, or both
 	// Recoveries are episodes in which the expert takes over from a first base policy, for a second one to learn from: what the
 	// documents call a robust base. 0: the base policy learns from demonstrations alone.
@@ -63,6 +66,11 @@ type Config struct {
 	Episodes   int              // of each
 	EvalSeed   uint64
 
+	// Queue does the units elsewhere, by Handlers that open this same configuration from the unit's Inputs; nil: this process does
+	// them.
+	Queue  unit.Executor
+	Inputs unit.Inputs
+
 	Progress func(stage string, done, total int, note string) // may be nil
 	Finished func(Stage)                                      // hears of every stage, also of those finished earlier; may be nil
 }
@@ -73,8 +81,9 @@ type Stage struct {
 	Seconds    float64 `json:"seconds"`         // wall time; of its last part when it was interrupted
 	SimSteps   int     `json:"simulator_steps"` // made in it
 	Checkpoint string  `json:"checkpoint,omitempty"`
-	Note       string  `json:"note"` // what came out
-	Earlier    bool    `json:"-"`    // it had been finished before this run of the command
+	Note       string  `json:"note"`             // what came out
+	Worker     string  `json:"worker,omitempty"` // of a queue; empty: it was made in this process
+	Earlier    bool    `json:"-"`                // it had been finished before this run of the command
 }
 
 // Result is what Run made.
@@ -101,11 +110,6 @@ type pipeline struct {
 	*Config
 	top    *run.Folder
 	stages []Stage
-	data   *dataset.Dataset // demonstrations
-	more   *dataset.Dataset // recoveries; nil without
-	set    *Settings
-	base   *residual.Policy
-	model  *koopman.Model
 	result Result
 }
 
@@ -116,24 +120,30 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		return nil, err
 	}
 	defer p.top.Unlock()
-	steps := []func(context.Context) error{p.demonstrations}
-	if c.Recoveries > 0 {
-		steps = append(steps, p.recoveries)
+	for _, s := range p.stages {
+		p.tell(s)
 	}
-	steps = append(steps, p.trainBase)
-	if slices.Contains(c.Methods, residual.MethodKORR) {
-		steps = append(steps, p.trainKoopman)
+	e, err := newEvaluation(p.evaluation(), filepath.Join(p.Dir, EvaluationName))
+	if err != nil {
+		return nil, err
 	}
-	for _, method := range c.Methods {
-		steps = append(steps, func(ctx context.Context) error { return p.trainResidual(ctx, method) })
+	stages := p.units()
+	j := &unit.Job{Name: "train all " + c.Task.Name, Units: slices.Concat(stages, e.units), Progress: e.within}
+	x := c.Queue
+	if x == nil {
+		x = &unit.Local{Log: c.Log, Handlers: Handlers(func(*unit.Task) (*Config, error) { return &c, nil })}
 	}
-	for _, step := range append(steps, p.evaluate) {
-		if err := step(ctx); err != nil {
-			return nil, err
+	played := time.Now()
+	if err := x.Do(ctx, j, func(i int, r *unit.Result) error {
+		if i >= len(stages) {
+			return e.take(i-len(stages), r)
 		}
+		played = time.Now()
+		return p.took(stages[i].Name, r)
+	}); err != nil {
+		return nil, err
 	}
-	p.result.Stages = p.stages
-	return &p.result, p.result.save()
+	return p.finish(e.played(), time.Since(played))
 }
 
 // open makes the folder, or finds it made for the same settings, and holds it.
@@ -157,42 +167,62 @@ func (p *pipeline) open() (err error) {
 	if err := p.top.Lock(); err != nil {
 		return err
 	}
-	text, err := regular.Read(p.top.Path("stages.json"), regular.Records)
+	if err := p.readStages(); err != nil {
+		p.top.Unlock()
+		return fmt.Errorf("%s: %w", p.top.Path(stagesName), err)
+	}
+	return nil
+}
+
+// readStages reads what was finished before.
+func (p *pipeline) readStages() error {
+	text, err := regular.Read(p.top.Path(stagesName), regular.Records)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &p.stages)
 	}
-	if err != nil {
-		p.top.Unlock()
-		return fmt.Errorf("%s: %w", p.top.Path("stages.json"), err)
-	}
 	for i := range p.stages {
-		p.stages[i].Earlier = true
-	}
-	return nil
-}
-
-// stage makes a stage unless it was finished before, and notes what it took.
-func (p *pipeline) stage(name string, make func() (Stage, error)) error {
-	for _, s := range p.stages {
-		if s.Name == name {
-			p.tell(s)
-			return nil
+		s := &p.stages[i]
+		s.Earlier = true
+		if _, missing := os.Stat(p.top.Path(gatheredName(s.Name))); missing != nil && gathers(s.Name) { // by an older program
+			err = errors.Join(err, writeJSON(p.top.Path(gatheredName(s.Name)), gathered{s.SimSteps}))
 		}
 	}
-	start := time.Now()
-	s, err := make()
-	if err != nil {
+	return err
+}
+
+// took notes a stage that is finished, in the order of the stages. One that a queue tells again is noted already.
+func (p *pipeline) took(name string, r *unit.Result) error {
+	if p.noted(name) != nil {
+		return nil
+	}
+	var s Stage
+	if err := json.Unmarshal(r.Value, &s); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	s.Name, s.Seconds = name, time.Since(start).Seconds()
+	s.Name, s.Seconds, s.Worker = name, r.Seconds, r.Worker
+	if s.Checkpoint != "" {
+		s.Checkpoint = Checkpoint(p.Dir, s.Checkpoint)
+	}
 	p.stages = append(p.stages, s)
-	if err := writeJSON(p.top.Path("stages.json"), p.stages); err != nil {
+	order := p.order()
+	slices.SortStableFunc(p.stages, func(a, b Stage) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
+	if err := writeJSON(p.top.Path(stagesName), p.stages); err != nil {
 		return err
 	}
 	p.tell(s)
+	return nil
+}
+
+// noted is a finished stage; nil when it is not finished.
+func (p *pipeline) noted(name string) *Stage {
+	for i := range p.stages {
+		if p.stages[i].Name == name {
+			return &p.stages[i]
+		}
+	}
 	return nil
 }
 
@@ -202,23 +232,38 @@ func (p *pipeline) tell(s Stage) {
 	}
 }
 
-func (p *pipeline) progress(stage string, done, total int, note string) {
-	if p.Progress != nil {
-		p.Progress(stage, done, total, note)
+// finish makes the result of all that is there now.
+func (p *pipeline) finish(played []Played, took time.Duration) (*Result, error) {
+	r := &p.result
+	r.Stages, r.Results, r.Versus = p.stages, Results(played), Compare(played, BaseName)
+	steps := func(names ...string) (n int) {
+		for _, name := range names {
+			if s := p.noted(name); s != nil {
+				n += s.SimSteps
+			}
+		}
+		return n
 	}
-}
-
-// told is the progress of a training in a stage.
-func (p *pipeline) told(stage string) Progress {
-	return func(done, total int, note string) { p.progress(stage, done, total, note) }
-}
-
-// took is how many simulator steps a stage made; 0 for one that is not finished.
-func (p *pipeline) took(name string) int {
-	for _, s := range p.stages {
-		if s.Name == name {
-			return s.SimSteps
+	for _, m := range p.Methods {
+		r.runs = append(r.runs, p.top.Path(string(m)))
+		n := steps(collectStage, recoverStage, string(m))
+		if m == residual.MethodKORR {
+			n += steps(KoopmanName)
+			text, err := regular.Read(p.top.Path(KoopmanName, PredictionName), regular.Records)
+			if err == nil {
+				err = json.Unmarshal(text, &r.Prediction)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		r.SimSteps = max(r.SimSteps, n)
+	}
+	p.tell(Stage{Name: "evaluate", Seconds: took.Seconds(), Note: fmt.Sprintf("%d episodes", len(played)*p.Episodes)})
+	for i := range played {
+		if played[i].Faults > 0 {
+			p.Log.Warn("episodes ended by a fault count as failures", "policy", played[i].Policy, "episodes", played[i].Faults)
 		}
 	}
-	return 0
+	return r, r.save()
 }

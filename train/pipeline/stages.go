@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"korr/internal/atomicfile"
 	"korr/internal/regular"
@@ -22,321 +21,299 @@ import (
 	"korr/train/collect"
 	"korr/train/dataset"
 	"korr/train/episodes"
-	"korr/train/eval"
 	"korr/train/koopmanfit"
 	"korr/train/run"
 	"korr/train/td3"
 )
 
-// Names of the stages that are not named after what they make.
-const (
-	collectStage = "collect"
-	recoverStage = "recoveries"
-	firstStage   = "first" // base policy
-)
+// stage is one of a pipeline's under way, in a folder that holds what it needs.
+type stage struct {
+	*Config
+	named string           // the demonstrations' folder where everything is asked for, as what learns from them notes it
+	data  *dataset.Dataset // demonstrations
+	more  *dataset.Dataset // recoveries; nil without
+	set   *Settings        // derived from both
+}
 
-// demonstrations collects them, reads them and derives the settings of all that follows.
-func (p *pipeline) demonstrations(ctx context.Context) error {
-	dir := p.Data
+// make makes a stage. Its name, seconds and worker are left to whoever asked for it, and Checkpoint is a name.
+func (s *stage) make(ctx context.Context, name string) (out Stage, err error) {
+	if name == collectStage {
+		c := s.First.Collect
+		c.Seed = s.First.Seed
+		return s.gather(ctx, &s.World, name, c, s.path(DemosName))
+	}
+	if err := s.read(name); err != nil {
+		return out, err
+	}
+	switch name {
+	case recoverStage:
+		return s.recoveries(ctx)
+	case firstStage, BaseName:
+		out, err = s.imitate(ctx, name)
+	case KoopmanName:
+		out, err = s.koopman(ctx)
+	case string(residual.MethodKORR), string(residual.MethodResiP):
+		out, err = s.residual(ctx, residual.Method(name))
+	default:
+		return out, fmt.Errorf("there is no such stage of a pipeline")
+	}
+	if err == nil {
+		err = s.keepAs(name, out.Checkpoint)
+	}
+	out.Checkpoint = name
+	return out, err
+}
+
+func (c *Config) path(elem ...string) string {
+	return filepath.Join(append([]string{c.Dir}, elem...)...)
+}
+
+// read reads the episodes that a stage learns from, and derives its settings from them.
+func (s *stage) read(name string) (err error) {
+	dir := s.Data
 	if dir == "" {
-		dir = p.top.Path(DemosName)
-		if err := p.stage(collectStage, func() (Stage, error) {
-			c := p.First.Collect
-			c.Seed = p.First.Seed
-			return p.gather(ctx, &p.World, collectStage, c, dir)
-		}); err != nil {
+		dir = s.path(DemosName)
+	}
+	if s.data, err = dataset.ReadAll(strings.Split(dir, ",")...); err != nil {
+		return err
+	}
+	if s.data.Path = s.named; s.data.Info.Task != s.Task.Name {
+		return usage.Errorf("the demonstrations in %s are of task %q, not %q", s.named, s.data.Info.Task, s.Task.Name)
+	}
+	spent := Spent{}
+	if s.Data == "" {
+		if spent.Demonstrations, err = s.gathered(collectStage); err != nil {
 			return err
 		}
 	}
-	d, err := dataset.ReadAll(strings.Split(dir, ",")...)
+	if s.Recoveries > 0 && name != firstStage && name != recoverStage {
+		if s.more, err = dataset.Read(s.path(recoverStage)); err != nil {
+			return err
+		}
+		n, err := s.gathered(recoverStage)
+		if err != nil {
+			return err
+		}
+		spent.Demonstrations += n
+	}
+	all := s.learned()
+	spent.Demonstrations = max(spent.Demonstrations, all.Frames())
+	if slices.Contains(s.Methods, residual.MethodKORR) {
+		spent.Rollouts = s.First.Koopman.Rollouts
+	}
+	derived, err := Derive(s.Task, all.Episodes, s.Budget, spent)
 	if err != nil {
 		return err
 	}
-	if d.Info.Task != p.Task.Name {
-		return usage.Errorf("the demonstrations in %s are of task %q, not %q", dir, d.Info.Task, p.Task.Name)
-	}
-	p.data = d
-	return p.derive()
-}
-
-// derive takes the settings of what follows from all that was collected so far.
-func (p *pipeline) derive() error {
-	all := p.learned()
-	spent := Spent{Demonstrations: max(p.took(collectStage)+p.took(recoverStage), all.Frames())}
-	if slices.Contains(p.Methods, residual.MethodKORR) {
-		spent.Rollouts = p.First.Koopman.Rollouts
-	}
-	derived, err := Derive(p.Task, all.Episodes, p.Budget, spent)
-	if err != nil {
-		return err
-	}
-	p.set, err = p.Resolve(derived)
+	s.set, err = s.Resolve(derived)
 	return err
 }
 
-// learned is what the base policy learns from.
-func (p *pipeline) learned() *dataset.Dataset {
-	if p.more == nil {
-		return p.data
+// gathered is how many simulator steps a stage that collects took.
+func (s *stage) gathered(name string) (int, error) {
+	var g gathered
+	text, err := regular.Read(s.path(gatheredName(name)), regular.Text)
+	if err == nil {
+		err = json.Unmarshal(text, &g)
 	}
-	all := *p.data
-	all.Episodes = append(slices.Clone(all.Episodes), p.more.Episodes...)
+	return g.SimSteps, err
+}
+
+// learned is what the base policy learns from.
+func (s *stage) learned() *dataset.Dataset {
+	if s.more == nil {
+		return s.data
+	}
+	all := *s.data
+	all.Episodes = append(slices.Clone(all.Episodes), s.more.Episodes...)
 	return &all
 }
 
-// recoveries trains a first base policy, has the expert take over from it, and derives the settings anew.
-func (p *pipeline) recoveries(ctx context.Context) error {
-	if err := p.imitate(ctx, firstStage); err != nil {
-		return err
-	}
-	first, err := p.load(firstStage)
+// recoveries has the expert take over from the first base policy.
+func (s *stage) recoveries(ctx context.Context) (Stage, error) {
+	first, err := s.load(s.checkpoint(firstStage))
 	if err != nil {
-		return err
+		return Stage{}, err
 	}
-	times, err := episodes.StageTimes(p.Task, p.data.Episodes)
+	times, err := episodes.StageTimes(s.Task, s.data.Episodes)
 	if err != nil {
-		return err
+		return Stage{}, err
 	}
-	dir := p.top.Path(recoverStage)
-	err = p.stage(recoverStage, func() (Stage, error) {
-		c := p.First.Collect
-		c.Episodes, c.OnlySuccess = p.Recoveries, true
-		c.Seed = p.First.Seed + 1 // other episodes than the demonstrations'
-		c.Recovery = &collect.Recovery{Policy: firstStage, Stages: times, Task: p.Task, Calm: true, New: func() (sim.Policy, error) {
-			return first.NewController(p.Task.NewFeatures()), nil
-		}}
-		return p.gather(ctx, p.TakeOver, recoverStage, c, dir)
-	})
-	if err != nil {
-		return err
-	}
-	if p.more, err = dataset.Read(dir); err != nil {
-		return err
-	}
-	return p.derive()
+	c := s.First.Collect
+	c.Episodes, c.OnlySuccess = s.Recoveries, true
+	c.Seed = s.First.Seed + 1 // other episodes than the demonstrations'
+	c.Recovery = &collect.Recovery{Policy: firstStage, Stages: times, Task: s.Task, Calm: true, New: func() (sim.Policy, error) {
+		return first.NewController(s.Task.NewFeatures()), nil
+	}}
+	return s.gather(ctx, s.TakeOver, recoverStage, c, s.path(recoverStage))
 }
 
 // gather collects episodes into a folder of the pipeline.
-func (p *pipeline) gather(ctx context.Context, w *World, stage string, c collect.Config, dir string) (Stage, error) {
+func (s *stage) gather(ctx context.Context, w *World, name string, c collect.Config, dir string) (Stage, error) {
 	if _, err := os.Stat(dir); err == nil { // complete, since it bears its name: only the note was lost
+		if _, err := s.gathered(name); err != nil {
+			return Stage{Note: "found complete"}, writeJSON(s.path(gatheredName(name)), gathered{})
+		}
 		return Stage{Note: "found complete"}, nil
 	}
 	c.Progress = func(now collect.Progress) {
-		p.progress(stage, now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
+		s.progress(name, now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
 	}
-	done, err := w.Collect(ctx, c, p.First.Expert, dir, false)
+	done, err := w.Collect(ctx, c, s.First.Expert, dir, false)
 	if err != nil && done.Kept > 0 { // too few are none: the folder would be taken for complete
 		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	if err != nil {
+		return Stage{}, err
 	}
 	return Stage{
 		SimSteps: done.Steps,
 		Note:     fmt.Sprintf("%d episodes, %d frames; the expert solved %d of %d", done.Kept, done.Frames, done.Successes, done.Attempts),
-	}, err
+	}, writeJSON(s.path(gatheredName(name)), gathered{done.Steps})
 }
 
 // folder makes the run folder of a stage, or opens what an interrupted one left there.
-func (p *pipeline) folder(s *Settings, elem ...string) (*run.Folder, error) {
-	text, err := p.Describe(s)
+func (s *stage) folder(set *Settings, elem ...string) (*run.Folder, error) {
+	text, err := s.Describe(set)
 	if err != nil {
 		return nil, err
 	}
-	dir := p.top.Path(elem...)
+	dir := s.path(elem...)
 	f, err := run.Create(dir, text)
 	if errors.Is(err, fs.ErrExist) {
 		f, err = run.Open(dir)
 	}
 	if err == nil {
-		f.Log = p.Log
+		f.Log = s.Log
 	}
 	return f, err
 }
 
 // Checkpoint is where Run keeps a stage's outcome: base, koopman, korr or resip.
 func Checkpoint(dir, name string) string {
-	return filepath.Join(dir, run.CheckpointsDir, name+".safetensors")
+	return filepath.Join(dir, filepath.FromSlash(checkpointName(name)))
 }
 
-func (p *pipeline) checkpoint(name string) string { return Checkpoint(p.Dir, name) }
+func (c *Config) checkpoint(name string) string { return Checkpoint(c.Dir, name) }
 
 // keepAs copies a run's checkpoint to the place of all.
-func (p *pipeline) keepAs(name string, t Trained) (string, error) {
-	text, err := os.ReadFile(t.Checkpoint)
+func (s *stage) keepAs(name, path string) error {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
-	}
-	return p.checkpoint(name), atomicfile.Write(p.checkpoint(name), text)
-}
-
-func (p *pipeline) trainBase(ctx context.Context) (err error) {
-	if err := p.imitate(ctx, BaseName); err != nil {
 		return err
 	}
-	p.base, err = p.load(BaseName)
-	return err
-}
-
-// imitate trains a base policy on what there is so far.
-func (p *pipeline) imitate(ctx context.Context, name string) error {
-	return p.stage(name, func() (s Stage, err error) {
-		folder, err := p.folder(p.set, name)
-		if err != nil {
-			return s, err
-		}
-		metrics, err := folder.Recorder(0)
-		if err != nil {
-			return s, err
-		}
-		defer func() { err = errors.Join(err, metrics.Close()) }()
-		c := p.set.Base
-		c.Seed, c.Shards = p.set.Seed, min(p.Workers, c.Batch)
-		if err := c.Validate(); err != nil {
-			return s, err
-		}
-		t, err := Base(ctx, p.learned(), c, p.set.Acting, folder, metrics, p.told("train "+name))
-		if err != nil {
-			return s, err
-		}
-		s.Note = t.Note
-		s.Checkpoint, err = p.keepAs(name, t)
-		return s, err
-	})
+	return atomicfile.Write(s.checkpoint(name), text)
 }
 
 // load reads what a stage left, ready to act.
-func (p *pipeline) load(name string) (*residual.Policy, error) {
-	policy, err := Load(p.checkpoint(name), p.set.Acting)
-	if err == nil && p.Equip != nil {
-		err = p.Equip(policy)
+func (c *Config) load(path string) (*residual.Policy, error) {
+	policy, err := Load(path, c.First.Acting)
+	if err == nil && c.Equip != nil {
+		err = c.Equip(policy)
 	}
 	return policy, err
 }
 
-func (p *pipeline) trainKoopman(ctx context.Context) error {
-	const name = KoopmanName
-	err := p.stage(name, func() (s Stage, err error) {
-		folder, err := p.folder(p.set, name)
-		if err != nil {
-			return s, err
-		}
-		metrics, err := folder.Recorder(0)
-		if err != nil {
-			return s, err
-		}
-		defer func() { err = errors.Join(err, metrics.Close()) }()
-		c := p.set.Koopman
-		k, err := koopmanfit.NewData(p.data, p.base, p.set.Residual.Features, &c, p.set.Seed)
-		if err != nil {
-			return s, err
-		}
-		rolls, err := p.Rollouts(p.base, &c, &p.set.Residual, p.set.Seed, p.data.Episodes)
-		if err != nil {
-			return s, err
-		}
-		rolls.Progress = func(done, of int) { p.progress("play the base policy", done, of, "") }
-		if err := k.AddRollouts(ctx, rolls); err != nil {
-			return s, err
-		}
-		t, err := Koopman(ctx, k, c, p.set.Seed, folder, metrics, p.told("train koopman"))
-		if err != nil {
-			return s, err
-		}
-		s.SimSteps = k.RolloutSteps()
-		s.Note = fmt.Sprintf("%s, spectral radius %.5f", t.Note, t.SpectralRadius)
-		s.Checkpoint, err = p.keepAs(KoopmanName, t.Trained)
-		return s, err
-	})
-	if err != nil {
-		return err
+func (c *Config) progress(stage string, done, total int, note string) {
+	if c.Progress != nil {
+		c.Progress(stage, done, total, note)
 	}
-	text, err := regular.Read(p.top.Path(name, PredictionName), regular.Records)
-	if err == nil {
-		err = json.Unmarshal(text, &p.result.Prediction)
-	}
-	if err != nil {
-		return err
-	}
-	p.model, err = koopman.Load(p.checkpoint(KoopmanName))
-	return err
 }
 
-func (p *pipeline) trainResidual(ctx context.Context, method residual.Method) error {
-	p.result.runs = append(p.result.runs, p.top.Path(string(method)))
-	err := p.stage(string(method), func() (s Stage, err error) {
-		set := *p.set
-		set.Residual.Method = method
-		c := set.Residual
-		c.Seed, c.Workers, c.Execute = set.Seed, p.Workers, set.Acting.Execute
-		folder, err := p.folder(&set, string(method))
-		if err != nil {
-			return s, err
-		}
-		in := p.Inputs(&c, p.base, nil, p.data.Episodes)
-		if method == residual.MethodKORR {
-			in.Koopman = p.model
-		}
-		t, err := p.train(ctx, c, in, folder, &set)
-		if err != nil {
-			return s, err
-		}
-		s.SimSteps, s.Note = t.Steps, t.Note
-		s.Checkpoint, err = p.keepAs(string(method), t)
-		return s, err
-	})
+// told is the progress of a training in a stage.
+func (c *Config) told(stage string) Progress {
+	return func(done, total int, note string) { c.progress(stage, done, total, note) }
+}
+
+// imitate trains a base policy on what there is so far.
+func (s *stage) imitate(ctx context.Context, name string) (out Stage, err error) {
+	folder, err := s.folder(s.set, name)
 	if err != nil {
-		return err
+		return out, err
 	}
-	took := p.took(collectStage) + p.took(recoverStage) + p.took(string(method))
+	metrics, err := folder.Recorder(0)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, metrics.Close()) }()
+	c := s.set.Base
+	c.Seed, c.Shards = s.set.Seed, min(s.Shards, c.Batch)
+	if err := c.Validate(); err != nil {
+		return out, err
+	}
+	t, err := Base(ctx, s.learned(), c, s.set.Acting, folder, metrics, s.told("train "+name))
+	return Stage{Checkpoint: t.Checkpoint, Note: t.Note}, err
+}
+
+// koopman fits the Koopman model.
+func (s *stage) koopman(ctx context.Context) (out Stage, err error) {
+	base, err := s.load(s.checkpoint(BaseName))
+	if err != nil {
+		return out, err
+	}
+	folder, err := s.folder(s.set, KoopmanName)
+	if err != nil {
+		return out, err
+	}
+	metrics, err := folder.Recorder(0)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, metrics.Close()) }()
+	c := s.set.Koopman
+	k, err := koopmanfit.NewData(s.data, base, s.set.Residual.Features, &c, s.set.Seed)
+	if err != nil {
+		return out, err
+	}
+	rolls, err := s.Rollouts(base, &c, &s.set.Residual, s.set.Seed, s.data.Episodes)
+	if err != nil {
+		return out, err
+	}
+	rolls.Progress = func(done, of int) { s.progress("play the base policy", done, of, "") }
+	if err := k.AddRollouts(ctx, rolls); err != nil {
+		return out, err
+	}
+	t, err := Koopman(ctx, k, c, s.set.Seed, folder, metrics, s.told("train koopman"))
+	return Stage{
+		SimSteps: k.RolloutSteps(), Checkpoint: t.Checkpoint,
+		Note: fmt.Sprintf("%s, spectral radius %.5f", t.Note, t.SpectralRadius),
+	}, err
+}
+
+// residual trains a residual on the base policy.
+func (s *stage) residual(ctx context.Context, method residual.Method) (out Stage, err error) {
+	base, err := s.load(s.checkpoint(BaseName))
+	if err != nil {
+		return out, err
+	}
+	set := *s.set
+	set.Residual.Method = method
+	c := set.Residual
+	c.Seed, c.Workers, c.Execute = set.Seed, s.Workers, set.Acting.Execute
+	folder, err := s.folder(&set, string(method))
+	if err != nil {
+		return out, err
+	}
+	in := s.World.Inputs(&c, base, nil, s.data.Episodes)
 	if method == residual.MethodKORR {
-		took += p.took(KoopmanName)
+		if in.Koopman, err = koopman.Load(s.checkpoint(KoopmanName)); err != nil {
+			return out, err
+		}
 	}
-	p.result.SimSteps = max(p.result.SimSteps, took)
-	return nil
+	t, err := s.train(ctx, c, in, folder, &set)
+	return Stage{SimSteps: t.Steps, Checkpoint: t.Checkpoint, Note: t.Note}, err
 }
 
 // train trains one residual, or members and their average.
-func (p *pipeline) train(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, set *Settings) (Trained, error) {
+func (s *stage) train(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, set *Settings) (Trained, error) {
 	if set.Members > 1 {
 		open := func(k int, own td3.Config) (*run.Folder, error) {
 			alone := *set
 			alone.Seed, alone.Residual.Steps, alone.Members = own.Seed, own.Steps, 1
-			return p.folder(&alone, string(c.Method), run.MemberPrefix+strconv.Itoa(k+1))
+			return s.folder(&alone, string(c.Method), run.MemberPrefix+strconv.Itoa(k+1))
 		}
-		return Members(ctx, c, in, set.Members, folder, open, p.told("train "+string(c.Method)))
+		return Members(ctx, c, in, set.Members, folder, open, s.told("train "+string(c.Method)))
 	}
 	in.Resume = true // from nothing where there is no state yet
-	return Residual(ctx, c, in, folder, p.told("train "+string(c.Method)))
-}
-
-// evaluate plays the base policy and what was made of it on the same episodes.
-func (p *pipeline) evaluate(ctx context.Context) error {
-	spec := eval.Spec{
-		Conditions: p.Conditions, Episodes: p.Episodes, Seed: p.EvalSeed, Workers: p.Workers, Open: eval.InProcess(p.Open),
-		Progress: func(done, total int) { p.progress("evaluate", done, total, "") },
-	}
-	names := []string{BaseName}
-	for _, m := range p.Methods {
-		names = append(names, string(m))
-	}
-	for _, name := range names {
-		policy, err := p.load(name)
-		if err != nil {
-			return err
-		}
-		spec.Policies = append(spec.Policies, eval.Policy{Name: name, New: func() (sim.Policy, error) {
-			return policy.NewController(p.Task.NewFeatures()), nil
-		}})
-	}
-	start := time.Now()
-	played, err := Evaluate(ctx, spec, filepath.Join(p.Dir, "evaluation.json"))
-	if err != nil {
-		return fmt.Errorf("evaluate: %w", err)
-	}
-	p.result.Results, p.result.Versus = Results(played), Compare(played, BaseName)
-	p.tell(Stage{Name: "evaluate", Seconds: time.Since(start).Seconds(), Note: fmt.Sprintf("%d episodes", len(played)*p.Episodes)})
-	for i := range played {
-		if played[i].Faults > 0 {
-			p.Log.Warn("episodes ended by a fault count as failures", "policy", played[i].Policy, "episodes", played[i].Faults)
-		}
-	}
-	return nil
+	return Residual(ctx, c, in, folder, s.told("train "+string(c.Method)))
 }

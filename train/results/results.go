@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"korr/koopman"
 	"korr/sim"
@@ -43,6 +44,8 @@ type Config struct {
 	// Beside plays what is compared but not trained here, the expert and shipped weights of a task, and keeps that in the file at
 	// path. It may be nil.
 	Beside func(ctx context.Context, task, path string) ([]eval.Result, error)
+	// Together has all of it made at once, by workers of a queue; else one job comes after the other.
+	Together bool
 	// Finished hears of every job.
 	Finished func(j Job, done, of int)
 }
@@ -103,11 +106,24 @@ type predicted struct {
 // Run makes what is not there yet, seed after seed, and returns the whole.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	r := &Report{Schema: Schema}
-	for _, task := range c.Tasks {
-		if c.Beside == nil {
-			break
-		}
-		beside, err := c.Beside(ctx, task, filepath.Join(c.Dir, task, "beside.json"))
+	ctx, stop := context.WithCancel(ctx)
+	var making sync.WaitGroup
+	defer func() { stop(); making.Wait() }()
+	if c.Beside == nil {
+		c.Beside = func(context.Context, string, string) ([]eval.Result, error) { return nil, nil }
+	}
+	jobs := c.jobs()
+	besides, makes := make([]func() ([]eval.Result, error), len(c.Tasks)), make([]func() (*pipeline.Result, error), len(jobs))
+	for i, task := range c.Tasks {
+		besides[i] = begin(&making, c.Together, func() ([]eval.Result, error) {
+			return c.Beside(ctx, task, filepath.Join(c.Dir, task, "beside.json"))
+		})
+	}
+	for i, j := range jobs {
+		makes[i] = begin(&making, c.Together, func() (*pipeline.Result, error) { return c.Train(ctx, j) })
+	}
+	for i, task := range c.Tasks {
+		beside, err := besides[i]()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", task, err)
 		}
@@ -115,26 +131,41 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 			r.add(Job{Task: task}, res)
 		}
 	}
-	done, of := 0, len(c.Tasks)*len(c.Bases)*len(c.Seeds)
-	for _, seed := range c.Seeds { // outermost: one seed of everything comes before the second of anything
-		for _, task := range c.Tasks {
-			for _, base := range c.Bases {
-				j := Job{task, base, seed, filepath.Join(c.Dir, task, fmt.Sprintf("%s-%d", base, seed))}
-				res, err := c.Train(ctx, j)
-				if err != nil {
-					return nil, fmt.Errorf("%s, %s base, seed %d: %w", task, base, seed, err)
-				}
-				r.take(j, res)
-				if err := r.save(c.Dir); err != nil {
-					return nil, err
-				}
-				if done++; c.Finished != nil {
-					c.Finished(j, done, of)
-				}
-			}
+	for i, j := range jobs {
+		res, err := makes[i]()
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s base, seed %d: %w", j.Task, j.Base, j.Seed, err)
+		}
+		r.take(j, res)
+		if err := r.save(c.Dir); err != nil {
+			return nil, err
+		}
+		if c.Finished != nil {
+			c.Finished(j, i+1, len(jobs))
 		}
 	}
 	return r, r.save(c.Dir)
+}
+
+// jobs lists the trainings, seeds outermost: one seed of everything comes before the second of anything.
+func (c *Config) jobs() (out []Job) {
+	for _, seed := range c.Seeds {
+		for _, task := range c.Tasks {
+			for _, base := range c.Bases {
+				out = append(out, Job{task, base, seed, filepath.Join(c.Dir, task, fmt.Sprintf("%s-%d", base, seed))})
+			}
+		}
+	}
+	return out
+}
+
+// begin has f called now, beside whatever else is, or else when its outcome is wanted, once.
+func begin[T any](all *sync.WaitGroup, now bool, f func() (T, error)) (wait func() (T, error)) {
+	wait = sync.OnceValues(f)
+	if now {
+		all.Go(func() { _, _ = wait() })
+	}
+	return wait
 }
 
 // take takes up what a job made.
