@@ -189,12 +189,14 @@ func newCmdBenchQueue(b *benchOptions) *cobra.Command {
 		Use:   "queue",
 		Short: "what a queue costs beside the work: a unit that does nothing, and many that wait",
 		Long: `Serves a queue as a process of its own and measures the time of a unit that does nothing, from the worker's asking for it to its answer, and
-what waiting units take of the server's memory and disk. Everything is measured once; --rounds does not count.`,
-		Example: `  korr bench queue --queued 10000 --json`,
-		Args:    cli.NoArgs,
+what waiting units take of the server's memory and disk. With --episodes it measures an evaluation (shipped korr, low, no pushes) by one
+worker and by two, each on a core of its own where there are two. Everything is measured once; --rounds does not count.`,
+		Example: `  korr bench queue --queued 10000 --json
+  korr bench queue --episodes 200`,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.Queued < 1 || o.Done < 2 {
-				return cli.UsageErrorf("--queued %d --done %d: want at least one, and two", o.Queued, o.Done)
+			if o.Queued < 1 || o.Done < 2 || o.Episodes < 0 {
+				return cli.UsageErrorf("--queued %d --done %d --episodes %d: want at least one, two and none", o.Queued, o.Done, o.Episodes)
 			}
 			var err error
 			if o.Korr, err = os.Executable(); err != nil {
@@ -206,5 +208,6 @@ what waiting units take of the server's memory and disk. Everything is measured 
 	}
 	cmd.Flags().IntVar(&o.Queued, "queued", 10_000, "units that wait at once")
 	cmd.Flags().IntVar(&o.Done, "done", 1000, "units that are done one after the other")
+	cmd.Flags().IntVar(&o.Episodes, "episodes", 0, "of an evaluation by one worker and by two; 0 = not measured")
 	return cmd
 }

@@ -6,11 +6,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"korr/train/pipeline"
 )
@@ -99,4 +103,87 @@ func TestTrainAllQueued(t *testing.T) {
 	); err != nil || len(one) != 2 || len(many) != 4 || !reflect.DeepEqual(one, many[2:]) { // those of three episodes are kept too
 		t.Errorf("played %+v, through a queue %+v, %v", one, many, err)
 	}
+}
+
+// TestNoPortIsOpen: what can be spread opens no port unless it is told to; with an embedded queue it does, on the loopback interface.
+func TestNoPortIsOpen(t *testing.T) {
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listens := func(args ...string) (at []string) {
+		t.Helper()
+		cmd := exec.Command(self, append(slices.Concat(args, tiny), "--quiet")...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), asKorr+"=1")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- cmd.Wait() }()
+		for looks := 0; ; looks++ {
+			select {
+			case err := <-done:
+				if err != nil || looks < 5 {
+					t.Errorf("%v: %v after %d looks", args, err, looks)
+				}
+				return at
+			case <-time.After(10 * time.Millisecond):
+				for _, a := range listening(cmd.Process.Pid) {
+					if !slices.Contains(at, a) {
+						at = append(at, a)
+					}
+				}
+			}
+		}
+	}
+	eval := []string{"eval", "--policy", "expert", "--task", "lamp", "--episodes", "2", "--perturb", "off"}
+	all := []string{
+		"--task", "lamp", "--set", "base.steps=4", "--set", "koopman.steps=3", "--set", "residual.steps=160", "--set", "residual.stages=false",
+		"--set", "eval.randomness=med", "--set", "eval.perturb=off", "--episodes", "1",
+	}
+	for _, args := range [][]string{
+		eval,
+		{"train", "sweep", "--out", "sweep", "--variants", "resip", "--seeds", "1", "--steps", "160", "--episodes", "1"},
+		append([]string{"train", "all", "--out", "all"}, all...),
+		{
+			"results", "--out", "results", "--tasks", "lamp", "--bases", "ordinary", "--seeds", "1", "--sensing", "clean", "--episodes", "1",
+			"--set", "base.steps=4", "--set", "koopman.steps=3", "--set", "residual.steps=160", "--set", "residual.stages=false",
+			"--set", "eval.randomness=med", "--set", "eval.perturb=off",
+		},
+	} {
+		if at := listens(args...); len(at) > 0 {
+			t.Errorf("%v listens at %v", args, at)
+		}
+	}
+	if at := listens(append(eval, "--queue", "embedded")...); len(at) != 1 || !strings.HasPrefix(at[0], "0100007F:") {
+		t.Errorf("an embedded queue listens at %v", at)
+	}
+}
+
+// listening are the TCP addresses, as the kernel writes them, at which a process waits for connections.
+func listening(pid int) (out []string) {
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		return nil
+	}
+	own := map[string]bool{}
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil {
+			own[to] = true
+		}
+	}
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			const listen = "0A"
+			if f := strings.Fields(line); len(f) > 9 && f[3] == listen && own["socket:["+f[9]+"]"] {
+				out = append(out, f[1])
+			}
+		}
+	}
+	return out
 }

@@ -61,7 +61,7 @@ func runVerifyQueue(ctx context.Context, o *verifyQueueOptions) error {
 	defer cancel()
 	c := spread.Config{
 		Korr: self, Dir: dir, Seed: o.Config.Seed, Kills: o.kills, Lease: 3 * time.Second, Log: o.Log,
-		Sweep:    []string{"--variants", "resip,korr", "--seeds", "1", "--steps", "480", "--episodes", "4"},
+		Sweep:    []string{"--variants", "resip,korr", "--seeds", "1", "--steps", "640", "--episodes", "4"},
 		Eval:     []string{"--policy", "base,korr", "--perturb", "both", "--episodes", "8", "--seed", "5"},
 		Progress: func(step string) { o.Log.Info("verify queue", "step", step, "folder", dir) },
 	}

@@ -23,7 +23,9 @@ type QueueOptions struct {
 	Korr   string // the command that serves
 	Queued int    // units that wait at once
 	Done   int    // units that are done one after the other
-	Log    *slog.Logger
+	// Episodes of an evaluation by one worker and by two, each on a core; 0: not measured.
+	Episodes int
+	Log      *slog.Logger
 }
 
 // noop is the kind of the units: they do nothing.
@@ -32,34 +34,90 @@ const noop = "noop"
 // queueLimit bounds each part of the measurement.
 const queueLimit = 10 * time.Minute
 
-// Queue measures what a queue costs beside the work: a unit that does nothing, from a worker's asking for it to its answer, and
-// what many waiting units take of the server's memory and disk. The server is a process of its own, on the loopback interface.
+// Queue measures what a queue costs beside the work: a unit that does nothing, from a worker's asking for it to its answer, what
+// many waiting units take of the server's memory and disk, and how much faster two workers are than one. Servers and workers are
+// processes of their own, on the loopback interface.
 func Queue(ctx context.Context, o QueueOptions) ([]Result, error) {
-	dir, err := os.MkdirTemp("", "korr-bench-queue-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(ctx, queueLimit)
 	defer cancel()
+	var out []Result
+	if err := o.served(ctx, func(q *queueBench) (err error) {
+		out, err = q.run(ctx)
+		return err
+	}); err != nil || o.Episodes == 0 {
+		return out, err
+	}
+	var seconds [2]float64
+	for i := range seconds {
+		if err := o.served(ctx, func(q *queueBench) (err error) {
+			seconds[i], err = q.evaluate(ctx, i+1)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	name := fmt.Sprintf("queue/evaluation of %d episodes, ", o.Episodes)
+	return append(
+		out, Result{Name: name + "one worker", Value: seconds[0], Unit: "s"}, Result{Name: name + "two workers", Value: seconds[1], Unit: "s"},
+		Result{Name: name + "two workers / one", Value: seconds[1] / seconds[0]},
+	), nil
+}
+
+// served has a server of its own up during f.
+func (o *QueueOptions) served(ctx context.Context, f func(*queueBench) error) error {
+	dir, err := os.MkdirTemp("", "korr-bench-queue-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
 	server := exec.CommandContext(ctx, o.Korr, "queue", "serve", "--dir", dir, "--quiet")
 	out, err := server.StdoutPipe()
 	if err == nil {
 		err = server.Start()
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = errors.Join(server.Process.Signal(syscall.SIGTERM), server.Wait()) }()
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // it says how to join once it is up
-		return nil, fmt.Errorf("bench: the server does not start: %w", err)
+		return fmt.Errorf("bench: the server does not start: %w", err)
 	}
-	q := &queueBench{QueueOptions: o, dir: dir, pid: server.Process.Pid}
+	q := &queueBench{QueueOptions: *o, dir: dir, pid: server.Process.Pid}
 	if q.store, err = queue.Connect(ctx, dir, o.Log, time.Minute); err != nil {
-		return nil, err
+		return err
 	}
 	defer q.store.Close()
-	return q.run(ctx)
+	return f(q)
+}
+
+// evaluate is the wall time, in seconds, of korr eval by so many workers that are up already.
+func (q *queueBench) evaluate(ctx context.Context, workers int) (float64, error) {
+	for range workers {
+		w := exec.CommandContext(ctx, q.Korr, "worker", "--join", q.dir, "--dir", filepath.Join(q.dir, "work"), "--cores", "1", "--quiet")
+		w.Env = append(os.Environ(), "GOMAXPROCS=1", "OPENBLAS_NUM_THREADS=1")
+		if err := w.Start(); err != nil {
+			return 0, err
+		}
+		defer func() { _ = errors.Join(w.Process.Kill(), w.Wait()) }()
+	}
+	for {
+		s, err := q.store.Status(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if len(s.Workers) == workers {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	eval := exec.CommandContext(
+		ctx, q.Korr, "eval", "--queue", q.dir, "--policy", "korr", "--perturb", "off", "--episodes", strconv.Itoa(q.Episodes), "--seed", "2", "--quiet",
+	)
+	start := time.Now()
+	if text, err := eval.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("bench: korr eval: %w: %s", err, text)
+	}
+	return time.Since(start).Seconds(), nil
 }
 
 type queueBench struct {

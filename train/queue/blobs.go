@@ -23,11 +23,35 @@ import (
 // errContent says that what came is not what its digest promises.
 var errContent = errors.New("the content is not what its digest says")
 
-// stored reports whether a blob is there.
+// objects are a bucket of files and folders.
+type objects struct {
+	jetstream.ObjectStore
+	stream jetstream.Stream // that they are kept in
+	bucket string
+}
+
+// errIncomplete says that an object is not all there: storing it was broken off at its very end.
+var errIncomplete = errors.New("it is not all there")
+
+// size is how many bytes an object has. The error is errIncomplete when parts are missing, which its server does not notice.
+func (o *objects) size(ctx context.Context, name string) (int64, error) {
+	info, err := o.GetInfo(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	parts := "$O." + o.bucket + ".C." + info.NUID
+	in, err := o.stream.Info(ctx, jetstream.WithSubjectFilter(parts))
+	if err == nil && in.State.Subjects[parts] != uint64(info.Chunks) {
+		err = errIncomplete
+	}
+	return int64(info.Size), err
+}
+
+// stored reports whether a blob is there, and whole.
 func (s *Store) stored(ctx context.Context, digest string) (there bool, err error) {
 	err = s.retry(ctx, "look for "+digest, func(ctx context.Context) error {
-		_, err := s.blobs.GetInfo(ctx, digest)
-		if there = err == nil; errors.Is(err, jetstream.ErrObjectNotFound) {
+		_, err := s.blobs.size(ctx, digest)
+		if there = err == nil; errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, errIncomplete) {
 			return nil
 		}
 		return err
@@ -63,7 +87,7 @@ func (s *Store) putUnless(ctx context.Context, digest string, content func(io.Wr
 }
 
 // put stores what content writes as an object and returns its digest.
-func (s *Store) put(ctx context.Context, to jetstream.ObjectStore, name string, content func(io.Writer) error) (digest string, err error) {
+func (s *Store) put(ctx context.Context, to *objects, name string, content func(io.Writer) error) (digest string, err error) {
 	err = s.retryWithin(ctx, 0, "store "+name, func(ctx context.Context) error {
 		r, w := io.Pipe()
 		h := sha256.New()
@@ -87,18 +111,31 @@ func (s *Store) data(ctx context.Context, digest string) (b []byte, err error) {
 	return b, err
 }
 
-// read hands an object's content to use, again from its beginning when it broke off.
-func (s *Store) read(ctx context.Context, from jetstream.ObjectStore, name string, use func(io.Reader) error) error {
+// Bounds of fetching an object.
+const (
+	fetchLeast = 20 * time.Second
+	fetchRate  = 1 << 20 // bytes a second at least; half as many after a try that took longer
+)
+
+// read hands an object's content to use, again from its beginning when it broke off. A try has a deadline, since a reader of the
+// library waits until then, and not for its context's end, for parts that were lost on the way.
+func (s *Store) read(ctx context.Context, from *objects, name string, use func(io.Reader) error) error {
+	slow := time.Duration(1)
 	return s.retryWithin(ctx, 0, "fetch "+name, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, 24*time.Hour) // with a deadline the library sets none of its own
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		size, err := from.size(call, name)
+		cancel()
+		if err != nil {
+			return err
+		}
+		ctx, cancel = context.WithTimeout(ctx, slow*(fetchLeast+time.Duration(size/fetchRate)*time.Second))
 		defer cancel()
-		still := time.AfterFunc(stallLimit, cancel) // a request that is lost on the way has no answer either
-		defer still.Stop()
+		slow *= 2
 		o, err := from.Get(ctx, name)
 		if err != nil {
 			return err
 		}
-		return errors.Join(use(&stall{o, still}), o.Close())
+		return errors.Join(use(o), o.Close())
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -13,7 +12,7 @@ import (
 	"korr/internal/usage"
 )
 
-// callTimeout bounds one request to the server. What carries a file has no bound but that something moves, see stall.
+// callTimeout bounds one request to the server. What carries a file has bounds of its own.
 const callTimeout = 5 * time.Second
 
 // retry calls f until it succeeds, fails for good, or ctx ends: a server that is away comes back.
@@ -60,21 +59,6 @@ func (s *Store) call(ctx context.Context, limit time.Duration, f func(context.Co
 	return f(ctx)
 }
 
-// stallLimit is how long a file may stand still on its way here.
-const stallLimit = 4 * callTimeout
-
-// stall is a reader that puts a timer off whenever something comes.
-type stall struct {
-	r io.Reader
-	t *time.Timer // ends the reading
-}
-
-func (s *stall) Read(b []byte) (int, error) {
-	n, err := s.r.Read(b)
-	s.t.Reset(stallLimit)
-	return n, err
-}
-
 // errConflict says that a state is not what it was when it was read: somebody else has the unit.
 var errConflict = errors.New("somebody else has the unit")
 
@@ -83,7 +67,7 @@ func lasting(err error) bool {
 	var wrong *usage.Error
 	for _, known := range []error{
 		errConflict, errLate, jetstream.ErrKeyNotFound, jetstream.ErrObjectNotFound, nats.ErrMaxPayload, nats.ErrAuthorization, nats.ErrConnectionClosed,
-		jetstream.ErrInvalidKey, errContent,
+		jetstream.ErrInvalidKey, errContent, errIncomplete,
 	} {
 		if errors.Is(err, known) {
 			return true

@@ -42,7 +42,7 @@ type Store struct {
 	state, after, jobs jetstream.KeyValue
 	here               jetstream.KeyValue
 	chains             jetstream.Stream // of after
-	blobs, saves       jetstream.ObjectStore
+	blobs, saves       *objects
 	lease              time.Duration
 	reconnected        chan struct{} // holds one when the connection was renewed
 
@@ -171,13 +171,17 @@ func (s *Store) setUp(ctx context.Context, lease time.Duration) error {
 		}
 		for _, b := range []struct {
 			name string
-			obj  *jetstream.ObjectStore
+			obj  **objects
 		}{{blobsBucket, &s.blobs}, {savesBucket, &s.saves}} {
 			c := jetstream.ObjectStoreConfig{Bucket: b.name, Storage: jetstream.FileStorage, Compression: true}
-			if *b.obj, err = s.js.ObjectStore(ctx, b.name); errors.Is(err, jetstream.ErrBucketNotFound) {
-				*b.obj, err = s.js.CreateOrUpdateObjectStore(ctx, c)
+			o := &objects{bucket: b.name}
+			if o.ObjectStore, err = s.js.ObjectStore(ctx, b.name); errors.Is(err, jetstream.ErrBucketNotFound) {
+				o.ObjectStore, err = s.js.CreateOrUpdateObjectStore(ctx, c)
 			}
-			if err != nil {
+			if err == nil {
+				o.stream, err = s.js.Stream(ctx, "OBJ_"+b.name)
+			}
+			if *b.obj = o; err != nil {
 				return fmt.Errorf("objects %s: %w", b.name, err)
 			}
 		}

@@ -207,7 +207,7 @@ func (r *run) until(ctx context.Context, what string, is func() (bool, error)) e
 		if ok || err != nil {
 			return err
 		}
-		if err := r.pause(ctx, 50*time.Millisecond); err != nil {
+		if err := r.pause(ctx, 20*time.Millisecond); err != nil {
 			return fmt.Errorf("waiting until %s: %w", what, err)
 		}
 	}
@@ -289,25 +289,26 @@ func (r *run) disturb(ctx context.Context, sweep *process) (*process, error) {
 	return sweep, r.until(ctx, "the paused worker drops what it did", func() (bool, error) { return p.says(`"msg":"late"`) > 0, nil })
 }
 
-// freeze pauses a worker in the middle of a training and names its unit.
+// freeze pauses a worker in the middle of a training, one that has a checkpoint unless it is the last, and names its unit.
 func (r *run) freeze(ctx context.Context) (worker int, id unit.ID, epoch uint64, err error) {
+	cells := len(r.policies())
 	err = r.until(ctx, "a worker trains", func() (bool, error) {
 		all, err := r.store.Units(ctx)
 		if err != nil {
 			return false, err
 		}
-		trained := 0
+		left := cells
 		for _, st := range all {
 			if st.Kind == trainingKind && st.Phase == queue.Done {
-				trained++
+				left--
 			}
 		}
-		if cells, err := filepath.Glob(filepath.Join(r.Dir, "alone", "*", "checkpoints")); err != nil || trained == len(cells) {
-			return false, errors.Join(errors.New("every training was over before a worker could be paused in it: --steps of the sweep are too few here"), err)
+		if left == 0 {
+			return false, errors.New("every training was over before a worker could be paused in it: --steps of the sweep are too few here")
 		}
 		for worker = range r.workers {
 			for unitID, st := range all {
-				if st.Phase != queue.Running || st.Kind != trainingKind || st.Saves == 0 || st.Worker != r.nameOf(worker) {
+				if st.Phase != queue.Running || st.Kind != trainingKind || st.Saves == 0 && left > 1 || st.Worker != r.nameOf(worker) {
 					continue
 				}
 				if err := r.workers[worker].signal(syscall.SIGSTOP); err != nil {
@@ -431,19 +432,21 @@ func (r *run) count(ctx context.Context) error {
 	return nil
 }
 
+// policies are those that one process trained.
+func (r *run) policies() []string {
+	found, _ := filepath.Glob(filepath.Join(r.Dir, "alone", "*", "checkpoints", "policy.safetensors")) // the pattern is one
+	return found
+}
+
 // compare looks at everything that has to be equal.
 func (r *run) compare(context.Context) error {
-	policies, err := filepath.Glob(filepath.Join(r.Dir, "alone", "*", "checkpoints", "policy.safetensors"))
-	if err != nil {
-		return err
-	}
 	names := [][2]string{
 		{"alone.sweep", "spread.sweep"},
 		{"alone/table.txt", "spread/table.txt"},
 		{"alone.eval", "spread.eval"},
 		{"alone.csv", "spread.csv"},
 	}
-	for _, p := range policies {
+	for _, p := range r.policies() {
 		cell := filepath.Base(filepath.Dir(filepath.Dir(p)))
 		for _, file := range []string{"checkpoints/policy.safetensors", "config.yaml"} {
 			names = append(names, [2]string{"alone/" + cell + "/" + file, "spread/" + cell + "/" + file})
