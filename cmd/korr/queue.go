@@ -19,8 +19,8 @@ func newCmdQueue(a *app) *cobra.Command {
 		Use:   "queue",
 		Short: "spread sweeps and evaluations over machines: the server, and what it is at",
 		Long: `A queue keeps the units of sweeps and evaluations, their checkpoints and results, on NATS JetStream. korr queue serve begins one, korr
-worker does its units, korr launch has Slurm or Kubernetes start workers, and --queue of korr eval and korr train sweep submits to it
-and waits for the same table that one process makes.`,
+worker does its units, korr launch has Slurm or Kubernetes start workers, and --queue of korr eval, korr train sweep, korr train all and
+korr results submits to it and waits for the same table that one process makes.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -1,6 +1,6 @@
 // Package pipeline trains every policy of a task, from nothing to a table: demonstrations, base policy, Koopman model, residual,
 // evaluation. Each stage is a unit (package unit): this process does them one after the other, or a queue's workers do; Run puts them in
-order in one folder and goes on where it stopped.
+// order in one folder and goes on where it stopped.
 //
 //	DIR/config.yaml      the settings that Run was started with
 //	DIR/demos            demonstrations (package dataset), unless they come from elsewhere
