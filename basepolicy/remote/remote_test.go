@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -102,6 +103,7 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(strings.Repeat("\x91", 1000)))
 	f.Add([]byte("\xdf\xff\xff\xff\xff"))
 	f.Add([]byte("\x81\xa1a\xc6\xff\xff\xff\xff"))
+	f.Add([]byte("\x81\xc6\xff\x1f\x81\x00\xff\xa1"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		d, err := remote.Unmarshal(frame)
 		if err != nil && !errors.Is(err, remote.ErrAnswer) {
@@ -113,6 +115,19 @@ func FuzzUnmarshal(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestLengthsMakeNoRoom: what a frame says is in it, and is not, is refused before there is memory for it.
+func TestLengthsMakeNoRoom(t *testing.T) {
+	for _, frame := range []string{"\x81\xc6\xff\x1f\x81\x00\xff\xa1", "\x81\xa1a\xc6\xff\xff\xff\xff", "\x81\xa1a\xdb\xff\xff\xff\xff"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := remote.Unmarshal([]byte(frame))
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, remote.ErrAnswer) || grown > 1<<20 {
+			t.Errorf("%q: %d bytes of memory, %v", frame, grown, err)
+		}
+	}
 }
 
 // TestChunk: what the server says is the chunk, normalised; it reads the raw observation.

@@ -87,8 +87,7 @@ func encodeArray(e *msgpack.Encoder, x []float32, shape ...int) error {
 // map[string]any; keys of bytes become texts. The error wraps ErrAnswer.
 func Unmarshal(frame []byte) (map[string]any, error) {
 	r := bytes.NewReader(frame)
-	d := msgpack.NewDecoder(r)
-	v, err := decode(d, 0)
+	v, err := decode(&reader{msgpack.NewDecoder(r), r}, 0)
 	if err == nil && r.Len() > 0 {
 		err = fmt.Errorf("%d bytes follow the message", r.Len())
 	}
@@ -102,8 +101,27 @@ func Unmarshal(frame []byte) (map[string]any, error) {
 	return dict, nil
 }
 
+// reader decodes a frame and knows how much of it is left.
+type reader struct {
+	*msgpack.Decoder
+	left *bytes.Reader
+}
+
+// content reads a text or bytes. Room is made for no more than the frame has: msgpack's own methods make what a length says.
+func (d *reader) content() ([]byte, error) {
+	n, err := d.DecodeBytesLen()
+	if err != nil {
+		return nil, err
+	}
+	if n < 0 || n > d.left.Len() {
+		return nil, fmt.Errorf("%d bytes are told, %d are there", n, d.left.Len())
+	}
+	b := make([]byte, n)
+	return b, d.ReadFull(b)
+}
+
 // decode reads one value. It goes down by itself, so that a frame cannot nest without end.
-func decode(d *msgpack.Decoder, depth int) (any, error) {
+func decode(d *reader, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested more than %d deep", maxDepth)
 	}
@@ -123,9 +141,10 @@ func decode(d *msgpack.Decoder, depth int) (any, error) {
 	case msgpcode.IsFixedNum(code), code >= msgpcode.Uint8 && code <= msgpcode.Int64:
 		return d.DecodeInt64()
 	case msgpcode.IsString(code):
-		return d.DecodeString()
+		b, err := d.content()
+		return string(b), err
 	case msgpcode.IsBin(code):
-		return d.DecodeBytes()
+		return d.content()
 	case msgpcode.IsFixedArray(code), code == msgpcode.Array16, code == msgpcode.Array32:
 		return decodeList(d, depth)
 	case msgpcode.IsFixedMap(code), code == msgpcode.Map16, code == msgpcode.Map32:
@@ -134,7 +153,7 @@ func decode(d *msgpack.Decoder, depth int) (any, error) {
 	return nil, fmt.Errorf("code %#x is none that openpi sends", code)
 }
 
-func decodeList(d *msgpack.Decoder, depth int) (any, error) {
+func decodeList(d *reader, depth int) (any, error) {
 	n, err := d.DecodeArrayLen()
 	if err != nil {
 		return nil, err
@@ -153,7 +172,7 @@ func decodeList(d *msgpack.Decoder, depth int) (any, error) {
 	return out, nil
 }
 
-func decodeDict(d *msgpack.Decoder, depth int) (any, error) {
+func decodeDict(d *reader, depth int) (any, error) {
 	n, err := d.DecodeMapLen()
 	if err != nil {
 		return nil, err
