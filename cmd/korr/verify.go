@@ -33,7 +33,7 @@ tokeniser and transformer, a layer of routed experts, and the actions of a check
 			return runVerify(o)
 		},
 	}
-	cmd.AddCommand(newCmdVerifyFaults(a), newCmdVerifyLoop(a), newCmdVerifyQueue(a))
+	cmd.AddCommand(newCmdVerifyFaults(a), newCmdVerifyLoop(a), newCmdVerifyQueue(a), newCmdVerifyROS2(a))
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"korr/internal/atomicfile"
 	"korr/internal/faults"
 	"korr/ros/msgs"
+	"korr/ros/names"
 )
 
 // faultsOptions are the verb's flags.
@@ -32,7 +34,7 @@ func newCmdVerifyFaults(a *app) *cobra.Command {
 		Short: "the control node under every fault of docs/faults.md",
 		Long: `Starts masters, a toy arm and control nodes as processes on the loopback interface, breaks something while the arm is commanded, and
 measures the time until the node holds, what it sends, and whether it recovers. Over ROS 1 with the embedded master and, where it is
-installed, Debian's rosmaster, and over rosbridge. Exits with 3 when a fault takes more than three control periods to hold, when any command is
+installed, Debian's rosmaster, over rosbridge and over ROS 2. Exits with 3 when a fault takes more than three control periods to hold, when any command is
 outside the limits, or when a recovery fails.`,
 		Example: `  korr verify faults
   korr verify faults --only clock --trials 1 --json`,
@@ -44,23 +46,34 @@ outside the limits, or when a recovery fails.`,
 	f.IntVar(&o.parallel, "parallel", 2, "faults at once")
 	f.Float64Var(&o.rate, "rate", 10, "control steps per second")
 	f.StringVar(&o.only, "only", "", "faults whose name contains this `text`")
-	f.StringSliceVar(&o.links, "links", nil, "embedded, rosmaster, rosbridge; empty = all")
+	f.StringSliceVar(&o.links, "links", nil, strings.Join(faults.AllLinks, ", ")+"; empty = all")
 	f.StringVar(&o.out, "out", "", "write a page like docs/faults.md to this `file`")
-	cmd.AddCommand(newCmdFaultsPart(a, "arm", "the toy arm", func(ctx context.Context) error {
-		n, err := a.rosNames(msgs.SimNode)
+	ros2 := false
+	node := func(name string) (*names.Names, error) {
+		if ros2 {
+			return a.ROS2Names(name)
+		}
+		return a.rosNames(name)
+	}
+	arm := newCmdFaultsPart("arm", "the toy arm", func(ctx context.Context) error {
+		n, err := node(msgs.SimNode)
 		if err != nil {
 			return err
 		}
 		return faults.ServeArm(ctx, n, a.Config.Seed, a.Log)
-	}), newCmdFaultsPart(a, "relay", "the arm's controller", func(ctx context.Context) error {
-		n, err := a.rosNames("relay")
+	})
+	relay := newCmdFaultsPart("relay", "the arm's controller", func(ctx context.Context) error {
+		n, err := node("relay")
 		if err != nil {
 			return err
 		}
 		return faults.ServeRelay(ctx, n, a.Log)
-	}))
+	})
+	for _, c := range []*cobra.Command{arm, relay} {
+		c.Flags().BoolVar(&ros2, "ros2", false, "over ROS 2")
+	}
 	listen := "127.0.0.1:0"
-	bridge := newCmdFaultsPart(a, "bridge", "a rosbridge server", func(ctx context.Context) error {
+	bridge := newCmdFaultsPart("bridge", "a rosbridge server", func(ctx context.Context) error {
 		n, err := a.rosNames("rosbridge_websocket")
 		if err != nil {
 			return err
@@ -68,12 +81,12 @@ outside the limits, or when a recovery fails.`,
 		return faults.ServeBridge(ctx, n, listen, a.Log)
 	})
 	bridge.Flags().StringVar(&listen, "listen", listen, "`host:port`")
-	cmd.AddCommand(bridge)
+	cmd.AddCommand(arm, relay, bridge)
 	return cmd
 }
 
 // newCmdFaultsPart is a process of the matrix.
-func newCmdFaultsPart(_ *app, name, what string, run func(context.Context) error) *cobra.Command {
+func newCmdFaultsPart(name, what string, run func(context.Context) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Short: what, Hidden: true, Args: cli.NoArgs, Annotations: cli.ROSAnnotation,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context()) },
@@ -89,8 +102,8 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 		return cli.UsageErrorf("--trials %d --rate %g: take at least one trial, and 1 to 1000 control steps per second", o.trials, o.rate)
 	}
 	for _, l := range o.links {
-		if l != faults.Embedded && l != faults.Rosmaster && l != faults.Rosbridge {
-			return cli.UsageErrorf("--links %s: take %s, %s, %s", l, faults.Embedded, faults.Rosmaster, faults.Rosbridge)
+		if !slices.Contains(faults.AllLinks, l) {
+			return cli.UsageErrorf("--links %s: take %s", l, strings.Join(faults.AllLinks, ", "))
 		}
 	}
 	part := func(name string) []string { return []string{self, "verify", "faults", name, "--log-format", "json"} }

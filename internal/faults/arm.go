@@ -11,6 +11,7 @@ import (
 	"korr/ros/node"
 	"korr/ros/simnode"
 	"korr/ros/toyarm"
+	"korr/ros/transport"
 )
 
 // ServeArm serves the toy arm as the simulator's node until ctx ends.
@@ -32,12 +33,12 @@ func ServeArm(ctx context.Context, n *names.Names, seed uint64, log *slog.Logger
 // ServeRelay passes the commands on to relayTopic until ctx ends: the arm's controller, as a process that can be killed. Of a
 // trajectory it passes on where its point puts the tool.
 func ServeRelay(ctx context.Context, n *names.Names, log *slog.Logger) (err error) {
-	r, err := node.Open(ctx, node.Config{Names: n, Logger: log})
+	r, err := transport.Open(ctx, transport.Config{Names: n, Logger: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	out, err := node.Advertise[msgs.PoseStamped](r, relayTopic, false)
+	out, err := transport.Advertise[msgs.PoseStamped](r, relayTopic, transport.Command)
 	if err != nil {
 		return err
 	}
@@ -46,8 +47,8 @@ func ServeRelay(ctx context.Context, n *names.Names, log *slog.Logger) (err erro
 		return err
 	}
 	err = errors.Join(
-		node.Subscribe(r, msgs.CommandTopic, out.Write),
-		node.Subscribe(r, trajectoryTopic, func(m *msgs.JointTrajectory) {
+		transport.Subscribe(r, msgs.CommandTopic, transport.Command, out.Write),
+		transport.Subscribe(r, trajectoryTopic, transport.Command, func(m *msgs.JointTrajectory) {
 			if len(m.Points) == 1 && len(m.Points[0].Positions) == len(arm.Joints) {
 				out.Write(&msgs.PoseStamped{Header: m.Header, Pose: msgs.PoseOf(arm.Forward(m.Points[0].Positions))})
 			}

@@ -31,20 +31,31 @@ type Case struct {
 type links uint8
 
 const (
-	everyLink  links = iota
-	ros1Only         // it is about the graph of nodes, the master, simulated time or a Franka's topics, which rosbridge lacks
-	bridgeOnly       // it is about the server
+	overROS1 links = 1 << iota
+	overROS2
+	overBridge
+
+	everyLink links = 0                     // as good as all of them
+	natively        = overROS1 | overROS2   // the graph of nodes, simulated time, a Franka's topics: rosbridge lacks them
+	oneByName       = overROS1 | overBridge // a node that takes another's name ends it, on ROS 1's side
 )
 
 // Over reports whether the case can happen over a link.
 func (c *Case) Over(link string) bool {
-	return c.links == everyLink || (c.links == bridgeOnly) == (link == Rosbridge)
+	of := overROS1
+	switch link {
+	case ROS2:
+		of = overROS2
+	case Rosbridge:
+		of = overBridge
+	}
+	return c.links == everyLink || c.links&of != 0
 }
 
-// overROS1 marks cases that can happen over ROS 1 only.
-func overROS1(cases ...Case) []Case {
+// over marks cases that can happen over some links only.
+func over(l links, cases ...Case) []Case {
 	for i := range cases {
-		cases[i].links = ros1Only
+		cases[i].links = l
 	}
 	return cases
 }
@@ -76,14 +87,14 @@ const (
 
 var (
 	old  = []string{"too old to move on"}
-	gone = []string{"is gone", "too old to move on"}
+	gone = []string{"is gone", "too old to move on", "nobody listens"} // ROS 2 misses the answer to a command before the state
 )
 
 // Cases is the matrix.
 func Cases() []Case {
 	cases := []Case{
 		{
-			Name: "master killed", State: hold, Recovery: "master restarted; " + enabling, says: []string{"master is lost"}, links: ros1Only,
+			Name: "master killed", State: hold, Recovery: "master restarted; " + enabling, says: []string{"master is lost"}, links: overROS1,
 			strike: func(_ context.Context, w *world) (time.Time, error) {
 				at := time.Now()
 				w.root.kill()
@@ -111,14 +122,15 @@ func Cases() []Case {
 			heal: restartArm,
 		},
 		{
-			Name: "publisher frozen (SIGSTOP)", State: hold, Recovery: "SIGCONT; " + byItself, says: old,
+			Name: "publisher frozen (SIGSTOP)", State: hold, says: gone,
+			Recovery: "SIGCONT; " + byItself + ", or " + enabling + " where nobody listened meanwhile",
 			strike: func(_ context.Context, w *world) (time.Time, error) {
 				return time.Now(), w.arm.signal(syscall.SIGSTOP)
 			},
 			heal: func(_ context.Context, w *world) error { return w.arm.signal(syscall.SIGCONT) },
 		},
 		{
-			Name: "publisher replaced by a node of its name that speaks", State: hold, says: gone, links: ros1Only,
+			Name: "publisher replaced by a node of its name that speaks", State: hold, says: gone, links: overROS1,
 			Recovery: enabling + "; before it `~reset_fault` if the new arm is elsewhere: that is a leap",
 			strike: func(_ context.Context, w *world) (at time.Time, err error) {
 				old := w.arm
@@ -139,7 +151,7 @@ func Cases() []Case {
 			},
 		},
 		{
-			Name: "publisher replaced by a node of its name that is silent", State: hold, Recovery: "arm's node started again; " + enabling, says: gone,
+			Name: "publisher replaced by a node of its name that is silent", State: hold, Recovery: "arm's node started again; " + enabling, says: gone, links: oneByName,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				if w.extra, err = w.open(ctx, msgs.SimNode); err != nil {
 					return at, err
@@ -161,16 +173,16 @@ func Cases() []Case {
 		injection("observation stamped 1 s in the future", hold, "stamps right; "+byItself, []string{"in the future"}, msgs.PerturbStamp, "", 1),
 		injection("observation lost", hold, "comes again; "+byItself, old, msgs.PerturbLoss, "", 1),
 		injection("observation stuck (the same message again)", hold, "moves on; "+byItself, old, msgs.PerturbStuck, "", 0),
-		overROS1(injection("arm's pose NaN", fault, "pose right; "+resets, []string{"not finite"}, msgs.PerturbNaN, "arm"))[0],
+		over(natively, injection("arm's pose NaN", fault, "pose right; "+resets, []string{"not finite"}, msgs.PerturbNaN, "arm"))[0],
 		held(injection("a part's pose NaN", hold, "pose right; "+enabling, []string{"is lost: its pose is not finite"}, msgs.PerturbNaN, "parts")),
 		injection("parts of the wrong length", fault, "length right; "+resets, []string{"carries 35 values, want 42"}, msgs.PerturbLength, "parts"),
-		overROS1(injection("gripper of the wrong length", fault, "length right; "+resets, []string{"carries 1 values, want 2"}, msgs.PerturbLength, "gripper"))[0],
+		over(natively, injection("gripper of the wrong length", fault, "length right; "+resets, []string{"carries 1 values, want 2"}, msgs.PerturbLength, "gripper"))[0],
 		injection("parts reordered in silence", fault, "order right; "+resets, []string{"changed places"}, msgs.PerturbReorder, ""),
 		renamed("parts reordered (part_names changed)", "obstacle,leg4,leg3,leg2,leg1,top", "changed its order"),
 		renamed("other parts (part_names changed)", "base,bulb,hood,obstacle", "the policy needs"),
-		overROS1(injection("arm in a reflex", fault, "arm recovered; "+resets, []string{"reflex"}, msgs.PerturbMode, "", 4))[0],
+		over(natively, injection("arm in a reflex", fault, "arm recovered; "+resets, []string{"reflex"}, msgs.PerturbMode, "", 4))[0],
 		{
-			Name: "subscriber killed", State: hold, Recovery: "arm's controller started again; " + enabling, says: []string{"nobody listens"}, relay: true, links: ros1Only,
+			Name: "subscriber killed", State: hold, Recovery: "arm's controller started again; " + enabling, says: []string{"nobody listens"}, relay: true, links: natively,
 			strike: func(_ context.Context, w *world) (time.Time, error) {
 				at := time.Now()
 				w.relay.kill()
@@ -200,7 +212,7 @@ func Cases() []Case {
 			heal: func(ctx context.Context, w *world) error { return w.persist(ctx, w.enabled) },
 		},
 		{
-			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); started again it waits for `~enable`", says: []string{"took this node's name"}, first: "nobody listens", links: ros1Only,
+			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); started again it waits for `~enable`", says: []string{"took this node's name"}, first: "nobody listens", links: overROS1,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				at = time.Now()
 				w.extra, err = w.open(ctx, "korr")
@@ -228,7 +240,7 @@ func Cases() []Case {
 			},
 		},
 	}
-	cases = slices.Concat(cases, overROS1(poseLies()...), jointLies(), partLies(), sourceFaults(), interlocks(), bridgeFaults())
+	cases = slices.Concat(cases, poseLies(), jointLies(), partLies(), sourceFaults(), interlocks(), bridgeFaults())
 	if _, err := os.Stat(fullDisk); err == nil {
 		c := stopped("e-stop, and the disk full for the flight recorder", "no space left")
 		c.args = []string{"--dump", fullDisk}
@@ -287,7 +299,7 @@ func renamed(name, list, says string) Case {
 // clockJump is a simulated clock that jumps by some seconds, once more in every trial.
 func clockJump(name string, by float64, says ...string) Case {
 	return Case{
-		Name: name, State: hold, Recovery: enabling, says: says, simTime: true, links: ros1Only,
+		Name: name, State: hold, Recovery: enabling, says: says, simTime: true, links: natively,
 		strike: func(ctx context.Context, w *world) (time.Time, error) {
 			return w.inject(ctx, msgs.PerturbClock, "", by*float64(w.trial+1))
 		},

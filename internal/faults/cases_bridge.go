@@ -52,7 +52,7 @@ func bridgeFaults() []Case {
 		},
 	}
 	for i := range cases {
-		cases[i].links = bridgeOnly
+		cases[i].links = overBridge
 	}
 	return cases
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"korr/ros/msgs"
-	"korr/ros/node"
+	"korr/ros/transport"
 	"korr/ros/xmlrpc"
 )
 
@@ -15,11 +15,11 @@ import (
 func interlocks() []Case {
 	return []Case{
 		{
-			Name: "two e-stop panels, one of them released", State: fault, links: ros1Only, says: []string{"emergency stop"},
+			Name: "two e-stop panels, one of them released", State: fault, links: natively, says: []string{"emergency stop"},
 			Recovery: "the pressed one released; " + resets,
 			strike: func(ctx context.Context, w *world) (time.Time, error) {
-				err := w.join(ctx, "panel", func(n *node.Node) (err error) {
-					w.panel, err = node.Advertise[msgs.Bool](n, "/korr/estop", true)
+				err := w.join(ctx, "panel", func(n transport.Link) (err error) {
+					w.panel, err = transport.Advertise[msgs.Bool](n, "/korr/estop", transport.Latched)
 					return err
 				})
 				if err != nil {
@@ -42,11 +42,11 @@ func interlocks() []Case {
 			},
 		},
 		{
-			Name: "another node commands the arm", State: fault, links: ros1Only, says: []string{"commands the arm too"}, Recovery: "that node ended; " + resets,
+			Name: "another node commands the arm", State: fault, links: natively, says: []string{"commands the arm too"}, Recovery: "that node ended; " + resets,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
-				err = w.join(ctx, "rival", func(n *node.Node) error {
+				err = w.join(ctx, "rival", func(n transport.Link) error {
 					at = time.Now()
-					_, err := node.Advertise[msgs.PoseStamped](n, msgs.CommandTopic, false)
+					_, err := transport.Advertise[msgs.PoseStamped](n, msgs.CommandTopic, transport.Command)
 					return err
 				})
 				return at, err
@@ -56,11 +56,11 @@ func interlocks() []Case {
 			},
 		},
 		{
-			Name: "two trackers", State: hold, links: ros1Only, says: []string{"nodes publish"}, Recovery: "one of them ended; " + enabling,
+			Name: "two trackers", State: hold, links: natively, says: []string{"nodes publish"}, Recovery: "one of them ended; " + enabling,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
-				err = w.join(ctx, "tracker", func(n *node.Node) error {
+				err = w.join(ctx, "tracker", func(n transport.Link) error {
 					at = time.Now()
-					_, err := node.Advertise[msgs.PoseArray](n, msgs.PartsTopic, false)
+					_, err := transport.Advertise[msgs.PoseArray](n, msgs.PartsTopic, transport.State)
 					return err
 				})
 				return at, err
@@ -70,7 +70,7 @@ func interlocks() []Case {
 			},
 		},
 		{
-			Name: "a stranger names another publisher of the parts", State: hold, links: ros1Only, says: []string{"which the ROS master does not know"},
+			Name: "a stranger names another publisher of the parts", State: hold, links: overROS1, says: []string{"which the ROS master does not know"},
 			Recovery: enabling,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				_, uri, err := xmlrpc.NewClient(w.root.uri(), time.Second).CallROS(ctx, "lookupNode", "/faults", "/korr")
@@ -112,7 +112,7 @@ func interlocks() []Case {
 }
 
 // join opens another node that takes part.
-func (w *world) join(ctx context.Context, name string, do func(*node.Node) error) (err error) {
+func (w *world) join(ctx context.Context, name string, do func(transport.Link) error) (err error) {
 	if w.extra, err = w.open(ctx, name); err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func sourceFaults() []Case {
 	}
 	return []Case{
 		injection("parts lost alone", hold, resumes, old, msgs.PerturbLoss, "parts", 1),
-		overROS1(injection("gripper lost alone", hold, resumes, old, msgs.PerturbLoss, "gripper", 1))[0],
+		over(natively, injection("gripper lost alone", hold, resumes, old, msgs.PerturbLoss, "gripper", 1))[0],
 		injection("parts stamped 8 s in the future", hold, resumes, []string{"parts of observation"}, msgs.PerturbStamp, "parts", 8),
 		dead,
 		ahead,

@@ -14,16 +14,21 @@ import (
 	"korr/ros/toyarm"
 )
 
-// TestPageListsEveryFault: docs/faults.md has a row of every fault over every link that it was made over.
+// TestPageListsEveryFault: docs/faults.md has a row of every fault over every link that it was made over, and ROS 2 has a
+// page of its own.
 func TestPageListsEveryFault(t *testing.T) {
-	page, err := os.ReadFile("../../docs/faults.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, link := range []string{Embedded, Rosmaster, Rosbridge} {
+	for _, link := range AllLinks {
+		name := "faults.md"
+		if link == ROS2 {
+			name = "faults-ros2.md"
+		}
+		page, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, c := range Cases() {
 			if c.Over(link) != strings.Contains(string(page), "\n| "+c.Name+" | "+link+" |") {
-				t.Errorf("%q over %s is not where it belongs: run korr verify faults --out docs/faults.md", c.Name, link)
+				t.Errorf("%q over %s is not where it belongs: run korr verify faults --out docs/%s", c.Name, link, name)
 			}
 		}
 	}

@@ -51,9 +51,9 @@ func (r *Report) WriteMarkdown(w io.Writer, command string) error {
 Made by `+"`%s`"+`, which exits with 3 when a row fails; do not edit. How the times are taken: `+"`go doc korr/internal/faults`"+`.
 
 The node is `+"`korr run`"+` with the shipped policy at %g control steps per second, in a process of its own, with a toy arm in another: over ROS 1
-with the embedded master or Debian's rosmaster, and over rosbridge, with a server in a third process and an arm of joint states. What
-rosbridge cannot show (who publishes and who listens, a master, simulated time, a Franka's topics) has no row over it. Every trial
-breaks something while the arm is being commanded, measures the time until the node holds or faults, looks for six periods at what is
+with the embedded master or Debian's rosmaster, over ROS 2 (Cyclone DDS) on the loopback interface, and over rosbridge, with a server in a
+third process and an arm of joint states. What rosbridge cannot show (who publishes and who listens, a master, simulated time, a Franka's
+topics) has no row over it, nor has what ROS 2 does not know: a master, and a node that takes another's name. Every trial breaks something while the arm is being commanded, measures the time until the node holds or faults, looks for six periods at what is
 sent, and then does what the last column says until the arm is commanded again. The bound is %g control periods. Nothing but
 the hold's one measured pose is sent in HOLD and FAULT, and every pose published at any time is finite, inside the workspace, at most
 0.10 m and 1.0 rad from where the arm truly was and at most 0.10 m and 0.6 rad from the one before. Of an arm on trajectories every point

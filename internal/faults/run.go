@@ -11,15 +11,20 @@ import (
 	"time"
 
 	"korr/internal/bench"
+	"korr/ros/ros2/dds"
 )
 
-// The links between the control node and the arm that the matrix runs over: ROS 1 with either master, or a rosbridge
-// server.
+// The links between the control node and the arm that the matrix runs over: ROS 1 with either master, a rosbridge server,
+// or ROS 2.
 const (
 	Embedded  = "embedded"
 	Rosmaster = "rosmaster"
 	Rosbridge = "rosbridge"
+	ROS2      = "ros2"
 )
+
+// AllLinks are the links.
+var AllLinks = []string{Embedded, Rosmaster, Rosbridge, ROS2}
 
 const rosmaster = "/usr/bin/rosmaster"
 
@@ -30,16 +35,16 @@ const MaxPeriods = 3.0
 // after it happened. What comes earlier answers something else.
 const early = 0.5
 
-// Config says how to run the matrix. Every process is given ROS_MASTER_URI and ROS_IP.
+// Config says how to run the matrix. Every process is given ROS_MASTER_URI and ROS_IP, or ROS_DOMAIN_ID.
 type Config struct {
 	Korr     []string // runs korr itself; arguments of korr are appended
-	Arm      []string // serves the toy arm (ServeArm), logging JSON to its standard error
-	Relay    []string // serves the relay (ServeRelay)
+	Arm      []string // serves the toy arm (ServeArm), logging JSON to its standard error; in ROS 2 with --ros2
+	Relay    []string // serves the relay (ServeRelay), likewise
 	Bridge   []string // serves rosbridge (ServeBridge) at --listen ADDR
 	Rate     float64  // control steps per second
 	Trials   int      // of each case
 	Only     string   // part of the names of the cases to run; "" = all
-	Links    []string // nil: the embedded master, rosmaster where it is installed, and rosbridge
+	Links    []string // nil: all that are installed or built in
 	Parallel int      // cases at once
 	Progress func(done, of int, row *Row)
 }
@@ -80,11 +85,19 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	r := &Report{Schema: "korr.faults/2", Rate: cfg.Rate, Bound: MaxPeriods, Passed: true}
 	links := cfg.Links
 	if links == nil {
-		links = []string{Embedded, Rosmaster, Rosbridge}
+		links = AllLinks
 	}
-	if _, err := os.Stat(rosmaster); err != nil && slices.Contains(links, Rosmaster) {
-		r.Missing = append(r.Missing, Rosmaster)
-		links = slices.DeleteFunc(slices.Clone(links), func(m string) bool { return m == Rosmaster })
+	missing := func(link string) {
+		if slices.Contains(links, link) {
+			r.Missing = append(r.Missing, link)
+			links = slices.DeleteFunc(slices.Clone(links), func(m string) bool { return m == link })
+		}
+	}
+	if _, err := os.Stat(rosmaster); err != nil {
+		missing(Rosmaster)
+	}
+	if !dds.Available {
+		missing(ROS2)
 	}
 	type work struct {
 		c    Case

@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"korr/ros/master"
 	"korr/ros/msgs"
 	"korr/ros/names"
-	"korr/ros/node"
+	"korr/ros/transport"
 	"korr/ros/xmlrpc"
 )
 
@@ -22,15 +25,25 @@ const (
 	healLimit  = 90 * time.Second // for a recovery
 )
 
-// root is a master that can be killed and started again at the same address.
+// root is a master that can be killed and started again at the same address. ROS 2 has none, but a domain.
 type root struct {
 	kind     string // the link; rosbridge has the embedded one behind it
+	domain   int    // of ROS 2
 	addr     string
 	embedded *master.Master
 	debian   *exec.Cmd
 }
 
+// domains numbers the domains of a matrix, from somewhere on: others of this machine have domains too.
+// Above 101 a domain's ports are among those that Linux hands out.
+var domains atomic.Uint32
+
+func init() { domains.Store(rand.Uint32N(1 << 16)) }
+
 func newRoot(link string) (*root, error) {
+	if link == ROS2 {
+		return &root{kind: link, domain: 1 + int(domains.Add(1)%100)}, nil
+	}
 	var err error
 	for range 5 { // another process may take the port in between
 		addr, e := freeAddr()
@@ -94,25 +107,25 @@ type world struct {
 	c     *Case
 	root  *root
 	judge *judge
-	node  *node.Node // the watcher
+	node  transport.Link // the watcher
 	arm   *process
 	relay *process
 	korr  *process
 	// bridge is the rosbridge server between the two, which are ROS 1 nodes and a client of it; nil without one
 	bridge     *process
 	bridgeAddr string
-	extra      *node.Node // what a case opened
+	extra      transport.Link // what a case opened
 	trial      int
 
 	armFile string // describes the arm; "" = a Franka
 	state   string // folder in which the control node remembers faults
-	enable  *node.Client[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]
-	reset   *node.Client[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes]
-	harm    *node.Client[msgs.Perturb, msgs.PerturbReq, msgs.PerturbRes]
-	estop   *node.Publisher[msgs.Bool]
-	panel   *node.Publisher[msgs.Bool] // of another node
-	alive   *node.Publisher[msgs.Header]
-	names_  *node.Publisher[msgs.String]
+	enable  transport.Client[msgs.SetBoolReq, msgs.SetBoolRes]
+	reset   transport.Client[msgs.TriggerReq, msgs.TriggerRes]
+	harm    transport.Client[msgs.PerturbReq, msgs.PerturbRes]
+	estop   transport.Publisher[msgs.Bool]
+	panel   transport.Publisher[msgs.Bool] // of another node
+	alive   transport.Publisher[msgs.Header]
+	names_  transport.Publisher[msgs.String]
 	pulse   func() time.Time // stops the dead-man and says when it spoke last; nil while it is silent
 }
 
@@ -129,7 +142,7 @@ func newWorld(ctx context.Context, cfg *Config, c *Case, link string) (w *world,
 	if w.root, err = newRoot(link); err != nil {
 		return w, fmt.Errorf("start the master (%s): %w", link, err)
 	}
-	if c.simTime {
+	if c.simTime && link != ROS2 { // there it is a parameter of the node
 		if _, _, err = xmlrpc.NewClient(w.root.uri(), 5*time.Second).CallROS(ctx, "setParam", "/faults", "/use_sim_time", true); err != nil {
 			return w, err
 		}
@@ -174,44 +187,75 @@ func (w *world) watch(ctx context.Context) (err error) {
 		if w.judge.chain, err = jointChain(); err != nil {
 			return err
 		}
-		errs[0] = node.Subscribe(w.node, trajectoryTopic, w.judge.trajectory)
+		errs[0] = transport.Subscribe(w.node, trajectoryTopic, transport.Report, w.judge.trajectory)
 	} else {
-		errs[0] = node.Subscribe(w.node, topic, w.judge.command)
+		errs[0] = transport.Subscribe(w.node, topic, transport.Report, w.judge.command) // Report: none is missed
 	}
-	errs[1] = node.Subscribe(w.node, msgs.StateTopic, w.judge.arm)
-	errs[2] = node.Subscribe(w.node, "/korr/action", w.judge.action)
-	w.enable, errs[3] = node.NewClient[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](w.node, "/korr/enable")
-	w.reset, errs[4] = node.NewClient[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](w.node, "/korr/reset_fault")
-	w.harm, errs[5] = node.NewClient[msgs.Perturb, msgs.PerturbReq, msgs.PerturbRes](w.node, "/"+msgs.SimNode+"/perturb")
-	w.estop, errs[6] = node.Advertise[msgs.Bool](w.node, "/korr/estop", false)
-	w.alive, errs[7] = node.Advertise[msgs.Header](w.node, "/korr/deadman", false)
-	w.names_, errs[8] = node.Advertise[msgs.String](w.node, msgs.PartNamesTopic, false)
-	errs[9] = node.Subscribe(w.node, msgs.TFTopic, w.judge.frames)
+	if transport.ROS2(w.node) {
+		errs[1] = transport.Subscribe(w.node, msgs.RobotStateTopic, transport.Report, func(m *msgs.FrankaRobotState) {
+			s, _ := m.State() // lies are told on purpose
+			w.judge.arm(s)
+		})
+	} else {
+		errs[1] = transport.Subscribe(w.node, msgs.StateTopic, transport.Report, w.judge.arm)
+	}
+	errs[2] = transport.Subscribe(w.node, "/korr/action", transport.Report, w.judge.action)
+	w.enable, errs[3] = transport.NewClient[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](w.node, "/korr/enable")
+	w.reset, errs[4] = transport.NewClient[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](w.node, "/korr/reset_fault")
+	w.harm, errs[5] = transport.NewClient[msgs.Perturb, msgs.PerturbReq, msgs.PerturbRes](w.node, "/"+msgs.SimNode+"/perturb")
+	w.estop, errs[6] = transport.Advertise[msgs.Bool](w.node, "/korr/estop", transport.Button)
+	w.alive, errs[7] = transport.Advertise[msgs.Header](w.node, "/korr/deadman", transport.Button)
+	w.names_, errs[8] = transport.Advertise[msgs.String](w.node, msgs.PartNamesTopic, transport.Report)
+	errs[9] = transport.Subscribe(w.node, msgs.TFTopic, transport.Report, w.judge.frames)
 	return errors.Join(errs[:]...)
 }
 
-func (w *world) open(ctx context.Context, name string) (*node.Node, error) {
-	n, err := names.New(name, w.root.uri())
+func (w *world) open(ctx context.Context, name string) (transport.Link, error) {
+	n, err := w.root.names(name)
 	if err != nil {
 		return nil, err
 	}
-	n.Host = "127.0.0.1"
-	return node.Open(ctx, node.Config{Names: n, Poll: 200 * time.Millisecond})
+	return transport.Open(ctx, transport.Config{Names: n, Poll: 200 * time.Millisecond})
+}
+
+// names are those of a node of the world.
+func (r *root) names(name string) (*names.Names, error) {
+	if r.kind == ROS2 {
+		return names.NewROS2(name, names.ROS2{Domain: r.domain, Localhost: true})
+	}
+	n, err := names.New(name, r.uri())
+	if err == nil {
+		n.Host = "127.0.0.1"
+	}
+	return n, err
 }
 
 func (w *world) env() []string {
-	return append(os.Environ(), "ROS_MASTER_URI="+w.root.uri(), "ROS_IP=127.0.0.1", "XDG_STATE_HOME="+w.state)
+	env := append(os.Environ(), "XDG_STATE_HOME="+w.state)
+	if w.root.kind == ROS2 {
+		return append(env, fmt.Sprint("ROS_DOMAIN_ID=", w.root.domain), "ROS_LOCALHOST_ONLY=1")
+	}
+	return append(env, "ROS_MASTER_URI="+w.root.uri(), "ROS_IP=127.0.0.1")
+}
+
+// part is the command line of a process of the robot's side.
+func (w *world) part(args []string) []string {
+	args = slices.Clone(args)
+	if w.root.kind == ROS2 {
+		args = append(args, "--ros2")
+	}
+	return args
 }
 
 func (w *world) startArm() (*process, error) {
-	args := append([]string{}, w.cfg.Arm...)
+	args := w.part(w.cfg.Arm)
 	if w.c.relay {
 		args = append(args, msgs.CommandTopic+":="+relayTopic)
 	}
 	return start(w.env(), args...)
 }
 
-func (w *world) startRelay() (*process, error) { return start(w.env(), w.cfg.Relay...) }
+func (w *world) startRelay() (*process, error) { return start(w.env(), w.part(w.cfg.Relay)...) }
 
 func (w *world) startKorr() (*process, error) {
 	args := append([]string{}, w.cfg.Korr...)
@@ -221,7 +265,7 @@ func (w *world) startKorr() (*process, error) {
 			return nil, err
 		}
 	}
-	args = append(args, "run", "--yes", "--wait", "--log-format", "json", "--rate", fmt.Sprint(w.cfg.Rate),
+	args = append(args, "run", "--yes", "--log-format", "json", "--rate", fmt.Sprint(w.cfg.Rate),
 		"--set", "run.tracking_error=0") // the toy arm does not reach every pose
 	if w.armFile != "" {
 		args = append(args, "--arm", w.armFile)
@@ -229,7 +273,16 @@ func (w *world) startKorr() (*process, error) {
 	if w.bridge != nil {
 		args = append(args, w.bridgeArgs()...)
 	}
-	return start(w.env(), append(args, w.c.args...)...)
+	args = append(args, w.c.args...)
+	if w.root.kind != ROS2 {
+		args = append(args, "--wait")
+	} else {
+		args = append(args, "--robot", "ros2")
+		if w.c.simTime {
+			args = append(args, "--ros-args", "-p", "use_sim_time:=true")
+		}
+	}
+	return start(w.env(), args...)
 }
 
 // hears waits until the arm has told the watcher its state after t, so that every command that follows can be judged.
@@ -286,7 +339,13 @@ func (w *world) restored(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return w.enabled(ctx)
+		if err = w.enabled(ctx); err != nil {
+			return err
+		}
+		if time.Sleep(w.period()); w.korr.state() == fault { // a lie that was believed meanwhile: the truth is the next leap
+			return errors.New("a fault again after ~reset_fault")
+		}
+		return nil
 	})
 }
 
@@ -356,7 +415,7 @@ func (w *world) close() {
 			p.kill()
 		}
 	}
-	for _, n := range []*node.Node{w.extra, w.node} {
+	for _, n := range []transport.Link{w.extra, w.node} {
 		if n != nil {
 			_ = n.Close()
 		}

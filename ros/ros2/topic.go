@@ -3,6 +3,7 @@ package ros2
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"korr/ros/ros2/dds"
 	"korr/ros/rosidl"
@@ -14,8 +15,65 @@ type Publisher[M any] struct {
 	topic string
 	w     *dds.Writer
 
-	mu  sync.Mutex
-	buf []byte
+	mu      sync.Mutex
+	buf     []byte
+	written chan struct{} // of commands: told of every one; nil = nobody wants to know
+}
+
+// AckLimit is how long a command may stay without an answer of a reliable reader's middleware; after that the reader counts
+// as gone. A control period at 10 Hz and this are less than three periods.
+const AckLimit = 180 * time.Millisecond
+
+// listeners counts who listens to a topic. A reader that was killed stays matched until its lease ends (10 s and more);
+// what tells at once is that it acknowledges nothing.
+type listeners struct {
+	topic string
+	tell  func(topic string, n int) // may be nil
+
+	mu      sync.Mutex
+	matched int
+	deaf    bool // the newest command was not acknowledged
+	told    int
+}
+
+func (l *listeners) update(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+	now := l.matched
+	if l.deaf {
+		now = 0
+	}
+	if l.tell != nil && now != l.told {
+		l.tell(l.topic, now)
+	}
+	l.told = now
+}
+
+// watchAcks waits for the answer to every command until the node is closed.
+func (n *Node) watchAcks(w *dds.Writer, l *listeners, written <-chan struct{}) {
+	for {
+		select {
+		case <-n.done:
+			return
+		case <-written:
+		}
+		for deaf := false; ; deaf = true {
+			if w.Acked(AckLimit) {
+				if deaf {
+					l.update(func() { l.deaf = false })
+				}
+				break
+			}
+			if n.Err() != nil {
+				return
+			}
+			if !deaf {
+				n.log.Warn("a command is not acknowledged: who listened does so no more", "topic", l.topic, "after", AckLimit)
+				l.update(func() { l.deaf = true })
+			}
+		}
+	}
 }
 
 // Advertise makes a publisher on the topic of a name (relative, ~private or absolute).
@@ -33,15 +91,16 @@ func advertise[M any](n *Node, name string, p Profile, idl *rosidl.Type) (*Publi
 		return nil, err
 	}
 	out := &Publisher[M]{node: n, topic: topic}
-	before := 0
+	l := &listeners{topic: topic, tell: n.cfg.OnListeners}
 	if out.w, err = n.part.NewWriter("rt"+topic, idl.DDS(), p.writer(), hashOf(idl.Hash()), func(s dds.Status) {
 		n.policy(topic, &s)
-		if f := n.cfg.OnListeners; f != nil && s.Matched != before {
-			f(topic, s.Matched)
-		}
-		before = s.Matched
+		l.update(func() { l.matched = s.Matched })
 	}); err != nil {
 		return nil, fmt.Errorf("advertise %s: %w", topic, err)
+	}
+	if p == Command && l.tell != nil {
+		out.written = make(chan struct{}, 1)
+		n.tasks.Go(func() { n.watchAcks(out.w, l, out.written) })
 	}
 	n.graph.mine(out.w.GUID(), true)
 	return out, nil
@@ -59,6 +118,10 @@ func (p *Publisher[M]) Write(m *M) {
 	if err == nil {
 		p.buf = b
 		err = p.w.Write(b)
+	}
+	select {
+	case p.written <- struct{}{}:
+	default: // nobody wants to know, or is told already
 	}
 	if err != nil && p.node.Err() == nil {
 		p.node.log.Error("a message was not published", "topic", p.topic, "err", err)

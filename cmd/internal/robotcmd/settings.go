@@ -16,6 +16,7 @@ type Settings struct {
 	ROSVersion int    `yaml:"ros_version"` // of the ROS behind the rosbridge server: 1, 2
 	// YAML file that describes an arm of joint states and trajectories (docs/safety.md); empty = a Franka
 	Arm        string  `yaml:"arm"`
+	Frame      string  `yaml:"frame"`       // frame_id of a Franka's commands; a controller may refuse others
 	PartsFrame string  `yaml:"parts_frame"` // frame_id of the parts' poses; others stop the arm
 	Policy     string  `yaml:"policy"`      // base, resip or korr with the shipped weights, or the path of a checkpoint
 	Master     string  // ROS master; empty = $ROS_MASTER_URI
@@ -51,7 +52,7 @@ func (r *Settings) Validate() error {
 // DefaultSettings reach a Franka over ROS 1 at 10 Hz.
 func DefaultSettings() Settings {
 	return Settings{
-		Robot: "ros1", URL: "ws://127.0.0.1:9090", ROSVersion: 2, Policy: "korr", PartsFrame: "tag", RateHz: 10, Resume: true,
+		Robot: "ros1", URL: "ws://127.0.0.1:9090", ROSVersion: 2, Policy: "korr", Frame: "panda_link0", PartsFrame: "tag", RateHz: 10, Resume: true,
 		MaxAgePeriods: 3, MaxMisses: loop.DefaultMaxMisses,
 		Ahead: basepolicy.AheadConfig{Lead: 1, Bridge: 8}, Tracking: loop.DefaultTracking(), Realtime: realtime.DefaultOptions(),
 	}

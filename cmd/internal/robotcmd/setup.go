@@ -101,6 +101,7 @@ func (o *runOptions) robotConfig(n *names.Names, task *sim.Task, p *residual.Pol
 	}
 	o.rememberFaults(&rc)
 	if run.Arm == "" {
+		rc.Frame = run.Frame
 		return rc, nil
 	}
 	var err error

@@ -2,6 +2,8 @@
 
 package dds
 
+import "time"
+
 // Available reports whether this program has a DDS library.
 const Available = false
 
@@ -38,6 +40,9 @@ func (*Participant) WatchGraph(func(Endpoint)) error { return ErrAbsent }
 
 // Write returns ErrAbsent.
 func (*Writer) Write([]byte) error { return ErrAbsent }
+
+// Acked is true.
+func (*Writer) Acked(time.Duration) bool { return true }
 
 // GUID is zero.
 func (*Writer) GUID() GUID { return GUID{} }

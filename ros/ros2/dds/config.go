@@ -23,10 +23,18 @@ func policyName(id int) string {
 	return fmt.Sprintf("policy %d", id)
 }
 
-// xml is what a participant's configuration adds to CYCLONEDDS_URI; "" for nothing.
-func (c *Config) xml() string {
+// quick repeats what was not acknowledged every 20 ms; Cyclone's own 100 ms are a control period. It is a default, which
+// CYCLONEDDS_URI may change.
+const quick = `<CycloneDDS><Domain id="any"><Internal><HeartbeatInterval>20 ms</HeartbeatInterval></Internal></Domain></CycloneDDS>`
+
+// xml is the configuration of a domain, around what CYCLONEDDS_URI says.
+func (c *Config) xml(uri string) string {
+	parts := []string{quick}
+	if uri != "" {
+		parts = append(parts, uri)
+	}
 	if !c.Localhost && len(c.Peers) == 0 {
-		return ""
+		return strings.Join(parts, ",")
 	}
 	var b strings.Builder
 	b.WriteString(`<CycloneDDS><Domain id="any">`)
@@ -40,7 +48,7 @@ func (c *Config) xml() string {
 		fmt.Fprintf(&b, `<Peer address="%s"/>`, p)
 	}
 	b.WriteString(`</Peers></Discovery></Domain></CycloneDDS>`)
-	return b.String()
+	return strings.Join(append(parts, b.String()), ",")
 }
 
 // validate refuses what would break out of the configuration.

@@ -56,16 +56,11 @@ func Open(cfg Config) (*Participant, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if x := cfg.xml(); x != "" {
-		if uri := os.Getenv("CYCLONEDDS_URI"); uri != "" {
-			x = uri + "," + x
-		}
-		text := C.CString(x)
-		defer C.free(unsafe.Pointer(text))
-		rc := C.dds_create_domain(C.dds_domainid_t(cfg.Domain), text)
-		if rc < 0 && rc != C.DDS_RETCODE_PRECONDITION_NOT_MET { // that is: another participant of this process made it
-			return nil, failure(fmt.Sprintf("join DDS domain %d", cfg.Domain), C.int32_t(rc))
-		}
+	text := C.CString(cfg.xml(os.Getenv("CYCLONEDDS_URI")))
+	defer C.free(unsafe.Pointer(text))
+	rc := C.dds_create_domain(C.dds_domainid_t(cfg.Domain), text)
+	if rc < 0 && rc != C.DDS_RETCODE_PRECONDITION_NOT_MET { // that is: another participant of this process made it
+		return nil, failure(fmt.Sprintf("join DDS domain %d", cfg.Domain), C.int32_t(rc))
 	}
 	qos := C.dds_create_qos()
 	defer C.dds_delete_qos(qos)
@@ -253,6 +248,13 @@ func (w *Writer) Write(data []byte) error {
 		return failure("write", C.int32_t(rc))
 	}
 	return nil
+}
+
+// Acked reports whether every reliable reader has acknowledged what was written; it waits for that, at most for a limit.
+func (w *Writer) Acked(limit time.Duration) bool {
+	w.p.life.RLock()
+	defer w.p.life.RUnlock()
+	return w.p.down || C.dds_wait_for_acks(w.entity, C.dds_duration_t(limit)) != C.DDS_RETCODE_TIMEOUT
 }
 
 // GUID names the writer.
