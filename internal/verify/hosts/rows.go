@@ -661,9 +661,8 @@ func perfPublishes(f *first) (float64, error) {
 	return float64(got.Load()), nil
 }
 
-// perfSubscribes returns how many samples ddsperf wanted, and got: it ends with 0 when it got them.
+// perfSubscribes returns how many samples ddsperf says that it got.
 func perfSubscribes(f *first) (float64, error) {
-	const want = 300
 	d, err := dds.Open(dds.Config{Domain: f.domain})
 	if err != nil {
 		return 0, err
@@ -673,31 +672,32 @@ func perfSubscribes(f *first) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	p, err := f.launch("ddsperf", "-i", fmt.Sprint(f.domain), "-T", "OU", "-D", "6", "-Q", fmt.Sprint("samples:", want), "sub")
+	p, err := f.launch("ddsperf", "-i", fmt.Sprint(f.domain), "-T", "OU", "-1", "sub")
 	if err != nil {
 		return 0, err
 	}
+	defer p.kill()
 	tick := time.NewTicker(time.Second / perfRate)
 	defer tick.Stop()
-	for number := 0; ; number++ {
+	total, lost, newest := 0, 0, "nothing"
+	for number := 0; number < 6*perfRate; {
 		select {
 		case <-tick.C:
-			if err := w.Write([]byte{0, 1, 0, 0, byte(number), byte(number >> 8), byte(number >> 16), 0}); err != nil {
-				p.kill()
+			if err := w.Write([]byte{0, 1, 0, 0, byte(number), byte(number >> 8), 0, 0}); err != nil {
 				return 0, err
 			}
-			if number == 8*perfRate {
-				p.kill()
-				return 0, errors.New("ddsperf does not end")
+			number++
+		case line := <-p.said:
+			if _, counts, ok := strings.Cut(line, " total "); ok {
+				newest = line
+				if _, err := fmt.Sscanf(counts, "%d lost %d", &total, &lost); err != nil {
+					return 0, fmt.Errorf("ddsperf said %q: %w", line, err)
+				}
 			}
-		case _, more := <-p.said:
-			if more {
-				continue
-			}
-			if err := p.cmd.Wait(); err != nil {
-				return 0, fmt.Errorf("ddsperf: %w", err)
-			}
-			return want, nil
 		}
 	}
+	if total == 0 || lost > 0 {
+		return float64(total), fmt.Errorf("ddsperf said %q", newest)
+	}
+	return float64(total), nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -25,7 +26,7 @@ import (
 
 // Config says how long to run, and what.
 type Config struct {
-	Simulator []string        // command line that runs the simulator's node, with a master
+	Simulator []string        // command line that runs the simulator's node, with a master, or over ROS 2
 	Control   []string        // command line that runs the control node and prints its report as JSON
 	LockStep  bool            // as fast as the simulator can, and watch memory; otherwise in real time
 	Minutes   float64         // of real time
@@ -72,7 +73,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	uri := "http://" + addrs[0]
+	uri, domain := "http://"+addrs[0], fmt.Sprint("ROS_DOMAIN_ID=", 1+rand.IntN(100)) // one of them is used
 	simulator, run := slices.Clone(c.Simulator), append(slices.Clone(c.Control), "--metrics", addrs[1])
 	if c.LockStep {
 		episodes := strconv.Itoa(c.Ticks/episodeTicks + 1)
@@ -80,7 +81,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	}
 	node := func(args []string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		cmd.Env = append(os.Environ(), "ROS_MASTER_URI="+uri, "ROS_IP=127.0.0.1")
+		cmd.Env = append(os.Environ(), "ROS_MASTER_URI="+uri, "ROS_IP=127.0.0.1", domain, "ROS_LOCALHOST_ONLY=1")
 		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 		cmd.WaitDelay = 10 * time.Second
 		return cmd
