@@ -69,6 +69,7 @@ func jointLies() []Case {
 	for _, c := range lies[:4] {
 		c.Name = strings.Replace(c.Name, "joint arm tells", "joint arm on trajectories tells", 1)
 		c.trajectories, c.relay = true, true
+		c.links = overROS1 | overBridge // not measured over ROS 2 yet: docs/faults-ros2.md has no such rows
 		lies = append(lies, c)
 	}
 	return lies
