@@ -115,7 +115,9 @@ func (t *trainer) policy() *residual.Policy {
 	if !t.cfg.latent() {
 		p.Koopman = t.in.Koopman
 	}
-	text, err := json.Marshal(t.cfg)
+	c := t.cfg
+	c.Workers, c.EvalWorkers = 0, 0 // of the machine: they never change the result, and must not change the file
+	text, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // Validate admits finite numbers only
 	}
