@@ -83,7 +83,8 @@ func NewAhead(p ChunkPolicy, obsDim int, cfg AheadConfig) (*Ahead, error) {
 	h, u := p.Horizon(), p.ActDim()
 	switch {
 	case cfg.Execute < 1 || cfg.Lead < 1 || cfg.Lead > cfg.Execute || cfg.Execute+cfg.Lead > h:
-		return nil, fmt.Errorf("basepolicy: plan %d steps ahead and execute %d of a chunk of %d actions: want 1 <= lead <= execute and execute + lead <= %d", cfg.Lead, cfg.Execute, h, h)
+		return nil, fmt.Errorf("basepolicy: plan %d steps ahead and execute %d of a chunk of %d actions: want 1 <= lead <= "+
+			"execute and execute + lead <= %d", cfg.Lead, cfg.Execute, h, h)
 	case cfg.Bridge < 0:
 		return nil, fmt.Errorf("basepolicy: bridge %d actions: want 0 or more", cfg.Bridge)
 	}

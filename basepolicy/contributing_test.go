@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestContributingShowsTheExample: the code in CONTRIBUTING.md is that of kind_example_test.go, which compiles and runs.
+// TestContributingShowsTheExample: the code in CONTRIBUTING.md is that of kind_example_test.go, which compiles and
+// runs.
 func TestContributingShowsTheExample(t *testing.T) {
 	page, err := os.ReadFile("../CONTRIBUTING.md")
 	if err != nil {

@@ -103,9 +103,9 @@ func TestFloorKeepsNoiseQuiet(t *testing.T) {
 	}
 }
 
-// TestFloorOfAnObservation: every dimension extends over the floor at least, a range that is wide enough stays as it is,
-// and a saved normaliser is the same. Checkpoints from before one number served every kind of number name their floors,
-// which Min and Max hold already.
+// TestFloorOfAnObservation: every dimension extends over the floor at least, a range that is wide enough stays as it
+// is, and a saved normaliser is the same. Checkpoints from before one number served every kind of number name their
+// floors, which Min and Max hold already.
 func TestFloorOfAnObservation(t *testing.T) {
 	for _, parts := range []int{0, 2} {
 		rows := make([]float32, 2*(16+7*2))

@@ -94,7 +94,8 @@ const (
 // 0.01 rad in its rotation at most 0.2. 0 is no floor, as published.
 func FitObsNormalizer(rows []float32, rawDim, poses int, floor float64) (*Normalizer, error) {
 	if !(floor >= 0 && floor <= math.MaxFloat32) {
-		return nil, fmt.Errorf("fit normalizer: the least extent of a dimension is %v, want a finite number of at least 0", floor)
+		return nil, fmt.Errorf("fit normalizer: the least extent of a dimension is %v, want a finite number of at least 0",
+			floor)
 	}
 	if rawDim <= 0 || poses < 0 || poses*poseQuat > rawDim || len(rows)%rawDim != 0 {
 		return nil, fmt.Errorf("fit normalizer: %d values are no rows of %d with %d poses", len(rows), rawDim, poses)

@@ -25,8 +25,8 @@ func relativeMLP(t testing.TB) *MLP {
 	return r
 }
 
-// TestRelativeIsAboutTheTool: a network that says zero commands where the tool is, whatever the ranges are, and To undoes
-// From.
+// TestRelativeIsAboutTheTool: a network that says zero commands where the tool is, whatever the ranges are, and To
+// undoes From.
 func TestRelativeIsAboutTheTool(t *testing.T) {
 	m := relativeMLP(t)
 	u := m.Config.ActDim

@@ -8,9 +8,9 @@ import (
 	"korr/internal/setting"
 )
 
-// Choices lists, by key, the texts that a setting may be, or each of its texts where it is a list: true and false of a switch, and
-// what Validate of the setting's section answers to a text that nothing is called. A key that may be anything is not in it. c is a
-// pointer to settings that are valid; it is left as it was.
+// Choices lists, by key, the texts that a setting may be, or each of its texts where it is a list: true and false of a
+// switch, and what Validate of the setting's section answers to a text that nothing is called. A key that may be
+// anything is not in it. c is a pointer to settings that are valid; it is left as it was.
 func Choices(c any) map[string][]string {
 	out := map[string][]string{}
 	for _, f := range setting.Fields(c) {

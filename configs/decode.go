@@ -20,8 +20,8 @@ func decode(value any, t reflect.Type) (reflect.Value, error) {
 	return target.Elem(), err
 }
 
-// strict lets 1e6 be an int and refuses 1.5 (mapstructure would cut it to 1), -1 for an unsigned, and a list shorter than an
-// array.
+// strict lets 1e6 be an int and refuses 1.5 (mapstructure would cut it to 1), -1 for an unsigned, and a list shorter
+// than an array.
 func strict(from, to reflect.Type, data any) (any, error) {
 	switch to.Kind() {
 	case reflect.Array:

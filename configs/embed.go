@@ -42,8 +42,9 @@ func readPreset(name string) (map[string]any, error) {
 	return parse(b, "preset "+name)
 }
 
-// Weights returns the shipped safetensors file of a task ("one_leg") and a name ("base", "resip", "korr", "filter"): the one in
-// the binary, else that of a folder beside it (see WeightFolders). The error is ErrNoWeights, wrapped, when there is none.
+// Weights returns the shipped safetensors file of a task ("one_leg") and a name ("base", "resip", "korr", "filter"):
+// the one in the binary, else that of a folder beside it (see WeightFolders). The error is ErrNoWeights, wrapped, when
+// there is none.
 func Weights(task, name string) ([]byte, error) {
 	file := path.Join(task, name+".safetensors")
 	b, err := weights.ReadFile(path.Join("weights", file))
@@ -60,12 +61,13 @@ func Weights(task, name string) ([]byte, error) {
 			return b, err
 		}
 	}
-	return nil, fmt.Errorf("configs: %w named %s for task %s; this binary has %q, and there is no %s in %s: korr train all --task %s makes one",
+	return nil, fmt.Errorf("configs: %w named %s for task %s; this binary has %q, and there is no %s in %s: korr train "+
+		"all --task %s makes one",
 		ErrNoWeights, name, task, ShippedWeights(), file, strings.Join(folders, " or "), task)
 }
 
-// WeightFolders are where weights are looked for that the binary does not hold, relative to the program, never to the folder that it
-// is started in: share/korr/weights of an installation, configs/weights of a checkout with its bin/korr.
+// WeightFolders are where weights are looked for that the binary does not hold, relative to the program, never to the
+// folder that it is started in: share/korr/weights of an installation, configs/weights of a checkout with its bin/korr.
 func WeightFolders() []string {
 	program, err := os.Executable()
 	if err != nil {

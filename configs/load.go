@@ -44,9 +44,9 @@ type Options struct {
 
 const envPrefix = "KORR"
 
-// Fill puts the layers over the settings of c, a pointer to a struct that holds the defaults: a field that is a struct is a
-// section, often the Config of the package that reads it (see package setting). It refuses unknown keys and wrong types, and
-// what a section's own Validate refuses. The error is an *Error; c is then unusable.
+// Fill puts the layers over the settings of c, a pointer to a struct that holds the defaults: a field that is a struct
+// is a section, often the Config of the package that reads it (see package setting). It refuses unknown keys and wrong
+// types, and what a section's own Validate refuses. The error is an *Error; c is then unusable.
 func Fill(c any, o Options) error {
 	l := &layers{v: viper.New(), fields: map[string]setting.Field{}, source: map[string]string{}}
 	for _, f := range setting.Fields(c) {
@@ -249,7 +249,8 @@ func (l *layers) check(at leaf, source string) error {
 		return &Error{Source: source, Path: at.path, Problem: "no such key" + l.hint(at.path)}
 	}
 	if _, err := decode(at.value, f.Value.Type()); err != nil {
-		return &Error{Source: source, Path: at.path, Problem: fmt.Sprintf("cannot be %#v, must be %s", at.value, typeName(f.Value.Type()))}
+		return &Error{Source: source, Path: at.path, Problem: fmt.Sprintf("cannot be %#v, must be %s", at.value,
+			typeName(f.Value.Type()))}
 	}
 	return nil
 }
@@ -275,7 +276,8 @@ func (l *layers) hint(path string) string {
 	return ""
 }
 
-// nearest asks whether the most similar of the names was meant, if one is similar enough, and else says what else there is.
+// nearest asks whether the most similar of the names was meant, if one is similar enough, and else says what else there
+// is.
 func nearest(name string, known []string, otherwise string) string {
 	best, least := "", 1+len(name)/4
 	for _, k := range known {

@@ -20,7 +20,8 @@ func TestWeightsBesideTheBinary(t *testing.T) {
 	if err := os.WriteFile("configs/weights/nonesuch/base.safetensors", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Weights("nonesuch", "base"); !errors.Is(err, ErrNoWeights) || !strings.Contains(err.Error(), "korr train all --task nonesuch") {
+	if _, err := Weights("nonesuch", "base"); !errors.Is(err, ErrNoWeights) || !strings.Contains(err.Error(),
+		"korr train all --task nonesuch") {
 		t.Errorf("weights of the folder that the program was started in: %v", err)
 	}
 	dir := filepath.Join(WeightFolders()[1], "nonesuch")

@@ -192,7 +192,8 @@ func riccati(a, b mat.Matrix, cost Cost) (*mat.SymDense, error) {
 			return h, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the Riccati iteration does not converge: a costly mode of A on or outside the unit circle is out of B's reach", ErrLQR)
+	return nil, fmt.Errorf("%w: the Riccati iteration does not converge: a costly mode of A on or outside the unit "+
+		"circle is out of B's reach", ErrLQR)
 }
 
 func solve(lu *mat.LU, dst *mat.Dense, b mat.Matrix) error {

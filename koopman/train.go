@@ -65,7 +65,8 @@ func orDefault[T int | float32 | float64](x, def T) T {
 // check refuses what defaults cannot mend.
 func (c *TrainConfig) check() error {
 	if c.Steps < 0 || c.Batch < 0 || c.Horizon < 0 || c.LR < 0 || c.WeightDecay < 0 || c.ConstrainEvery < 0 {
-		return fmt.Errorf("%w: training steps %d, batch %d, horizon %d, rate %g, weight decay %g, constrain every %d: none may be negative",
+		return fmt.Errorf("%w: training steps %d, batch %d, horizon %d, rate %g, weight decay %g, constrain every %d: none "+
+			"may be negative",
 			ErrConfig, c.Steps, c.Batch, c.Horizon, c.LR, c.WeightDecay, c.ConstrainEvery)
 	}
 	return nil

@@ -29,7 +29,8 @@ func Average(ps ...*Policy) (*Policy, error) {
 			return nil, err
 		}
 		if !same {
-			return nil, fmt.Errorf("%w: policies 1 and %d of an average differ in base, Koopman model or settings, not in the actor alone", ErrPolicy, i+1)
+			return nil, fmt.Errorf("%w: policies 1 and %d of an average differ in base, Koopman model or settings, not in the "+
+				"actor alone", ErrPolicy, i+1)
 		}
 		actors[i] = p.Actor
 	}

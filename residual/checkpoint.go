@@ -65,10 +65,12 @@ type former struct {
 // check refuses what would act otherwise than it was trained to.
 func (f *former) check() error {
 	if f.Prior != 0 {
-		return fmt.Errorf("the policy corrects its base by an LQR prior (lqr_prior %g), which this version does not have: use commit c1b008f, or train it again", f.Prior)
+		return fmt.Errorf("the policy corrects its base by an LQR prior (lqr_prior %g), which this version does not have: "+
+			"use commit c1b008f, or train it again", f.Prior)
 	}
 	if t := f.Trigger; t != nil && t.Reaction != "" && t.Reaction != "report" {
-		return fmt.Errorf("the policy reacts to surprises (%s), which this version does not: use commit c1b008f, or train it again", t.Reaction)
+		return fmt.Errorf("the policy reacts to surprises (%s), which this version does not: use commit c1b008f, or train "+
+			"it again", t.Reaction)
 	}
 	return nil
 }

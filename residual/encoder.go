@@ -126,8 +126,8 @@ func (e *Encoder) ObsDim() int { return e.obs.Dim() }
 // without, and the raw observation where it reads that.
 func (e *Encoder) BaseDim() int { return e.obs.Dim() + e.baseFeat + e.baseRaw }
 
-// BaseInput is what the base policy reads of the encoded observation xo [Dim] of obsRaw: a part of xo, or of the scratch
-// [BaseDim] where that cannot be.
+// BaseInput is what the base policy reads of the encoded observation xo [Dim] of obsRaw: a part of xo, or of the
+// scratch [BaseDim] where that cannot be.
 func (e *Encoder) BaseInput(scratch, xo, obsRaw []float32) []float32 {
 	if e.baseRaw == 0 {
 		return xo[:e.BaseDim()]

@@ -23,7 +23,8 @@ const (
 	Nonlinear Estimation = "mlp"       // the same with networks in the matrices' place
 )
 
-// smoothing is the share of the newest pose in a smoothed one: the best of 0.3, 0.5 and 0.7 (train/sense compares them).
+// smoothing is the share of the newest pose in a smoothed one: the best of 0.3, 0.5 and 0.7 (train/sense compares
+// them).
 const smoothing = 0.3
 
 // PoseEstimator shows a policy where the parts are now instead of where a tracker saw them: raw observation in, raw
@@ -44,7 +45,8 @@ func NewPoseEstimator(kind Estimation, f *filter.Fitted, raw int, noise filter.N
 	}
 	n := len(f.Scene.Parts)
 	if raw != layout.Observation(n) {
-		return nil, fmt.Errorf("residual: a filter of %d parts, an observation of %d values: it was fitted for another task", n, raw)
+		return nil, fmt.Errorf("residual: a filter of %d parts, an observation of %d values: it was fitted for another task",
+			n, raw)
 	}
 	cfg := filter.Config{Parts: n, Q: f.Kinematic, Noise: noise}
 	var model filter.Model = filter.NewKinematic(f.Scene)
@@ -85,8 +87,8 @@ func (e *PoseEstimator) Reset() {
 	e.begun, e.clock = false, 0
 }
 
-// EstimateTo implements Estimator. A part that was never seen stays as it is in obs. The estimate is of the time of
-// the arm's state. The filter keeps a ring of the arm's states, one for each control step: a pose that is older than the
+// EstimateTo implements Estimator. A part that was never seen stays as it is in obs. The estimate is of the time of the
+// arm's state. The filter keeps a ring of the arm's states, one for each control step: a pose that is older than the
 // arm's state is paired with the state of its own time. A clock that ran backwards, or on for long, makes it forget.
 func (e *PoseEstimator) EstimateTo(dst, obs []float32, at When, cmd []float32) error {
 	copy(dst, obs)

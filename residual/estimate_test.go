@@ -189,7 +189,8 @@ func TestFilterTravels(t *testing.T) {
 	p.Estimation, p.Filter = Kinematic, fittedScene()
 	q := reload(t, p)
 	r := reload(t, q)
-	if q.Estimation != Kinematic || !reflect.DeepEqual(r.Filter, q.Filter) || !reflect.DeepEqual(q.Filter.Scene, p.Filter.Scene) {
+	if q.Estimation != Kinematic || !reflect.DeepEqual(r.Filter, q.Filter) || !reflect.DeepEqual(q.Filter.Scene,
+		p.Filter.Scene) {
 		t.Fatalf("loaded %q with %+v", q.Estimation, q.Filter)
 	}
 	obs, _ := carrying(50)

@@ -97,7 +97,8 @@ func (p *Policy) Validate() error {
 		return err
 	}
 	if p.Base.About().Features > 0 && p.Method != MethodBase && !p.Features {
-		return fmt.Errorf("%w: the base policy reads the task's features, the residual does not: train it with residual.features=true", ErrPolicy)
+		return fmt.Errorf("%w: the base policy reads the task's features, the residual does not: train it with "+
+			"residual.features=true", ErrPolicy)
 	}
 	if _, err := p.NewEstimator(); err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicy, err)
@@ -169,7 +170,8 @@ func (p *Policy) validateWidths() error {
 	if k := p.Koopman; k != nil {
 		c, latent := k.Config(), p.Reads() == ReadsLatent
 		if c.ActDim != u || c.State > raw || c.State > 0 && (!p.Features || latent) || c.Bilinear && latent {
-			return fmt.Errorf("%w: a Koopman model that reads %d values, %d of them the robot's (0 = all observed), and %d actions, bilinear %t, with features %t and condition %q",
+			return fmt.Errorf("%w: a Koopman model that reads %d values, %d of them the robot's (0 = all observed), and %d "+
+				"actions, bilinear %t, with features %t and condition %q",
 				ErrPolicy, c.ObsDim, c.State, c.ActDim, c.Bilinear, p.Features, p.Foresight.Condition)
 		}
 	}
@@ -217,7 +219,8 @@ func (p *Policy) Encoder(feats Features) *Encoder {
 		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
 	}
 	base := p.Base.About()
-	return NewEncoder(base.Obs, base.Act, feats).Feeding(base).Focused(p.Focus.State).Sighted(p.Sight.acting(), p.jointed())
+	return NewEncoder(base.Obs, base.Act, feats).Feeding(base).Focused(p.Focus.State).Sighted(p.Sight.acting(),
+		p.jointed())
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored

@@ -30,11 +30,14 @@ func NewShift(enc *Encoder, model *koopman.Model, f Foresight) (*Shift, error) {
 	focus := enc.Focus().State
 	switch {
 	case !c.StateInclusive:
-		return nil, errors.New("residual: shifting an observation needs a state-inclusive Koopman model: fit one with koopman.state_inclusive=true")
+		return nil, errors.New("residual: shifting an observation needs a state-inclusive Koopman model: fit one with " +
+			"koopman.state_inclusive=true")
 	case c.ObsDim != enc.PartDim(c.State):
-		return nil, fmt.Errorf("residual: the Koopman model reads %d values, the encoder has %d: fit it with the same features setting", c.ObsDim, enc.PartDim(c.State))
+		return nil, fmt.Errorf("residual: the Koopman model reads %d values, the encoder has %d: fit it with the same "+
+			"features setting", c.ObsDim, enc.PartDim(c.State))
 	case focus > 0 && (c.State == 0 || c.State > focus):
-		return nil, fmt.Errorf("residual: the Koopman model reads more of the observation than the %d values that a focused input holds: fit one with koopman.focus=true", focus)
+		return nil, fmt.Errorf("residual: the Koopman model reads more of the observation than the %d values that a "+
+			"focused input holds: fit one with koopman.focus=true", focus)
 	}
 	if f.Condition == Lookahead {
 		from, to := coordinates(model, enc.ObsDim())

@@ -12,8 +12,8 @@ import (
 	"korr/sim"
 )
 
-// BenchmarkShippedTick is a control tick of the policies that ship: a chunk planned every fourth, behind the filter that
-// they keep and behind the learned one, with parts four steps late, the shield, and what comes after the command.
+// BenchmarkShippedTick is a control tick of the policies that ship: a chunk planned every fourth, behind the filter
+// that they keep and behind the learned one, with parts four steps late, the shield, and what comes after the command.
 func BenchmarkShippedTick(b *testing.B) {
 	task, err := sim.TaskByName("one_leg")
 	if err != nil {

@@ -53,8 +53,9 @@ const (
 	beliefLimit    = 3
 )
 
-// beliefTo writes, of each of the parts, the logarithms of the deviations of position and rotation, the age, how many poses the
-// gate kept out, and the drift, all of order one and clipped to dst [7 x parts]. What was never seen is as unsure as can be.
+// beliefTo writes, of each of the parts, the logarithms of the deviations of position and rotation, the age, how many
+// poses the gate kept out, and the drift, all of order one and clipped to dst [7 x parts]. What was never seen is as
+// unsure as can be.
 func beliefTo(dst []float32, known []filter.Estimate, parts []int) {
 	bounded := func(v float64) float32 { return float32(min(max(v, -beliefLimit), beliefLimit)) }
 	for k, i := range parts {
@@ -88,8 +89,8 @@ func newHistory(steps, width int) *history {
 
 func (h *history) reset() { h.ready, h.begun = false, false }
 
-// turn begins a control step: what is next becomes the newest row. An episode begins with rows like its first observation,
-// and with nothing executed.
+// turn begins a control step: what is next becomes the newest row. An episode begins with rows like its first
+// observation, and with nothing executed.
 func (h *history) turn(first []float32) {
 	switch {
 	case !h.begun:

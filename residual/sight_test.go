@@ -21,15 +21,16 @@ func sighted(t testing.TB) *Policy {
 	p.Sight = Sight{Belief: true, History: 2, Truth: true}
 	p.Focus = Focus{State: 16, Detail: 3}
 	in := 16 + 13 + 10 + leadDim + 1 + 3 + 2*beliefWidth + 2*(13+3+10)
-	p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5}, rand.New(rand.NewPCG(4, 4)))
+	p.Actor = nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{16}, Out: 10, OutputBias: true, LastStd: 0.5},
+		rand.New(rand.NewPCG(4, 4)))
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// TestSightIsTheSameInTraining: what a trainer's tick writes for a critic begins with what the controller's actor reads, over
-// an episode behind a late tracker; the truth comes last, and is what the trainer was told.
+// TestSightIsTheSameInTraining: what a trainer's tick writes for a critic begins with what the controller's actor
+// reads, over an episode behind a late tracker; the truth comes last, and is what the trainer was told.
 func TestSightIsTheSameInTraining(t *testing.T) {
 	p := sighted(t)
 	c := p.NewController(testFeatures{})
@@ -45,7 +46,8 @@ func TestSightIsTheSameInTraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := tick.Layout()
-	if in.Belief.Len() != 2*beliefWidth || in.History.Len() != 2*26 || in.Truth.Len() != 16 || in.Acting().Len() != p.Actor.In() {
+	if in.Belief.Len() != 2*beliefWidth || in.History.Len() != 2*26 || in.Truth.Len() != 16 ||
+		in.Acting().Len() != p.Actor.In() {
 		t.Fatalf("%+v of an actor that reads %d values", in, p.Actor.In())
 	}
 	x, act, truth := make([]float32, in.Width()), make([]float32, 10), filled(58, 0.25)

@@ -112,8 +112,8 @@ func (t *Tick) Reset(seed uint64) {
 	t.at.NextStep(nil)
 }
 
-// Tell hands over the true raw observation [RawDim] of the control step, after Observe, for critics that read it. It is kept
-// until the next Observe and not copied.
+// Tell hands over the true raw observation [RawDim] of the control step, after Observe, for critics that read it. It is
+// kept until the next Observe and not copied.
 func (t *Tick) Tell(truth []float32) { t.truth = truth }
 
 // ReadAges tells how many control steps old the next observation is: the arm's state, then every part's pose. It

@@ -2,12 +2,13 @@ package sim
 
 // Aged is an environment whose observations show channels of different ages, as a part tracker's stamps tell them.
 type Aged interface {
-	// AgesTo writes the age of what the newest observation shows, in control steps: of the robot's state, then of every part in
-	// the order of Spec.PartNames. dst has AgeDim values.
+	// AgesTo writes the age of what the newest observation shows, in control steps: of the robot's state, then of every
+	// part in the order of Spec.PartNames. dst has AgeDim values.
 	AgesTo(dst []float32)
 }
 
-// AgeReader is a policy that wants the ages of the observation it acts on; whoever plays it tells them before every ActTo.
+// AgeReader is a policy that wants the ages of the observation it acts on; whoever plays it tells them before every
+// ActTo.
 type AgeReader interface {
 	// ReadAges takes in what Aged.AgesTo wrote. The slice is reused.
 	ReadAges(ages []float32)

@@ -36,7 +36,8 @@ func NewBatch(envs []Env, workers int) (*Batch, error) {
 	b := &Batch{envs: envs, spec: envs[0].Spec(), jobs: make(chan int, len(envs))}
 	for i, e := range envs {
 		if s := e.Spec(); s.Task != b.spec.Task || s.ObsDim != b.spec.ObsDim || s.ActDim != b.spec.ActDim {
-			return nil, fmt.Errorf("sim: environment %d is %s with %d observations, environment 0 is %s with %d", i, s.Task, s.ObsDim, b.spec.Task, b.spec.ObsDim)
+			return nil, fmt.Errorf("sim: environment %d is %s with %d observations, environment 0 is %s with %d", i, s.Task,
+				s.ObsDim, b.spec.Task, b.spec.ObsDim)
 		}
 	}
 	workers = max(1, min(workers, len(envs)))

@@ -10,10 +10,10 @@
 //
 // # Tasks
 //
-// A task is data: parts (published masses and sizes, convex primitives, nominal poses), pairs (joints: which part enters
-// which, target pose, symmetry, thread), limits. Engines generate their model from it, so a further task is one more file
-// task_*.go, a line in the table of tasks, and a script in sim/expert. A part's frame is FurnitureBench's: y, or z for the
-// round table's top and base, is the part's own axis.
+// A task is data: parts (published masses and sizes, convex primitives, nominal poses), pairs (joints: which part
+// enters which, target pose, symmetry, thread), limits. Engines generate their model from it, so a further task is one
+// more file task_*.go, a line in the table of tasks, and a script in sim/expert. A part's frame is FurnitureBench's: y,
+// or z for the round table's top and base, is the part's own axis.
 //
 // # Observation (float32)
 //

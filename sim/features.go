@@ -77,7 +77,8 @@ func clip(x, limit float64) float32 { return float32(min(max(x, -limit), limit))
 // taken hold (the engine's own thread state is not part of the observation): a milestone on the way to a reward.
 func (t *Task) Engaged(obs []float32) bool {
 	for i := range t.Pairs {
-		if t.Pairs[i].engaged(geom.PoseAt(obs[StateDim+PoseDim*t.Pairs[i].First:]), geom.PoseAt(obs[StateDim+PoseDim*t.Pairs[i].Second:])) {
+		if t.Pairs[i].engaged(geom.PoseAt(obs[StateDim+PoseDim*t.Pairs[i].First:]),
+			geom.PoseAt(obs[StateDim+PoseDim*t.Pairs[i].Second:])) {
 			return true
 		}
 	}
@@ -86,7 +87,8 @@ func (t *Task) Engaged(obs []float32) bool {
 
 func (p *Pair) engaged(first, second geom.Pose) bool {
 	fit := p.Fit(first, second)
-	return p.Thread != nil && fit.Offset[1] < -engagedDepth && fit.Lateral() < engagedLateral && fit.Turn.Rotate(geom.Vec3{0, 1, 0})[1] > engagedCos
+	return p.Thread != nil && fit.Offset[1] < -engagedDepth && fit.Lateral() < engagedLateral &&
+		fit.Turn.Rotate(geom.Vec3{0, 1, 0})[1] > engagedCos
 }
 
 // A peg this deep (m), this central (m) and this straight (cosine) counts as engaged.

@@ -60,7 +60,10 @@ func pegGeoms(thread string, tip, shoulder float64) []Geom {
 	for k := range pegRing {
 		a := 2 * math.Pi * float64(k) / pegRing
 		x, z := r*math.Cos(a), r*math.Sin(a)
-		gs = append(gs, Geom{Kind: Capsule, From: [3]float64{x, shoulder, z}, To: [3]float64{x, end, z}, Radius: capsule, Thread: thread, Color: steel})
+		gs = append(gs, Geom{
+			Kind: Capsule, From: [3]float64{x, shoulder, z}, To: [3]float64{x, end, z}, Radius: capsule,
+			Thread: thread, Color: steel,
+		})
 	}
 	return gs
 }

@@ -7,8 +7,9 @@ type Stage string
 
 // The stages of a pair, in their order.
 const (
-	Grasp  Stage = "grasp"  // the second part has never been picked up
-	Insert Stage = "insert" // picked up, but never in its place: the thread never engaged, or a part without one never stood right
+	Grasp Stage = "grasp" // the second part has never been picked up
+	// picked up, but never in its place: the thread never engaged, or a part without one never stood right
+	Insert Stage = "insert"
 	Fasten Stage = "fasten" // the thread engaged, but was never screwed in
 	Hold   Stage = "hold"   // every pair was assembled, but not all together for as long as the task asks
 	Done   Stage = "done"   // nothing
@@ -25,8 +26,8 @@ func (p *Pair) Stages() []Stage {
 	return []Stage{Grasp, Insert, Fasten}
 }
 
-// Progress follows how far an episode comes, from raw observations. What was reached once counts, even if it was lost again.
-// Times are control steps since the first observation.
+// Progress follows how far an episode comes, from raw observations. What was reached once counts, even if it was lost
+// again. Times are control steps since the first observation.
 type Progress struct {
 	task   *Task
 	seen   int       // observations
@@ -112,7 +113,8 @@ func (g *Progress) Stage() Stage {
 // PairStage is what pair i has to do next; Done when nothing.
 func (g *Progress) PairStage(i int) Stage { return g.at(i) }
 
-// PassedAt is when pair i passed its stages, in the order of Pair.Stages: as many as it did. The slice is the progress's own.
+// PassedAt is when pair i passed its stages, in the order of Pair.Stages: as many as it did. The slice is the
+// progress's own.
 func (g *Progress) PassedAt(i int) []int { return g.passed[i] }
 
 // Passed is how many stages all pairs have passed.

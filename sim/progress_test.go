@@ -57,10 +57,12 @@ func TestProgress(t *testing.T) {
 			t.Errorf("%s: %s, want %s", step.what, got, step.want)
 		}
 	}
-	if at := g.PassedAt(0); !slices.Equal(at, []int{1, 3, 5}) || g.Passed() != 3 || g.Waited() != 1 || g.PairStage(0) != Done {
+	if at := g.PassedAt(0); !slices.Equal(at, []int{1, 3, 5}) || g.Passed() != 3 || g.Waited() != 1 ||
+		g.PairStage(0) != Done {
 		t.Errorf("stages passed at %v, %d in all, %d steps ago, then %s", at, g.Passed(), g.Waited(), g.PairStage(0))
 	}
-	if n := testing.AllocsPerRun(10, func() { g.Reset(); g.Observe(obs) }); n != 0 || g.Passed() != 0 || g.Stage() != Grasp {
+	if n := testing.AllocsPerRun(10, func() { g.Reset(); g.Observe(obs) }); n != 0 || g.Passed() != 0 ||
+		g.Stage() != Grasp {
 		t.Errorf("after a reset %d stages are passed, then %s; %v allocations", g.Passed(), g.Stage(), n)
 	}
 }

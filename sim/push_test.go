@@ -7,8 +7,8 @@ import (
 	"korr/internal/seed"
 )
 
-// TestPushLaw pins the law of pushes to the published distribution by its moments. Bounds are five standard errors, which
-// follow from the distribution itself: var f = 1/12, var f^2 = 1/5 - 1/9 = 4/45, var cos = 1/2, var fx = 1/6.
+// TestPushLaw pins the law of pushes to the published distribution by its moments. Bounds are five standard errors,
+// which follow from the distribution itself: var f = 1/12, var f^2 = 1/5 - 1/9 = 4/45, var cos = 1/2, var fx = 1/6.
 func TestPushLaw(t *testing.T) {
 	const n = 100_000
 	rng := seed.Stream(3, "test/push", 0)

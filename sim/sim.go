@@ -20,7 +20,8 @@ const GripperDeadBand = layout.GripperDeadBand
 
 var (
 	// ErrNoEngine says that this binary was built without a physics engine.
-	ErrNoEngine = errors.New("built without MuJoCo: install libmujoco-dev and rebuild with `make build` (CGO_ENABLED=1 go build -tags mujoco)")
+	ErrNoEngine = errors.New("built without MuJoCo: install libmujoco-dev and rebuild with `make build` " +
+		"(CGO_ENABLED=1 go build -tags mujoco)")
 	// ErrAction marks an action that is not finite or of the wrong length; the episode ends.
 	ErrAction = errors.New("bad action")
 	// ErrUnstable marks an episode that the physics engine could not integrate; reset to go on.

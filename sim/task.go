@@ -20,8 +20,8 @@ const (
 	High Randomness = "high"
 )
 
-// Mixed draws the level of every episode from the episode's seed: low 30 %, med 40 %, high 30 %. Training on it makes one
-// policy for all levels (ours; the published policies are trained one a level).
+// Mixed draws the level of every episode from the episode's seed: low 30 %, med 40 %, high 30 %. Training on it makes
+// one policy for all levels (ours; the published policies are trained one a level).
 const Mixed Randomness = "mixed"
 
 // Levels lists the levels of initial randomness, from the smallest.
@@ -60,7 +60,8 @@ func (r Randomness) Level() (Level, error) {
 	case High:
 		return Level{Force: 0.75, Torque: 0.015, Obstacle: 0.06, Joint: 13 * deg}, nil
 	}
-	return Level{}, fmt.Errorf("randomness %q is not known: use low, med or high, or mixed where episodes are drawn", string(r))
+	return Level{}, fmt.Errorf("randomness %q is not known: use low, med or high, or mixed where episodes are drawn",
+		string(r))
 }
 
 // PerturbProbability is the chance, per part and control step, of a random push (method of the published evaluation).
@@ -81,9 +82,9 @@ type Part struct {
 	Twist     float64    // rad, bound of a uniform turn about the vertical before the initial push
 	ForceMul  float64    // multiplier of the random force
 	TorqueMul float64    // multiplier of the random torque
-	// PushForce and PushTorque are calibrated shares of the published force and torque; zero counts as one, the published value.
-	// The published impulses throw light parts of the lamp and the round table off this model's table. The shares give them
-	// what one_leg's top has at the published impulse, or less: 5 to 8 mm on average at low, 26 to 37 mm at med
+	// PushForce and PushTorque are calibrated shares of the published force and torque; zero counts as one, the published
+	// value. The published impulses throw light parts of the lamp and the round table off this model's table. The shares
+	// give them what one_leg's top has at the published impulse, or less: 5 to 8 mm on average at low, 26 to 37 mm at med
 	// (docs/simulator.md has the table).
 	PushForce, PushTorque float64
 }
@@ -120,7 +121,8 @@ func rotation(roll, pitch, yaw float64) geom.Quat {
 }
 
 var tasks = map[string]func() *Task{
-	"one_leg": oneLeg, "lamp": lamp, "round_table": roundTable, "square_table": squareTable, "mug_rack": mugRack, "peg_hole": pegHole,
+	"one_leg": oneLeg, "lamp": lamp, "round_table": roundTable, "square_table": squareTable, "mug_rack": mugRack,
+	"peg_hole": pegHole,
 }
 
 // TaskNames lists the known tasks in alphabetical order.

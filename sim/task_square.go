@@ -32,14 +32,20 @@ func squareLeg(i int, x float64, threaded bool) Part {
 	in[1] += mp * PegRadius * PegRadius / 2
 	p.Centre, p.Inertia = [3]float64{0, com, 0}, in
 	p.Geoms = []Geom{{
-		Kind: Box, From: [3]float64{-p.Size[0] / 2, shoulder, -p.Size[2] / 2}, To: [3]float64{p.Size[0] / 2, LegHeadY, p.Size[2] / 2},
+		Kind: Box, From: [3]float64{-p.Size[0] / 2, shoulder, -p.Size[2] / 2}, To: [3]float64{
+			p.Size[0] / 2, LegHeadY,
+			p.Size[2] / 2,
+		},
 		Color: ".86 .55 .22 1",
 	}}
 	if threaded {
 		p.Geoms = append(p.Geoms, pegGeoms(p.Name, LegTipY, shoulder)...)
 		return p
 	}
-	p.Geoms = append(p.Geoms, Geom{Kind: Cylinder, From: [3]float64{0, shoulder, 0}, To: [3]float64{0, LegTipY, 0}, Radius: PegRadius, Color: steel})
+	p.Geoms = append(p.Geoms, Geom{
+		Kind: Cylinder, From: [3]float64{0, shoulder, 0}, To: [3]float64{0, LegTipY, 0},
+		Radius: PegRadius, Color: steel,
+	})
 	return p
 }
 
@@ -53,7 +59,10 @@ func squareTop() Part {
 	w, y, h, o := p.Size[0]/2, p.Size[1]/2, HoleXZ, holeHalf
 	edge := []float64{-w, -h - o, -h + o, h - o, h + o, w} // solid, hole, solid, hole, solid along x and z
 	wall := func(x0, z0, x1, z1, top float64, color string) {
-		p.Geoms = append(p.Geoms, Geom{Kind: Box, From: [3]float64{x0, -y, z0}, To: [3]float64{x1, top, z1}, Contact: Wall, Color: color})
+		p.Geoms = append(p.Geoms, Geom{
+			Kind: Box, From: [3]float64{x0, -y, z0}, To: [3]float64{x1, top, z1}, Contact: Wall,
+			Color: color,
+		})
 	}
 	for k := 0; k < 5; k++ {
 		if k%2 == 0 {
@@ -67,7 +76,10 @@ func squareTop() Part {
 			wall(edge[j], edge[k], edge[j+1], edge[k+1], y-HoleFloor, ".45 .35 .2 1")
 		}
 	}
-	p.Geoms = append(p.Geoms, Geom{Kind: Box, From: [3]float64{-w, -y, -w}, To: [3]float64{w, y, w}, Contact: Outline, Color: "0 0 0 0"})
+	p.Geoms = append(p.Geoms, Geom{
+		Kind: Box, From: [3]float64{-w, -y, -w}, To: [3]float64{w, y, w}, Contact: Outline,
+		Color: "0 0 0 0",
+	})
 	return p
 }
 
@@ -84,7 +96,10 @@ func squareParts(first int) []Part {
 func squarePair(i int) Pair {
 	h := HoleXZ
 	return Pair{
-		First: 0, Second: i, Symmetry: 4, Tip: [3]float64{0, LegTipY, 0}, Thread: &Thread{Pitch: 0.008, Seat: LegPeg, Friction: 0.01},
+		First: 0, Second: i, Symmetry: 4, Tip: [3]float64{0, LegTipY, 0}, Thread: &Thread{
+			Pitch: 0.008, Seat: LegPeg,
+			Friction: 0.01,
+		},
 		Targets: [][3]float64{{-h, 0.046875, -h}, {-h, 0.046875, h}, {h, 0.046875, -h}, {h, 0.046875, h}},
 	}
 }
@@ -100,7 +115,10 @@ func oneLeg() *Task {
 // squareTable: all four legs.
 func squareTable() *Task {
 	return &Task{
-		Name: "square_table", Parts: squareParts(1), Pairs: []Pair{squarePair(1), squarePair(2), squarePair(3), squarePair(4)},
+		Name: "square_table", Parts: squareParts(1), Pairs: []Pair{
+			squarePair(1), squarePair(2), squarePair(3),
+			squarePair(4),
+		},
 		MaxSteps: 2800, GripperWidth: 0.065, PosTolerance: 0.005, RotTolerance: 0.94,
 	}
 }

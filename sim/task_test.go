@@ -8,8 +8,8 @@ import (
 	"korr/internal/geom"
 )
 
-// TestPublishedPoses compares the joints with FurnitureBench's published relative poses (mm), written out by hand: where
-// the second part's origin and y axis are in the first part's frame.
+// TestPublishedPoses compares the joints with FurnitureBench's published relative poses (mm), written out by hand:
+// where the second part's origin and y axis are in the first part's frame.
 func TestPublishedPoses(t *testing.T) {
 	for name, want := range map[string][]struct{ p, y geom.Vec3 }{
 		"lamp":        {{geom.Vec3{0, -67.8, 0}, geom.Vec3{0, -1, 0}}, {geom.Vec3{0, -88.324, 0}, geom.Vec3{0, 1, 0}}},
@@ -35,8 +35,8 @@ func TestPublishedPoses(t *testing.T) {
 	}
 }
 
-// TestJoints checks, for every pair and target, that the parts at the target pose fit: the tip at the seat, on the axis,
-// straight; that the hole's mouth is on the receiver's surface; and that the judge agrees.
+// TestJoints checks, for every pair and target, that the parts at the target pose fit: the tip at the seat, on the
+// axis, straight; that the hole's mouth is on the receiver's surface; and that the judge agrees.
 func TestJoints(t *testing.T) {
 	surface := map[string]float64{"one_leg": 0.015625, "square_table": 0.015625, "lamp": 0.0315, "round_table": 0.01625}
 	for _, name := range TaskNames() {
@@ -80,14 +80,19 @@ func TestRoundJoints(t *testing.T) {
 		pair int
 		axis geom.Vec3 // of the joint in the second part's frame
 		tilt bool      // whether 25 degrees of tilt are accepted
-	}{{"lamp", 0, geom.Vec3{0, 1, 0}, false}, {"lamp", 1, geom.Vec3{0, 1, 0}, true}, {"round_table", 0, geom.Vec3{0, 1, 0}, false}, {"round_table", 1, geom.Vec3{0, 0, 1}, false}, {"peg_hole", 0, geom.Vec3{0, 1, 0}, false}} {
+	}{{"lamp", 0, geom.Vec3{0, 1, 0}, false}, {"lamp", 1, geom.Vec3{0, 1, 0}, true}, {
+		"round_table", 0,
+		geom.Vec3{0, 1, 0},
+		false,
+	}, {"round_table", 1, geom.Vec3{0, 0, 1}, false}, {"peg_hole", 0, geom.Vec3{0, 1, 0}, false}} {
 		task := mustTask(t, c.task)
 		p := &task.Pairs[c.pair]
 		turned := func(axis geom.Vec3, angle float64) bool {
 			return task.Assembled(p, geom.IdentityPose, p.Target(0).Mul(geom.Pose{Q: geom.AxisAngle(axis, angle)}))
 		}
 		if !turned(c.axis, 1) || turned(geom.Vec3{1, 0, 0}, 25*math.Pi/180) != c.tilt {
-			t.Errorf("%s, pair %d: turned by 1 rad %v, tilted by 25 degrees %v", c.task, c.pair, turned(c.axis, 1), turned(geom.Vec3{1, 0, 0}, 25*math.Pi/180))
+			t.Errorf("%s, pair %d: turned by 1 rad %v, tilted by 25 degrees %v", c.task, c.pair, turned(c.axis, 1),
+				turned(geom.Vec3{1, 0, 0}, 25*math.Pi/180))
 		}
 	}
 }
@@ -124,7 +129,10 @@ func TestHold(t *testing.T) {
 
 // TestFeaturesOfTasks: 13 numbers per pair, no allocation, zero offset and tilt at the mouth of the hole.
 func TestFeaturesOfTasks(t *testing.T) {
-	for name, dim := range map[string]int{"one_leg": 13, "lamp": 26, "round_table": 26, "square_table": 52, "mug_rack": 13, "peg_hole": 13} {
+	for name, dim := range map[string]int{
+		"one_leg": 13, "lamp": 26, "round_table": 26, "square_table": 52, "mug_rack": 13,
+		"peg_hole": 13,
+	} {
 		task := mustTask(t, name)
 		f := task.NewFeatures()
 		if f.Dim() != dim {
@@ -168,14 +176,17 @@ func TestInertia(t *testing.T) {
 		t.Errorf("cylinder: centre %v", p.Centre)
 	}
 	p = Part{Mass: 2}
-	p.distribute([]Geom{{Kind: Sphere, From: [3]float64{0, -1, 0}, Radius: 0.1}, {Kind: Sphere, From: [3]float64{0, 1, 0}, Radius: 0.1}})
+	p.distribute([]Geom{{Kind: Sphere, From: [3]float64{0, -1, 0}, Radius: 0.1}, {
+		Kind: Sphere, From: [3]float64{0, 1, 0},
+		Radius: 0.1,
+	}})
 	if math.Abs(p.Inertia[0]-(2+0.008)) > 1e-9 || math.Abs(p.Inertia[1]-0.008) > 1e-9 {
 		t.Errorf("balls: inertia %v", p.Inertia)
 	}
 }
 
-// TestPublishedYaw: a square leg counts at any of four turns, and at the published yaw alone within 20 degrees of one; so does a
-// round part; a hood counts by its position.
+// TestPublishedYaw: a square leg counts at any of four turns, and at the published yaw alone within 20 degrees of one;
+// so does a round part; a hood counts by its position.
 func TestPublishedYaw(t *testing.T) {
 	deg := math.Pi / 180
 	for _, c := range []struct {

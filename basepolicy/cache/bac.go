@@ -47,8 +47,8 @@ func PairwiseL1(x [][]float32) float64 {
 	return sum / float64(max(1, pairs))
 }
 
-// MostAlike chooses the first step and others, updates in all, such that the sum of alike[from][to] over all steps, each
-// from the newest chosen one, is the largest.
+// MostAlike chooses the first step and others, updates in all, such that the sum of alike[from][to] over all steps,
+// each from the newest chosen one, is the largest.
 func MostAlike(alike [][]float64, updates int) []bool {
 	n := len(alike)
 	best, from := make([][]float64, updates+1), make([][]int, updates+1)

@@ -234,9 +234,9 @@ func (c *Cache) draft(dst, x, cond []float32, i int) bool {
 	return true
 }
 
-// verify runs the last block on the forecast of its input, compares the output with the draft, and reports whether it is
-// near enough. As published the draft stays as it is and the next step's threshold counts; with reject=now it is this
-// step's, and what the last block gave replaces an accepted draft: it is paid for and nearer.
+// verify runs the last block on the forecast of its input, compares the output with the draft, and reports whether it
+// is near enough. As published the draft stays as it is and the next step's threshold counts; with reject=now it is
+// this step's, and what the last block gave replaces an accepted draft: it is paid for and nearer.
 func (c *Cache) verify(draft, cond []float32, i int) bool {
 	input := c.tail[:c.n*c.parts.Tail.TailDim()]
 	c.tails.weigh(&c.w, c.rule, i)

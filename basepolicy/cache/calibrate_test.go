@@ -41,7 +41,8 @@ func TestHyCaChooses(t *testing.T) {
 		k.Names[1] != "taylor1" || k.Error[0] != 0 || k.Error[1] > 1e-9 {
 		t.Errorf("%+v", k)
 	}
-	if !k.Fits(parse(t, "hyca:clusters=3,n=3,feature=output,doubt=2"), "s") || k.Fits(parse(t, "hyca:n=4,feature=output"), "s") || k.Fits(cfg, "other") {
+	if !k.Fits(parse(t, "hyca:clusters=3,n=3,feature=output,doubt=2"), "s") || k.Fits(parse(t, "hyca:n=4,feature=output"),
+		"s") || k.Fits(cfg, "other") {
 		t.Error("fits what it was not made for, or not what it was")
 	}
 	if k.Validate(3, 0, 16) != nil || k.Validate(4, 0, 16) == nil {

@@ -31,7 +31,8 @@ type arBlock struct {
 // largestFactor bounds a head's factor.
 const largestFactor = 100
 
-// NewAR returns one with random weights, or with zeros from a nil rng. It panics on a configuration that Validate refuses.
+// NewAR returns one with random weights, or with zeros from a nil rng. It panics on a configuration that Validate
+// refuses.
 func NewAR(cfg Config, rng *rand.Rand) *AR {
 	if err := cfg.Validate(); err != nil {
 		panic(err.Error())
@@ -136,8 +137,8 @@ func (p *Pass) Scale(words []float32, scale int) []float32 {
 	return p.forward(words, p.a.begins(scale), p.a.begins(scale+1))
 }
 
-// Forward returns the logits [n*tokens, V] of all scales at once, for training: words [n, tokens - U, width] are those of
-// all scales after the first, as the demonstrated chunk has them.
+// Forward returns the logits [n*tokens, V] of all scales at once, for training: words [n, tokens - U, width] are those
+// of all scales after the first, as the demonstrated chunk has them.
 func (p *Pass) Forward(words []float32) []float32 { return p.forward(words, 0, p.a.cfg.Tokens()) }
 
 func (p *Pass) forward(words []float32, from, to int) []float32 {

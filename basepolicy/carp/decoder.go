@@ -1,7 +1,7 @@
 package carp
 
-// Decoder draws chunks: the likeliest words scale by scale. It belongs to one goroutine, and allocates nothing after its
-// first chunk.
+// Decoder draws chunks: the likeliest words scale by scale. It belongs to one goroutine, and allocates nothing after
+// its first chunk.
 type Decoder struct {
 	// Watch, if not nil, is shown the logits and words of every scale.
 	Watch func(scale int, logits []float32, words []int)

@@ -1,9 +1,9 @@
-// Package carp is the coarse-to-fine autoregressive policy CARP (Gong et al. 2024, arXiv 2412.06782), KORR's second base
-// policy.
+// Package carp is the coarse-to-fine autoregressive policy CARP (Gong et al. 2024, arXiv 2412.06782), KORR's second
+// base policy.
 //
-// A Tokenizer writes each action dimension of a chunk of 16 as 1 + 2 + 3 + 4 words of a codebook: a convolutional encoder
-// gives a latent of four positions, which the words approximate scale by scale, each scale for what the coarser ones left
-// (quantiser). A decoder turns their sum into actions again. It is trained by
+// A Tokenizer writes each action dimension of a chunk of 16 as 1 + 2 + 3 + 4 words of a codebook: a convolutional
+// encoder gives a latent of four positions, which the words approximate scale by scale, each scale for what the coarser
+// ones left (quantiser). A decoder turns their sum into actions again. It is trained by
 //
 //	L = sum over dimensions of mse(decoded, chunk) + mean over scales of (beta mse(sum, stop) + mse(stop, sum)),
 //

@@ -31,9 +31,9 @@ func (c chain) backward(dy []float32) []float32 {
 	return dy
 }
 
-// conv is a convolution over time: y[t] = b + sum over k of W_k x[t stride + k - pad], zeros beyond the ends; transposed
-// it scatters, y[s stride + k - pad] += W_k x[s]. The published kernels are of two dimensions over sequences of width
-// one: of their columns only the middle one meets anything but zeros.
+// conv is a convolution over time: y[t] = b + sum over k of W_k x[t stride + k - pad], zeros beyond the ends;
+// transposed it scatters, y[s stride + k - pad] += W_k x[s]. The published kernels are of two dimensions over sequences
+// of width one: of their columns only the middle one meets anything but zeros.
 type conv struct {
 	w, b                             *nn.Param
 	in, out, kernel, columns, middle int

@@ -32,7 +32,8 @@ func (p *Policy) About() basepolicy.About {
 func (p *Policy) Validate() error {
 	c := &p.AR.cfg
 	if p.Obs.Dim()+c.Features != c.ObsDim || p.Act.Dim() != c.ActDim {
-		return fmt.Errorf("carp: normalizers of %d and %d dimensions for networks of %d and %d, with %d features", p.Obs.Dim(),
+		return fmt.Errorf("carp: normalizers of %d and %d dimensions for networks of %d and %d, with %d features",
+			p.Obs.Dim(),
 			p.Act.Dim(), c.ObsDim, c.ActDim, c.Features)
 	}
 	return nil
@@ -62,7 +63,8 @@ func (c *chunker) ChunkInfo() basepolicy.ChunkInfo {
 // ChunkTo implements basepolicy.ChunkPolicy. It refuses observations and chunks that are not finite.
 func (c *chunker) ChunkTo(chunk, obs []float32, _ basepolicy.Rest) error {
 	if len(obs) != c.cfg.ObsDim || len(chunk) != c.cfg.Horizon*c.cfg.ActDim {
-		return fmt.Errorf("carp: %d observation values into a chunk of %d, want %d and %d", len(obs), len(chunk), c.cfg.ObsDim,
+		return fmt.Errorf("carp: %d observation values into a chunk of %d, want %d and %d", len(obs), len(chunk),
+			c.cfg.ObsDim,
 			c.cfg.Horizon*c.cfg.ActDim)
 	}
 	if !finite(obs) {

@@ -9,8 +9,8 @@ import (
 
 // quantiser writes a latent sequence [n, width, length] as code words of a codebook, coarse scales first, each for what
 // the ones before left (published: VectorQuantizer2). A scale of p positions looks the residual's averages over p equal
-// parts up by cosine similarity, stretches the words found to the whole length by bicubic interpolation, and passes them
-// through phi(h) = (1 - r) h + r conv(h).
+// parts up by cosine similarity, stretches the words found to the whole length by bicubic interpolation, and passes
+// them through phi(h) = (1 - r) h + r conv(h).
 type quantiser struct {
 	cfg       *Config
 	codebook  *nn.Param // [V, width]

@@ -125,8 +125,8 @@ type Tokenizer struct {
 	byName map[string]*nn.Param
 }
 
-// NewTokenizer returns one with random weights, or with zeros from a nil rng. It panics on a configuration that Validate
-// refuses. Parameters have the published names.
+// NewTokenizer returns one with random weights, or with zeros from a nil rng. It panics on a configuration that
+// Validate refuses. Parameters have the published names.
 func NewTokenizer(cfg Config, rng *rand.Rand) *Tokenizer {
 	if err := cfg.Validate(); err != nil {
 		panic(err.Error())

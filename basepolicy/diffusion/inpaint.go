@@ -62,7 +62,8 @@ func (c *Chunker) continueTo(chunk, obs []float32, rest basepolicy.Rest) error {
 	b, plan, committed := c.batch, rest.Actions, rest.Committed
 	u := b.cfg.ActDim
 	if len(plan) > b.width || len(plan)%u != 0 || committed < 0 || committed*u > len(plan) || !finite(plan) {
-		return fmt.Errorf("diffusion: a plan of %d values with %d committed actions for a chunk of %d values, or one that is not finite",
+		return fmt.Errorf("diffusion: a plan of %d values with %d committed actions for a chunk of %d values, or one that "+
+			"is not finite",
 			len(plan), committed, b.width)
 	}
 	if c.inpaint == InpaintNone {

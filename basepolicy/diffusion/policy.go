@@ -109,7 +109,8 @@ func (b *Batch) ChunksTo(chunks, obs, rests []float32, rngs []*rand.Rand) error 
 func (b *Batch) chunksTo(chunks, obs, rests []float32, rngs []*rand.Rand, fixed *Fixed) error {
 	n := len(rngs)
 	if len(obs) != n*b.cfg.ObsDim || len(chunks) != n*b.width || rests != nil && len(rests) != len(chunks) {
-		return fmt.Errorf("diffusion: %d observation values and %d of the last chunks into chunks of %d, want %d and %d for %d",
+		return fmt.Errorf("diffusion: %d observation values and %d of the last chunks into chunks of %d, want %d and %d "+
+			"for %d",
 			len(obs), len(rests), len(chunks), n*b.cfg.ObsDim, n*b.width, n)
 	}
 	if !finite(obs) {

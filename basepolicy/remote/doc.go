@@ -13,12 +13,12 @@
 //	observation.features           [F]      the task's features, only where the metadata ask for them
 //	prompt                                  the task, text
 //
-// The answer's "actions" are [H, 10] in raw units, float32 or float64. A server whose metadata have korr.batch = N above
-// one gets up to N observations at once: every array has a leading dimension, and so have the actions. What the metadata
-// may hold under "korr" is in Metadata; a server that knows nothing of korr needs none of it.
+// The answer's "actions" are [H, 10] in raw units, float32 or float64. A server whose metadata have korr.batch = N
+// above one gets up to N observations at once: every array has a leading dimension, and so have the actions. What the
+// metadata may hold under "korr" is in Metadata; a server that knows nothing of korr needs none of it.
 //
 // A Policy is opened with a probe, which tells the horizon and lets a server compile its network. Its requests have a
-// deadline each. A server that does not answer in time, or is gone, makes an error that wraps basepolicy.ErrLate: the arm
-// holds, and goes on only when it is told to. An answer that is wrong (a shape, a number that is not finite, no msgpack,
-// more than MaxAnswer) is an error that ends the episode.
+// deadline each. A server that does not answer in time, or is gone, makes an error that wraps basepolicy.ErrLate: the
+// arm holds, and goes on only when it is told to. An answer that is wrong (a shape, a number that is not finite, no
+// msgpack, more than MaxAnswer) is an error that ends the episode.
 package remote

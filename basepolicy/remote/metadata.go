@@ -36,7 +36,8 @@ func readMetadata(dict map[string]any) (Metadata, error) {
 	}
 	if images, ok := d["images"]; ok {
 		if l, empty := images.([]any); !empty || len(l) > 0 {
-			return m, fmt.Errorf("remote: the server asks for images (%v), which this version cannot send: serve a policy of the state", images)
+			return m, fmt.Errorf("remote: the server asks for images (%v), which this version cannot send: serve a policy of "+
+				"the state", images)
 		}
 	}
 	var err error
@@ -108,8 +109,8 @@ type Address struct {
 // Prefix begins the name of a remote policy.
 const Prefix = "remote:"
 
-// DefaultTimeout is that of a request. It bounds how long an evaluation or a training waits; on the clock, the arm holds
-// when the old chunk is used up.
+// DefaultTimeout is that of a request. It bounds how long an evaluation or a training waits; on the clock, the arm
+// holds when the old chunk is used up.
 const DefaultTimeout = 10 * time.Second
 
 // ParseAddress reads ws://HOST:PORT[?timeout=DURATION], with the prefix "remote:" or without.
@@ -124,7 +125,8 @@ func ParseAddress(text string) (Address, error) {
 		if key != "timeout" {
 			return a, fmt.Errorf("remote: %q: unknown key %q: want timeout", text, key)
 		}
-		if a.Timeout, err = time.ParseDuration(q.Get(key)); err != nil || a.Timeout <= 0 || a.Timeout > math.MaxInt32*time.Millisecond {
+		if a.Timeout, err = time.ParseDuration(q.Get(key)); err != nil || a.Timeout <= 0 ||
+			a.Timeout > math.MaxInt32*time.Millisecond {
 			return a, fmt.Errorf("remote: %q: timeout is %q, want a time as in 500ms", text, q.Get(key))
 		}
 	}

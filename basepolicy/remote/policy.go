@@ -50,8 +50,8 @@ type Options struct {
 	Obs, Act *basepolicy.Normalizer // unless the metadata have others
 }
 
-// Open connects to the server at an address that ParseAddress reads, and probes it. The rate is that at which its chunks
-// are to be averaged, negative for not.
+// Open connects to the server at an address that ParseAddress reads, and probes it. The rate is that at which its
+// chunks are to be averaged, negative for not.
 func Open(address string, o Options) (p *Policy, rate float64, err error) {
 	a, err := ParseAddress(address)
 	if err != nil {
@@ -84,7 +84,8 @@ func Open(address string, o Options) (p *Policy, rate float64, err error) {
 // probe asks once, at the middle of the observations' range, for the horizon.
 func (p *Policy) probe() error {
 	if p.Obs == nil || p.Act == nil || p.Act.Dim() != layout.Action || p.Obs.RawDim() <= layout.State {
-		return fmt.Errorf("remote: policy server %s: the ranges of observations and actions (%d wide) are missing, or not of this robot: serve them as korr.obs_min and so on, see package remote", p.addr.URL, layout.Action)
+		return fmt.Errorf("remote: policy server %s: the ranges of observations and actions (%d wide) are missing, or not "+
+			"of this robot: serve them as korr.obs_min and so on, see package remote", p.addr.URL, layout.Action)
 	}
 	raw := make([]float32, p.About().InputDim())
 	at := raw[len(raw)-p.Obs.RawDim():]
@@ -101,7 +102,8 @@ func (p *Policy) probe() error {
 	}
 	rows := len(actions.Data) / layout.Action
 	if len(actions.Shape) < 2 || actions.Shape[len(actions.Shape)-1] != layout.Action || rows < 1 || rows > 1<<12 {
-		return fmt.Errorf("%w: actions are %v, want [horizon, %d]: position (m), rotation 6D, gripper", ErrAnswer, actions.Shape,
+		return fmt.Errorf("%w: actions are %v, want [horizon, %d]: position (m), rotation 6D, gripper", ErrAnswer,
+			actions.Shape,
 			layout.Action)
 	}
 	p.Horizon = rows

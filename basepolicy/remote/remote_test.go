@@ -51,7 +51,10 @@ func newServer(t *testing.T, batch int) *fake.Server {
 
 func open(t *testing.T, s *fake.Server, query string) *remote.Policy {
 	t.Helper()
-	p, rate, err := remote.Open(s.Address()+query, remote.Options{Task: "one_leg", Obs: unit(rawDim, -2, 2), Act: unit(10, -2, 2)})
+	p, rate, err := remote.Open(s.Address()+query, remote.Options{
+		Task: "one_leg", Obs: unit(rawDim, -2, 2),
+		Act: unit(10, -2, 2),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +122,10 @@ func FuzzUnmarshal(f *testing.F) {
 
 // TestLengthsMakeNoRoom: what a frame says is in it, and is not, is refused before there is memory for it.
 func TestLengthsMakeNoRoom(t *testing.T) {
-	for _, frame := range []string{"\x81\xc6\xff\x1f\x81\x00\xff\xa1", "\x81\xa1a\xc6\xff\xff\xff\xff", "\x81\xa1a\xdb\xff\xff\xff\xff"} {
+	for _, frame := range []string{
+		"\x81\xc6\xff\x1f\x81\x00\xff\xa1", "\x81\xa1a\xc6\xff\xff\xff\xff",
+		"\x81\xa1a\xdb\xff\xff\xff\xff",
+	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err := remote.Unmarshal([]byte(frame))
@@ -187,20 +193,24 @@ func TestRefusals(t *testing.T) {
 		return x
 	}
 	for name, frame := range map[string][]byte{
-		"a row less": fake.Answer(full(0)[:30], 3, 10), "flat": fake.Answer(full(0), 40), "narrow": fake.Answer(full(0), 8, 5),
-		"not a number": fake.Answer(full(float32(math.NaN())), horizon, 10), "infinite": fake.Answer(full(float32(math.Inf(-1))), horizon, 10),
-		"far away": fake.Answer(full(1e6), horizon, 10), "lies about its shape": fake.Answer(full(0), horizon, 11),
+		"a row less": fake.Answer(full(0)[:30], 3, 10), "flat": fake.Answer(full(0), 40), "narrow": fake.Answer(full(0), 8,
+			5),
+		"not a number": fake.Answer(full(float32(math.NaN())), horizon, 10),
+		"infinite":     fake.Answer(full(float32(math.Inf(-1))), horizon, 10),
+		"far away":     fake.Answer(full(1e6), horizon, 10), "lies about its shape": fake.Answer(full(0), horizon, 11),
 		"garbage": []byte("\xc1\xff\x00garbage"), "empty": {}, "no actions": {0x80}, "a list": {0x90},
 		"nested": []byte(strings.Repeat("\x91", 100)),
 	} {
 		s.Spoil(frame)
-		if err := c.ChunkTo(chunk, observed(p, 0), basepolicy.Rest{}); !errors.Is(err, remote.ErrAnswer) || errors.Is(err, basepolicy.ErrLate) {
+		if err := c.ChunkTo(chunk, observed(p, 0), basepolicy.Rest{}); !errors.Is(err, remote.ErrAnswer) ||
+			errors.Is(err, basepolicy.ErrLate) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	s.Spoil(nil)
 	s.Complain("out of memory")
-	if err := c.ChunkTo(chunk, observed(p, 0), basepolicy.Rest{}); err == nil || !strings.Contains(err.Error(), "out of memory") {
+	if err := c.ChunkTo(chunk, observed(p, 0), basepolicy.Rest{}); err == nil || !strings.Contains(err.Error(),
+		"out of memory") {
 		t.Errorf("the server's own error: %v", err)
 	}
 	s.Complain("")
@@ -263,14 +273,16 @@ func TestCheckpoint(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	for _, text := range []string{
-		"", "http://a:1", "ws://", "remote:8000", "ws://a:1?timeout=x", "ws://a:1?timeout=-1s", "ws://a:1?speed=2", "ws://a b:1",
+		"", "http://a:1", "ws://", "remote:8000", "ws://a:1?timeout=x", "ws://a:1?timeout=-1s", "ws://a:1?speed=2",
+		"ws://a b:1",
 	} {
 		if a, err := remote.ParseAddress(text); err == nil {
 			t.Errorf("%q became %+v", text, a)
 		}
 	}
 	a, err := remote.ParseAddress("remote:ws://host:8000?timeout=500ms")
-	if err != nil || a.URL != "ws://host:8000" || a.Timeout != 500*time.Millisecond || a.String() != "remote:ws://host:8000?timeout=500ms" {
+	if err != nil || a.URL != "ws://host:8000" || a.Timeout != 500*time.Millisecond ||
+		a.String() != "remote:ws://host:8000?timeout=500ms" {
 		t.Errorf("%+v, %v", a, err)
 	}
 	if _, _, err := remote.Open("ws://127.0.0.1:1", remote.Options{}); !errors.Is(err, basepolicy.ErrLate) {

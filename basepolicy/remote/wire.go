@@ -107,7 +107,8 @@ type reader struct {
 	left *bytes.Reader
 }
 
-// content reads a text or bytes. Room is made for no more than the frame has: msgpack's own methods make what a length says.
+// content reads a text or bytes. Room is made for no more than the frame has: msgpack's own methods make what a length
+// says.
 func (d *reader) content() ([]byte, error) {
 	n, err := d.DecodeBytesLen()
 	if err != nil {

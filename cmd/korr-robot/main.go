@@ -1,5 +1,6 @@
-// Command korr-robot is what the arm's computer runs: the control loop over ROS, and what looks at policies, recordings and the
-// machine. It has the verbs run, inspect, doctor and version of the command korr, and links no training, no simulator and no plotting.
+// Command korr-robot is what the arm's computer runs: the control loop over ROS, and what looks at policies, recordings
+// and the machine. It has the verbs run, inspect, doctor and version of the command korr, and links no training, no
+// simulator and no plotting.
 package main
 
 import (
@@ -53,13 +54,13 @@ func newRoot(a *cli.App) *cobra.Command {
 		},
 	}
 	return a.NewRoot("the control loop of korr on the arm's computer",
-		`korr-robot runs a trained policy on an arm over ROS, and looks at checkpoints, recordings and the machine. Everything else, from
-demonstrations to evaluation, is the command korr's.
+		`korr-robot runs a trained policy on an arm over ROS, and looks at checkpoints, recordings and the machine. Everything
+else, from demonstrations to evaluation, is the command korr's.
 
 Start with:  korr-robot doctor
              korr-robot run --dry-run
 Settings:    --config names a file, --set run.cpus=3 and KORR_RUN_CPUS=3 single keys: seed, sim.task, base.* and run.*.
-Exit codes:  0 ok, 1 failure, 2 usage or configuration, 3 a check failed, 4 safety stop, 5 robot or ROS master unreachable,
-             130 interrupted.`,
+Exit codes:  0 ok, 1 failure, 2 usage or configuration, 3 a check failed, 4 safety stop, 5 robot or ROS master
+             unreachable, 130 interrupted.`,
 		robotcmd.NewRun(r), robotcmd.NewInspect(r), robotcmd.NewDoctor(r), cli.NewVersion(a, nil))
 }

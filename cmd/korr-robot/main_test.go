@@ -46,7 +46,8 @@ func TestVerbs(t *testing.T) {
 	if code, _, e := run(t, "train"); code != cli.ExitUsage || !strings.HasPrefix(e, "korr-robot: ") {
 		t.Errorf("a verb of korr: code %d, %q", code, e)
 	}
-	if code, _, e := run(t, "doctor", "--set", "residual.alpha=1"); code != cli.ExitUsage || !strings.Contains(e, "no such key") {
+	if code, _, e := run(t, "doctor", "--set", "residual.alpha=1"); code != cli.ExitUsage ||
+		!strings.Contains(e, "no such key") {
 		t.Errorf("a setting of korr: code %d, %q", code, e)
 	}
 	if _, out, _ := run(t, "run", "--help"); !strings.Contains(out, "  korr-robot run --yes") {

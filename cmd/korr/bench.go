@@ -21,7 +21,8 @@ type benchOptions struct {
 // benchVerbs lists the verbs under bench in the order of the help.
 func benchVerbs(o *benchOptions) []*cobra.Command {
 	return []*cobra.Command{
-		newCmdBenchBase(o), newCmdBenchControl(o), newCmdBenchTrain(o), newCmdBenchSim(o), newCmdBenchROS(o), newCmdBenchSoak(o),
+		newCmdBenchBase(o), newCmdBenchControl(o), newCmdBenchTrain(o), newCmdBenchSim(o), newCmdBenchROS(o),
+		newCmdBenchSoak(o),
 		newCmdBenchQueue(o),
 	}
 }
@@ -31,8 +32,8 @@ func newCmdBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "speed and size, each beside a peer in the same run",
-		Long: `Measures this build. What is compared runs in turn, round after round, so that a busy machine slows all of it; values are medians
-over the rounds and ratios the medians of the rounds' own ratios.`,
+		Long: `Measures this build. What is compared runs in turn, round after round, so that a busy machine slows all of it;
+values are medians over the rounds and ratios the medians of the rounds' own ratios.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -73,10 +74,10 @@ func newCmdBenchControl(b *benchOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "control",
 		Short: "KORR's computation of a control step, beside PyTorch eager and jit",
-		Long: `Measures the lift, prediction and residual of one observation with the published widths (observation 58, action 10, latent 256,
-hidden layers of 256), on one thread: as trained, and folded as after loading, where linear maps in a row are multiplied out once.
-The 50th and 99th percentile in microseconds, and the allocations of a step. Where --python can import torch, the same step runs
-there in turn with ours, eagerly and as a frozen torch.jit trace.`,
+		Long: `Measures the lift, prediction and residual of one observation with the published widths (observation 58, action
+10, latent 256, hidden layers of 256), on one thread: as trained, and folded as after loading, where linear maps in a
+row are multiplied out once. The 50th and 99th percentile in microseconds, and the allocations of a step. Where --python
+can import torch, the same step runs there in turn with ours, eagerly and as a frozen torch.jit trace.`,
 		Example: `  korr bench control --rounds 9 --json`,
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -93,10 +94,10 @@ func newCmdBenchTrain(b *benchOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "a training step of KORR (PPO and the model's loss), beside PyTorch and gorgonia",
-		Long: `Measures one training step of the published networks (observation 58, action 10, latent 256, hidden layers of 256): losses,
-gradients, clipping and AdamW on batches of 256 and 4096, on one thread and on two, each of which takes half of the batch. The
-median of a step in milliseconds. Where --python can import torch, the same step runs there in turn with ours on as many threads;
-gorgonia's runs on one.`,
+		Long: `Measures one training step of the published networks (observation 58, action 10, latent 256, hidden layers of
+256): losses, gradients, clipping and AdamW on batches of 256 and 4096, on one thread and on two, each of which takes
+half of the batch. The median of a step in milliseconds. Where --python can import torch, the same step runs there in
+turn with ours on as many threads; gorgonia's runs on one.`,
 		Example: `  korr bench train --rounds 7 --json`,
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -114,9 +115,10 @@ func newCmdBenchSim(o *benchOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "environment steps per second beside the bare engine loop, of every task",
-		Long: `Records an expert's episode of each task and repeats it: with the environment, with MuJoCo's mj_step alone (the same model, states and
-inputs, looped in C), with mj_step behind this simulator's broad phase, and with one environment per processor at once. A step is a
-control step of 0.1 s. Then says where a step's time goes, what an environment holds in memory, and what a step allocates.`,
+		Long: `Records an expert's episode of each task and repeats it: with the environment, with MuJoCo's mj_step alone (the
+same model, states and inputs, looped in C), with mj_step behind this simulator's broad phase, and with one environment
+per processor at once. A step is a control step of 0.1 s. Then says where a step's time goes, what an environment holds
+in memory, and what a step allocates.`,
 		Example: `  korr bench sim --rounds 9 --json`,
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -137,11 +139,12 @@ func newCmdBenchROS(b *benchOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ros",
 		Short: "round trip of a state and its command through a node, beside rospy and roscpp",
-		Long: `Publishes states of an arm (as large as a FrankaState) and poses of parts at 100 Hz, and measures the time until the pose comes back with
-which a node answers each: a node of this build, one in rospy and, where its headers and a compiler are, one in roscpp, in turn, over the
-embedded master. On the way each node computes KORR's published networks: ours folded, as korr run does, rospy's as a frozen torch.jit trace,
-roscpp's in plain loops; with --transport none does. The measuring end waits on bare sockets, so that the time is the node's and the
-system's. Exits with 3 when the p99 is more than 0.7 times rospy's.`,
+		Long: `Publishes states of an arm (as large as a FrankaState) and poses of parts at 100 Hz, and measures the time
+until the pose comes back with which a node answers each: a node of this build, one in rospy and, where its headers and
+a compiler are, one in roscpp, in turn, over the embedded master. On the way each node computes KORR's published
+networks: ours folded, as korr run does, rospy's as a frozen torch.jit trace, roscpp's in plain loops; with --transport
+none does. The measuring end waits on bare sockets, so that the time is the node's and the system's. Exits with 3 when
+the p99 is more than 0.7 times rospy's.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROS(cmd.Context(), b, c) },
 	}
@@ -188,15 +191,17 @@ func newCmdBenchQueue(b *benchOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queue",
 		Short: "what a queue costs beside the work: a unit that does nothing, and many that wait",
-		Long: `Serves a queue as a process of its own and measures the time of a unit that does nothing, from the worker's asking for it to its answer, and
-what waiting units take of the server's memory and disk. With --episodes it measures an evaluation (shipped korr, low, no pushes) by one
-worker and by two, each on a core of its own where there are two. Everything is measured once; --rounds does not count.`,
+		Long: `Serves a queue as a process of its own and measures the time of a unit that does nothing, from the worker's
+asking for it to its answer, and what waiting units take of the server's memory and disk. With --episodes it measures an
+evaluation (shipped korr, low, no pushes) by one worker and by two, each on a core of its own where there are two.
+Everything is measured once; --rounds does not count.`,
 		Example: `  korr bench queue --queued 10000 --json
   korr bench queue --episodes 200`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Queued < 1 || o.Done < 2 || o.Episodes < 0 {
-				return cli.UsageErrorf("--queued %d --done %d --episodes %d: want at least one, two and none", o.Queued, o.Done, o.Episodes)
+				return cli.UsageErrorf("--queued %d --done %d --episodes %d: want at least one, two and none", o.Queued, o.Done,
+					o.Episodes)
 			}
 			var err error
 			if o.Korr, err = os.Executable(); err != nil {

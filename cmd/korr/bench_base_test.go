@@ -15,12 +15,17 @@ import (
 func compareCaches(t *testing.T, dir, base, demos string) {
 	t.Helper()
 	cached, picture := filepath.Join(dir, "cached.safetensors"), filepath.Join(dir, "bench.svg")
-	ok(t, append([]string{"train", "cache", "--policy", base, "--out", cached, "--data", demos, "--runs", "2", "--cache", "hyca:n=2"}, tiny...)...)
+	ok(t, append([]string{
+		"train", "cache", "--policy", base, "--out", cached, "--data", demos, "--runs", "2", "--cache",
+		"hyca:n=2",
+	}, tiny...)...)
 	ok(t, append([]string{"eval", "--policy", cached, "--episodes", "1", "--perturb", "off"}, tiny...)...)
 	var report samplers.Report
 	decodeOne(t, ok(t, append([]string{
-		"bench", "base", "--policy", base, "--data", demos, "--chunks", "2", "--sampler", "ddim:steps=6,warm=none", "--sampler", "dpm++:steps=3,warm=none",
-		"--cache", "reuse:n=3,w=1", "--cache", "hyca:n=2", "--lead", "2", "--inpaint", "soft,prefix", "--ensemble", "0.1", "--episodes", "1",
+		"bench", "base", "--policy", base, "--data", demos, "--chunks", "2", "--sampler", "ddim:steps=6,warm=none",
+		"--sampler", "dpm++:steps=3,warm=none",
+		"--cache", "reuse:n=3,w=1", "--cache", "hyca:n=2", "--lead", "2", "--inpaint", "soft,prefix", "--ensemble", "0.1",
+		"--episodes", "1",
 		"--set", "base.execute=4", "--plot", picture, "--json",
 	}, tiny...)...), &report)
 	want := []float64{6, 3, 6, 6, 6, 2, 4}
@@ -29,7 +34,8 @@ func compareCaches(t *testing.T, dir, base, demos string) {
 	}
 	for i, calls := range want {
 		r := report.Results[i]
-		if e := r.Episodes; r.Calls != calls || e == nil || e.Calls != calls || e.N != 1 || r.Reference != (i == 0) || (r.Difference == nil) != (i == 0) || len(r.Dimensions) != 10 {
+		if e := r.Episodes; r.Calls != calls || e == nil || e.Calls != calls || e.N != 1 || r.Reference != (i == 0) ||
+			(r.Difference == nil) != (i == 0) || len(r.Dimensions) != 10 {
 			t.Errorf("%s: %+v, want %g calls", r.Setting, r, calls)
 		}
 	}
@@ -42,7 +48,8 @@ func compareCaches(t *testing.T, dir, base, demos string) {
 	if _, err := os.Stat(picture); err != nil {
 		t.Error(err)
 	}
-	if o := korr(t, append([]string{"bench", "base", "--policy", base, "--data", demos, "--lead", "9", "--quiet"}, tiny...)...); o.code != cli.ExitUsage {
+	if o := korr(t, append([]string{"bench", "base", "--policy", base, "--data", demos, "--lead", "9", "--quiet"},
+		tiny...)...); o.code != cli.ExitUsage {
 		t.Errorf("a lead beyond the chunk: %+v", o)
 	}
 }

@@ -25,7 +25,10 @@ import (
 const mostGrowth = 0.1
 
 // soakDomain is what a soak draws when domain.* draws nothing.
-var soakDomain = domain.Ranges{Mass: [2]float64{0.5, 2}, Friction: [2]float64{0.5, 2}, Gain: [2]float64{0.7, 1.4}, Position: 0.005, Rotation: 0.1}
+var soakDomain = domain.Ranges{
+	Mass: [2]float64{0.5, 2}, Friction: [2]float64{0.5, 2}, Gain: [2]float64{0.7, 1.4},
+	Position: 0.005, Rotation: 0.1,
+}
 
 // soakOptions are the verb's flags.
 type soakOptions struct {
@@ -43,10 +46,10 @@ func newCmdBenchSoak(b *benchOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "soak",
 		Short: "very many random steps, in search of crashes, NaN and leaks",
-		Long: `Plays random actions, some of which have to be refused, pushes and drawn physics (domain.*, or ranges of its own when those are
-off) over the tasks at high randomness, and counts what must not happen. Exits with 3 when anything did, or when memory grew by more than
-a tenth. With --checkpoint an interrupted soak goes on where it stopped. With --episode it plays again one of the episodes that a soak of the
-same seed reported.`,
+		Long: `Plays random actions, some of which have to be refused, pushes and drawn physics (domain.*, or ranges of its
+own when those are off) over the tasks at high randomness, and counts what must not happen. Exits with 3 when anything
+did, or when memory grew by more than a tenth. With --checkpoint an interrupted soak goes on where it stopped. With
+--episode it plays again one of the episodes that a soak of the same seed reported.`,
 		Example: `  korr bench soak --steps 100000
   korr bench soak --steps 10000000 --checkpoint soak.json --json
   korr bench soak --episode one_leg:2317`,
@@ -94,7 +97,8 @@ func (o *soakOptions) replay(cfg soak.Config) error {
 	task, number, _ := strings.Cut(o.episode, ":")
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n < 0 || !slices.Contains(sim.TaskNames(), task) {
-		return cli.UsageErrorf("--episode %s: want task:number, as a soak reports them, with a task of %s", o.episode, strings.Join(sim.TaskNames(), ", "))
+		return cli.UsageErrorf("--episode %s: want task:number, as a soak reports them, with a task of %s", o.episode,
+			strings.Join(sim.TaskNames(), ", "))
 	}
 	state, err := soak.Replay(cfg, task, n)
 	if err != nil {
@@ -173,7 +177,8 @@ func (o *soakOptions) printSoak(r *soakResult) error {
 		return o.PrintJSON(r)
 	}
 	last := r.Memory[len(r.Memory)-1].Bytes
-	if err := o.Printf("%d steps, %d episodes, %.0f steps/s; %d environments opened; %d bad actions refused\n", r.Steps, r.Episodes, r.Rate, r.Opened, r.Refused); err != nil {
+	if err := o.Printf("%d steps, %d episodes, %.0f steps/s; %d environments opened; %d bad actions refused\n", r.Steps,
+		r.Episodes, r.Rate, r.Opened, r.Refused); err != nil {
 		return err
 	}
 	for _, f := range r.Faults {
@@ -181,5 +186,6 @@ func (o *soakOptions) printSoak(r *soakResult) error {
 			return err
 		}
 	}
-	return o.Printf("%d episodes ended as unstable, %d broken; %d MiB resident, growth %.1f %%\n", r.Unstable, r.Broken, last>>20, 100*r.Growth)
+	return o.Printf("%d episodes ended as unstable, %d broken; %d MiB resident, growth %.1f %%\n", r.Unstable, r.Broken,
+		last>>20, 100*r.Growth)
 }

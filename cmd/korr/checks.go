@@ -48,7 +48,8 @@ func (a *app) checkSimulator(context.Context) robotcmd.Finding {
 			return robotcmd.Missing(err.Error(), "report this as a bug, with the output of `korr doctor --json`")
 		}
 	}
-	return robotcmd.Found(fmt.Sprintf("MuJoCo, %s: %.0f control steps/s on one core", a.Config.Sim.Task, steps/time.Since(start).Seconds()))
+	return robotcmd.Found(fmt.Sprintf("MuJoCo, %s: %.0f control steps/s on one core", a.Config.Sim.Task,
+		steps/time.Since(start).Seconds()))
 }
 
 func checkPictures(context.Context) robotcmd.Finding {
@@ -67,5 +68,6 @@ func checkBLAS(context.Context) robotcmd.Finding {
 	if withOpenBLAS {
 		return robotcmd.Found("OpenBLAS")
 	}
-	return robotcmd.Missing("gonum's own kernels: training is 6-8 times slower", "install libopenblas-dev, then rebuild with `make build`")
+	return robotcmd.Missing("gonum's own kernels: training is 6-8 times slower",
+		"install libopenblas-dev, then rebuild with `make build`")
 }

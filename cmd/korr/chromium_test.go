@@ -41,8 +41,10 @@ func openTab(t *testing.T, page string, width, height int) *browserTab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "--headless=new", "--no-sandbox", "--remote-debugging-port=0", "--remote-allow-origins=*", "--use-angle=swiftshader",
-		"--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio", "--hide-scrollbars",
+	cmd := exec.Command(path, "--headless=new", "--no-sandbox", "--remote-debugging-port=0", "--remote-allow-origins=*",
+		"--use-angle=swiftshader",
+		"--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio",
+		"--hide-scrollbars",
 		fmt.Sprintf("--window-size=%d,%d", width, height), "--user-data-dir="+profile, "about:blank")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Chromium is many processes, which end together
 	stderr, err := cmd.StderrPipe()
@@ -102,7 +104,10 @@ func attach(t *testing.T, addr, page string, width, height int) *browserTab {
 	b.call("Runtime.enable", nil)
 	b.call("Log.enable", nil)
 	b.call("Page.enable", nil)
-	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false})
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{
+		"width": width, "height": height, "deviceScaleFactor": 1,
+		"mobile": false,
+	})
 	b.call("Page.navigate", map[string]any{"url": page})
 	return b
 }
@@ -129,7 +134,8 @@ func (b *browserTab) call(method string, params any) json.RawMessage {
 			b.t.Fatalf("%s: %v", method, err)
 		}
 		switch {
-		case m.Method == "Runtime.exceptionThrown" || m.Method == "Log.entryAdded" && strings.Contains(string(m.Params), `"level":"error"`):
+		case m.Method == "Runtime.exceptionThrown" || m.Method == "Log.entryAdded" && strings.Contains(string(m.Params),
+			`"level":"error"`):
 			b.logs = append(b.logs, string(m.Params))
 		case m.ID != b.id:
 		case m.Error != nil:
@@ -153,7 +159,10 @@ func (b *browserTab) eval(expression string, v any) error {
 			} `json:"exception"`
 		} `json:"exceptionDetails"`
 	}
-	raw := b.call("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true})
+	raw := b.call("Runtime.evaluate", map[string]any{
+		"expression": expression, "returnByValue": true,
+		"awaitPromise": true,
+	})
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return err
 	}

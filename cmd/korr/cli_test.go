@@ -30,7 +30,10 @@ func korr(t *testing.T, args ...string) output {
 
 func korrIn(ctx context.Context, environ []string, args ...string) output {
 	var out, errOut bytes.Buffer
-	code := cli.Execute(ctx, "korr", newRoot, args, &cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut, Environ: environ})
+	code := cli.Execute(ctx, "korr", newRoot, args, &cli.Streams{
+		In: strings.NewReader(""), Out: &out, Err: &errOut,
+		Environ: environ,
+	})
 	return output{code, out.String(), errOut.String()}
 }
 

@@ -32,13 +32,13 @@ func newCmdCollect(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "demonstrations of the scripted expert, or of teleoperated recordings, as a LeRobot v3.0 dataset",
-		Long: `Writes demonstrations as a LeRobot v3.0 dataset: of the scripted expert in the simulator, or, with --from-bag, of ROS bags
-that hold an arm's state, its gripper, the parts and the commanded poses (docs/recording.md).
+		Long: `Writes demonstrations as a LeRobot v3.0 dataset: of the scripted expert in the simulator, or, with --from-bag,
+of ROS bags that hold an arm's state, its gripper, the parts and the commanded poses (docs/recording.md).
 
-With --take-over the expert takes over from a policy, and only what it does from there is kept: what a base policy needs to have
-seen to get on after a mistake or a push. Of half of the episodes the expert takes over at a random time, of the others when the
-policy waits longer for a stage than any demonstration in --data did, or when it loses a part. Such episodes may take twice the
-task's steps, unless sim.max_steps says how many.
+With --take-over the expert takes over from a policy, and only what it does from there is kept: what a base policy needs
+to have seen to get on after a mistake or a push. Of half of the episodes the expert takes over at a random time, of the
+others when the policy waits longer for a stage than any demonstration in --data did, or when it loses a part. Such
+episodes may take twice the task's steps, unless sim.max_steps says how many.
 
 Interrupted, it keeps the episodes that it has; the same command with --resume goes on, and the dataset is then the one
 that was never interrupted.`,
@@ -70,14 +70,16 @@ that was never interrupted.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "out", "runs/demos", "dataset `folder` to create")
-	f.BoolVar(&o.resume, "resume", false, "go on with the dataset in --out, which was interrupted or is to grow to --episodes")
+	f.BoolVar(&o.resume, "resume", false, "go on with the dataset in --out, which was interrupted or is to grow to "+
+		"--episodes")
 	f.Int("episodes", 50, "demonstrations to keep")
 	f.String("task", "one_leg", "furniture task")
 	f.String("randomness", "low", "initial randomness: low, med, high or mixed")
 	cli.SetKey(f, "episodes", "collect.episodes")
 	cli.SetKey(f, "task", "sim.task")
 	cli.SetKey(f, "randomness", "sim.randomness")
-	f.StringVar(&o.takeOver, "take-over", "", "let the expert take over from this `policy`: base, resip, korr or a checkpoint")
+	f.StringVar(&o.takeOver, "take-over", "", "let the expert take over from this `policy`: base, resip, korr or a "+
+		"checkpoint")
 	f.BoolVar(&o.calm, "calm", false, "with --take-over: no pushes once the expert acts")
 	f.String("data", "", "with --take-over: `folder` of demonstrations, whose stage times say when the policy has stalled")
 	cli.SetKey(f, "data", "demos")
@@ -119,12 +121,16 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 			"folder", o.dir, "episodes", done.Kept)
 	}
 	return errors.Join(err, o.printCollect(collectResult{
-		"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes, done.Steps, done.Takeovers, done.Recovered,
+		"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes, done.Steps, done.Takeovers,
+		done.Recovered,
 	}))
 }
 
-// collect writes the expert's episodes, or what it does when it takes over, into a dataset folder, telling its progress.
-func (a *app) collect(ctx context.Context, dir string, resume bool, recovery *collect.Recovery) (collect.Progress, error) {
+// collect writes the expert's episodes, or what it does when it takes over, into a dataset folder, telling its
+// progress.
+func (a *app) collect(ctx context.Context, dir string, resume bool, recovery *collect.Recovery) (collect.Progress,
+	error,
+) {
 	w, err := a.world()
 	if err != nil {
 		return collect.Progress{}, err
@@ -168,7 +174,8 @@ func (o *collectOptions) printCollected(r collectResult) error {
 	for _, n := range r.Takeovers {
 		taken += n
 	}
-	if err := o.Printf("%s: %d episodes, %d frames; in %d of %d attempts the expert took over, and solved %d; %d simulator steps\n",
+	if err := o.Printf("%s: %d episodes, %d frames; in %d of %d attempts the expert took over, and solved %d; %d "+
+		"simulator steps\n",
 		r.Folder, r.Episodes, r.Frames, taken, r.Attempts, r.Successes, r.Steps); err != nil {
 		return err
 	}

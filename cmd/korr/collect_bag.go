@@ -30,15 +30,22 @@ type bagOptions struct {
 }
 
 func (b *bagOptions) flags(f *pflag.FlagSet) {
-	f.StringArrayVar(&b.files, "from-bag", nil, "take demonstrations from MCAP files or ROS bags instead of the expert: `FILE`; may be repeated, and more may follow as arguments")
-	f.StringArrayVar(&b.topics, "topic", nil, "with --from-bag: where something was recorded, `NAME=/topic`; NAME is state, fingers, parts, part_names, command, gripper, marker or success")
-	f.DurationVar(&b.episodeGap, "episode-gap", 0, "with --from-bag: a silence of the commands this long ends an episode, where the recording does not mark them; 0 = one episode a bag")
-	f.DurationVar(&b.maxGap, "max-gap", 0, "with --from-bag: age at which an observation is too old for a frame; 0 = 3 frames, as in the control loop")
+	f.StringArrayVar(&b.files, "from-bag", nil, "take demonstrations from MCAP files or ROS bags instead of the expert: "+
+		"`FILE`; may be repeated, and more may follow as arguments")
+	f.StringArrayVar(&b.topics, "topic", nil, "with --from-bag: where something was recorded, `NAME=/topic`; NAME is "+
+		"state, fingers, parts, part_names, command, gripper, marker or success")
+	f.DurationVar(&b.episodeGap, "episode-gap", 0, "with --from-bag: a silence of the commands this long ends an "+
+		"episode, where the recording does not mark them; 0 = one episode a bag")
+	f.DurationVar(&b.maxGap, "max-gap", 0, "with --from-bag: age at which an observation is too old for a frame; 0 = 3 "+
+		"frames, as in the control loop")
 	f.BoolVar(&b.assume, "assume-success", false, "with --from-bag: every episode succeeded")
-	f.BoolVar(&b.rule, "judge", false, "with --from-bag: the task's own rule decides on success, also when the recording tells")
-	f.BoolVar(&b.skipBad, "skip-bad", false, "with --from-bag: leave out episodes with gaps, faults or values that are not finite, with a warning")
+	f.BoolVar(&b.rule, "judge", false, "with --from-bag: the task's own rule decides on success, also when the "+
+		"recording tells")
+	f.BoolVar(&b.skipBad, "skip-bad", false, "with --from-bag: leave out episodes with gaps, faults or values that are "+
+		"not finite, with a warning")
 	f.BoolVar(&b.recover, "recover", false, "with --from-bag: read an unclosed or damaged bag up to the damage")
-	f.BoolVar(&b.reportedTwist, "reported-twist", false, "with --from-bag: take O_dP_EE_d for the velocity instead of J(q) dq; a simulator's bag always does")
+	f.BoolVar(&b.reportedTwist, "reported-twist", false, "with --from-bag: take O_dP_EE_d for the velocity instead of "+
+		"J(q) dq; a simulator's bag always does")
 }
 
 // given reports whether demonstrations come from bags.
@@ -86,7 +93,10 @@ func (o *collectOptions) collectBags(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := dataset.Create(o.dir, dataset.Info{Task: task.Name, Robot: robotName, FPS: sim.ControlHz, PartNames: task.PartNames()})
+	w, err := dataset.Create(o.dir, dataset.Info{
+		Task: task.Name, Robot: robotName, FPS: sim.ControlHz,
+		PartNames: task.PartNames(),
+	})
 	if err != nil {
 		return err
 	}
@@ -107,7 +117,8 @@ func (o *collectOptions) collectBags(ctx context.Context) error {
 		}
 	}
 	if r.Episodes == 0 {
-		return errors.Join(fmt.Errorf("no demonstration to keep: %d episodes in %d bags, %d successful; --assume-success or --set collect.only_success=false keep the others",
+		return errors.Join(fmt.Errorf("no demonstration to keep: %d episodes in %d bags, %d successful; --assume-success "+
+			"or --set collect.only_success=false keep the others",
 			r.Attempts, len(o.bags.files), r.Successes), w.Abort())
 	}
 	if err := w.Close(); err != nil {
@@ -116,11 +127,14 @@ func (o *collectOptions) collectBags(ctx context.Context) error {
 	if o.JSON {
 		return o.PrintJSON(r)
 	}
-	return o.Printf("%s: %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts)
+	return o.Printf("%s: %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Episodes, r.Frames,
+		r.Successes, r.Attempts)
 }
 
 // takeEpisodes appends the episodes of one recording.
-func (o *collectOptions) takeEpisodes(w *dataset.Writer, task *sim.Task, rec *recording.Recording, r *collectResult) error {
+func (o *collectOptions) takeEpisodes(w *dataset.Writer, task *sim.Task, rec *recording.Recording,
+	r *collectResult,
+) error {
 	if rec.Damage != nil {
 		o.Log.Warn("the bag is damaged; what came before is used", "err", rec.Damage)
 	}

@@ -33,10 +33,11 @@ func newCmdDemo(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "the whole story in a few minutes: demonstrations, Koopman model, base vs ResiP vs KORR over ROS",
-		Long: `Collects demonstrations from the scripted expert, trains a Koopman model on them and measures how far ahead it predicts; then
-plays the base policy, ResiP and KORR with the shipped weights on the same seeded episodes, without and with perturbation, through the
-control loop over ROS (an embedded master, loopback, lock step), and one episode in real time. Writes a report with pictures,
-and keeps the demonstrations (demos) and the model (koopman.safetensors) beside it, to train with.
+		Long: `Collects demonstrations from the scripted expert, trains a Koopman model on them and measures how far ahead it
+predicts; then plays the base policy, ResiP and KORR with the shipped weights on the same seeded episodes, without and
+with perturbation, through the control loop over ROS (an embedded master, loopback, lock step), and one episode in real
+time. Writes a report with pictures, and keeps the demonstrations (demos) and the model (koopman.safetensors) beside it,
+to train with.
 
 Interrupted, it prints what it has; the same command goes on where it stopped.`,
 		Example: `  korr demo
@@ -45,7 +46,8 @@ Interrupted, it prints what it has; the same command goes on where it stopped.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), o) },
 	}
-	cmd.Flags().BoolVar(&o.quick, cli.QuickPreset, false, "under a minute: fewer episodes, no real-time episode (the preset quick)")
+	cmd.Flags().BoolVar(&o.quick, cli.QuickPreset, false, "under a minute: fewer episodes, no real-time episode (the "+
+		"preset quick)")
 	cmd.Flags().StringVar(&o.dir, "out", "korr-demo", "`folder` for the report, the demonstrations and the model")
 	return cmd
 }
@@ -112,7 +114,8 @@ func (d *demonstration) learn(ctx context.Context) error {
 	return m.Save(filepath.Join(d.dir, "koopman.safetensors"))
 }
 
-// demonstrations collects the expert's episodes into the folder demos, or goes on with those of a demo that was interrupted.
+// demonstrations collects the expert's episodes into the folder demos, or goes on with those of a demo that was
+// interrupted.
 func (d *demonstration) demonstrations(ctx context.Context) (*dataset.Dataset, error) {
 	dir := filepath.Join(d.dir, "demos")
 	_, err := os.Stat(dir)
@@ -161,7 +164,8 @@ func (d *demonstration) compare(ctx context.Context) error {
 			d.note("episodes of %s ended by a fault and count as failures: %v", d.report.Cells[i].Policy, err)
 		}
 	}
-	took := p.finish(fmt.Sprintf("%d episodes, %d control steps", len(d.report.Cells)*d.Config.Eval.Episodes, d.report.LockStep.Steps))
+	took := p.finish(fmt.Sprintf("%d episodes, %d control steps", len(d.report.Cells)*d.Config.Eval.Episodes,
+		d.report.LockStep.Steps))
 	if before == 0 { // else part of it was played in another time
 		rate := float64(d.report.LockStep.Steps) / took.Seconds()
 		d.report.LockStep.StepsPerSecond = &rate
@@ -201,7 +205,10 @@ func (d *demonstration) keepTime(ctx context.Context) (err error) {
 	case ep.Success:
 		outcome = "assembled"
 	}
-	d.report.RealTime = &demo.RealTime{Policy: chosen.Name, Outcome: outcome, Steps: l.Tally().Ticks, TallyResult: l.Tally()}
+	d.report.RealTime = &demo.RealTime{
+		Policy: chosen.Name, Outcome: outcome, Steps: l.Tally().Ticks,
+		TallyResult: l.Tally(),
+	}
 	p.finish(fmt.Sprintf("%s, %s, jitter p50/p99/max %v", chosen.Name, outcome, *d.report.RealTime.Jitter))
 	return nil
 }

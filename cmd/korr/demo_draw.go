@@ -42,7 +42,8 @@ func (d *demonstration) draw(ctx context.Context) error {
 		if clip.Result.Success {
 			name, words = "assembled", "assembles the leg"
 		}
-		caption := fmt.Sprintf("%s %s%s (%d control steps, seed %d)", shown.Policy.Name, words, withPushes(shown.Condition), clip.Steps, shown.Seed)
+		caption := fmt.Sprintf("%s %s%s (%d control steps, seed %d)", shown.Policy.Name, words, withPushes(shown.Condition),
+			clip.Steps, shown.Seed)
 		d.report.Pictures = append(d.report.Pictures, demo.Picture{
 			File: name + ".png", Picture: report.Picture{Data: b.Bytes(), Alt: caption, Caption: caption},
 		})

@@ -39,7 +39,8 @@ func TestDiskFullWhileRecording(t *testing.T) {
 	if err := json.Unmarshal([]byte(o.out), &r); err != nil || len(r.Episodes) != 4 || !r.Episodes[3].Success {
 		t.Errorf("the episodes suffered: %v, %s", err, o.out)
 	}
-	if o.code != cli.ExitFailure || !strings.Contains(o.err, "no space left on device") || !strings.Contains(o.err, path+".active") {
+	if o.code != cli.ExitFailure || !strings.Contains(o.err, "no space left on device") ||
+		!strings.Contains(o.err, path+".active") {
 		t.Errorf("code %d, %s", o.code, o.err)
 	}
 	rd, err := bag.Open(path+".active", bag.Options{Recover: true})

@@ -20,7 +20,8 @@ import (
 
 // notTyped are the documented lines that TestDocumentsRun leaves out, by how they begin, and why.
 var notTyped = map[string]string{
-	"make ":                      "builds this very program; make demo, install and results call verbs that have tests of their own",
+	"make ": "builds this very program; make demo, install and results call verbs that have tests " +
+		"of their own",
 	"export ":                    "is the shell's",
 	"kill %1":                    "is the shell's: what goes on beside is ended with the page",
 	"pip install ":               "needs a package index; sim/serve's tests run what it would install",
@@ -35,18 +36,20 @@ var notTyped = map[string]string{
 	"korr export runs/published.safetensors":        "is of that checkpoint",
 }
 
-// givenTo is what a page takes for granted: files of the repository, a dataset ("demos"), the folder of a training on it ("base").
+// givenTo is what a page takes for granted: files of the repository, a dataset ("demos"), the folder of a training on
+// it ("base").
 var givenTo = map[string]map[string]string{
 	"docs/interop.md": {
-		"one_leg_low.zarr": "train/published/testdata/demos.zarr", "square.hdf5": "train/published/testdata/robomimic.hdf5", "lab": "demos",
+		"one_leg_low.zarr": "train/published/testdata/demos.zarr", "square.hdf5": "train/published/testdata/robomimic.hdf5",
+		"lab": "demos",
 	},
 	"docs/learning.md": {"runs/demos": "demos", "runs/base": "base"},
 	"docs/sensing.md":  {"runs/demos": "demos"},
 }
 
-// TestDocumentsRun types every line of shell that the README and docs show, a page in one folder and in its order, at small sizes.
-// What serves, or goes on until it is interrupted, goes on beside the lines after it. TestDocumentedCommands looks at the commands
-// in the text around them, which are of long trainings and measurements.
+// TestDocumentsRun types every line of shell that the README and docs show, a page in one folder and in its order, at
+// small sizes. What serves, or goes on until it is interrupted, goes on beside the lines after it.
+// TestDocumentedCommands looks at the commands in the text around them, which are of long trainings and measurements.
 func TestDocumentsRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains and plays")
@@ -66,7 +69,8 @@ func TestDocumentsRun(t *testing.T) {
 			continue
 		}
 		lines := slices.DeleteFunc(shellLines(pages[page]), func(line string) bool {
-			return slices.ContainsFunc(slices.Collect(maps.Keys(notTyped)), func(start string) bool { return strings.HasPrefix(line, start) })
+			return slices.ContainsFunc(slices.Collect(maps.Keys(notTyped)),
+				func(start string) bool { return strings.HasPrefix(line, start) })
 		})
 		typed += len(lines)
 		t.Run(page, func(t *testing.T) {
@@ -89,7 +93,8 @@ func TestDocumentsRun(t *testing.T) {
 	}
 }
 
-// shellLines are the lines of a page's blocks of shell, continued ones joined, without comments. A block of another language says so.
+// shellLines are the lines of a page's blocks of shell, continued ones joined, without comments. A block of another
+// language says so.
 func shellLines(text string) (out []string) {
 	for _, m := range regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
 		if m[1] != "" {
@@ -159,7 +164,8 @@ func (s *shell) typeLine(line string) {
 		}
 	}
 	switch has := func(flag string) bool { return slices.Contains(args, flag) }; {
-	case strings.HasSuffix(line, "&"), args[0] == "queue", args[0] == "sim" && (args[1] == "serve" || has("--ros") || has("--ros2")):
+	case strings.HasSuffix(line, "&"), args[0] == "queue", args[0] == "sim" && (args[1] == "serve" || has("--ros") ||
+		has("--ros2")):
 		s.Cleanup(end)
 		s.serves = true
 		time.Sleep(3 * time.Second) // as long as a reader needs for the next line
@@ -259,7 +265,8 @@ func small(args ...string) []string {
 		sizes["--steps"] = "200"
 		more = append(slices.Clone(tiny), "--set", "base.steps=4", "--set", "koopman.steps=4", "--set", "base.batch=16")
 	case "train residual", "train all":
-		more = append(slices.Clone(tiny), "--set", "residual.steps=160", "--set", "base.steps=4", "--set", "koopman.steps=4", "--set", "eval.episodes=1")
+		more = append(slices.Clone(tiny), "--set", "residual.steps=160", "--set", "base.steps=4", "--set", "koopman.steps=4",
+			"--set", "eval.episodes=1")
 		if verb == "train all" {
 			more = append(more, "--set", "residual.stages=false") // nobody gets that far
 		}

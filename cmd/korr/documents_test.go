@@ -18,9 +18,9 @@ import (
 	"korr/configs"
 )
 
-// TestDocumentedCommands parses every command line of this program that a document, a line of docs/results.jsonl or an example
-// of the help shows, up to the point where the verb would begin to work: verbs, flags, keys, presets and values have to
-// exist. A code span that begins with a flag has to fit some verb, and one that looks like a key has to be one.
+// TestDocumentedCommands parses every command line of this program that a document, a line of docs/results.jsonl or an
+// example of the help shows, up to the point where the verb would begin to work: verbs, flags, keys, presets and values
+// have to exist. A code span that begins with a flag has to fit some verb, and one that looks like a key has to be one.
 func TestDocumentedCommands(t *testing.T) {
 	all := documents(t)
 	walk(newRoot(&cli.App{Name: "korr"}), func(c *cobra.Command) {
@@ -165,7 +165,8 @@ func commandsOf(line string) (out [][]string) {
 	return out
 }
 
-// parse runs a command line whose verbs do nothing and returns what it complains of. A verb that is only named may lack arguments.
+// parse runs a command line whose verbs do nothing and returns what it complains of. A verb that is only named may lack
+// arguments.
 func parse(args []string) string {
 	if _, rest, err := newRoot(&cli.App{Name: "korr"}).Find(args); err == nil && len(rest) == 0 {
 		return ""

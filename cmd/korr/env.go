@@ -74,7 +74,10 @@ func (a *app) physics(c eval.Condition) (domain.Ranges, error) {
 // condition is the setting of sim.* alone. Sensors and physics that change nothing go by the names of their profiles.
 func (a *app) condition() eval.Condition {
 	s := a.Config.Sim
-	c := eval.Condition{Task: s.Task, Randomness: string(s.Randomness), Perturb: s.Perturb, Sensing: s.Sensing, Physics: s.Physics}
+	c := eval.Condition{
+		Task: s.Task, Randomness: string(s.Randomness), Perturb: s.Perturb, Sensing: s.Sensing,
+		Physics: s.Physics,
+	}
 	if sensors, err := a.disturbance(c); err == nil && !sensors.On() {
 		c.Sensing = disturb.Clean
 	}
@@ -105,7 +108,9 @@ func (a *app) lanes(ctx context.Context, c eval.Condition) (eval.Player, error) 
 }
 
 // openLane starts a robot over ROS on the loopback interface.
-func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool, onTick func(*loop.Record)) (*lane.Lane, error) {
+func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool, onTick func(*loop.Record)) (*lane.Lane,
+	error,
+) {
 	sensing, err := a.disturbance(c)
 	if err != nil {
 		return nil, err

@@ -39,8 +39,8 @@ intervals, and each policy's paired difference to the base with Newcombe's inter
 A policy is expert, base, resip or korr (the shipped weights), a checkpoint (its path or the folder of its training), or
 remote:ws://HOST:PORT, a policy server in openpi's protocol (docs/base-policies.md).
 
-Interrupted, it prints what it has, and the same command with --resume goes on where it stopped: the result is that of an
-evaluation that was never interrupted.
+Interrupted, it prints what it has, and the same command with --resume goes on where it stopped: the result is that of
+an evaluation that was never interrupted.
 
 With --queue the episodes are played by workers (korr worker), on this machine or others, and the results are the same.
 
@@ -67,12 +67,14 @@ With --serve it is a ROS node instead: ~run is an action (korr_msgs/Evaluate) th
 	f.String("cache", "", robotcmd.CacheUsage)
 	f.Float64("min-success", 0, "exit with 3 when a success rate falls below this fraction")
 	for flag, key := range map[string]string{
-		"task": "sim.task", "randomness": "eval.randomness", "perturb": "eval.perturb", "sensing": "eval.sensing", "physics": "eval.physics",
-		"policy": "eval.policies", "episodes": "eval.episodes", "min-success": "eval.min_success", "cache": "base.cache",
+		"task": "sim.task", "randomness": "eval.randomness", "perturb": "eval.perturb", "sensing": "eval.sensing",
+		"physics": "eval.physics",
+		"policy":  "eval.policies", "episodes": "eval.episodes", "min-success": "eval.min_success", "cache": "base.cache",
 	} {
 		cli.SetKey(f, flag, key)
 	}
-	f.BoolVar(&o.ros, "ros", false, "play through ROS nodes in lock step (embedded master, loopback) instead of in process")
+	f.BoolVar(&o.ros, "ros", false,
+		"play through ROS nodes in lock step (embedded master, loopback) instead of in process")
 	f.BoolVar(&o.resume, "resume", false, "go on with the same evaluation, which was interrupted")
 	f.BoolVar(&o.serve, "serve", false, "serve evaluations as a ROS action, ~run of the node korr_eval, until interrupted")
 	f.BoolVar(&o.wait, "wait", false, "with --serve: wait for a ROS master instead of giving up")
@@ -145,7 +147,8 @@ func runEval(ctx context.Context, o *evalOptions) error {
 	}
 	for _, r := range eval.NewReport(cells).Results {
 		if r.Rate < o.Config.Eval.MinSuccess {
-			return cli.GateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, eval.PerturbedWord(r.Perturbed), r.Rate, o.Config.Eval.MinSuccess)
+			return cli.GateErrorf("%s %s%s: success %.3f is below %.3f", r.Policy, r.Randomness, eval.PerturbedWord(r.Perturbed),
+				r.Rate, o.Config.Eval.MinSuccess)
 		}
 	}
 	return nil
@@ -183,8 +186,12 @@ func (o *evalOptions) checkQueue() error {
 		return cli.UsageErrorf("--ros and --queue exclude each other: workers play in process")
 	case o.resume:
 		return cli.UsageErrorf("--resume and --queue exclude each other: a queue knows by itself what was played")
-	case slices.ContainsFunc(o.Config.Eval.Policies, func(name string) bool { return strings.HasPrefix(name, remote.Prefix) }):
-		return cli.UsageErrorf("--queue: a policy behind a server (%s) has no content that workers could be given", remote.Prefix)
+	case slices.ContainsFunc(o.Config.Eval.Policies, func(name string) bool {
+		return strings.HasPrefix(name,
+			remote.Prefix)
+	}):
+		return cli.UsageErrorf("--queue: a policy behind a server (%s) has no content that workers could be given",
+			remote.Prefix)
 	}
 	return nil
 }
@@ -233,7 +240,8 @@ type evalPolicy struct {
 
 func (o *evalOptions) printEval(cells []eval.Cell, policies []eval.Policy) error {
 	if o.JSON {
-		r := evalResult{Report: eval.NewReport(cells), Simulator: o.buildSimulator(), Policies: make([]evalPolicy, 0, len(policies))}
+		r := evalResult{Report: eval.NewReport(cells), Simulator: o.buildSimulator(), Policies: make([]evalPolicy, 0,
+			len(policies))}
 		for _, p := range policies {
 			r.Policies = append(r.Policies, evalPolicy{p.Name, p.Simulator, otherSimulator(p.Simulator, r.Simulator)})
 		}
@@ -273,7 +281,8 @@ func (o *evalOptions) watchCommand(c *eval.Cell, seed uint64) string {
 			policy = name
 		}
 	}
-	verb := fmt.Sprintf("sim --view 127.0.0.1:8080 --task %s --policy %s --randomness %s --perturb %g", c.Task, policy, c.Randomness, c.Perturb)
+	verb := fmt.Sprintf("sim --view 127.0.0.1:8080 --task %s --policy %s --randomness %s --perturb %g", c.Task, policy,
+		c.Randomness, c.Perturb)
 	if len(o.Config.Eval.Sensing) > 0 {
 		verb += " --sensing " + c.Sensing
 	}
@@ -318,6 +327,9 @@ func (o *evalOptions) writeEval(cells []eval.Cell) error {
 		verb += " --ros"
 	}
 	section.Code = o.Repeat(verb)
-	page := report.Page{Title: "Success rates", Lead: "korr eval, " + o.Config.Sim.Task, Sections: []report.Section{section}}
+	page := report.Page{
+		Title: "Success rates", Lead: "korr eval, " + o.Config.Sim.Task,
+		Sections: []report.Section{section},
+	}
 	return page.Save(o.html)
 }

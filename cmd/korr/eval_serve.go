@@ -20,7 +20,10 @@ func (o *evalOptions) serveEval(ctx context.Context) (err error) {
 	if err := o.ROSParams(ctx, n, o.wait); err != nil {
 		return err
 	}
-	s, err := evalnode.New(ctx, evalnode.Config{Names: n, Start: o.startEval, Interval: eval.Wilson, Wait: o.wait, Logger: o.Log})
+	s, err := evalnode.New(ctx, evalnode.Config{
+		Names: n, Start: o.startEval, Interval: eval.Wilson, Wait: o.wait,
+		Logger: o.Log,
+	})
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,9 @@ func newCmdExport(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export POLICY",
 		Short: "a policy's weights under the published names, for PyTorch",
-		Long: `Writes the weights of a policy with a diffusion unet as a safetensors file whose tensors have the names of the published
-PyTorch modules, and whose metadata hold the configuration (docs/interop.md). An imported policy comes back with every tensor
-it had, the critic included. POLICY is a checkpoint's path or the name of shipped weights.`,
+		Long: `Writes the weights of a policy with a diffusion unet as a safetensors file whose tensors have the names of the
+published PyTorch modules, and whose metadata hold the configuration (docs/interop.md). An imported policy comes back
+with every tensor it had, the critic included. POLICY is a checkpoint's path or the name of shipped weights.`,
 		Example: `  korr export runs/published.safetensors --out actor.safetensors
   python3 examples/python/load_export.py actor.safetensors`,
 		Args: cli.OneArg("a policy"),

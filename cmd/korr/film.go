@@ -19,7 +19,9 @@ import (
 const frameWidth, frameHeight = 640, 480
 
 // film plays one episode in process and draws it. each, when not nil, is handed every labelled frame.
-func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed uint64, every int, each func(*image.RGBA) error) (clip *render.Clip, err error) {
+func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed uint64, every int,
+	each func(*image.RGBA) error,
+) (clip *render.Clip, err error) {
 	r, err := render.Open(frameWidth, frameHeight)
 	if err != nil {
 		return nil, err
@@ -50,7 +52,8 @@ func (a *app) film(ctx context.Context, c eval.Condition, p eval.Policy, seed ui
 	})
 }
 
-// filmRate is the frames per second of a film: with a frame every other control step of 0.1 s, twice as fast as real time.
+// filmRate is the frames per second of a film: with a frame every other control step of 0.1 s, twice as fast as real
+// time.
 const filmRate = 10
 
 // checkRender looks at what --render names before anything is simulated.
@@ -70,7 +73,8 @@ func (o *simOptions) checkRender() error {
 	return r.Close()
 }
 
-// renderEpisode draws an episode, whose length is known, under the settings of sim.* into a .png strip of key frames or a film.
+// renderEpisode draws an episode, whose length is known, under the settings of sim.* into a .png strip of key frames or
+// a film.
 func (o *simOptions) renderEpisode(ctx context.Context, p eval.Policy, ep eval.Episode) error {
 	every, frames := 2, 0
 	add := func(*image.RGBA) error { return nil }

@@ -10,12 +10,12 @@ import (
 	"korr/sim/mujoco"
 )
 
-// simulatorOf is the fingerprint of the simulator that the policy's demonstrations come from, as its checkpoint says; several,
-// separated by commas, where they come from several; empty when it does not say.
+// simulatorOf is the fingerprint of the simulator that the policy's demonstrations come from, as its checkpoint says;
+// several, separated by commas, where they come from several; empty when it does not say.
 func simulatorOf(p *residual.Policy) string { return p.Base.About().Origin.Simulator }
 
-// otherSimulator reports whether a checkpoint comes, in part or whole, from another simulator than this build's. One that does
-// not say from which is not another.
+// otherSimulator reports whether a checkpoint comes, in part or whole, from another simulator than this build's. One
+// that does not say from which is not another.
 func otherSimulator(trained, build string) bool {
 	if trained == "" || build == "" {
 		return false
@@ -35,7 +35,8 @@ func (a *app) buildSimulator() string {
 // warnOtherSimulator says when a policy was trained in another simulator than the one that it is about to act in.
 func (a *app) warnOtherSimulator(name string, p *residual.Policy) {
 	if trained, build := simulatorOf(p), a.buildSimulator(); otherSimulator(trained, build) {
-		a.Log.Warn("this policy was trained in another simulator than this build's: its success rate here is not the one it was trained for; retrain it, or use the build that it comes from",
+		a.Log.Warn("this policy was trained in another simulator than this build's: its success rate here is not the one "+
+			"it was trained for; retrain it, or use the build that it comes from",
 			"policy", name, "trained", trained, "build", build)
 	}
 }

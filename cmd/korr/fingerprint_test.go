@@ -46,14 +46,18 @@ func TestOtherSimulator(t *testing.T) {
 	}
 	old := build[:len(build)-1] + "x"
 	paths := map[string]string{}
-	for name, simulator := range map[string]string{"same": build, "other": old, "mixed": build + ", " + old, "silent": ""} {
+	for name, simulator := range map[string]string{
+		"same": build, "other": old, "mixed": build + ", " + old,
+		"silent": "",
+	} {
 		paths[name] = policyFrom(t, name, simulator)
 	}
 	const notice = "was trained in another simulator"
 	short := []string{"--set", "sim.max_steps=3", "--episodes", "1"}
 	for name, path := range paths {
 		differs := name == "other" || name == "mixed"
-		o := korr(t, append([]string{"eval", "--json", "--quiet", "--perturb", "off", "--policy", path + ",expert"}, short...)...)
+		o := korr(t, append([]string{"eval", "--json", "--quiet", "--perturb", "off", "--policy", path + ",expert"},
+			short...)...)
 		if o.code != cli.ExitOK || strings.Contains(o.err, notice) != differs {
 			t.Fatalf("eval, %s: code %d, notice wanted %t:\n%s", name, o.code, differs, o.err)
 		}
@@ -77,7 +81,8 @@ func TestOtherSimulator(t *testing.T) {
 	stop := serveSim(t, environ, "--lock-step")
 	defer stop()
 	for name, differs := range map[string]bool{"same": false, "other": true} {
-		o := korrIn(t.Context(), environ, "run", "--policy", paths[name], "--lock-step", "--episodes", "1", "--set", "sim.max_steps=3")
+		o := korrIn(t.Context(), environ, "run", "--policy", paths[name], "--lock-step", "--episodes", "1", "--set",
+			"sim.max_steps=3")
 		if o.code != cli.ExitOK || strings.Contains(o.err, notice) != differs {
 			t.Errorf("run, %s: code %d, notice wanted %t:\n%s", name, o.code, differs, o.err)
 		}

@@ -46,7 +46,11 @@ func (o *importOptions) importDataset(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	return o.importDemonstrations(ctx, demonstrations{d.Info, len(d.Episodes), func(i int) (dataset.Episode, error) { return d.Episodes[i], nil }})
+	return o.importDemonstrations(ctx, demonstrations{d.Info, len(d.Episodes), func(i int) (dataset.Episode,
+		error,
+	) {
+		return d.Episodes[i], nil
+	}})
 }
 
 // importDemonstrations writes a dataset.
@@ -73,11 +77,14 @@ func (o *importOptions) importDemonstrations(ctx context.Context, d demonstratio
 	if o.JSON {
 		return o.PrintJSON(r)
 	}
-	return o.Printf("%s: task %s, %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Task, r.Episodes, r.Frames, r.Successes, r.Read)
+	return o.Printf("%s: task %s, %d episodes, %d frames; %d of %d recorded episodes succeeded\n", r.Folder, r.Task,
+		r.Episodes, r.Frames, r.Successes, r.Read)
 }
 
 // takeDemonstrations appends the episodes, a frame of every few.
-func (o *importOptions) takeDemonstrations(ctx context.Context, w *dataset.Writer, d demonstrations, every int, r *importedDemonstrations) error {
+func (o *importOptions) takeDemonstrations(ctx context.Context, w *dataset.Writer, d demonstrations, every int,
+	r *importedDemonstrations,
+) error {
 	p := o.progress("import", "episodes", d.n)
 	for i := range d.n {
 		if err := ctx.Err(); err != nil {

@@ -20,7 +20,8 @@ func TestImportExport(t *testing.T) {
 	o := korr(t, "import", publishedCheckpoint, "--out", in, "--json")
 	var r importResult
 	decodeOne(t, o.out, &r)
-	if o.code != cli.ExitOK || r.Schema != "korr.import/1" || r.Class != "korr" || r.Task != "one_leg" || r.Obs != 58 || r.Horizon != 32 || len(r.Kept) < 10 {
+	if o.code != cli.ExitOK || r.Schema != "korr.import/1" || r.Class != "korr" || r.Task != "one_leg" || r.Obs != 58 ||
+		r.Horizon != 32 || len(r.Kept) < 10 {
 		t.Fatalf("code %d, %+v, %s", o.code, r, o.err)
 	}
 	if o := korr(t, "inspect", in); o.code != cli.ExitOK || !strings.Contains(o.out, "Koopman model") {
@@ -33,7 +34,8 @@ func TestImportExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Get("residual_policy.critic.backbone.4.bias", 1); err != nil || !strings.Contains(f.Meta["config"], "KPMResidualPolicyWOGoal") {
+	if _, err := f.Get("residual_policy.critic.backbone.4.bias", 1); err != nil || !strings.Contains(f.Meta["config"],
+		"KPMResidualPolicyWOGoal") {
 		t.Errorf("%v, %s", err, f.Meta["config"])
 	}
 }
@@ -62,7 +64,11 @@ func TestImportLeavesNothing(t *testing.T) {
 		want string
 	}{
 		{[]string{cut, "--out", out + ".safetensors"}, cli.ExitFailure, "truncated"},
-		{[]string{whole, "--out", out + ".safetensors", "--task", "lamp"}, cli.ExitFailure, "observations of 58 values, task lamp has 44"},
+		{
+			[]string{whole, "--out", out + ".safetensors", "--task", "lamp"},
+			cli.ExitFailure,
+			"observations of 58 values, task lamp has 44",
+		},
 		{[]string{whole, "--out", out + ".safetensors", "--task", "chair"}, cli.ExitUsage, "chair"},
 		{[]string{whole, "--out", out}, cli.ExitUsage, ".safetensors"},
 		{[]string{whole}, cli.ExitUsage, "--out"},
@@ -79,7 +85,8 @@ func TestImportLeavesNothing(t *testing.T) {
 	if hidden, _ := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 || len(hidden) > 0 {
 		t.Errorf("left behind: %v %v", left, hidden)
 	}
-	if o := korr(t, "export", "korr", "--out", out+".safetensors"); o.code != cli.ExitFailure || !strings.Contains(o.err, "not a diffusion unet") {
+	if o := korr(t, "export", "korr", "--out", out+".safetensors"); o.code != cli.ExitFailure ||
+		!strings.Contains(o.err, "not a diffusion unet") {
 		t.Errorf("export of the shipped policy: code %d, %s", o.code, o.err)
 	}
 }
@@ -90,17 +97,20 @@ func TestImportDemonstrations(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "demos")
 	o := korr(t, "import", zarr, "--out", out)
-	if o.code != cli.ExitOK || !strings.Contains(o.out, "task one_leg, 3 episodes, 12 frames; 2 of 3 recorded episodes succeeded") {
+	if o.code != cli.ExitOK || !strings.Contains(o.out, "task one_leg, 3 episodes, 12 frames; 2 of 3 recorded episodes "+
+		"succeeded") {
 		t.Fatalf("code %d, %s %s", o.code, o.out, o.err)
 	}
 	d, err := dataset.Read(out)
 	if err != nil || len(d.Episodes) != 3 || !d.Episodes[2].Success || d.Episodes[1].Success {
 		t.Fatal(err)
 	}
-	if o := korr(t, "import", zarr, "--out", out); o.code == cli.ExitOK || !strings.Contains(o.err, "choose another path") {
+	if o := korr(t, "import", zarr, "--out", out); o.code == cli.ExitOK || !strings.Contains(o.err,
+		"choose another path") {
 		t.Errorf("a second time: code %d, %s", o.code, o.err)
 	}
-	if o := korr(t, "import", zarr, "--out", out+"2", "--only-success", "--json"); o.code != cli.ExitOK || !strings.Contains(o.out, `"episodes": 2`) {
+	if o := korr(t, "import", zarr, "--out", out+"2", "--only-success", "--json"); o.code != cli.ExitOK ||
+		!strings.Contains(o.out, `"episodes": 2`) {
 		t.Errorf("code %d, %s", o.code, o.out)
 	}
 	bad := filepath.Join(dir, "bad.zarr")
@@ -117,7 +127,8 @@ func TestImportDemonstrations(t *testing.T) {
 		t.Fatal(err)
 	}
 	o = korr(t, "import", bad, "--out", out+"3")
-	if left, _ := filepath.Glob(filepath.Join(dir, ".demos3*")); o.code != cli.ExitFailure || len(left) > 0 || !strings.Contains(o.err, "episode 2 (sim/one_leg/2.pkl): action is NaN at frame 2, element 0") {
+	if left, _ := filepath.Glob(filepath.Join(dir, ".demos3*")); o.code != cli.ExitFailure || len(left) > 0 ||
+		!strings.Contains(o.err, "episode 2 (sim/one_leg/2.pkl): action is NaN at frame 2, element 0") {
 		t.Errorf("code %d, left %v, %s", o.code, left, o.err)
 	}
 	if _, err := os.Stat(out + "3"); err == nil {

@@ -36,7 +36,8 @@ func (a *app) inspectDataset(name string) error {
 		return err
 	}
 	r := datasetResult{
-		Schema: "korr.inspect.dataset/1", Name: name, Task: d.Info.Task, Robot: d.Info.Robot, FPS: d.Info.FPS, Parts: d.Info.PartNames,
+		Schema: "korr.inspect.dataset/1", Name: name, Task: d.Info.Task, Robot: d.Info.Robot, FPS: d.Info.FPS,
+		Parts:    d.Info.PartNames,
 		Episodes: len(d.Episodes), Frames: d.Frames(), Shortest: math.MaxInt,
 	}
 	for i := range d.Episodes {
@@ -54,8 +55,10 @@ func (a *app) inspectDataset(name string) error {
 	if a.JSON {
 		return a.PrintJSON(r)
 	}
-	if err := a.Printf("%s: LeRobot v3.0 dataset of %s on %s at %g Hz: %d episodes of %d to %d frames, %d in all; %d succeeded\nparts: %s\n",
-		r.Name, r.Task, r.Robot, r.FPS, r.Episodes, r.Shortest, r.Longest, r.Frames, r.Successes, strings.Join(r.Parts, ", ")); err != nil || len(r.Stages) == 0 {
+	if err := a.Printf("%s: LeRobot v3.0 dataset of %s on %s at %g Hz: %d episodes of %d to %d frames, %d in all; %d "+
+		"succeeded\nparts: %s\n",
+		r.Name, r.Task, r.Robot, r.FPS, r.Episodes, r.Shortest, r.Longest, r.Frames, r.Successes,
+		strings.Join(r.Parts, ", ")); err != nil || len(r.Stages) == 0 {
 		return err
 	}
 	if err := a.Printf("\nStages, in control steps\n\n"); err != nil {
@@ -81,7 +84,8 @@ func stageTable(name string, stages []sim.StageTime) *report.Table {
 			p := &task.Pairs[s.Pair]
 			pair = task.Parts[p.First].Name + " – " + task.Parts[p.Second].Name
 		}
-		t.Add(pair, string(s.Stage), fmt.Sprint(s.Reached), fmt.Sprintf("%.0f", s.Mean), fmt.Sprint(s.P95), fmt.Sprint(s.Longest))
+		t.Add(pair, string(s.Stage), fmt.Sprint(s.Reached), fmt.Sprintf("%.0f", s.Mean), fmt.Sprint(s.P95),
+			fmt.Sprint(s.Longest))
 	}
 	return t
 }

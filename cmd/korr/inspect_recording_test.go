@@ -60,7 +60,8 @@ func faulted(t *testing.T) string {
 	}
 	arm := &stubborn{}
 	err = loop.Run(t.Context(), arm, arm, loop.Config{
-		Period: 20 * time.Millisecond, MaxAge: time.Minute, MaxMisses: 1000, Resume: true, Dump: f, // a busy machine may stall it
+		// a busy machine may stall it
+		Period: 20 * time.Millisecond, MaxAge: time.Minute, MaxMisses: 1000, Resume: true, Dump: f,
 	})
 	if err == nil || arm.holds < 1 {
 		t.Fatalf("%v, %d holds", err, arm.holds)
@@ -82,7 +83,8 @@ func TestInspectFlight(t *testing.T) {
 	asBag := filepath.Join(t.TempDir(), "fault.bag")
 	o = korr(t, "inspect", path, "--json", "--bag", asBag)
 	var r robotcmd.FlightResult
-	if decodeOne(t, o.out, &r); len(r.Flights) != 1 || r.Flights[0].Sent != 20 || r.Flights[0].Ticks != 21 || r.Schema != "korr.inspect.flight/1" {
+	if decodeOne(t, o.out, &r); len(r.Flights) != 1 || r.Flights[0].Sent != 20 || r.Flights[0].Ticks != 21 ||
+		r.Schema != "korr.inspect.flight/1" {
 		t.Errorf("%+v", o)
 	}
 	var b robotcmd.BagResult
@@ -90,7 +92,8 @@ func TestInspectFlight(t *testing.T) {
 	if decodeOne(t, o.out, &b); b.Messages == 0 || len(b.Topics) != 6 || b.Damage != "" {
 		t.Errorf("%+v", o)
 	}
-	if o := korr(t, "inspect", asBag); o.code != cli.ExitOK || !strings.Contains(o.out, "/korr/action") || !strings.Contains(o.out, "latched") {
+	if o := korr(t, "inspect", asBag); o.code != cli.ExitOK || !strings.Contains(o.out, "/korr/action") ||
+		!strings.Contains(o.out, "latched") {
 		t.Errorf("%+v", o)
 	}
 	if o := korr(t, "inspect", path, "--bag", asBag); o.code != cli.ExitFailure || !strings.Contains(o.err, "exist") {
@@ -145,7 +148,10 @@ func TestInspectDamage(t *testing.T) {
 func TestInspectDataset(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demos")
 	d := dataset.Dataset{Info: dataset.Info{Task: "one_leg", Robot: "r", FPS: 10, PartNames: []string{"a", "obstacle"}}}
-	e := dataset.Episode{Success: true, State: make([]float32, 3*16), Env: make([]float32, 3*14), Action: make([]float32, 30), Executed: make([]float32, 30), Reward: make([]float32, 3)}
+	e := dataset.Episode{
+		Success: true, State: make([]float32, 3*16), Env: make([]float32, 3*14),
+		Action: make([]float32, 30), Executed: make([]float32, 30), Reward: make([]float32, 3),
+	}
 	for t := range 3 { // rotations that there can be
 		e.State[16*t+3], e.State[16*t+7] = 1, 1
 		e.Action[10*t+3], e.Action[10*t+7], e.Executed[10*t+3], e.Executed[10*t+7] = 1, 1, 1, 1

@@ -15,7 +15,8 @@ import (
 
 func koopmanFile(t *testing.T) string {
 	t.Helper()
-	m, err := koopman.New(koopman.Config{ObsDim: 3, ActDim: 2, LatentDim: 5, Hidden: []int{4}, StateInclusive: true}, seed.Stream(1, "test", 0))
+	m, err := koopman.New(koopman.Config{ObsDim: 3, ActDim: 2, LatentDim: 5, Hidden: []int{4}, StateInclusive: true},
+		seed.Stream(1, "test", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,8 @@ func TestInspectShowsShapesAndSpectralRadius(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	for _, want := range []string{
-		"koopman.A             5 x 5        0       1  0.2739\n", "Koopman model \"koopman\": z = [o; phi(o)], 3 -> 5, z' = A z + B u, actions 2; spectral radius 1.000000 (bound 1)",
+		"koopman.A             5 x 5        0       1  0.2739\n", "Koopman model \"koopman\": z = [o; phi(o)], 3 -> 5, z' " +
+			"= A z + B u, actions 2; spectral radius 1.000000 (bound 1)",
 		"\nkoopman.config\n  act_dim: 2\n  first_weight: 1\n  hidden: [4]\n",
 	} {
 		if !strings.Contains(o.out, want) {
@@ -47,7 +49,8 @@ func TestInspectShowsShapesAndSpectralRadius(t *testing.T) {
 	var r robotcmd.InspectResult
 	o = korr(t, "inspect", "--json", path)
 	decodeOne(t, o.out, &r)
-	if r.Schema != "korr.inspect/1" || len(r.Koopman) != 1 || r.Koopman[0].SpectralRadius != 1 || r.Koopman[0].Config.LatentDim != 5 {
+	if r.Schema != "korr.inspect/1" || len(r.Koopman) != 1 || r.Koopman[0].SpectralRadius != 1 ||
+		r.Koopman[0].Config.LatentDim != 5 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -19,12 +19,15 @@ import (
 	"korr/train/eval"
 )
 
-// journal opens the file that keeps an evaluation's episodes while it runs, in the user's cache. Its name is a digest of all
-// that decides an episode: settings, simulator, the policies' checkpoints, and how it is played. It is nil where there is no
-// home to put it.
+// journal opens the file that keeps an evaluation's episodes while it runs, in the user's cache. Its name is a digest
+// of all that decides an episode: settings, simulator, the policies' checkpoints, and how it is played. It is nil where
+// there is no home to put it.
 func (a *app) journal(kind string, policies []string) (*eval.Journal, error) {
 	dir := a.CacheDir()
-	if dir == "" || slices.ContainsFunc(policies, func(name string) bool { return strings.HasPrefix(name, remote.Prefix) }) {
+	if dir == "" || slices.ContainsFunc(policies, func(name string) bool {
+		return strings.HasPrefix(name,
+			remote.Prefix)
+	}) {
 		return nil, nil // nobody can tell whether a server serves the same policy again
 	}
 	same := *a.Config
@@ -79,7 +82,8 @@ func (a *app) takeUp(j *eval.Journal, resume bool) {
 	case resume:
 		a.Log.Info("going on with an interrupted evaluation", "episodes", j.Len())
 	default:
-		a.Log.Info("an interrupted evaluation under the same settings is there: --resume would have gone on with it", "episodes", j.Len())
+		a.Log.Info("an interrupted evaluation under the same settings is there: --resume would have gone on with it",
+			"episodes", j.Len())
 		j.Forget()
 	}
 }

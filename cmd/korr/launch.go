@@ -29,8 +29,9 @@ func newCmdLaunch(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "launch",
 		Short: "have Slurm or Kubernetes start workers of a queue",
-		Long: `Writes, and with --submit submits, what starts workers: they join the queue, do what there is, and end when they have been idle for a
-while. The launcher schedules places, not units: a worker that is killed or preempted leaves its unit to the others.`,
+		Long: `Writes, and with --submit submits, what starts workers: they join the queue, do what there is, and end when
+they have been idle for a while. The launcher schedules places, not units: a worker that is killed or preempted leaves
+its unit to the others.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -55,8 +56,9 @@ func newCmdLaunchSlurm(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "slurm",
 		Short: "an array job of workers",
-		Long: `Writes the script of an array job. join.json, the command and --dir have to be on a file system that every node sees. Two minutes before
-the time is over, or when the task is preempted, the worker gives its unit back with a checkpoint.`,
+		Long: `Writes the script of an array job. join.json, the command and --dir have to be on a file system that every node
+sees. Two minutes before the time is over, or when the task is preempted, the worker gives its unit back with a
+checkpoint.`,
 		Example: `  korr launch slurm --join /shared/queue --workers 100 --submit
   korr launch slurm --join /shared/queue --workers 20 --cores 4 --partition short --out workers.sh`,
 		Args: cli.NoArgs,
@@ -76,8 +78,8 @@ func newCmdLaunchKubernetes(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kubernetes",
 		Short: "a Job of workers",
-		Long: `Writes the manifest of a Job whose pods are workers. They read join.json from a Secret, which the command in the manifest's first line
-makes. The queue's server has to be reachable from the pods, by the name in join.json.`,
+		Long: `Writes the manifest of a Job whose pods are workers. They read join.json from a Secret, which the command in
+the manifest's first line makes. The queue's server has to be reachable from the pods, by the name in join.json.`,
 		Example: `  korr launch kubernetes --join runs/queue --image registry.lab/korr:1 --workers 50 --out workers.yaml`,
 		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.kubernetes(cmd.Context()) },
@@ -97,7 +99,8 @@ func (o *launchOptions) joinFile() error {
 	}
 	info, err := os.Stat(o.Join)
 	if err != nil {
-		return cli.UsageErrorf("--join %s: want the file %s or its folder: a URL on a command line is read by everybody", o.Join, queue.JoinName)
+		return cli.UsageErrorf("--join %s: want the file %s or its folder: a URL on a command line is read by everybody",
+			o.Join, queue.JoinName)
 	}
 	if info.IsDir() {
 		o.Join = filepath.Join(o.Join, queue.JoinName)

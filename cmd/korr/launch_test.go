@@ -126,8 +126,8 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// TestLaunch: roslaunch starts its master, the simulator and the control node from ros/launch with parameters, a remapping
-// and a namespace; they connect; Ctrl-C ends them all, and everything is unregistered before.
+// TestLaunch: roslaunch starts its master, the simulator and the control node from ros/launch with parameters, a
+// remapping and a namespace; they connect; Ctrl-C ends them all, and everything is unregistered before.
 func TestLaunch(t *testing.T) {
 	rostest.Need(t, "roslaunch", "rosnode", "rostopic", "/usr/lib/python3/dist-packages/rosmaster")
 	port := freePort(t)
@@ -152,7 +152,8 @@ func TestLaunch(t *testing.T) {
 	}
 }
 
-// TestLaunchNamespace: a node in a namespace with a private parameter of another task; ROS_NAMESPACE and __name are roslaunch's.
+// TestLaunchNamespace: a node in a namespace with a private parameter of another task; ROS_NAMESPACE and __name are
+// roslaunch's.
 func TestLaunchNamespace(t *testing.T) {
 	rostest.Need(t, "roslaunch", "rostopic", "/usr/lib/python3/dist-packages/rosmaster")
 	port := freePort(t)
@@ -171,7 +172,8 @@ func TestLaunchNamespace(t *testing.T) {
 	}
 	p := begin(t, uri, "roslaunch", "-p", fmt.Sprint(port), file)
 	p.says(t, "simulator is up")
-	if out := rostest.Tool(t, uri, "rostopic", "echo", "-n", "1", "/lab/parts"); !strings.Contains(out, "base,bulb,hood,obstacle") {
+	if out := rostest.Tool(t, uri, "rostopic", "echo", "-n", "1", "/lab/parts"); !strings.Contains(out,
+		"base,bulb,hood,obstacle") {
 		t.Errorf("/lab/parts says %q", out)
 	}
 	if out := rostest.Tool(t, uri, "rostopic", "info", "/lab/arm/joints"); !strings.Contains(out, "/lab/arm ") {
@@ -258,13 +260,15 @@ print("state %d: %s" % (c.get_state(), c.get_result().error))
 // TestEvaluateAction: the action gives what korr eval gives, in process and over ROS nodes.
 func TestEvaluateAction(t *testing.T) {
 	rostest.Need(t, rostest.Python, "/usr/lib/python3/dist-packages/actionlib")
-	o := korr(t, "eval", "--task", "lamp", "--policy", "expert", "--episodes", "2", "--perturb", "on", "--seed", "11", "--json")
+	o := korr(t, "eval", "--task", "lamp", "--policy", "expert", "--episodes", "2", "--perturb", "on", "--seed", "11",
+		"--json")
 	var want eval.Report
 	if err := json.Unmarshal([]byte(o.out), &want); err != nil || len(want.Results) != 1 {
 		t.Fatalf("%v: %s %s", err, o.out, o.err)
 	}
 	w := want.Results[0]
-	line := fmt.Sprintf("state 3: %d of %d, %.6f [%.6f, %.6f], steps %.0f ", w.Successes, w.Episodes, w.Rate, w.CI95[0], w.CI95[1], w.MeanSteps*float64(w.Episodes))
+	line := fmt.Sprintf("state 3: %d of %d, %.6f [%.6f, %.6f], steps %.0f ", w.Successes, w.Episodes, w.Rate, w.CI95[0],
+		w.CI95[1], w.MeanSteps*float64(w.Episodes))
 	m, err := master.Start(master.Config{Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 
 // TestNoticeNamesEveryModule: whatever the binaries link stands in NOTICE, and nothing that they do not.
 func TestNoticeNamesEveryModule(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "-tags", "mujoco openblas", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}",
+	cmd := exec.Command("go", "list", "-deps", "-tags", "mujoco openblas", "-f",
+		"{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}",
 		"./cmd/korr", "./cmd/korr-robot")
 	cmd.Dir = sources.Root
 	out, err := cmd.Output()
@@ -31,7 +32,8 @@ func TestNoticeNamesEveryModule(t *testing.T) {
 	}
 	var named []string
 	for line := range strings.Lines(list) {
-		if path, _, ok := strings.Cut(strings.TrimSpace(line), "  "); ok && strings.Contains(path, ".") && !strings.Contains(path, " ") {
+		if path, _, ok := strings.Cut(strings.TrimSpace(line), "  "); ok && strings.Contains(path, ".") &&
+			!strings.Contains(path, " ") {
 			named = append(named, path)
 		}
 	}

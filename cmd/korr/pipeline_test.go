@@ -29,8 +29,10 @@ func ok(t *testing.T, args ...string) string {
 var tiny = []string{
 	"--set", "sim.max_steps=30", "--set", "collect.episodes=3", "--set", "collect.only_success=false",
 	"--set", "base.hidden=16", "--set", "koopman.hidden=16", "--set", "koopman.latent_dim=96",
-	"--set", "koopman.rollouts=2", "--set", "residual.critic_start=64", "--set", "residual.actor_start=96", "--set", "residual.envs=4",
-	"--set", "residual.batch=8", "--set", "residual.members=1", "--set", "residual.lr_decay=0", "--set", "residual.utd=0.125",
+	"--set", "koopman.rollouts=2", "--set", "residual.critic_start=64", "--set", "residual.actor_start=96", "--set",
+	"residual.envs=4",
+	"--set", "residual.batch=8", "--set", "residual.members=1", "--set", "residual.lr_decay=0", "--set",
+	"residual.utd=0.125",
 }
 
 // TestPipeline goes from demonstrations to the demonstration, as a user does, in a few hundred control steps.
@@ -47,7 +49,8 @@ func TestPipeline(t *testing.T) {
 		t.Errorf("%+v", trained)
 	}
 	var k trainKoopmanResult
-	decodeOne(t, step("train", "koopman", "--json", "--data", in("demos"), "--base", base, "--out", in("koopman"), "--steps", "3"), &k)
+	decodeOne(t, step("train", "koopman", "--json", "--data", in("demos"), "--base", base, "--out", in("koopman"),
+		"--steps", "3"), &k)
 	for _, on := range koopmanfit.Scorings {
 		if n := len(on.Of(k.Scores)); n != 15 {
 			t.Errorf("%s: %d scores", on.Caption, n)
@@ -58,10 +61,12 @@ func TestPipeline(t *testing.T) {
 	}
 	policies := map[string]string{}
 	for _, method := range []string{"resip", "korr"} {
-		out := step("train", "residual", "--method", method, "--data", in("demos"), "--base", base, "--koopman", k.Checkpoint, "--out", in(method), "--steps", "160")
+		out := step("train", "residual", "--method", method, "--data", in("demos"), "--base", base, "--koopman", k.Checkpoint,
+			"--out", in(method), "--steps", "160")
 		policies[method] = strings.TrimSpace(out)
 	}
-	again := korr(t, append([]string{"train", "residual", "--resume", "--quiet", "--out", in("korr")}, "--set", "residual.steps=200")...)
+	again := korr(t, append([]string{"train", "residual", "--resume", "--quiet", "--out", in("korr")}, "--set",
+		"residual.steps=200")...)
 	if again.code != cli.ExitOK {
 		t.Errorf("resume: %+v", again)
 	}
@@ -83,7 +88,8 @@ func testEval(t *testing.T, dir, base string, policies map[string]string) {
 		file := filepath.Join(dir, name+".csv")
 		var r evalResult
 		decodeOne(t, ok(t, append(append(args, "--json", "--csv", file), extra...)...), &r)
-		if r.Schema != "korr.eval/1" || len(r.Results) != 6 || r.Results[1].Policy != "korr" || !r.Results[3].Perturbed || r.Results[0].MeanSteps != 30 {
+		if r.Schema != "korr.eval/1" || len(r.Results) != 6 || r.Results[1].Policy != "korr" || !r.Results[3].Perturbed ||
+			r.Results[0].MeanSteps != 30 {
 			t.Errorf("%s: %+v", name, r)
 		}
 		b, err := os.ReadFile(file)
@@ -108,7 +114,8 @@ func testDemo(t *testing.T, dir, base string, policies map[string]string) {
 		"--set", "eval.episodes=1", "--set", "koopman.steps=3")
 	var r demo.Result
 	decodeOne(t, ok(t, args...), &r)
-	if r.Schema != "korr.eval/1" || r.Episodes != 3 || r.Frames != 90 || len(r.Results) != 6 || len(r.Comparisons) != 4 || r.LockStep.Steps != 180 || r.RealTime != nil {
+	if r.Schema != "korr.eval/1" || r.Episodes != 3 || r.Frames != 90 || len(r.Results) != 6 || len(r.Comparisons) != 4 ||
+		r.LockStep.Steps != 180 || r.RealTime != nil {
 		t.Errorf("%+v", r)
 	}
 	if len(r.Prediction) != 15 || r.Prediction[0] == (koopman.Score{}) || r.Radius > 1.0001 {

@@ -32,8 +32,9 @@ func newCmdPlot(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot RUN... | RESULTS.json | prediction.json",
 		Short: "learning curves of runs, success bars, prediction errors",
-		Long: `Draws the metrics of one or more run folders as curves, runs of several seeds (NAME-1, NAME-2) and the members of a run as their
-mean and range, the output of korr eval --json as success bars, or the prediction.json of korr train koopman as errors over the horizon.`,
+		Long: `Draws the metrics of one or more run folders as curves, runs of several seeds (NAME-1, NAME-2) and the members
+of a run as their mean and range, the output of korr eval --json as success bars, or the prediction.json of korr train
+koopman as errors over the horizon.`,
 		Example: `  korr plot runs/korr runs/resip --out curves.png
   korr plot runs/base --metric loss --out loss.svg
   korr plot runs/korr --watch
@@ -48,7 +49,8 @@ mean and range, the output of korr eval --json as success bars, or the predictio
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.file, "out", "korr.png", "`file` to draw into, .png or .svg")
-	f.StringVar(&o.metric, "metric", "", "metric of the runs to draw (default: the success rate if recorded, else the loss)")
+	f.StringVar(&o.metric, "metric", "", "metric of the runs to draw (default: the success rate if recorded, else the "+
+		"loss)")
 	f.BoolVar(&o.watch, "watch", false, "go on and draw again when the runs have new metrics, until interrupted")
 	f.BoolVar(&o.wall, "wall", false, "draw over hours of training instead of steps")
 	return cmd
@@ -96,8 +98,8 @@ func (o *plotOptions) save(f *plot.Figure) error {
 // watchEvery is how often --watch looks for new metrics.
 const watchEvery = 2 * time.Second
 
-// follow draws the runs again whenever they have new metrics, until ctx ends. The file is replaced at once, so that a viewer
-// that looks at it sees whole pictures.
+// follow draws the runs again whenever they have new metrics, until ctx ends. The file is replaced at once, so that a
+// viewer that looks at it sees whole pictures.
 func (o *plotOptions) follow(ctx context.Context, dirs []string) error {
 	o.Log.Info("watching; Ctrl-C ends it", "runs", dirs, "file", o.file)
 	last := curves.Size(dirs)
@@ -142,7 +144,8 @@ func fileFigure(path string) (*plot.Figure, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if r.Schema != eval.Schema {
-		return nil, cli.UsageErrorf("%s has schema %q, not %q: use the output of korr eval --json", path, r.Schema, eval.Schema)
+		return nil, cli.UsageErrorf("%s has schema %q, not %q: use the output of korr eval --json", path, r.Schema,
+			eval.Schema)
 	}
 	return eval.SuccessFigure(r.Results)
 }

@@ -49,7 +49,8 @@ func TestPlotDrawsWhatItIsGiven(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"curves":  {[]string{runFolder(t, "first", "eval_success", 0.1, 0.9), runFolder(t, "second", "eval_success", 0.2, 0.3)}, []string{"first", "second", "eval success", "100 %"}},
+		"curves": {[]string{runFolder(t, "first", "eval_success", 0.1, 0.9), runFolder(t, "second", "eval_success", 0.2,
+			0.3)}, []string{"first", "second", "eval success", "100 %"}},
 		"metric":  {[]string{runFolder(t, "third", "loss", 3, 2, 1), "--metric", "lr"}, []string{"third", ">lr<"}},
 		"wall":    {[]string{runFolder(t, "fourth", "loss", 3, 2, 1), "--wall"}, []string{"hours", ">loss<"}},
 		"success": {[]string{results}, []string{"resip", "one_leg, low", "perturbed", "50 %"}},

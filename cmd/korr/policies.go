@@ -19,8 +19,8 @@ import (
 // expertName is the scripted policy that needs no weights.
 const expertName = "expert"
 
-// policies finds policies by name (expert, base, resip, korr), by the path of a checkpoint or by the folder of its training, and warns when they refine
-// different bases: a comparison should not mix base policies.
+// policies finds policies by name (expert, base, resip, korr), by the path of a checkpoint or by the folder of its
+// training, and warns when they refine different bases: a comparison should not mix base policies.
 func (a *app) policies(names []string) ([]eval.Policy, error) {
 	task, err := sim.TaskByName(a.Config.Sim.Task)
 	if err != nil {
@@ -50,7 +50,8 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 		bases[print] = name
 	}
 	if len(bases) > 1 {
-		a.Log.Warn("these policies refine different base policies: their difference is not the residual's alone", "bases", bases)
+		a.Log.Warn("these policies refine different base policies: their difference is not the residual's alone", "bases",
+			bases)
 	}
 	return out, nil
 }

@@ -13,8 +13,8 @@ import (
 // lineEvery is how often progress is told where there is no terminal.
 const lineEvery = 5 * time.Second
 
-// progress tells how far a long step is: a bar on a terminal, a line now and then elsewhere, nothing when quiet. Its methods
-// are called from one goroutine at a time.
+// progress tells how far a long step is: a bar on a terminal, a line now and then elsewhere, nothing when quiet. Its
+// methods are called from one goroutine at a time.
 type progress struct {
 	what  string
 	out   io.Writer // nil when quiet

@@ -18,9 +18,10 @@ func newCmdQueue(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queue",
 		Short: "spread sweeps and evaluations over machines: the server, and what it is at",
-		Long: `A queue keeps the units of sweeps and evaluations, their checkpoints and results, on NATS JetStream. korr queue serve begins one, korr
-worker does its units, korr launch has Slurm or Kubernetes start workers, and --queue of korr eval, korr train sweep, korr train all and
-korr results submits to it and waits for the same table that one process makes.`,
+		Long: `A queue keeps the units of sweeps and evaluations, their checkpoints and results, on NATS JetStream. korr queue
+serve begins one, korr worker does its units, korr launch has Slurm or Kubernetes start workers, and --queue of korr
+eval, korr train sweep, korr train all and korr results submits to it and waits for the same table that one process
+makes.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -33,10 +34,10 @@ func newCmdQueueServe(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "serve a queue until interrupted",
-		Long: `Serves the queue of a folder: what it held when it was last served is there again. The file join.json in the folder, which its owner
-alone can read, holds what others need to join: the address, the token, and beyond the loopback interface the certificate of the
-connection, which the server makes for itself unless --cert and --key name one. Other users' processes on this machine do not get in
-without the token.`,
+		Long: `Serves the queue of a folder: what it held when it was last served is there again. The file join.json in the
+folder, which its owner alone can read, holds what others need to join: the address, the token, and beyond the loopback
+interface the certificate of the connection, which the server makes for itself unless --cert and --key name one. Other
+users' processes on this machine do not get in without the token.`,
 		Example: `  korr queue serve
   korr queue serve --dir /shared/queue --listen 0.0.0.0:4222`,
 		Args: cli.NoArgs,
@@ -48,8 +49,10 @@ without the token.`,
 	f := cmd.Flags()
 	f.StringVar(&s.Dir, "dir", queue.DefaultDir, "`folder` of what the queue keeps, and of join.json")
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:0", "`host:port`; port 0 = the one it had before, or a free one")
-	f.StringVar(&s.Host, "host", "", "name or address by which others reach it (default that of --listen, or this machine's name)")
-	f.DurationVar(&s.Lease, "lease", 0, "how long a unit stays with a silent worker (default as it is, 30s for a new queue)")
+	f.StringVar(&s.Host, "host", "", "name or address by which others reach it (default that of --listen, or this "+
+		"machine's name)")
+	f.DurationVar(&s.Lease, "lease", 0, "how long a unit stays with a silent worker (default as it is, 30s for a new "+
+		"queue)")
 	f.StringVar(&s.Cert, "cert", "", "`file` of a certificate, in PEM")
 	f.StringVar(&s.Key, "key", "", "`file` of its key")
 	return cmd
@@ -85,9 +88,10 @@ func newCmdQueueStatus(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "what a queue is at: jobs, workers, how long it will take",
-		Long: `Prints for each job how many of its units are done, running, waiting for a worker, blocked by other units, failing (they will be tried
-again) and parked (they failed three times; the command that submitted them tries them again), and for each worker what it has done
-and does. The time left is what finished units of the job took, shared among the slots that there are.`,
+		Long: `Prints for each job how many of its units are done, running, waiting for a worker, blocked by other units,
+failing (they will be tried again) and parked (they failed three times; the command that submitted them tries them
+again), and for each worker what it has done and does. The time left is what finished units of the job took, shared
+among the slots that there are.`,
 		Example: `  korr queue status --watch
   korr queue status --queue tls://TOKEN@lab:4222 --json
   korr queue status --serve 127.0.0.1:8081`,
@@ -95,7 +99,8 @@ and does. The time left is what finished units of the job took, shared among the
 		RunE: func(cmd *cobra.Command, _ []string) error { return runQueueStatus(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.address, "queue", queue.DefaultDir, "its `address`: nats:// or tls:// URL, or the folder or file join.json of its server")
+	f.StringVar(&o.address, "queue", queue.DefaultDir, "its `address`: nats:// or tls:// URL, or the folder or file "+
+		"join.json of its server")
 	f.BoolVar(&o.watch, "watch", false, "print again and again until interrupted")
 	f.DurationVar(&o.every, "every", 2*time.Second, "between two looks")
 	f.StringVar(&o.html, "html", "", "write the status as a page to this `file`")
@@ -108,7 +113,8 @@ func runQueueStatus(ctx context.Context, o *statusOptions) error {
 		return cli.UsageErrorf("--every %s: want at least 100ms", o.every)
 	}
 	if o.serve != "" && !queue.Loopback(o.serve) {
-		return cli.UsageErrorf("--serve %s: the page has no password and is served on the loopback interface alone; --html FILE writes it for elsewhere", o.serve)
+		return cli.UsageErrorf("--serve %s: the page has no password and is served on the loopback interface alone; --html "+
+			"FILE writes it for elsewhere", o.serve)
 	}
 	store, err := queue.Connect(ctx, o.address, o.Log, queueWait)
 	if err != nil {
@@ -160,7 +166,9 @@ func (o *statusOptions) servePage(ctx context.Context, store *queue.Store) error
 	if err != nil {
 		return err
 	}
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request,
+	) {
 		status, err := store.Status(r.Context())
 		var page []byte
 		if err == nil {

@@ -15,16 +15,19 @@ import (
 
 // queueFlag adds the flag by which a verb's units are done elsewhere.
 func queueFlag(f *pflag.FlagSet, address *string) {
-	f.StringVar(address, "queue", "", "spread the work: embedded (a queue of its own, which workers may join), or the `address` of one: "+
+	f.StringVar(address, "queue", "", "spread the work: embedded (a queue of its own, which workers may join), or the "+
+		"`address` of one: "+
 		"nats:// or tls:// URL, or the folder in which korr queue serve keeps it; empty = in this process")
 }
 
 // queueWait is how long a command waits for a queue that does not answer.
 const queueWait = 10 * time.Second
 
-// executor does a job's units in this process by h when address is empty, else through the queue there, where workers do
-// them by the app's handlers. close ends what it started, not the work.
-func (a *app) executor(ctx context.Context, address string, h unit.Handlers) (x unit.Executor, closeIt func(), err error) {
+// executor does a job's units in this process by h when address is empty, else through the queue there, where workers
+// do them by the app's handlers. close ends what it started, not the work.
+func (a *app) executor(ctx context.Context, address string, h unit.Handlers) (x unit.Executor, closeIt func(),
+	err error,
+) {
 	if address == "" {
 		return a.local(h), func() {}, nil
 	}
@@ -39,7 +42,8 @@ func (a *app) executor(ctx context.Context, address string, h unit.Handlers) (x 
 			return nil, nil, err
 		}
 		context.AfterFunc(ctx, func() {
-			a.Log.Warn("interrupted: what is queued goes on as long as there are workers; the same command joins it again", "queue", store.Join.Host())
+			a.Log.Warn("interrupted: what is queued goes on as long as there are workers; the same command joins it again",
+				"queue", store.Join.Host())
 		})
 		return &queue.Client{Store: store, Platform: p, Log: a.Log}, store.Close, nil
 	}
@@ -56,7 +60,10 @@ func (a *app) executor(ctx context.Context, address string, h unit.Handlers) (x 
 	}
 	a.Log.Info("queue is up: others help by korr worker --join "+dir, "address", server.Join.Host())
 	own, stop := context.WithCancelCause(ctx)
-	w := &queue.Worker{Store: store, Handlers: a.handlers(), Platform: p, Dir: filepath.Join(dir, "work"), Cores: a.workers(), Log: a.Log}
+	w := &queue.Worker{
+		Store: store, Handlers: a.handlers(), Platform: p, Dir: filepath.Join(dir, "work"),
+		Cores: a.workers(), Log: a.Log,
+	}
 	var working sync.WaitGroup
 	working.Go(func() {
 		if err := w.Run(own); err != nil && context.Cause(own) == nil {

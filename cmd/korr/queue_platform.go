@@ -20,8 +20,8 @@ import (
 	"korr/train/unit"
 )
 
-// platform is what decides the bits of this process's outcomes: its program, its physics, and what the processor and the
-// libraries of this machine make of a fixed calculation.
+// platform is what decides the bits of this process's outcomes: its program, its physics, and what the processor and
+// the libraries of this machine make of a fixed calculation.
 func platform() (unit.Platform, error) {
 	build, err := buildID()
 	if err != nil {
@@ -57,8 +57,8 @@ func buildID() (string, error) {
 	return digits(h), err
 }
 
-// probe hashes what training and simulating depend on and what differs between processors and versions of libraries: matrix
-// products, the elementary functions, and a second of simulated contact.
+// probe hashes what training and simulating depend on and what differs between processors and versions of libraries:
+// matrix products, the elementary functions, and a second of simulated contact.
 func probe() (string, error) {
 	h := sha256.New()
 	put := func(v any) { _ = binary.Write(h, binary.LittleEndian, v) } // a hash takes everything

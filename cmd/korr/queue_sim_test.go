@@ -19,14 +19,15 @@ import (
 	"korr/train/pipeline"
 )
 
-// TestQueueIsOneProcess: a sweep and an evaluation through a queue of their own, with a policy that is a file, give the bytes of
-// one process, also the folder's settings and the policies.
+// TestQueueIsOneProcess: a sweep and an evaluation through a queue of their own, with a policy that is a file, give the
+// bytes of one process, also the folder's settings and the policies.
 func TestQueueIsOneProcess(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name ...string) string { return filepath.Join(append([]string{dir}, name...)...) }
 	sweep := func(out string, more ...string) string {
 		return ok(t, slices.Concat([]string{
-			"train", "sweep", "--no-times", "--out", in(out), "--variants", "resip", "--seeds", "1-2", "--steps", "160", "--episodes", "2",
+			"train", "sweep", "--no-times", "--out", in(out), "--variants", "resip", "--seeds", "1-2", "--steps", "160",
+			"--episodes", "2",
 		}, tiny, more)...)
 	}
 	spread := []string{"--queue", "embedded:" + in("queue")}
@@ -35,7 +36,8 @@ func TestQueueIsOneProcess(t *testing.T) {
 	}
 	evaluate := func(csv string, more ...string) {
 		ok(t, slices.Concat([]string{
-			"eval", "--policy", "base," + in("alone", "resip-1", "checkpoints", "policy.safetensors"), "--episodes", "7", "--csv", in(csv),
+			"eval", "--policy", "base," + in("alone", "resip-1", "checkpoints", "policy.safetensors"), "--episodes", "7",
+			"--csv", in(csv),
 		}, tiny, more)...)
 	}
 	evaluate("alone.csv")
@@ -44,7 +46,8 @@ func TestQueueIsOneProcess(t *testing.T) {
 		{in("alone.csv"), in("spread.csv")},
 		{in("alone", "table.txt"), in("spread", "table.txt")},
 		{in("alone", "resip-2", "config.yaml"), in("spread", "resip-2", "config.yaml")},
-		{in("alone", "resip-2", "checkpoints", "policy.safetensors"), in("spread", "resip-2", "checkpoints", "policy.safetensors")},
+		{in("alone", "resip-2", "checkpoints", "policy.safetensors"), in("spread", "resip-2", "checkpoints",
+			"policy.safetensors")},
 	} {
 		a, err := os.ReadFile(files[0])
 		if err != nil {
@@ -59,8 +62,8 @@ func TestQueueIsOneProcess(t *testing.T) {
 	}
 }
 
-// TestTrainAllQueued: every stage of korr train all through a queue, in two pieces, comes to the files of one process; the settings
-// of the file go with it.
+// TestTrainAllQueued: every stage of korr train all through a queue, in two pieces, comes to the files of one process;
+// the settings of the file go with it.
 func TestTrainAllQueued(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "settings.yaml")
@@ -74,7 +77,8 @@ func TestTrainAllQueued(t *testing.T) {
 		}
 		t.Chdir(filepath.Join(dir, name)) // the files name the folder as it was given
 		ok(t, slices.Concat([]string{
-			"train", "all", "--task", "lamp", "--config", file, "--out", "made", "--episodes", "7", "--set", "eval.randomness=med",
+			"train", "all", "--task", "lamp", "--config", file, "--out", "made", "--episodes", "7", "--set",
+			"eval.randomness=med",
 			"--set", "eval.perturb=off", "--set", "residual.steps=160", "--set", "residual.stages=false",
 		}, tiny, more)...)
 	}
@@ -90,7 +94,8 @@ func TestTrainAllQueued(t *testing.T) {
 		return b
 	}
 	for _, file := range []string{
-		"demos/meta/stats.json", "collect.json", "base/config.yaml", "checkpoints/base.safetensors", "checkpoints/koopman.safetensors",
+		"demos/meta/stats.json", "collect.json", "base/config.yaml", "checkpoints/base.safetensors",
+		"checkpoints/koopman.safetensors",
 		"checkpoints/korr.safetensors", "korr/config.yaml",
 	} {
 		if !bytes.Equal(in("alone", file), in("spread", file)) {
@@ -99,13 +104,15 @@ func TestTrainAllQueued(t *testing.T) {
 	}
 	var one, many []pipeline.Played
 	if err := errors.Join(
-		json.Unmarshal(in("alone", pipeline.EvaluationName), &one), json.Unmarshal(in("spread", pipeline.EvaluationName), &many),
+		json.Unmarshal(in("alone", pipeline.EvaluationName), &one), json.Unmarshal(in("spread", pipeline.EvaluationName),
+			&many),
 	); err != nil || len(one) != 2 || len(many) != 4 || !reflect.DeepEqual(one, many[2:]) { // those of three episodes are kept too
 		t.Errorf("played %+v, through a queue %+v, %v", one, many, err)
 	}
 }
 
-// TestNoPortIsOpen: what can be spread opens no port unless it is told to; with an embedded queue it does, on the loopback interface.
+// TestNoPortIsOpen: what can be spread opens no port unless it is told to; with an embedded queue it does, on the
+// loopback interface.
 func TestNoPortIsOpen(t *testing.T) {
 	dir := t.TempDir()
 	self, err := os.Executable()
@@ -139,7 +146,8 @@ func TestNoPortIsOpen(t *testing.T) {
 	}
 	eval := []string{"eval", "--policy", "expert", "--task", "lamp", "--episodes", "2", "--perturb", "off"}
 	all := []string{
-		"--task", "lamp", "--set", "base.steps=4", "--set", "koopman.steps=3", "--set", "residual.steps=160", "--set", "residual.stages=false",
+		"--task", "lamp", "--set", "base.steps=4", "--set", "koopman.steps=3", "--set", "residual.steps=160", "--set",
+		"residual.stages=false",
 		"--set", "eval.randomness=med", "--set", "eval.perturb=off", "--episodes", "1",
 	}
 	for _, args := range [][]string{
@@ -147,7 +155,8 @@ func TestNoPortIsOpen(t *testing.T) {
 		{"train", "sweep", "--out", "sweep", "--variants", "resip", "--seeds", "1", "--steps", "160", "--episodes", "1"},
 		append([]string{"train", "all", "--out", "all"}, all...),
 		{
-			"results", "--out", "results", "--tasks", "lamp", "--bases", "ordinary", "--seeds", "1", "--sensing", "clean", "--episodes", "1",
+			"results", "--out", "results", "--tasks", "lamp", "--bases", "ordinary", "--seeds", "1", "--sensing", "clean",
+			"--episodes", "1",
 			"--set", "base.steps=4", "--set", "koopman.steps=3", "--set", "residual.steps=160", "--set", "residual.stages=false",
 			"--set", "eval.randomness=med", "--set", "eval.perturb=off",
 		},

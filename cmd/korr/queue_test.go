@@ -13,7 +13,8 @@ import (
 // TestQueueRefuses: wrong addresses and flags are usage errors that say what to do.
 func TestQueueRefuses(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, queue.JoinName), []byte(`{"url":"tls://secret@lab:4222"}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, queue.JoinName), []byte(`{"url":"tls://secret@lab:4222"}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -18,8 +18,8 @@ import (
 	"korr/train/unit"
 )
 
-// Inputs of the units that leave this process: the settings of whoever submitted them, and the files that these name, each
-// under fileInput and its key. A unit of an evaluation brings its policy as policyInput.
+// Inputs of the units that leave this process: the settings of whoever submitted them, and the files that these name,
+// each under fileInput and its key. A unit of an evaluation brings its policy as policyInput.
 const (
 	configInput = "config"
 	fileInput   = "file:"
@@ -51,8 +51,8 @@ func broughtFiles(t *unit.Task) (set []string) {
 	return set
 }
 
-// unitSettings is the app under the settings of a unit, with set above them. What the settings name as a file is what the unit
-// brought.
+// unitSettings is the app under the settings of a unit, with set above them. What the settings name as a file is what
+// the unit brought.
 func (a *app) unitSettings(t *unit.Task, set []string) (*app, error) {
 	file, err := t.Input(configInput)
 	if err != nil {
@@ -107,7 +107,8 @@ func unitInputs(plain, resolved *settings.Config) (unit.Inputs, error) {
 	}
 	in := unit.Inputs{configInput: {Data: text, As: "config.yaml"}}
 	for key, name := range map[string]string{
-		"residual.base": resolved.Residual.Base, "residual.koopman": resolved.Residual.Koopman, "residual.filter_model": resolved.Residual.FilterModel,
+		"residual.base": resolved.Residual.Base, "residual.koopman": resolved.Residual.Koopman,
+		"residual.filter_model": resolved.Residual.FilterModel,
 	} {
 		path, err := robotcmd.CheckpointPath(name)
 		if err != nil {
@@ -123,7 +124,8 @@ func unitInputs(plain, resolved *settings.Config) (unit.Inputs, error) {
 // evalConfig is the settings without what an evaluation does not read: equal evaluations are equal units.
 func evalConfig(c *settings.Config) *settings.Config {
 	d, out := settings.Defaults(), *c
-	out.Seed, out.Demos, out.Eval, out.Run, out.PPO, out.Koopman, out.Sim.Workers = d.Seed, d.Demos, d.Eval, d.Run, d.PPO, d.Koopman, d.Sim.Workers
+	out.Seed, out.Demos, out.Eval, out.Run, out.PPO, out.Koopman, out.Sim.Workers = d.Seed, d.Demos, d.Eval, d.Run, d.PPO,
+		d.Koopman, d.Sim.Workers
 	out.Residual.Base, out.Residual.Koopman = d.Residual.Base, d.Residual.Koopman
 	return &out
 }

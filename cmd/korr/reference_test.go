@@ -21,8 +21,8 @@ import (
 
 var updateReferences = flag.Bool("update", false, "write docs/cli.md and docs/config.md")
 
-// TestReferences holds docs/cli.md against the commands, and docs/config.md and configs/presets/default.yaml against the
-// settings. After a change: go test ./cmd/korr -run Reference -update
+// TestReferences holds docs/cli.md against the commands, and docs/config.md and configs/presets/default.yaml against
+// the settings. After a change: go test ./cmd/korr -run Reference -update
 func TestReferences(t *testing.T) {
 	config := settings.Defaults()
 	comments, err := sources.Comments(config)
@@ -104,7 +104,8 @@ func TestFlagsShowTheDefaultsOfTheirKeys(t *testing.T) {
 // cliReference lists every visible command with its flags.
 func cliReference(root *cobra.Command) string {
 	var b strings.Builder
-	b.WriteString("# Commands\n\nGenerated from the commands by `go test ./cmd/korr -run Reference -update`; `korr VERB --help` says the same.\n")
+	b.WriteString("# Commands\n\nGenerated from the commands by `go test ./cmd/korr -run Reference -update`; `korr VERB " +
+		"--help` says the same.\n")
 	b.WriteString("A flag with a key sets that [configuration key](config.md).\n\n")
 	fmt.Fprintf(&b, "```\n%s\n```\n\n## Flags of every command\n\n", root.Long)
 	writeFlags(&b, root.PersistentFlags())
@@ -162,7 +163,8 @@ func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
 		if value == "[]" {
 			value = ""
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", code(strings.TrimSpace("--"+f.Name+" "+kind)), code(value), escape(usage), key)
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", code(strings.TrimSpace("--"+f.Name+" "+kind)), code(value), escape(usage),
+			key)
 	})
 }
 
@@ -179,7 +181,9 @@ func escape(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 func configReference(config any, comments map[string]string) (string, error) {
 	table, err := settingdoc.Table(config, comments)
 	return "# Configuration\n\nGenerated from the settings and their comments by `go test ./cmd/korr -run Reference -update`.\n\n" +
-		"Later layers win: the defaults below, `--preset` (" + strings.Join(configs.Presets(), ", ") + "), the YAML file of `--config`, the\n" +
-		"environment, `--set key=value`, the verb's own [flags](cli.md). An unknown key is an error. A list in a variable or in\n" +
+		"Later layers win: the defaults below, `--preset` (" + strings.Join(configs.Presets(), ", ") +
+		"), the YAML file of `--config`, the\n" +
+		"environment, `--set key=value`, the verb's own [flags](cli.md). An unknown key is an error. A list in a variable " +
+		"or in\n" +
 		"`--set` is written `a,b`. The resolved configuration is written into every run folder.\n" + table, err
 }

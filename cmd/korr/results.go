@@ -50,13 +50,15 @@ func newCmdResults(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "results",
 		Short: "every table and figure of the documents, from seeds",
-		Long: `Trains, for every task and training seed, ResiP and KORR on an ordinary base policy (50 demonstrations) and on a robust one (100, and
-episodes in which the expert takes over from it), plays all of them, the scripted expert and the shipped weights at every level,
-without and with pushes, with a clean tracker and with T2, and writes the tables: rates with their intervals, differences of methods
-with intervals over training seeds, failures by stage, prediction errors, and in a file of their own wall times and simulator steps.
+		Long: `Trains, for every task and training seed, ResiP and KORR on an ordinary base policy (50 demonstrations) and on
+a robust one (100, and episodes in which the expert takes over from it), plays all of them, the scripted expert and the
+shipped weights at every level, without and with pushes, with a clean tracker and with T2, and writes the tables: rates
+with their intervals, differences of methods with intervals over training seeds, failures by stage, prediction errors,
+and in a file of their own wall times and simulator steps.
 
-Typed again it goes on where it stopped; the tables are there after the first training. The same seeds make the same results.md, also
-with --queue, where workers (korr worker) make all trainings and play all episodes, on this machine or others.`,
+Typed again it goes on where it stopped; the tables are there after the first training. The same seeds make the same
+results.md, also with --queue, where workers (korr worker) make all trainings and play all episodes, on this machine or
+others.`,
 		Example: `  korr results --quick --tasks one_leg
   korr results --tasks lamp,round_table --bases ordinary --seeds 1-3`,
 		Args: cli.NoArgs,
@@ -65,13 +67,15 @@ with --queue, where workers (korr worker) make all trainings and play all episod
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "out", "runs/results", "`folder` of everything")
 	f.StringSliceVar(&o.tasks, "tasks", sim.TaskNames(), "furniture tasks")
-	f.StringSliceVar(&o.bases, "bases", []string{string(results.Ordinary), string(results.Robust)}, "base policies: ordinary, robust, or both")
+	f.StringSliceVar(&o.bases, "bases", []string{string(results.Ordinary), string(results.Robust)},
+		"base policies: ordinary, robust, or both")
 	f.StringVar(&o.seeds, "seeds", "1-3", "training seeds: `FROM-TO` or a list")
 	f.StringSliceVar(&o.sensing, "sensing", []string{"clean", "T2"}, "part trackers to evaluate with")
 	f.IntVar(&o.episodes, "episodes", resultsEpisodes, "episodes of each policy, condition and seed")
 	f.IntVar(&o.budget, "steps", allBudget, "simulator steps that a policy may take, everything counted")
 	f.Uint64Var(&o.evalSeed, "eval-seed", 2, "seed of the evaluation's episodes")
-	f.BoolVar(&o.quick, cli.QuickPreset, false, "for a look: small trainings, few episodes, the first seed (the preset quick)")
+	f.BoolVar(&o.quick, cli.QuickPreset, false, "for a look: small trainings, few episodes, the first seed (the preset "+
+		"quick)")
 	queueFlag(f, &o.queue)
 	return cmd
 }
@@ -106,7 +110,8 @@ func runResults(ctx context.Context, o *resultsOptions) error {
 		return err
 	}
 	c.Finished = func(j results.Job, done, of int) {
-		o.Log.Info("finished", "task", j.Task, "base", j.Base, "seed", j.Seed, "trainings", fmt.Sprintf("%d/%d", done, of), "tables", filepath.Join(o.dir, results.TablesName))
+		o.Log.Info("finished", "task", j.Task, "base", j.Base, "seed", j.Seed, "trainings", fmt.Sprintf("%d/%d", done, of),
+			"tables", filepath.Join(o.dir, results.TablesName))
 	}
 	r, err := results.Run(ctx, c)
 	if ctx.Err() != nil {
@@ -132,10 +137,14 @@ func (o *resultsOptions) layered(set ...string) *app {
 func (o *resultsOptions) train(ctx context.Context, j results.Job) (*pipeline.Result, error) {
 	all := &trainAllOptions{
 		recipe: recipe{
-			Budget: o.budget, EvalSeed: o.evalSeed, Demos: ordinaryDemos, Methods: []string{string(residual.MethodResiP), string(residual.MethodKORR)},
+			Budget: o.budget, EvalSeed: o.evalSeed, Demos: ordinaryDemos, Methods: []string{
+				string(residual.MethodResiP),
+				string(residual.MethodKORR),
+			},
 		},
 		trainOptions: trainOptions{runDir: j.Dir, app: o.layered(
-			"sim.task="+j.Task, fmt.Sprintf("seed=%d", j.Seed), "eval.sensing=["+strings.Join(o.sensing, ",")+"]", fmt.Sprintf("eval.episodes=%d", o.episodes),
+			"sim.task="+j.Task, fmt.Sprintf("seed=%d", j.Seed), "eval.sensing=["+strings.Join(o.sensing, ",")+"]",
+			fmt.Sprintf("eval.episodes=%d", o.episodes),
 		)},
 	}
 	if j.Base == results.Robust {
@@ -156,7 +165,10 @@ func (o *resultsOptions) beside(ctx context.Context, task, path string) ([]eval.
 		return nil, err
 	}
 	a := o.layered("sim.task="+task, "eval.sensing=["+strings.Join(o.sensing, ",")+"]")
-	first, err := (&trainAllOptions{trainOptions: trainOptions{app: a}, recipe: recipe{Demos: ordinaryDemos}}).allSettings(task, nil)
+	first, err := (&trainAllOptions{
+		trainOptions: trainOptions{app: a},
+		recipe:       recipe{Demos: ordinaryDemos},
+	}).allSettings(task, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,10 @@ func TestResults(t *testing.T) {
 	make := func(name string, more ...string) string {
 		t.Helper()
 		args := []string{
-			"results", "--out", filepath.Join(dir, name), "--tasks", "lamp", "--bases", "ordinary", "--seeds", "1-2", "--episodes", "1",
-			"--sensing", "clean", "--set", "eval.randomness=med", "--set", "eval.perturb=off", "--set", "base.steps=4", "--set", "koopman.steps=3",
+			"results", "--out", filepath.Join(dir, name), "--tasks", "lamp", "--bases", "ordinary", "--seeds", "1-2",
+			"--episodes", "1",
+			"--sensing", "clean", "--set", "eval.randomness=med", "--set", "eval.perturb=off", "--set", "base.steps=4", "--set",
+			"koopman.steps=3",
 			"--set", "residual.steps=160", "--set", "residual.stages=false",
 		}
 		ok(t, slices.Concat(args, tiny, more)...)

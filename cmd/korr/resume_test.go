@@ -36,7 +36,10 @@ func interruptedBy(t *testing.T, environ []string, ready func() bool, args ...st
 func TestInterruptedEvalGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	environ := []string{"HOME=" + dir}
-	line := []string{"eval", "--quiet", "--policy", "expert,base", "--episodes", "2", "--perturb", "off", "--set", "sim.workers=1"}
+	line := []string{
+		"eval", "--quiet", "--policy", "expert,base", "--episodes", "2", "--perturb", "off", "--set",
+		"sim.workers=1",
+	}
 	kept := func() bool {
 		found, _ := filepath.Glob(filepath.Join(dir, ".cache", "korr", "eval", "*.jsonl"))
 		if len(found) == 0 {
@@ -46,7 +49,8 @@ func TestInterruptedEvalGoesOn(t *testing.T) {
 		return strings.Contains(string(b), "\n")
 	}
 	o := interruptedBy(t, environ, kept, line...)
-	if !strings.Contains(o.out, "expert") || !strings.Contains(o.out, "1/1") && !strings.Contains(o.out, "2/2") || !strings.Contains(o.err, "--resume goes on") {
+	if !strings.Contains(o.out, "expert") || !strings.Contains(o.out, "1/1") && !strings.Contains(o.out, "2/2") ||
+		!strings.Contains(o.err, "--resume goes on") {
 		t.Errorf("what was played is not printed: %s%s", o.out, o.err)
 	}
 	resumed, csv := korrIn(t.Context(), environ, append(line, "--resume", "--csv", filepath.Join(dir, "a.csv"))...), ""
@@ -72,7 +76,8 @@ func TestInterruptedEvalGoesOn(t *testing.T) {
 // TestPrintedSeedsReplay: the seed that an evaluation prints plays the same episode in sim.
 func TestPrintedSeedsReplay(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "e.csv")
-	if o := korr(t, "eval", "--quiet", "--policy", "expert", "--episodes", "1", "--perturb", "off", "--seed", "5", "--csv", file); o.code != 0 {
+	if o := korr(t, "eval", "--quiet", "--policy", "expert", "--episodes", "1", "--perturb", "off", "--seed", "5", "--csv",
+		file); o.code != 0 {
 		t.Fatal(o.err)
 	}
 	b, err := os.ReadFile(file)

@@ -24,8 +24,8 @@ import (
 	"korr/ros/rosbridge/standin"
 )
 
-// bridged is a rosbridge server with an arm behind it that stands still, counts what it is told and reports a joint that
-// is not a number from then on when broken is set.
+// bridged is a rosbridge server with an arm behind it that stands still, counts what it is told and reports a joint
+// that is not a number from then on when broken is set.
 type bridged struct {
 	url      string
 	commands atomic.Int64
@@ -90,7 +90,8 @@ func (b *bridged) runFor(t *testing.T, d time.Duration, args ...string) output {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer time.AfterFunc(d, func() { cancel(cli.ErrInterrupted) }).Stop()
-	args = append([]string{"run", "--robot", "rosbridge", "--url", b.url, "--arm", jointArmFile, "--json", "--quiet"}, args...)
+	args = append([]string{"run", "--robot", "rosbridge", "--url", b.url, "--arm", jointArmFile, "--json", "--quiet"},
+		args...)
 	return korrIn(ctx, nil, args...)
 }
 
@@ -126,7 +127,8 @@ func TestRunOverRosbridge(t *testing.T) {
 // TestRunFault: after a fault the node waits for ~reset_fault, or ends with code 4 when told to; a blocked arm is one.
 func TestRunFault(t *testing.T) {
 	b := startBridged(t)
-	o := b.runFor(t, 20*time.Second, "--yes", "--exit-on-fault", "--set", "run.tracking_error=0.001", "--set", "run.tracking_ticks=3")
+	o := b.runFor(t, 20*time.Second, "--yes", "--exit-on-fault", "--set", "run.tracking_error=0.001", "--set",
+		"run.tracking_ticks=3")
 	if o.code != cli.ExitSafety || !strings.Contains(o.err, "blocked") {
 		t.Errorf("a blocked arm: %+v", o)
 	}
@@ -141,7 +143,8 @@ func TestRunFault(t *testing.T) {
 // TestRunMetrics: the loop's numbers are served while it runs, beyond this machine only with a token.
 func TestRunMetrics(t *testing.T) {
 	b := startBridged(t)
-	if o := b.runFor(t, 5*time.Second, "--yes", "--metrics", "0.0.0.0:0"); o.code != cli.ExitUsage || !strings.Contains(o.err, "needs a token") {
+	if o := b.runFor(t, 5*time.Second, "--yes", "--metrics", "0.0.0.0:0"); o.code != cli.ExitUsage ||
+		!strings.Contains(o.err, "needs a token") {
 		t.Errorf("without a token: %+v", o)
 	}
 	token := filepath.Join(t.TempDir(), "token")
@@ -173,9 +176,13 @@ func TestRunMetrics(t *testing.T) {
 		}
 		close(body)
 	}()
-	b.runFor(t, 3*time.Second, "--shadow", "--metrics", l, "--set", "run.metrics_token_file="+token, "--set", "run.cpus=0-63", "--set", "run.gc_percent=400")
+	b.runFor(t, 3*time.Second, "--shadow", "--metrics", l, "--set", "run.metrics_token_file="+token, "--set",
+		"run.cpus=0-63", "--set", "run.gc_percent=400")
 	text := <-body
-	for _, want := range []string{"korr_loop_ticks_total", `korr_loop_jitter_seconds{quantile="0.99"}`, `korr_loop_latency_seconds{quantile="1"}`, "korr_chunks_planned_total", "korr_loop_holds_total 0"} {
+	for _, want := range []string{
+		"korr_loop_ticks_total", `korr_loop_jitter_seconds{quantile="0.99"}`,
+		`korr_loop_latency_seconds{quantile="1"}`, "korr_chunks_planned_total", "korr_loop_holds_total 0",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is missing in\n%s", want, text)
 		}

@@ -25,8 +25,8 @@ func TestThereAreFewKeys(t *testing.T) {
 // overlaid is the edited file of TestASettingHasOneHome, in the process that is built with it: ORIGINAL=EDITED.
 var overlaid = flag.String("overlaid", "", "source file that the build replaced, and its replacement: ORIGINAL=EDITED")
 
-// TestASettingHasOneHome adds a throw-away setting to one package's Config, in one file, builds these tests with it, and
-// lets TestTheThrowAwaySetting look for it everywhere.
+// TestASettingHasOneHome adds a throw-away setting to one package's Config, in one file, builds these tests with it,
+// and lets TestTheThrowAwaySetting look for it everywhere.
 func TestASettingHasOneHome(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the tests anew")
@@ -61,14 +61,15 @@ func TestASettingHasOneHome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-run", "^TestTheThrowAwaySetting$", ".", "-overlaid", original+"="+replacement)
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-run", "^TestTheThrowAwaySetting$", ".",
+		"-overlaid", original+"="+replacement)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// TestTheThrowAwaySetting finds the setting that the build added in a file, in --set, in the environment, in the validation,
-// in the run folder's file and on the reference page.
+// TestTheThrowAwaySetting finds the setting that the build added in a file, in --set, in the environment, in the
+// validation, in the run folder's file and on the reference page.
 func TestTheThrowAwaySetting(t *testing.T) {
 	original, edited, ok := strings.Cut(*overlaid, "=")
 	if !ok {
@@ -115,7 +116,8 @@ func TestTheThrowAwaySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	page, err := configReference(c, comments)
-	if want := "| `collect.throw_away` | `7` | m, of a test | `KORR_COLLECT_THROW_AWAY` |"; err != nil || !strings.Contains(page, want) {
+	if want := "| `collect.throw_away` | `7` | m, of a test | `KORR_COLLECT_THROW_AWAY` |"; err != nil ||
+		!strings.Contains(page, want) {
 		t.Errorf("%v: the reference page lacks %s", err, want)
 	}
 }

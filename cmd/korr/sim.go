@@ -35,12 +35,12 @@ func newCmdSim(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim [name:=value ...]",
 		Short: "the simulator alone, or as a ROS node",
-		Long: `Plays episodes of a policy and says how they ended; or, with --ros or --ros2, serves the simulator as a Franka arm with a part tracker,
-10 Hz on the wall clock, or in lock step with the control node, until interrupted; or, with --view, shows the simulation
-live in browsers, or recorded episodes (docs/viewer.md).
+		Long: `Plays episodes of a policy and says how they ended; or, with --ros or --ros2, serves the simulator as a Franka
+arm with a part tracker, 10 Hz on the wall clock, or in lock step with the control node, until interrupted; or, with
+--view, shows the simulation live in browsers, or recorded episodes (docs/viewer.md).
 
---episode-seed plays the very episode whose seed korr eval, korr sim, korr demo or a page shows, under the same --randomness,
---perturb, --sensing and --physics; --seed is what the seeds of --episodes are drawn from.`,
+--episode-seed plays the very episode whose seed korr eval, korr sim, korr demo or a page shows, under the same
+--randomness, --perturb, --sensing and --physics; --seed is what the seeds of --episodes are drawn from.`,
 		Example: `  korr sim --policy expert --episodes 3
   korr sim --policy korr --perturb 1 --render episode.gif
   korr sim --policy korr --episode-seed 9321294345621881363 --view 127.0.0.1:8080
@@ -54,19 +54,24 @@ live in browsers, or recorded episodes (docs/viewer.md).
 	}
 	f := cmd.Flags()
 	conditionFlags(f)
-	f.StringVar(&o.policy, "policy", expertName, "who acts: expert, base, resip, korr, or a checkpoint: its path or the folder of its training")
+	f.StringVar(&o.policy, "policy", expertName, "who acts: expert, base, resip, korr, or a checkpoint: its path or the "+
+		"folder of its training")
 	f.IntVar(&o.episodes, "episodes", 1, "episodes to play")
 	f.Uint64Var(&o.episodeSeed, "episode-seed", 0, "play the one episode of this seed, as results and pages show it")
 	o.oneEpisode = func() bool { return f.Changed("episode-seed") }
-	f.StringVar(&o.render, "render", "", "draw the first episode into this `file`: a .png strip, or a .gif or .mp4 film (ffmpeg)")
+	f.StringVar(&o.render, "render", "", "draw the first episode into this `file`: a .png strip, or a .gif or .mp4 film "+
+		"(ffmpeg)")
 	f.BoolVar(&o.ros, "ros", false, "serve the simulator as a ROS node")
 	f.BoolVar(&o.ros2, "ros2", false, "serve the simulator as a node of ROS 2, as franka_ros2 shows an arm")
-	f.BoolVar(&o.startsRoot, "master", false, "with --ros: start a ROS master at ROS_MASTER_URI (default 127.0.0.1:11311) too")
+	f.BoolVar(&o.startsRoot, "master", false, "with --ros: start a ROS master at ROS_MASTER_URI (default "+
+		"127.0.0.1:11311) too")
 	f.BoolVar(&o.lockStep, "lock-step", false, "with --ros or --ros2: advance only when commanded")
 	f.BoolVar(&o.wait, "wait", false, "with --ros: wait for a ROS master instead of giving up")
 	f.Float64Var(&o.hz, "hz", 50, "with --ros or --ros2: messages per second in real time: 100, 50, 25, 20 or 10")
-	f.Float64Var(&o.partsHz, "parts-hz", 0, "with --ros or --ros2: frames per second of the part tracker in real time, at most 100; 0 = as --hz")
-	f.StringArrayVar(&o.record, "record", nil, "record the episodes: into an MCAP file (`FILE.mcap`), a ROS bag (FILE.bag) or a LeRobot dataset (a folder); may be repeated")
+	f.Float64Var(&o.partsHz, "parts-hz", 0, "with --ros or --ros2: frames per second of the part tracker in real time, "+
+		"at most 100; 0 = as --hz")
+	f.StringArrayVar(&o.record, "record", nil, "record the episodes: into an MCAP file (`FILE.mcap`), a ROS bag "+
+		"(FILE.bag) or a LeRobot dataset (a folder); may be repeated")
 	o.view.flags(f)
 	cmd.AddCommand(newCmdSimServe(o.app))
 	return cmd
@@ -190,7 +195,8 @@ func (o *simOptions) newRecorder() (*recorder.Recorder, error) {
 		return nil, err
 	}
 	note := recording.Note{
-		Task: info.Task, Policy: o.policy, Randomness: string(o.Config.Sim.Randomness), Perturb: o.Config.Sim.Perturb, Simulator: w.Simulator,
+		Task: info.Task, Policy: o.policy, Randomness: string(o.Config.Sim.Randomness), Perturb: o.Config.Sim.Perturb,
+		Simulator: w.Simulator,
 	}
 	return recorder.New(recorder.Config{To: o.record, Info: info, Note: note, Logger: o.Log})
 }
@@ -207,7 +213,8 @@ func (o *simOptions) printSim(r simResult) error {
 		if e.Fault != "" {
 			what = "failed: " + e.Fault
 		}
-		if err := o.Printf("%s, %s, seed %d: %s after %d steps (%.1f s)\n", r.Task, r.Policy, e.Seed, what, e.Steps, float64(e.Steps)/10); err != nil {
+		if err := o.Printf("%s, %s, seed %d: %s after %d steps (%.1f s)\n", r.Task, r.Policy, e.Seed, what, e.Steps,
+			float64(e.Steps)/10); err != nil {
 			return err
 		}
 	}

@@ -24,18 +24,21 @@ func readDataset(t *testing.T, dir string) *dataset.Dataset {
 	return d
 }
 
-// sameEpisodes compares demonstrations taken from a bag with those recorded directly: observations bit for bit, actions but
-// for the rounding of a rotation that became a quaternion.
+// sameEpisodes compares demonstrations taken from a bag with those recorded directly: observations bit for bit, actions
+// but for the rounding of a rotation that became a quaternion.
 func sameEpisodes(t *testing.T, got, want *dataset.Dataset) {
 	t.Helper()
-	if len(got.Episodes) != len(want.Episodes) || got.Info.Task != want.Info.Task || got.Info.FPS != want.Info.FPS || !slices.Equal(got.Info.PartNames, want.Info.PartNames) {
+	if len(got.Episodes) != len(want.Episodes) || got.Info.Task != want.Info.Task || got.Info.FPS != want.Info.FPS ||
+		!slices.Equal(got.Info.PartNames, want.Info.PartNames) {
 		t.Fatalf("%d episodes of %+v, want %d of %+v", len(got.Episodes), got.Info, len(want.Episodes), want.Info)
 	}
 	var worst float64
 	for i := range want.Episodes {
 		g, w := &got.Episodes[i], &want.Episodes[i]
-		if g.Seed != w.Seed || g.Success != w.Success || g.Randomness != w.Randomness || g.Perturb != w.Perturb || g.Simulator != w.Simulator || g.Len() != w.Len() {
-			t.Fatalf("episode %d: seed %d, %v, %s, %g, %s, %d frames; want %d, %v, %s, %g, %s, %d", i, g.Seed, g.Success, g.Randomness, g.Perturb, g.Simulator, g.Len(),
+		if g.Seed != w.Seed || g.Success != w.Success || g.Randomness != w.Randomness || g.Perturb != w.Perturb ||
+			g.Simulator != w.Simulator || g.Len() != w.Len() {
+			t.Fatalf("episode %d: seed %d, %v, %s, %g, %s, %d frames; want %d, %v, %s, %g, %s, %d", i, g.Seed, g.Success,
+				g.Randomness, g.Perturb, g.Simulator, g.Len(),
 				w.Seed, w.Success, w.Randomness, w.Perturb, w.Simulator, w.Len())
 		}
 		if !slices.Equal(g.State, w.State) || !slices.Equal(g.Env, w.Env) || !slices.Equal(g.Reward, w.Reward) {
@@ -50,12 +53,13 @@ func sameEpisodes(t *testing.T, got, want *dataset.Dataset) {
 	}
 }
 
-// TestRecordAndCollect records the expert into a dataset and into a bag at once; demonstrations collected from the bag are
-// those of the dataset, and a base policy trains on them.
+// TestRecordAndCollect records the expert into a dataset and into a bag at once; demonstrations collected from the bag
+// are those of the dataset, and a base policy trains on them.
 func TestRecordAndCollect(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name ...string) string { return filepath.Join(append([]string{dir}, name...)...) }
-	ok(t, "sim", "--policy", "expert", "--episodes", "2", "--perturb", "0.3", "--record", in("direct"), "--record", in("e.bag"))
+	ok(t, "sim", "--policy", "expert", "--episodes", "2", "--perturb", "0.3", "--record", in("direct"), "--record",
+		in("e.bag"))
 	var r collectResult
 	decodeOne(t, ok(t, "collect", "--json", "--from-bag", in("e.bag"), "--out", in("bag")), &r)
 	if r.Episodes != 2 || r.Successes != 2 || r.Attempts != 2 {
@@ -108,7 +112,12 @@ func TestCollectRefuses(t *testing.T) {
 		{"no bag", []string{write("text.bag", []byte("hello"))}, cli.ExitFailure, "not a ROS bag"},
 		{"absent", []string{filepath.Join(dir, "absent.bag")}, cli.ExitFailure, "absent.bag"},
 		{"another task", []string{good, "--task", "lamp"}, cli.ExitFailure, "--task"},
-		{"missing topic", []string{good, "--topic", "command=/nothing"}, cli.ExitFailure, "/nothing (--topic command=...); the bag has"},
+		{
+			"missing topic",
+			[]string{good, "--topic", "command=/nothing"},
+			cli.ExitFailure,
+			"/nothing (--topic command=...); the bag has",
+		},
 		{"bad remapping", []string{good, "--topic", "x=/y"}, cli.ExitUsage, "part_names"},
 		{"failed episodes", []string{good}, cli.ExitFailure, "no demonstration to keep: 2 episodes in 1 bags, 0 successful"},
 		{"contradiction", []string{good, "--judge", "--assume-success"}, cli.ExitUsage, "exclude"},
@@ -130,11 +139,13 @@ func TestCollectRefuses(t *testing.T) {
 	}
 }
 
-// TestRecordRefuses: what cannot be recorded is said before anything runs, and a disk that fills ends the recording alone.
+// TestRecordRefuses: what cannot be recorded is said before anything runs, and a disk that fills ends the recording
+// alone.
 func TestRecordRefuses(t *testing.T) {
 	dir := t.TempDir()
 	bagFile := filepath.Join(dir, "e.bag")
-	for _, to := range [][]string{{bagFile, filepath.Join(dir, "f.bag")}, {filepath.Join(dir, "a"), filepath.Join(dir, "b")}} {
+	for _, to := range [][]string{{bagFile, filepath.Join(dir, "f.bag")}, {filepath.Join(dir, "a"), filepath.Join(dir,
+		"b")}} {
 		o := korr(t, "sim", "--record", to[0], "--record", to[1])
 		if left, _ := os.ReadDir(dir); o.code != cli.ExitUsage || len(left) != 0 {
 			t.Errorf("%v: %+v, left %v", to, o, left)

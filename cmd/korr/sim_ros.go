@@ -41,7 +41,8 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, env.Close()) }()
 	s, err := simnode.New(ctx, simnode.Config{
-		Names: n, Env: env, LockStep: o.lockStep, Hz: o.hz, PartsHz: o.partsHz, Sensing: sensing, Seed: o.Config.Seed, Wait: o.wait, Logger: o.Log,
+		Names: n, Env: env, LockStep: o.lockStep, Hz: o.hz, PartsHz: o.partsHz, Sensing: sensing, Seed: o.Config.Seed,
+		Wait: o.wait, Logger: o.Log,
 	})
 	if err != nil {
 		return err

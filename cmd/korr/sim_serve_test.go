@@ -26,7 +26,8 @@ func TestSimServe(t *testing.T) {
 	r, w := io.Pipe()
 	code := make(chan int, 1)
 	args := []string{
-		"sim", "serve", "--listen", "unix:" + filepath.Join(t.TempDir(), "k.sock"), "--action-form", "delta-quat", "--json", "--quiet",
+		"sim", "serve", "--listen", "unix:" + filepath.Join(t.TempDir(), "k.sock"), "--action-form", "delta-quat", "--json",
+		"--quiet",
 		"--set", "domain.mass=0.5,0.6", "--set", "disturb.part.position=0.01",
 	}
 	go func() {
@@ -70,10 +71,16 @@ func TestSimServe(t *testing.T) {
 
 func TestSimServeRefuses(t *testing.T) {
 	for _, args := range [][]string{
-		{"--action-form", "euler"}, {"--listen", "somewhere"}, {"--envs", "0"}, {"--envs", "9", "--max-envs", "8"}, {"--task", "sofa"}, {"x:=1"},
+		{"--action-form", "euler"},
+		{"--listen", "somewhere"},
+		{"--envs", "0"},
+		{"--envs", "9", "--max-envs", "8"},
+		{"--task", "sofa"},
+		{"x:=1"},
 	} {
 		out := io.Discard
-		if got := cli.Execute(context.Background(), "korr", newRoot, append([]string{"sim", "serve", "--quiet"}, args...), &cli.Streams{Out: out, Err: out}); got == cli.ExitOK {
+		if got := cli.Execute(context.Background(), "korr", newRoot, append([]string{"sim", "serve", "--quiet"}, args...),
+			&cli.Streams{Out: out, Err: out}); got == cli.ExitOK {
 			t.Errorf("%v: served", args)
 		}
 	}

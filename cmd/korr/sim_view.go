@@ -22,8 +22,10 @@ type viewOptions struct {
 }
 
 func (v *viewOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&v.addr, "view", "", "show the simulation in browsers, at this `host:port`; an address other than the loopback interface's asks for a token")
-	f.StringVar(&v.replay, "replay", "", "with --view: recorded episodes to pick from: a dataset, a file of one, or a `folder` of datasets")
+	f.StringVar(&v.addr, "view", "", "show the simulation in browsers, at this `host:port`; an address other than the "+
+		"loopback interface's asks for a token")
+	f.StringVar(&v.replay, "replay", "", "with --view: recorded episodes to pick from: a dataset, a file of one, or a "+
+		"`folder` of datasets")
 	f.IntVar(&v.episode, "episode", 0, "with --replay: the recorded episode that is shown first")
 	f.BoolVar(&v.paused, "paused", false, "with --view: wait for Play")
 }

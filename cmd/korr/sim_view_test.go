@@ -45,7 +45,8 @@ func startView(t *testing.T, args ...string) string {
 }
 
 // TestViewInChromium: the page draws at least 20 frames a second at 1280x800 with software WebGL, its buttons work, and
-// it reports no error. The rate is the best of several two seconds, and is not judged on a machine that was busy before.
+// it reports no error. The rate is the best of several two seconds, and is not judged on a machine that was busy
+// before.
 func TestViewInChromium(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a browser")
@@ -120,7 +121,8 @@ func TestViewReplaysRecordings(t *testing.T) {
 		t.Fatalf("collect: %d\n%s", out.code, out.err)
 	}
 	b := openTab(t, startView(t, "--replay", filepath.Dir(dir), "--paused"), 1280, 800)
-	b.until("window.korr && korr.state.mode === 'replay' && korr.state.length > 50 && korr.samples.length === korr.state.length", 60*time.Second)
+	b.until("window.korr && korr.state.mode === 'replay' && korr.state.length > 50 && korr.samples.length === "+
+		"korr.state.length", 60*time.Second)
 	b.call("Runtime.evaluate", map[string]any{"expression": "scrub.value = 40; scrub.oninput()"})
 	b.until("korr.frame.step === 40", 20*time.Second)
 	b.click("play")
@@ -174,7 +176,8 @@ func TestViewUsage(t *testing.T) {
 		"host:port":        {"--view", "8080"},
 		"holds no LeRobot": {"--view", "127.0.0.1:0", "--replay", t.TempDir()},
 	} {
-		if out := korr(t, append([]string{"sim"}, args...)...); out.code != cli.ExitUsage || !strings.Contains(out.err, words) {
+		if out := korr(t, append([]string{"sim"}, args...)...); out.code != cli.ExitUsage ||
+			!strings.Contains(out.err, words) {
 			t.Errorf("%v: code %d, %q", args, out.code, out.err)
 		}
 	}

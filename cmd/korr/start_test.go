@@ -18,8 +18,8 @@ import (
 	"korr/cmd/internal/cli"
 )
 
-// TestFailedStartsLeaveNothing: a command that cannot come to its end says so before it works, and leaves nothing in the way
-// of the corrected one.
+// TestFailedStartsLeaveNothing: a command that cannot come to its end says so before it works, and leaves nothing in
+// the way of the corrected one.
 func TestFailedStartsLeaveNothing(t *testing.T) {
 	for want, args := range map[string][]string{
 		"there is no folder no":                {"eval", "--csv", "no/x.csv"},
@@ -63,7 +63,10 @@ func TestHintsNameFlags(t *testing.T) {
 	})
 	named := regexp.MustCompile(`(?:^|[\s(;:,\x60])--([a-z][a-z-]+)`)
 	seen := 0
-	for _, root := range []string{"cmd", "train", "ros", "sim", "residual", "basepolicy", "koopman", "configs", "internal"} {
+	for _, root := range []string{
+		"cmd", "train", "ros", "sim", "residual", "basepolicy", "koopman", "configs",
+		"internal",
+	} {
 		err := filepath.WalkDir(filepath.Join(sources.Root, root), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -79,7 +82,8 @@ func TestHintsNameFlags(t *testing.T) {
 				}
 				text, _ := strconv.Unquote(lit.Value)
 				// ROS's own arguments; the queue's and the scheduler's, which are other programs'.
-				if strings.Contains(path, "ros/names/") || strings.Contains(path, "train/queue/") || strings.HasSuffix(path, "cmd/korr/launch.go") {
+				if strings.Contains(path, "ros/names/") || strings.Contains(path, "train/queue/") ||
+					strings.HasSuffix(path, "cmd/korr/launch.go") {
 					return true
 				}
 				for _, m := range named.FindAllStringSubmatch(text, -1) {

@@ -22,13 +22,14 @@ func newCmdTrain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "train a base policy, a Koopman model, a filter or a residual",
-		Long: `Training runs offline into a folder: config.yaml (the resolved settings), metrics.jsonl and checkpoints. The order is
-collect, train base, train koopman, train residual; korr train all does them all.`,
+		Long: `Training runs offline into a folder: config.yaml (the resolved settings), metrics.jsonl and checkpoints. The
+order is collect, train base, train koopman, train residual; korr train all does them all.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newCmdTrainAll(a), newCmdTrainBase(a), newCmdTrainCache(a), newCmdTrainKoopman(a), newCmdTrainFilter(a), newCmdTrainResidual(a), newCmdTrainSweep(a),
+		newCmdTrainAll(a), newCmdTrainBase(a), newCmdTrainCache(a), newCmdTrainKoopman(a), newCmdTrainFilter(a),
+		newCmdTrainResidual(a), newCmdTrainSweep(a),
 	)
 	return cmd
 }
@@ -43,12 +44,15 @@ type trainOptions struct {
 func (o *trainOptions) addFlags(cmd *cobra.Command, out string) {
 	o.dataFlags(cmd)
 	cmd.Flags().StringVar(&o.runDir, "out", out, "run `folder` to create")
-	cmd.Flags().BoolVar(&o.tensorboard, "tensorboard", false, "write the metrics as a TensorBoard event file into the run folder, too")
+	cmd.Flags().BoolVar(&o.tensorboard, "tensorboard", false, "write the metrics as a TensorBoard event file into the "+
+		"run folder, too")
 }
 
-// dataFlags adds --data and --task to a verb. The demonstrations know their task: it is the default where they are given.
+// dataFlags adds --data and --task to a verb. The demonstrations know their task: it is the default where they are
+// given.
 func (a *app) dataFlags(cmd *cobra.Command) {
-	cmd.Flags().String("data", "", "`folder` of demonstrations, as korr collect writes it, or several, with commas between")
+	cmd.Flags().String("data", "",
+		"`folder` of demonstrations, as korr collect writes it, or several, with commas between")
 	cli.SetKey(cmd.Flags(), "data", "demos")
 	cmd.Flags().String("task", "one_leg", "furniture task (default: that of --data)")
 	cli.SetKey(cmd.Flags(), "task", "sim.task")
@@ -61,8 +65,8 @@ func (a *app) dataFlags(cmd *cobra.Command) {
 	}
 }
 
-// load fills the settings with the task of the demonstrations in a folder for a default, if there is one. Another task that
-// somebody set is refused.
+// load fills the settings with the task of the demonstrations in a folder for a default, if there is one. Another task
+// that somebody set is refused.
 func (a *app) load(o configs.Options, demos string) (*settings.Config, error) {
 	if demos == "" {
 		return settings.Load(o)
@@ -83,7 +87,8 @@ func (a *app) load(o configs.Options, demos string) (*settings.Config, error) {
 
 // otherTask is the error for demonstrations of a task that is not the one that was set.
 func otherTask(dir, is, set string) error {
-	return cli.UsageErrorf("the demonstrations in %s are of task %q, and --task, sim.task or a preset says %q: leave that out, or "+
+	return cli.UsageErrorf("the demonstrations in %s are of task %q, and --task, sim.task or a preset says %q: leave "+
+		"that out, or "+
 		"say which furniture they show: korr import %s --task %s --out FOLDER", dir, is, set, dir, set)
 }
 
@@ -108,7 +113,8 @@ func (o *trainOptions) demonstrations() (*dataset.Dataset, error) {
 // sameRate refuses demonstrations of another rate than the control loop's: a policy would move at the wrong speed.
 func sameRate(d *dataset.Dataset) error {
 	if d.Info.FPS != sim.ControlHz {
-		return cli.UsageErrorf("the demonstrations in %s were recorded at %g Hz, policies run at %d Hz: write them anew at that rate: korr import %s --resample --out FOLDER", d.Path, d.Info.FPS, sim.ControlHz, d.Path)
+		return cli.UsageErrorf("the demonstrations in %s were recorded at %g Hz, policies run at %d Hz: write them anew at "+
+			"that rate: korr import %s --resample --out FOLDER", d.Path, d.Info.FPS, sim.ControlHz, d.Path)
 	}
 	return nil
 }
@@ -140,8 +146,8 @@ func (o *trainOptions) create() (*run.Folder, error) {
 	return f, nil
 }
 
-// discardEmpty removes the folder of a training that ended with an error before it left anything to go on from, so that the
-// corrected command can have it. err is the training's; what was measured of one that failed by itself stays.
+// discardEmpty removes the folder of a training that ended with an error before it left anything to go on from, so that
+// the corrected command can have it. err is the training's; what was measured of one that failed by itself stays.
 func (o *trainOptions) discardEmpty(ctx context.Context, f *run.Folder, err *error) {
 	if *err != nil && f != nil {
 		*err = errors.Join(*err, f.Discard(interrupted(ctx)))

@@ -54,13 +54,15 @@ func newCmdTrainAll(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "all",
 		Short: "every policy of a task from nothing: demonstrations, base, Koopman model, residual, evaluation",
-		Long: `Collects demonstrations of the scripted expert, trains a base policy, a Koopman model and a residual, plays base and residual on the
-same episodes at every level, and writes a report with the table and the learning curves. Typed again it goes on where it
-stopped, also after kill -9. With --queue workers make it (korr worker), stage by stage, and the policies are the same.
+		Long: `Collects demonstrations of the scripted expert, trains a base policy, a Koopman model and a residual, plays
+base and residual on the same episodes at every level, and writes a report with the table and the learning curves. Typed
+again it goes on where it stopped, also after kill -9. With --queue workers make it (korr worker), stage by stage, and
+the policies are the same.
 
-What follows from the task and its demonstrations needs no setting: how long the base policy is trained, how long an episode of
-the residual's training may take and how long it may wait for progress, what it is paid for, and how many simulator steps are
-left for it of --steps, which counts those of the demonstrations too. --set and --config stand over all of that.
+What follows from the task and its demonstrations needs no setting: how long the base policy is trained, how long an
+episode of the residual's training may take and how long it may wait for progress, what it is paid for, and how many
+simulator steps are left for it of --steps, which counts those of the demonstrations too. --set and --config stand over
+all of that.
 
 With --data it takes demonstrations that are there, whose task is then the task.`,
 		Example: `  korr train all --task lamp
@@ -72,9 +74,11 @@ With --data it takes demonstrations that are there, whose task is then the task.
 	f := cmd.Flags()
 	f.StringVar(&o.runDir, "out", "", "`folder` of everything (default: runs/TASK)")
 	f.IntVar(&o.Budget, "steps", allBudget, "simulator steps that a policy may take, those of its demonstrations included")
-	f.StringSliceVar(&o.Methods, "methods", []string{string(residual.MethodKORR)}, "residuals to train: korr, resip, or both")
+	f.StringSliceVar(&o.Methods, "methods", []string{string(residual.MethodKORR)},
+		"residuals to train: korr, resip, or both")
 	f.Int("demos", allDemonstrations, "demonstrations to collect")
-	f.IntVar(&o.Recoveries, "recoveries", 0, "episodes in which the expert takes over from a first base policy, for the base policy to learn from too")
+	f.IntVar(&o.Recoveries, "recoveries", 0, "episodes in which the expert takes over from a first base policy, for the "+
+		"base policy to learn from too")
 	f.String("randomness", string(sim.Mixed), "initial randomness of demonstrations and training: low, med, high or mixed")
 	f.Int("episodes", allEpisodes, "episodes of each policy and condition in the evaluation")
 	f.Uint64Var(&o.EvalSeed, "eval-seed", 2, "seed of the evaluation's episodes")
@@ -145,8 +149,10 @@ func (o *trainAllOptions) pipeline() (*pipeline.Config, error) {
 		return nil, err
 	}
 	c := &pipeline.Config{
-		World: *w, Dir: o.recipe.Folder, Data: first.Demos, Shards: o.Shards, Methods: methods, Recoveries: o.Recoveries, Budget: o.Budget,
-		First: *o.pipelineSettings(first), Conditions: o.conditions(), Episodes: first.Eval.Episodes, EvalSeed: o.EvalSeed, Equip: o.setFilter,
+		World: *w, Dir: o.recipe.Folder, Data: first.Demos, Shards: o.Shards, Methods: methods, Recoveries: o.Recoveries,
+		Budget: o.Budget,
+		First:  *o.pipelineSettings(first), Conditions: o.conditions(), Episodes: first.Eval.Episodes, EvalSeed: o.EvalSeed,
+		Equip: o.setFilter,
 	}
 	if c.Identity, err = o.identity(first); err != nil {
 		return nil, err
@@ -167,8 +173,10 @@ func (o *trainAllOptions) pipeline() (*pipeline.Config, error) {
 			return nil, err
 		}
 		if r := &resolved.Residual; d != told {
-			o.Log.Info("settings from the demonstrations (--set changes them)", "base.steps", resolved.Base.Training.Steps, "residual.steps", r.Steps,
-				"residual.members", r.Members, "residual.max_steps", r.MaxSteps, "residual.stages", r.Stages, "residual.fail_after", r.FailAfter)
+			o.Log.Info("settings from the demonstrations (--set changes them)", "base.steps", resolved.Base.Training.Steps,
+				"residual.steps", r.Steps,
+				"residual.members", r.Members, "residual.max_steps", r.MaxSteps, "residual.stages", r.Stages, "residual.fail_after",
+				r.FailAfter)
 			told = d
 		}
 		return o.pipelineSettings(resolved), nil
@@ -177,7 +185,8 @@ func (o *trainAllOptions) pipeline() (*pipeline.Config, error) {
 	return c, nil
 }
 
-// describe is the text of a stage's settings for its run folder, with the paths that they have where everything is asked for.
+// describe is the text of a stage's settings for its run folder, with the paths that they have where everything is
+// asked for.
 func (o *trainAllOptions) describe(resolved *settings.Config, s *pipeline.Settings) ([]byte, error) {
 	own := *resolved
 	own.Seed, own.Residual.Members, own.Residual.Config = s.Seed, s.Members, s.Residual
@@ -192,8 +201,8 @@ func (o *trainAllOptions) describe(resolved *settings.Config, s *pipeline.Settin
 	return configs.YAML(&own)
 }
 
-// allSettings are the settings of a task over the defaults of this verb and, once there are demonstrations, over what follows from
-// them.
+// allSettings are the settings of a task over the defaults of this verb and, once there are demonstrations, over what
+// follows from them.
 func (o *trainAllOptions) allSettings(task string, d *pipeline.Derived) (*settings.Config, error) {
 	return settings.LoadOver(o.Layers, func(c *settings.Config) {
 		c.Sim.Task, c.Sim.Randomness = task, sim.Mixed
@@ -219,12 +228,14 @@ func (o *trainAllOptions) pipelineSettings(c *settings.Config) *pipeline.Setting
 	}
 }
 
-// identity is the text of what decides what is trained: the settings without the evaluation's, and the flags beside them.
+// identity is the text of what decides what is trained: the settings without the evaluation's, and the flags beside
+// them.
 func (o *trainAllOptions) identity(c *settings.Config) ([]byte, error) {
 	own := *c
 	own.Eval, own.Sim.Workers = settings.Defaults().Eval, 0
 	text, err := configs.YAML(&own)
-	return append([]byte(fmt.Sprintf("# korr train all --steps %d --methods %s --recoveries %d\n", o.Budget, strings.Join(o.Methods, ","), o.Recoveries)), text...), err
+	return append([]byte(fmt.Sprintf("# korr train all --steps %d --methods %s --recoveries %d\n", o.Budget,
+		strings.Join(o.Methods, ","), o.Recoveries)), text...), err
 }
 
 // stageProgress tells how far the stages of a pipeline are.

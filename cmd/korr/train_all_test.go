@@ -14,12 +14,17 @@ import (
 	"korr/train/pipeline"
 )
 
-// TestTrainAll makes every policy of the lamp at a tiny size, loses what a killed process loses, and goes on to the same end.
+// TestTrainAll makes every policy of the lamp at a tiny size, loses what a killed process loses, and goes on to the
+// same end.
 func TestTrainAll(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name ...string) string { return filepath.Join(append([]string{dir, "lamp"}, name...)...) }
-	args := append([]string{"train", "all", "--json", "--task", "lamp", "--out", in(), "--episodes", "1", "--methods", "korr,resip", "--set", "eval.randomness=med"}, tiny...)
-	args = append(args, "--set", "base.steps=4", "--set", "koopman.steps=3", "--set", "residual.steps=160", "--set", "residual.stages=false")
+	args := append([]string{
+		"train", "all", "--json", "--task", "lamp", "--out", in(), "--episodes", "1", "--methods",
+		"korr,resip", "--set", "eval.randomness=med",
+	}, tiny...)
+	args = append(args, "--set", "base.steps=4", "--set", "koopman.steps=3", "--set", "residual.steps=160", "--set",
+		"residual.stages=false")
 	all := func() (r pipeline.Result) { t.Helper(); decodeOne(t, ok(t, args...), &r); return r }
 	content := func(name ...string) string {
 		t.Helper()
@@ -34,7 +39,8 @@ func TestTrainAll(t *testing.T) {
 	for _, s := range first.Stages {
 		names = append(names, s.Name)
 	}
-	if !slices.Equal(names, []string{"collect", "base", "koopman", "korr", "resip"}) || len(first.Results) != 6 || len(first.Versus) != 4 {
+	if !slices.Equal(names, []string{"collect", "base", "koopman", "korr", "resip"}) || len(first.Results) != 6 ||
+		len(first.Versus) != 4 {
 		t.Fatalf("%+v", first)
 	}
 	if want := 90 + first.Stages[2].SimSteps + 160; first.SimSteps != want || first.Stages[2].SimSteps < 2 {
@@ -79,7 +85,8 @@ func TestTrainAll(t *testing.T) {
 			t.Errorf("%+v became %+v", first.Results[i], r)
 		}
 	}
-	if other := korr(t, append(args, "--quiet", "--set", "residual.alpha=0.2")...); other.code != cli.ExitUsage || !strings.Contains(other.err, "other settings") {
+	if other := korr(t, append(args, "--quiet", "--set", "residual.alpha=0.2")...); other.code != cli.ExitUsage ||
+		!strings.Contains(other.err, "other settings") {
 		t.Errorf("other settings in the same folder: %+v", other)
 	}
 	if nothing := korr(t, append(args, "--quiet", "--methods", "ppo")...); nothing.code != cli.ExitUsage {

@@ -28,10 +28,11 @@ func newCmdTrainBase(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "base",
 		Short: "imitation of the demonstrations: chunked behaviour cloning, a diffusion policy or CARP",
-		Long: `Trains a base policy that plans chunks of actions. --arch mlp-bc maps the observation to the chunk at once; the others learn to
-undo noise on chunks: diffusion-unet is the published network, diffusion-mlp and diffusion-transformer are others under the same
-noise. --preset diffusion has the settings of a training of half an hour on two cores. --arch carp trains a tokeniser of chunks, then a
-transformer that predicts its words coarse to fine; --preset carp has the published sizes.
+		Long: `Trains a base policy that plans chunks of actions. --arch mlp-bc maps the observation to the chunk at once; the
+others learn to undo noise on chunks: diffusion-unet is the published network, diffusion-mlp and diffusion-transformer
+are others under the same noise. --preset diffusion has the settings of a training of half an hour on two cores. --arch
+carp trains a tokeniser of chunks, then a transformer that predicts its words coarse to fine; --preset carp has the
+published sizes.
 
 An interrupted diffusion run saves its state; --resume goes on from there, with the settings of the run folder.`,
 		Example: `  korr train base --data runs/demos
@@ -45,7 +46,8 @@ An interrupted diffusion run saves its state; --resume goes on from there, with 
 	f.String("arch", "mlp-bc", strings.Join(imitation.Archs(), ", "))
 	f.Int("steps", 4000, "optimiser steps")
 	f.String("prediction", "epsilon", "what a diffusion network outputs: epsilon, sample or v")
-	f.String("sampler", "", "how a diffusion policy draws chunks: ddim, ddpm or dpm++[:steps=N,eta=X,warm=none|consistent|published,warm_step=K]")
+	f.String("sampler", "", "how a diffusion policy draws chunks: ddim, ddpm or "+
+		"dpm++[:steps=N,eta=X,warm=none|consistent|published,warm_step=K]")
 	for _, name := range []string{"arch", "steps", "prediction", "sampler"} {
 		cli.SetKey(f, name, "base."+name)
 	}
@@ -99,7 +101,9 @@ func (o *trainBaseOptions) reopenState() (*run.Folder, int, error) {
 }
 
 // train trains the policy, or goes on with it, and saves it.
-func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, folder *run.Folder, metrics *run.Recorder) error {
+func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, folder *run.Folder,
+	metrics *run.Recorder,
+) error {
 	c, err := o.baseConfig()
 	if err != nil {
 		return cli.Usage(err)

@@ -28,12 +28,14 @@ func newCmdTrainCache(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
 		Short: "calibrate what saves a diffusion base policy's network calls, and store it in the checkpoint",
-		Long: `Looks at full runs of the policy's sampler at demonstrated observations and stores in the checkpoint what the methods learn from them: hyca
-which rule forecasts which dimensions of its feature, bac when each part of a transformer is computed. The other methods need no calibration; the last
---cache named becomes the checkpoint's own, whatever the method. base.sampler (--set) replaces the checkpoint's sampler too.`,
-		Example: `  korr train cache --policy runs/diffusion/checkpoints/base.safetensors --data runs/demos --cache hyca:n=3 --out runs/hyca.safetensors`,
-		Args:    cli.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return runTrainCache(o) },
+		Long: `Looks at full runs of the policy's sampler at demonstrated observations and stores in the checkpoint what the
+methods learn from them: hyca which rule forecasts which dimensions of its feature, bac when each part of a transformer
+is computed. The other methods need no calibration; the last --cache named becomes the checkpoint's own, whatever the
+method. base.sampler (--set) replaces the checkpoint's sampler too.`,
+		Example: `  korr train cache --policy runs/diffusion/checkpoints/base.safetensors --data runs/demos \
+      --cache hyca:n=3 --out runs/hyca.safetensors`,
+		Args: cli.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return runTrainCache(o) },
 	}
 	a.dataFlags(cmd)
 	f := cmd.Flags()

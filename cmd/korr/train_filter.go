@@ -30,11 +30,11 @@ func newCmdTrainFilter(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "filter",
 		Short: "the filter of late and noisy part poses, and its errors beside its rivals'",
-		Long: `Plays episodes of the scripted expert and of the base policy with true poses, fits the errors of the kinematic rule, and
-the learned model with its errors, and writes them into one file, which residual.filter_model names. Then shows other
-episodes to the filters and their rivals through the trackers of --sensing and prints the errors of the poses against the
-truth: of the part that is inserted, the median and the 95th percentile, by what happens to it. No policy is trained or
-tested: the episodes are the same for all.`,
+		Long: `Plays episodes of the scripted expert and of the base policy with true poses, fits the errors of the kinematic
+rule, and the learned model with its errors, and writes them into one file, which residual.filter_model names. Then
+shows other episodes to the filters and their rivals through the trackers of --sensing and prints the errors of the
+poses against the truth: of the part that is inserted, the median and the 95th percentile, by what happens to it. No
+policy is trained or tested: the episodes are the same for all.`,
 		Example: `  korr train filter --seed 7 --out filter.safetensors
   korr train filter --episodes 30 --held-out 10 --sensing T2 --json`,
 		Args: cli.NoArgs,
@@ -126,7 +126,9 @@ func (o *trainFilterOptions) filterBase() (*residual.Policy, error) {
 }
 
 // filterRolls plays the episodes to fit to and those to measure on, with true poses whatever sensors the settings name.
-func (o *trainFilterOptions) filterRolls(ctx context.Context, task *sim.Task, base *residual.Policy) ([]sense.Roll, error) {
+func (o *trainFilterOptions) filterRolls(ctx context.Context, task *sim.Task, base *residual.Policy) ([]sense.Roll,
+	error,
+) {
 	n := o.episodes + o.heldOut
 	p := o.progress("train filter", "episodes", n)
 	c := o.condition()

@@ -32,9 +32,10 @@ func newCmdTrainKoopman(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "koopman",
 		Short: "a lifted linear model of the demonstrations, and how far ahead it predicts",
-		Long: `Fits z' = A z + B u on lifted observations, or z' = (A + g N) z + B u with the gripper's command g (koopman.bilinear): a
-least-squares start, then multi-step training with the spectral radius bounded. With koopman.rollouts it first plays the base policy with exploration noise and learns from that too. Prints the n-step error on held-out demonstrations and the time of a forecast beside persistence, DMDc and a nonlinear
-network.`,
+		Long: `Fits z' = A z + B u on lifted observations, or z' = (A + g N) z + B u with the gripper's command g
+(koopman.bilinear): a least-squares start, then multi-step training with the spectral radius bounded. With
+koopman.rollouts it first plays the base policy with exploration noise and learns from that too. Prints the n-step error
+on held-out demonstrations and the time of a forecast beside persistence, DMDc and a nonlinear network.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainKoopman(cmd.Context(), o) },
 	}
@@ -49,7 +50,8 @@ network.`,
 }
 
 func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
-	if err := errors.Join(cli.CheckOutput("--plot", o.plot, ".png", ".svg"), cli.CheckFolder("--out", o.runDir)); err != nil {
+	if err := errors.Join(cli.CheckOutput("--plot", o.plot, ".png", ".svg"), cli.CheckFolder("--out",
+		o.runDir)); err != nil {
 		return err
 	}
 	data, err := o.demonstrations()
@@ -76,7 +78,8 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 		return err
 	}
 	return o.printKoopman(trainKoopmanResult{
-		trainResult: o.trained(pipeline.KoopmanName, folder, t.Trained, p), SpectralRadius: t.SpectralRadius, Scores: t.Scores,
+		trainResult: o.trained(pipeline.KoopmanName, folder, t.Trained, p), SpectralRadius: t.SpectralRadius,
+		Scores: t.Scores,
 	})
 }
 

@@ -14,7 +14,8 @@ import (
 	"korr/residual"
 )
 
-// TestMembers: a run of two members is two runs of half the steps and their average, whatever was finished before it was resumed.
+// TestMembers: a run of two members is two runs of half the steps and their average, whatever was finished before it
+// was resumed.
 func TestMembers(t *testing.T) {
 	dir := t.TempDir()
 	train := func(out string, args ...string) string {
@@ -73,11 +74,14 @@ func TestMembers(t *testing.T) {
 	if again != pair || !bytes.Equal(read(again), stored) {
 		t.Error("the resumed run ends in another policy")
 	}
-	longer := strings.TrimSpace(ok(t, "train", "residual", "--resume", "--out", filepath.Join(dir, "pair"), "--set", "residual.steps=400"))
-	if p := load(longer); p.Meta["environment_steps"] != "400" || load(member("member-1")).Meta["environment_steps"] != "200" {
+	longer := strings.TrimSpace(ok(t, "train", "residual", "--resume", "--out", filepath.Join(dir, "pair"), "--set",
+		"residual.steps=400"))
+	if p := load(longer); p.Meta["environment_steps"] != "400" ||
+		load(member("member-1")).Meta["environment_steps"] != "200" {
 		t.Errorf("resumed as a longer run it has made %s steps", p.Meta["environment_steps"])
 	}
-	o := korr(t, "train", "residual", "--algorithm", "ppo", "--set", "residual.members=2", "--out", filepath.Join(dir, "ppo"))
+	o := korr(t, "train", "residual", "--algorithm", "ppo", "--set", "residual.members=2", "--out",
+		filepath.Join(dir, "ppo"))
 	if o.code != cli.ExitUsage || !strings.Contains(o.err, "residual.members") {
 		t.Errorf("ppo with members: %+v", o)
 	}

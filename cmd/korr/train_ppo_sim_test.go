@@ -14,7 +14,8 @@ import (
 func TestTrainPPO(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	o := korr(t, "train", "residual", "--algorithm", "ppo", "--steps", "30", "--out", out, "--json", "--quiet",
-		"--set", "residual.envs=2", "--set", "residual.critic_only=false", "--set", "residual.focus=false", "--set", "residual.members=1", "--set", "ppo.num_steps=15", "--set", "ppo.update_epochs=2")
+		"--set", "residual.envs=2", "--set", "residual.critic_only=false", "--set", "residual.focus=false", "--set",
+		"residual.members=1", "--set", "ppo.num_steps=15", "--set", "ppo.update_epochs=2")
 	var r trainResult
 	if o.code == cli.ExitOK {
 		decodeOne(t, o.out, &r)

@@ -42,12 +42,12 @@ func newCmdTrainResidual(a *app) *cobra.Command {
 		Use:   "residual",
 		Short: "the residual of a frozen base policy, by TD3 or PPO in the simulator",
 		Long: `Trains korr (the actor reads Koopman predictions) or resip (it reads observation and base action) by off-policy
-reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some. --algorithm td3
-learns a deterministic policy and explores with noise. ppo is the published
-on-policy algorithm, which needs many more steps and cannot be resumed.
+reinforcement learning on the sparse reward, with demonstrations in the replay buffer when --data names some.
+--algorithm td3 learns a deterministic policy and explores with noise. ppo is the published on-policy algorithm, which
+needs many more steps and cannot be resumed.
 
-With residual.members above 1 that many are trained side by side from different seeds, each with its share of the steps, and
-averaged: they err in different episodes.
+With residual.members above 1 that many are trained side by side from different seeds, each with its share of the steps,
+and averaged: they err in different episodes.
 
 An interrupted run saves its state; --resume goes on from there, with the settings of the run folder.`,
 		Example: `  korr train residual --method korr --data runs/demos --out runs/korr
@@ -68,7 +68,8 @@ An interrupted run saves its state; --resume goes on from there, with the settin
 	f.String("cache", "", robotcmd.CacheUsage)
 	cli.SetKey(f, "cache", "base.cache")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out")
-	f.StringVar(&o.engine, "engine", engineNative, "what differentiates ppo's losses: native (gradients by hand) or gorgonia (slower; holds every intermediate result of a batch)")
+	f.StringVar(&o.engine, "engine", engineNative, "what differentiates ppo's losses: native (gradients by hand) or "+
+		"gorgonia (slower; holds every intermediate result of a batch)")
 	return cmd
 }
 
@@ -106,7 +107,9 @@ func runTrainResidual(ctx context.Context, o *trainResidualOptions) (err error) 
 }
 
 // train trains one policy, or members, off policy or on policy.
-func (o *trainResidualOptions) train(ctx context.Context, folder *run.Folder, in td3.Inputs) (pipeline.Trained, *progress, error) {
+func (o *trainResidualOptions) train(ctx context.Context, folder *run.Folder, in td3.Inputs) (pipeline.Trained,
+	*progress, error,
+) {
 	r := &o.Config.Residual
 	if r.Algorithm == settings.PPOName {
 		c := o.Config.PPORun()
@@ -159,7 +162,8 @@ func (o *trainResidualOptions) inputs() (in td3.Inputs, err error) {
 	return w.Inputs(&o.Config.Residual.Config, base, model, demos), nil
 }
 
-// memberFolder opens the run folder of member k, which trains as c says, or creates it with the settings of such a run alone.
+// memberFolder opens the run folder of member k, which trains as c says, or creates it with the settings of such a run
+// alone.
 func (o *trainResidualOptions) memberFolder(k int, c td3.Config) (*run.Folder, error) {
 	dir := filepath.Join(o.runDir, run.MemberPrefix+strconv.Itoa(k+1))
 	folder, err := run.Open(dir)

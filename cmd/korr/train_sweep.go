@@ -37,16 +37,18 @@ func newCmdTrainSweep(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sweep",
 		Short: "residuals of several variants and seeds, one after the other, and a table that compares them",
-		Long: `Trains every variant with every seed, plays what came out under every condition on the same episodes, and prints rates with
-95 % Wilson intervals over all seeds and each variant's paired difference to the reference (same training seed, same episode).
-Run again it goes on where it stopped: what is finished is skipped, trainings that were interrupted resume, and conditions
-or episodes that were not asked for before are played.
+		Long: `Trains every variant with every seed, plays what came out under every condition on the same episodes, and
+prints rates with 95 % Wilson intervals over all seeds and each variant's paired difference to the reference (same
+training seed, same episode). Run again it goes on where it stopped: what is finished is skipped, trainings that were
+interrupted resume, and conditions or episodes that were not asked for before are played.
 
 With --queue the cells are done by workers (korr worker), on this machine or others, and the table is the same.
 
 A variant is a name (` + strings.Join(sweep.Names(), ", ") + `) or is defined by --define 'NAME key=value key=value'.`,
-		Example: `  korr train sweep --preset one_leg --data runs/demos --variants resip,korr,published --seeds 1-5 --set residual.steps=300000
-  korr train sweep --preset one_leg --data runs/demos --variants resip,big --define 'big residual.method=resip residual.critics=5'
+		Example: `  korr train sweep --preset one_leg --data runs/demos --variants resip,korr,published \
+      --seeds 1-5 --set residual.steps=300000
+  korr train sweep --preset one_leg --data runs/demos --variants resip,big \
+      --define 'big residual.method=resip residual.critics=5'
   korr train sweep --data runs/demos --seeds 1-8 --queue runs/queue`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSweep(cmd.Context(), o) },
@@ -64,7 +66,8 @@ A variant is a name (` + strings.Join(sweep.Names(), ", ") + `) or is defined by
 	cli.SetKey(f, "episodes", "eval.episodes")
 	f.StringSlice("randomness", []string{"low"}, "initial randomness of the evaluation: low, med, high, or several")
 	cli.SetKey(f, "randomness", "eval.randomness")
-	f.Float64SliceVar(&o.perturb, "perturb", []float64{0, 1}, "strengths of the pushes in the evaluation; 0 = none, 1 = as published")
+	f.Float64SliceVar(&o.perturb, "perturb", []float64{0, 1}, "strengths of the pushes in the evaluation; 0 = none, 1 = "+
+		"as published")
 	f.Uint64Var(&o.evalSeed, "eval-seed", 1, "seed of the evaluation's episodes")
 	f.BoolVar(&o.noTimes, "no-times", false, "leave the wall times out of the table: equal sweeps then print equal bytes")
 	queueFlag(f, &o.queue)
@@ -86,7 +89,8 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 	}
 	defer closeIt()
 	c := sweep.Config{
-		Dir: o.out, Variants: variants, Seeds: seeds, Reference: o.reference, Episodes: o.Config.Eval.Episodes, EvalSeed: o.evalSeed,
+		Dir: o.out, Variants: variants, Seeds: seeds, Reference: o.reference, Episodes: o.Config.Eval.Episodes,
+		EvalSeed: o.evalSeed,
 		Timeless: o.noTimes, Prepare: o.prepare, Executor: executor,
 		Finished: func(c *sweep.Cell, done, of int) {
 			o.Log.Info("finished", "variant", c.Variant, "seed", c.Seed, "cells", fmt.Sprintf("%d/%d", done, of))
@@ -102,7 +106,8 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 		return err
 	}
 	if interrupted(ctx) {
-		o.Log.Warn("interrupted: what is finished is kept, and the same command goes on", "finished", len(r.Cells), "cells", len(seeds)*len(variants))
+		o.Log.Warn("interrupted: what is finished is kept, and the same command goes on", "finished", len(r.Cells), "cells",
+			len(seeds)*len(variants))
 	}
 	if o.JSON {
 		return errors.Join(err, o.PrintJSON(r))
@@ -110,7 +115,8 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 	return errors.Join(err, r.WriteText(o.app.Out))
 }
 
-// prepare resolves the settings of a variant and a training seed, and names what a worker elsewhere needs of this machine.
+// prepare resolves the settings of a variant and a training seed, and names what a worker elsewhere needs of this
+// machine.
 func (o *sweepOptions) prepare(v sweep.Variant, seed uint64) (sweep.Training, error) {
 	own, err := o.trialApp(v.Settings, seed)
 	if err != nil || o.queue == "" {
@@ -144,7 +150,8 @@ func (o *sweepOptions) trial(_ *unit.Task, s *sweep.Spec) (sweep.Trial, error) {
 func (a *app) trialApp(variant []string, seed uint64) (*app, error) {
 	own := *a.App
 	own.Overrides = append(slices.Clone(a.Overrides), trialSet(variant, seed)...)
-	c, err := a.load(configs.Options{Preset: a.Preset, File: a.ConfigFile, Set: own.Overrides, Environ: a.Environ}, a.Config.Demos)
+	c, err := a.load(configs.Options{Preset: a.Preset, File: a.ConfigFile, Set: own.Overrides, Environ: a.Environ},
+		a.Config.Demos)
 	return &app{App: &own, Config: c}, err
 }
 
@@ -156,8 +163,8 @@ func trialSet(variant []string, seed uint64) []string {
 // trial is a training of korr train residual.
 type trial struct {
 	*app
-	// plain are the settings as the run folder is to show them, in YAML, where those of the training name files of a worker;
-	// nil where they do not.
+	// plain are the settings as the run folder is to show them, in YAML, where those of the training name files of a
+	// worker; nil where they do not.
 	plain []byte
 }
 
@@ -187,7 +194,8 @@ func (t *trial) Play(ctx context.Context, checkpoint string, s *sweep.Spec) ([]e
 		return nil, err
 	}
 	return eval.Evaluate(ctx, eval.Spec{
-		Conditions: s.Conditions, Episodes: s.Episodes, Seed: s.EvalSeed, Workers: t.workers(), Open: eval.InProcess(t.newEnv),
+		Conditions: s.Conditions, Episodes: s.Episodes, Seed: s.EvalSeed, Workers: t.workers(),
+		Open: eval.InProcess(t.newEnv),
 		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) {
 			return p.NewController(task.NewFeatures()), nil
 		}}},

@@ -19,7 +19,8 @@ import (
 func TestSweep(t *testing.T) {
 	out := t.TempDir()
 	cells := append([]string{
-		"train", "sweep", "--out", out, "--variants", "resip,small", "--define", "small residual.method=resip residual.actor_hidden=8",
+		"train", "sweep", "--out", out, "--variants", "resip,small", "--define",
+		"small residual.method=resip residual.actor_hidden=8",
 		"--seeds", "1-2", "--steps", "160", "--episodes", "2",
 	}, tiny...)
 	args := append(slices.Clone(cells), "--perturb", "0,1")
@@ -51,10 +52,12 @@ func TestSweep(t *testing.T) {
 	if !strings.Contains(more, "pushes 2") || strings.Contains(more, "pushes 1") || !strings.Contains(more, "/6 ") {
 		t.Errorf("more:\n%s", more)
 	}
-	if again := ok(t, append(cells, "--perturb", "1")...); !strings.Contains(again, "pushes 1") || !strings.Contains(table, again) {
+	if again := ok(t, append(cells, "--perturb", "1")...); !strings.Contains(again, "pushes 1") ||
+		!strings.Contains(table, again) {
 		t.Errorf("a condition played before:\n%s\nnot in\n%s", again, table)
 	}
-	if o := korr(t, append(args, "--steps", "200")...); o.code == cli.ExitOK || !strings.Contains(o.err, "other settings") {
+	if o := korr(t, append(args, "--steps", "200")...); o.code == cli.ExitOK || !strings.Contains(o.err,
+		"other settings") {
 		t.Errorf("%+v", o)
 	}
 }
@@ -76,7 +79,8 @@ func TestSweepRefuses(t *testing.T) {
 	}
 }
 
-// TestBuiltInVariantsAreValid: every one of them is what the trainer takes, over the preset that they are compared with.
+// TestBuiltInVariantsAreValid: every one of them is what the trainer takes, over the preset that they are compared
+// with.
 func TestBuiltInVariantsAreValid(t *testing.T) {
 	variants, err := sweep.Resolve(sweep.Names(), nil)
 	if err != nil {

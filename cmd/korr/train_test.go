@@ -23,7 +23,11 @@ func TestTrainRefuses(t *testing.T) {
 		{[]string{"train", "residual", "--method", "magic"}, cli.ExitUsage, "residual.method"},
 		{[]string{"train", "residual", "--out", taken}, cli.ExitUsage, "resume that run or choose another folder"},
 		{[]string{"train", "residual", "--resume", "--out", dir}, cli.ExitUsage, "no run was started there"},
-		{[]string{"train", "residual", "--resume", "--preset", "quick", "--out", taken}, cli.ExitUsage, "leave --config and --preset out"},
+		{
+			[]string{"train", "residual", "--resume", "--preset", "quick", "--out", taken},
+			cli.ExitUsage,
+			"leave --config and --preset out",
+		},
 	} {
 		o := korr(t, c.args...)
 		if o.code != c.code || !strings.Contains(o.err, c.want) || o.out != "" {

@@ -72,7 +72,8 @@ func verbs(a *app) []*cobra.Command {
 	return slices.Concat(
 		cli.Group("First steps:", newCmdDemo(a), robotcmd.NewDoctor(r, a.checks()...), cli.NewVersion(a.App, physics)),
 		cli.Group("Learn:", newCmdCollect(a), newCmdImport(a), newCmdTrain(a), newCmdExport(a)),
-		cli.Group("Measure and look:", newCmdEval(a), newCmdResults(a), newCmdPlot(a), robotcmd.NewInspect(r), newCmdBench(a), newCmdVerify(a)),
+		cli.Group("Measure and look:", newCmdEval(a), newCmdResults(a), newCmdPlot(a), robotcmd.NewInspect(r), newCmdBench(a),
+			newCmdVerify(a)),
 		cli.Group("Simulate and run:", newCmdSim(a), robotcmd.NewRun(r)),
 		cli.Group("Many machines:", newCmdQueue(a), newCmdWorker(a), newCmdLaunch(a)),
 	)

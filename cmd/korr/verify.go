@@ -23,10 +23,12 @@ func newCmdVerify(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify DIR",
 		Short: "agreement of this build with reference numbers",
-		Long: `Compares this build with the reference numbers in DIR, safetensors files written by the published PyTorch modules: networks,
-losses, gradients, optimiser steps, LQR, advantages, rotations, the diffusion denoiser and its sampler, the rules of caches, CARP's
-tokeniser and transformer, a layer of routed experts, and the actions of a checkpoint in the published layout, which is imported and exported again. Sizes are read off the files. Prints the error of every tensor
-(largest difference over largest value); exits with 3 when one exceeds its tolerance or cannot be computed.`,
+		Long: `Compares this build with the reference numbers in DIR, safetensors files written by the published PyTorch
+modules: networks, losses, gradients, optimiser steps, LQR, advantages, rotations, the diffusion denoiser and its
+sampler, the rules of caches, CARP's tokeniser and transformer, a layer of routed experts, and the actions of a
+checkpoint in the published layout, which is imported and exported again. Sizes are read off the files. Prints the error
+of every tensor (largest difference over largest value); exits with 3 when one exceeds its tolerance or cannot be
+computed.`,
 		Args: cli.OneArg("a folder of reference numbers"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.dir = args[0]
@@ -72,7 +74,14 @@ func verdict(r *verify.Report) string {
 
 // printVerify prints a row for each check, then one for each file.
 func (o *verifyOptions) printVerify(r *verify.Report) error {
-	t := &report.Table{Columns: []report.Column{{Name: "file"}, {Name: "quantity"}, {Name: "error", Right: true}, {Name: "at most", Right: true}, {Name: ""}, {Name: "remark"}}}
+	t := &report.Table{Columns: []report.Column{
+		{Name: "file"},
+		{Name: "quantity"},
+		{Name: "error", Right: true},
+		{Name: "at most", Right: true},
+		{Name: ""},
+		{Name: "remark"},
+	}}
 	for _, c := range r.Checks {
 		size, bound := "-", "-"
 		if c.Error != nil {
@@ -100,7 +109,14 @@ func (o *verifyOptions) printVerify(r *verify.Report) error {
 
 // fileTable sums up every file by its check that came closest to failing.
 func fileTable(r *verify.Report) *report.Table {
-	t := &report.Table{Columns: []report.Column{{Name: "file"}, {Name: "checks", Right: true}, {Name: "failed", Right: true}, {Name: "largest error", Right: true}, {Name: "of its tolerance", Right: true}, {Name: "in"}}}
+	t := &report.Table{Columns: []report.Column{
+		{Name: "file"},
+		{Name: "checks", Right: true},
+		{Name: "failed", Right: true},
+		{Name: "largest error", Right: true},
+		{Name: "of its tolerance", Right: true},
+		{Name: "in"},
+	}}
 	for i := 0; i < len(r.Checks); {
 		file, n, failed, worst, share, where := r.Checks[i].File, 0, 0, "-", "-", ""
 		largest := -1.0

@@ -32,10 +32,10 @@ func newCmdVerifyFaults(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "faults",
 		Short: "the control node under every fault of docs/faults.md",
-		Long: `Starts masters, a toy arm and control nodes as processes on the loopback interface, breaks something while the arm is commanded, and
-measures the time until the node holds, what it sends, and whether it recovers. Over ROS 1 with the embedded master and, where it is
-installed, Debian's rosmaster, over rosbridge and over ROS 2. Exits with 3 when a fault takes more than three control periods to hold, when any command is
-outside the limits, or when a recovery fails.`,
+		Long: `Starts masters, a toy arm and control nodes as processes on the loopback interface, breaks something while the
+arm is commanded, and measures the time until the node holds, what it sends, and whether it recovers. Over ROS 1 with
+the embedded master and, where it is installed, Debian's rosmaster, over rosbridge and over ROS 2. Exits with 3 when a
+fault takes more than three control periods to hold, when any command is outside the limits, or when a recovery fails.`,
 		Example: `  korr verify faults
   korr verify faults --only clock --trials 1 --json`,
 		Args: cli.NoArgs,
@@ -99,7 +99,8 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 		return err
 	}
 	if o.trials < 1 || o.rate < 1 || o.rate > 1000 {
-		return cli.UsageErrorf("--trials %d --rate %g: take at least one trial, and 1 to 1000 control steps per second", o.trials, o.rate)
+		return cli.UsageErrorf("--trials %d --rate %g: take at least one trial, and 1 to 1000 control steps per second",
+			o.trials, o.rate)
 	}
 	for _, l := range o.links {
 		if !slices.Contains(faults.AllLinks, l) {

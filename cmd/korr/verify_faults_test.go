@@ -21,10 +21,12 @@ func TestFaults(t *testing.T) {
 	t.Setenv(asKorr, "1")
 	part := func(name string) []string { return []string{self, "verify", "faults", name, "--log-format", "json"} }
 	for only, link := range map[string]string{
-		"a part's pose NaN": faults.Embedded, "publisher frozen": faults.Embedded, "rosbridge server killed": faults.Rosbridge,
+		"a part's pose NaN": faults.Embedded, "publisher frozen": faults.Embedded,
+		"rosbridge server killed": faults.Rosbridge,
 	} {
 		r, err := faults.Run(t.Context(), faults.Config{
-			Korr: []string{self}, Arm: part("arm"), Relay: part("relay"), Bridge: part("bridge"), Rate: 10, Trials: 1, Only: only, Links: []string{link},
+			Korr: []string{self}, Arm: part("arm"), Relay: part("relay"), Bridge: part("bridge"), Rate: 10, Trials: 1,
+			Only: only, Links: []string{link},
 		})
 		if err != nil {
 			t.Fatal(err)

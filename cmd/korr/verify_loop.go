@@ -16,10 +16,11 @@ func newCmdVerifyLoop(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "loop",
 		Short: "deadlines in real time, or memory over an hour of control in lock step",
-		Long: `Starts the simulator's node and the control node, with the policy, rate and real-time settings run.*, as processes of their own. In real
-time it counts missed deadlines, and control steps without an action because a chunk was late, and exits with 3 when there was one. With
---lock-step it runs whole episodes until --ticks commands were sent, and exits with 3 when the control node's resident memory, heap or
-number of goroutines grew by more than --growth (the least of the last third over the least of the second).`,
+		Long: `Starts the simulator's node and the control node, with the policy, rate and real-time settings run.*, as
+processes of their own. In real time it counts missed deadlines, and control steps without an action because a chunk was
+late, and exits with 3 when there was one. With --lock-step it runs whole episodes until --ticks commands were sent, and
+exits with 3 when the control node's resident memory, heap or number of goroutines grew by more than --growth (the least
+of the last third over the least of the second).`,
 		Example: `  korr verify loop --minutes 10
   korr verify loop --minutes 10 --ros2
   korr verify loop --lock-step --ticks 36000 --json`,

@@ -24,10 +24,10 @@ func newCmdVerifyQueue(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queue",
 		Short: "a sweep and an evaluation by a queue under kills, against one process, byte for byte",
-		Long: `Does a small sweep and a small evaluation in one process each, and again through a queue: a server, three workers and two submitters,
-processes of their own on the loopback interface. Meanwhile a worker is paused until another has its unit, then wakes up late; workers
-are killed, the server is killed once, the sweep's submitter is interrupted and started again. Tables, episodes and policies have to be
-equal byte for byte. Exits with 3 when one is not.`,
+		Long: `Does a small sweep and a small evaluation in one process each, and again through a queue: a server, three
+workers and two submitters, processes of their own on the loopback interface. Meanwhile a worker is paused until another
+has its unit, then wakes up late; workers are killed, the server is killed once, the sweep's submitter is interrupted
+and started again. Tables, episodes and policies have to be equal byte for byte. Exits with 3 when one is not.`,
 		Example: "  korr verify queue\n  korr verify queue --seed 7 --json",
 		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runVerifyQueue(cmd.Context(), o) },
@@ -41,7 +41,8 @@ equal byte for byte. Exits with 3 when one is not.`,
 
 // smallest are settings under which little is learned and everything runs, with checkpoints on the way.
 var smallest = []string{
-	"sim.max_steps=20", "residual.critic_start=64", "residual.actor_start=96", "residual.envs=4", "residual.batch=8", "residual.members=1",
+	"sim.max_steps=20", "residual.critic_start=64", "residual.actor_start=96", "residual.envs=4", "residual.batch=8",
+	"residual.members=1",
 	"residual.utd=0.125", "residual.checkpoint_every=80", "residual.actor_hidden=16", "residual.critic_hidden=16",
 }
 

@@ -16,10 +16,11 @@ func newCmdVerifyROS2(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ros2",
 		Short: "ROS 2 between two hosts, with Cyclone DDS, ddsperf and Fast DDS as peers",
-		Long: `Makes two network namespaces and a cable between them, compiles peers (Cyclone DDS in C, Fast DDS in C++) and tries from one to the
-other: topics of every reliability, large messages, late joiners, services and actions, 5 % of the packets lost, a QoS that does not match, a
-second commander, a peer that is killed, and a control node with its arm on the other host. Needs root (or user namespaces), iproute2 and
-util-linux; what cannot be compiled is named and not tried. Exits with 3 when a row fails.`,
+		Long: `Makes two network namespaces and a cable between them, compiles peers (Cyclone DDS in C, Fast DDS in C++) and
+tries from one to the other: topics of every reliability, large messages, late joiners, services and actions, 5 % of the
+packets lost, a QoS that does not match, a second commander, a peer that is killed, and a control node with its arm on
+the other host. Needs root (or user namespaces), iproute2 and util-linux; what cannot be compiled is named and not
+tried. Exits with 3 when a row fails.`,
 		Example: `  sudo korr verify ros2
   sudo korr verify ros2 --only lost --json`,
 		Args: cli.NoArgs,

@@ -15,7 +15,10 @@ import (
 func references(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, path := range []string{"../../train/verify/testdata/gae.safetensors", "../../koopman/testdata/lqr.safetensors"} {
+	for _, path := range []string{
+		"../../train/verify/testdata/gae.safetensors",
+		"../../koopman/testdata/lqr.safetensors",
+	} {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -30,7 +33,8 @@ func references(t *testing.T) string {
 func TestVerify(t *testing.T) {
 	dir := references(t)
 	o := korr(t, "verify", dir)
-	if o.code != cli.ExitOK || !strings.HasSuffix(o.out, "All 36 checks passed.\n") || !strings.Contains(o.err, "korr.safetensors") {
+	if o.code != cli.ExitOK || !strings.HasSuffix(o.out, "All 36 checks passed.\n") || !strings.Contains(o.err,
+		"korr.safetensors") {
 		t.Fatalf("code %d, stderr %q, stdout\n%s", o.code, o.err, o.out)
 	}
 	path := filepath.Join(dir, "gae.safetensors")
@@ -43,7 +47,8 @@ func TestVerify(t *testing.T) {
 	if err := tensorfile.Write(path, f); err != nil {
 		t.Fatal(err)
 	}
-	if o := korr(t, "verify", "--quiet", dir); o.code != cli.ExitGate || !strings.Contains(o.err, "1 of 36 checks failed") || !strings.Contains(o.out, "FAILED") {
+	if o := korr(t, "verify", "--quiet", dir); o.code != cli.ExitGate || !strings.Contains(o.err,
+		"1 of 36 checks failed") || !strings.Contains(o.out, "FAILED") {
 		t.Errorf("a wrong number: code %d, stderr %q, stdout\n%s", o.code, o.err, o.out)
 	}
 	o = korr(t, "verify", "--json", dir)

@@ -18,6 +18,7 @@ func (a *app) world() (*pipeline.World, error) {
 		return nil, err
 	}
 	return &pipeline.World{
-		Task: task, Robot: robotName, Simulator: print, Open: a.newEnv, Plain: a.condition(), Workers: a.workers(), Log: a.Log,
+		Task: task, Robot: robotName, Simulator: print, Open: a.newEnv, Plain: a.condition(), Workers: a.workers(),
+		Log: a.Log,
 	}, nil
 }

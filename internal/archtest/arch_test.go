@@ -40,7 +40,8 @@ func (p pkg) folder() string {
 
 func list(t *testing.T) map[string]pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-e", "-deps", "-tags", tags, "-json=ImportPath,Standard,Imports,Deps,CgoFiles", "./...")
+	cmd := exec.Command("go", "list", "-e", "-deps", "-tags", tags, "-json=ImportPath,Standard,Imports,Deps,CgoFiles",
+		"./...")
 	cmd.Dir = "../.."
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -71,7 +72,8 @@ var (
 	robotSide = []string{"residual", "basepolicy", "koopman", "internal"}
 	cgoRooms  = []string{"sim/mujoco", "internal/nn/openblas", "ros/ros2/dds"}
 	harness   = []string{
-		"internal/bench", "internal/verify", "internal/faults", "internal/demo", "internal/settingdoc", "internal/lane", "internal/recorder",
+		"internal/bench", "internal/verify", "internal/faults", "internal/demo", "internal/settingdoc", "internal/lane",
+		"internal/recorder",
 	}
 )
 
@@ -170,12 +172,13 @@ func TestImportsPointDown(t *testing.T) {
 // What the arm's computer is given.
 const (
 	robotCommand = "cmd/korr-robot"
-	mostPackages = 342        // 31 are viper and what it reads, the layering library of both commands; 5 reach policy servers, 4 ROS 2
+	// 31 are viper and what it reads, the layering library of both commands; 5 reach policy servers, 4 ROS 2
+	mostPackages = 342
 	mostBytes    = 25_000_000 // of the static binary
 )
 
-// TestRobotCommandStaysSmall: the robot's command links no training, no simulator, no plotting and nothing that measures the
-// house, few packages in all, and is a small static file.
+// TestRobotCommandStaysSmall: the robot's command links no training, no simulator, no plotting and nothing that
+// measures the house, few packages in all, and is a small static file.
 func TestRobotCommandStaysSmall(t *testing.T) {
 	pkgs := list(t)
 	p, ok := pkgs[module+"/"+robotCommand]

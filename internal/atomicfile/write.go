@@ -15,14 +15,15 @@ const (
 )
 
 // Write stores data at path, readable by everyone, and replaces what is there. The folder must exist. On an error path
-// holds what it held, unless only making the rename durable failed; no temporary file stays. The error is of package os.
+// holds what it held, unless only making the rename durable failed; no temporary file stays. The error is of package
+// os.
 func Write(path string, data []byte) error { return write(path, data, 0o644, os.Rename) }
 
 // WritePrivate is Write for a secret: its owner alone reads it.
 func WritePrivate(path string, data []byte) error { return write(path, data, 0o600, os.Rename) }
 
-// Create is Write for a path at which there must be nothing; the error otherwise wraps fs.ErrExist. Of two that create the same file
-// at the same time one succeeds.
+// Create is Write for a path at which there must be nothing; the error otherwise wraps fs.ErrExist. Of two that create
+// the same file at the same time one succeeds.
 func Create(path string, data []byte) error {
 	return write(path, data, 0o644, func(tmp, path string) error {
 		err := os.Link(tmp, path)
@@ -61,8 +62,8 @@ func write(path string, data []byte, mode fs.FileMode, place func(tmp, path stri
 	return SyncDir(dir)
 }
 
-// TempDir makes a folder in which the content of path is prepared, beside it. It is held until the file is closed, which leaves the
-// folder; what a killed process left goes at the next TempDir, Write or Sweep.
+// TempDir makes a folder in which the content of path is prepared, beside it. It is held until the file is closed,
+// which leaves the folder; what a killed process left goes at the next TempDir, Write or Sweep.
 func TempDir(path string) (string, *os.File, error) {
 	dir, name := filepath.Split(filepath.Clean(path))
 	if dir == "" {
@@ -100,8 +101,8 @@ func held(create func() (*os.File, error)) (*os.File, error) {
 	return nil, errors.New("temporary files are removed as fast as they are made")
 }
 
-// Sweep removes from a folder what killed processes left of files called name; "" stands for every name. What a living process still
-// writes stays, and so does everything where the system cannot tell.
+// Sweep removes from a folder what killed processes left of files called name; "" stands for every name. What a living
+// process still writes stays, and so does everything where the system cannot tell.
 func Sweep(dir, name string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

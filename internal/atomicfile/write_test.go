@@ -81,7 +81,10 @@ func TestLeftoversGo(t *testing.T) {
 	if err := Write(path, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := entries(t, dir), []string{".b.json.tmp-123", filepath.Base(tmp), "a.json", "a.json.tmp-1"}; !slices.Equal(got, want) {
+	if got, want := entries(t, dir), []string{
+		".b.json.tmp-123", filepath.Base(tmp), "a.json",
+		"a.json.tmp-1",
+	}; !slices.Equal(got, want) {
 		t.Errorf("the folder holds %q, want %q", got, want)
 	}
 	Sweep(dir, "")

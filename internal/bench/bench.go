@@ -40,8 +40,9 @@ type Report struct {
 // NewReport wraps results.
 func NewReport(results []Result) *Report { return &Report{Schema: Schema, Results: results} }
 
-// Alternate runs the cases in turn, rounds times over, and returns one result per case in their order. It ends early with the
-// context's error, a case's own, or one that names a value that is not finite or a peer that is not among the cases.
+// Alternate runs the cases in turn, rounds times over, and returns one result per case in their order. It ends early
+// with the context's error, a case's own, or one that names a value that is not finite or a peer that is not among the
+// cases.
 func Alternate(ctx context.Context, rounds int, cases ...Case) ([]Result, error) {
 	if rounds < 1 {
 		return nil, fmt.Errorf("bench: %d rounds, need at least one", rounds)

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestAlternate: cases take turns, values are medians, and a ratio is the median of the rounds' ratios, not the ratio of medians.
+// TestAlternate: cases take turns, values are medians, and a ratio is the median of the rounds' ratios, not the ratio
+// of medians.
 func TestAlternate(t *testing.T) {
 	var order []string
 	series := func(name, peer string, values ...float64) Case {
@@ -31,7 +32,8 @@ func TestAlternate(t *testing.T) {
 		t.Errorf("got %+v, peer %v, ratio %v", got[0], *got[0].Peer, *got[0].Ratio)
 	}
 	var b strings.Builder
-	if err := NewReport(got).WriteText(&b); err != nil || !strings.Contains(b.String(), "ours") || !strings.Contains(b.String(), "1.000") {
+	if err := NewReport(got).WriteText(&b); err != nil || !strings.Contains(b.String(), "ours") ||
+		!strings.Contains(b.String(), "1.000") {
 		t.Errorf("table %q, %v", b.String(), err)
 	}
 }
@@ -55,13 +57,19 @@ func TestAlternateRefuses(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := Alternate(context.Background(), 1, Case{Run: func() (float64, error) { return 0, broken }}); !errors.Is(err, broken) {
+	if _, err := Alternate(context.Background(), 1, Case{Run: func() (float64, error) {
+		return 0,
+			broken
+	}}); !errors.Is(err, broken) {
 		t.Errorf("a case's error is lost: %v", err)
 	}
 }
 
 func TestNumber(t *testing.T) {
-	for v, want := range map[float64]string{0.01234: "0.012", 1.5: "1.500", 12.34: "12.34", 1234.5: "1234", 123456: "123456"} {
+	for v, want := range map[float64]string{
+		0.01234: "0.012", 1.5: "1.500", 12.34: "12.34", 1234.5: "1234",
+		123456: "123456",
+	} {
 		if got := number(v); got != want {
 			t.Errorf("%v prints as %s, want %s", v, got, want)
 		}

@@ -23,7 +23,8 @@ const (
 var hidden = []int{256, 256}
 
 // Control measures the lift, prediction and residual of one observation with the published widths on one thread, us: as
-// trained, and folded as after loading; beside PyTorch, eager and as a frozen trace. It also counts the allocations of a step.
+// trained, and folded as after loading; beside PyTorch, eager and as a frozen trace. It also counts the allocations of
+// a step.
 func Control(ctx context.Context, o *Options) (_ []Result, err error) {
 	peer := o.peer(ctx, torchKORR)
 	defer func() { err = errors.Join(err, peer.close()) }()
@@ -143,5 +144,6 @@ func allocationsOf(step func()) float64 {
 		step()
 	}
 	runtime.ReadMemStats(&after)
-	return float64((after.Mallocs - before.Mallocs) / n) // whole ones: what else runs in the process allocates now and then
+	// whole ones: what else runs in the process allocates now and then
+	return float64((after.Mallocs - before.Mallocs) / n)
 }

@@ -28,8 +28,8 @@ var denoisers = []struct {
 	}},
 }
 
-// Denoising measures a network call for one chunk and a training step on 64 chunks of the diffusion denoisers, ms, on one
-// thread; the published UNet beside PyTorch.
+// Denoising measures a network call for one chunk and a training step on 64 chunks of the diffusion denoisers, ms, on
+// one thread; the published UNet beside PyTorch.
 func Denoising(ctx context.Context, o *Options) (_ []Result, err error) {
 	peer := o.peer(ctx, torchDiffusion)
 	defer func() { err = errors.Join(err, peer.close()) }()

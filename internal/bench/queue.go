@@ -34,9 +34,9 @@ const noop = "noop"
 // queueLimit bounds each part of the measurement.
 const queueLimit = 10 * time.Minute
 
-// Queue measures what a queue costs beside the work: a unit that does nothing, from a worker's asking for it to its answer, what
-// many waiting units take of the server's memory and disk, and how much faster two workers are than one. Servers and workers are
-// processes of their own, on the loopback interface.
+// Queue measures what a queue costs beside the work: a unit that does nothing, from a worker's asking for it to its
+// answer, what many waiting units take of the server's memory and disk, and how much faster two workers are than one.
+// Servers and workers are processes of their own, on the loopback interface.
 func Queue(ctx context.Context, o QueueOptions) ([]Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueLimit)
 	defer cancel()
@@ -58,7 +58,10 @@ func Queue(ctx context.Context, o QueueOptions) ([]Result, error) {
 	}
 	name := fmt.Sprintf("queue/evaluation of %d episodes, ", o.Episodes)
 	return append(
-		out, Result{Name: name + "one worker", Value: seconds[0], Unit: "s"}, Result{Name: name + "two workers", Value: seconds[1], Unit: "s"},
+		out, Result{Name: name + "one worker", Value: seconds[0], Unit: "s"}, Result{
+			Name:  name + "two workers",
+			Value: seconds[1], Unit: "s",
+		},
 		Result{Name: name + "two workers / one", Value: seconds[1] / seconds[0]},
 	), nil
 }
@@ -93,7 +96,8 @@ func (o *QueueOptions) served(ctx context.Context, f func(*queueBench) error) er
 // evaluate is the wall time, in seconds, of korr eval by so many workers that are up already.
 func (q *queueBench) evaluate(ctx context.Context, workers int) (float64, error) {
 	for range workers {
-		w := exec.CommandContext(ctx, q.Korr, "worker", "--join", q.dir, "--dir", filepath.Join(q.dir, "work"), "--cores", "1", "--quiet")
+		w := exec.CommandContext(ctx, q.Korr, "worker", "--join", q.dir, "--dir", filepath.Join(q.dir, "work"), "--cores",
+			"1", "--quiet")
 		w.Env = append(os.Environ(), "GOMAXPROCS=1", "OPENBLAS_NUM_THREADS=1")
 		if err := w.Start(); err != nil {
 			return 0, err
@@ -111,7 +115,8 @@ func (q *queueBench) evaluate(ctx context.Context, workers int) (float64, error)
 		time.Sleep(50 * time.Millisecond)
 	}
 	eval := exec.CommandContext(
-		ctx, q.Korr, "eval", "--queue", q.dir, "--policy", "korr", "--perturb", "off", "--episodes", strconv.Itoa(q.Episodes), "--seed", "2", "--quiet",
+		ctx, q.Korr, "eval", "--queue", q.dir, "--policy", "korr", "--perturb", "off", "--episodes", strconv.Itoa(q.Episodes),
+		"--seed", "2", "--quiet",
 	)
 	start := time.Now()
 	if text, err := eval.CombinedOutput(); err != nil {

@@ -70,7 +70,8 @@ func startPeer(ctx context.Context, uri, name string, args ...string) (p *rosPee
 	); err != nil {
 		return nil, err
 	}
-	p.cmd.Env = append(os.Environ(), "ROS_MASTER_URI="+strings.TrimSuffix(uri, "/"), "ROS_IP=127.0.0.1", "ROS_NAMESPACE=/"+name)
+	p.cmd.Env = append(os.Environ(), "ROS_MASTER_URI="+strings.TrimSuffix(uri, "/"), "ROS_IP=127.0.0.1",
+		"ROS_NAMESPACE=/"+name)
 	var complaint bytes.Buffer
 	p.cmd.Stderr = &complaint
 	if err := p.cmd.Start(); err != nil {
@@ -124,8 +125,9 @@ func (p *rosPeer) measure(ctx context.Context, seconds float64) (float64, error)
 	return took[len(took)/2], nil
 }
 
-// ROS publishes states of an arm and poses of parts at 100 Hz over the embedded master, and measures the time until the pose
-// comes back with which a node answers each, us: a node of this build, and those of rospy and roscpp where they are installed.
+// ROS publishes states of an arm and poses of parts at 100 Hz over the embedded master, and measures the time until the
+// pose comes back with which a node answers each, us: a node of this build, and those of rospy and roscpp where they
+// are installed.
 func ROS(ctx context.Context, c ROSConfig) (_ []Result, err error) {
 	if c.Seconds*rosRate < 1 {
 		return nil, usage.Errorf("--seconds %g: measure for longer", c.Seconds)
@@ -207,7 +209,10 @@ func compileROS(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	args := []string{"-O3", "-march=native", "-ffast-math", "-o", binary, source}
-	for _, lib := range []string{"roscpp", "rosconsole", "roscpp_serialization", "rostime", "boost_thread", "boost_system"} {
+	for _, lib := range []string{
+		"roscpp", "rosconsole", "roscpp_serialization", "rostime", "boost_thread",
+		"boost_system",
+	} {
 		args = append(args, "-l"+lib)
 	}
 	c := exec.CommandContext(ctx, "g++", args...)

@@ -10,8 +10,8 @@ import (
 	"korr/ros/node"
 )
 
-// ServeROSNode is the node that ROS measures: it answers every state with a pose until ctx ends. It computes the published
-// networks, folded, unless transport.
+// ServeROSNode is the node that ROS measures: it answers every state with a pose until ctx ends. It computes the
+// published networks, folded, unless transport.
 func ServeROSNode(ctx context.Context, nm *names.Names, seed uint64, transport bool, log *slog.Logger) (err error) {
 	n, err := node.Open(ctx, node.Config{Names: nm, Logger: log})
 	if err != nil {
@@ -61,8 +61,8 @@ func ServeROSNode(ctx context.Context, nm *names.Names, seed uint64, transport b
 	return nil
 }
 
-// foldedPolicy is a control step of the published networks: the first two components of the action for an observation and a
-// base action that lie in state one after the other.
+// foldedPolicy is a control step of the published networks: the first two components of the action for an observation
+// and a base action that lie in state one after the other.
 func foldedPolicy(s uint64) (func(state []float64) (x, z float64), error) {
 	model, head, err := publishedNetworks(s)
 	if err != nil {

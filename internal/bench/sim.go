@@ -13,9 +13,12 @@ import (
 	"korr/sim/mujoco"
 )
 
-// Simulator measures the environment steps per second of the tasks beside MuJoCo's mj_step alone and with one environment per
-// processor, where a step's time goes, what an environment holds in memory, and what a step allocates. progress may be nil.
-func Simulator(ctx context.Context, tasks []string, rounds int, progress func(done, of int, task string)) ([]Result, error) {
+// Simulator measures the environment steps per second of the tasks beside MuJoCo's mj_step alone and with one
+// environment per processor, where a step's time goes, what an environment holds in memory, and what a step allocates.
+// progress may be nil.
+func Simulator(ctx context.Context, tasks []string, rounds int, progress func(done, of int, task string)) ([]Result,
+	error,
+) {
 	var all []Result
 	for i, task := range tasks {
 		results, err := simulateTask(ctx, task, rounds)
@@ -62,7 +65,11 @@ func simulateTask(ctx context.Context, task string, rounds int) (_ []Result, err
 	results, err := Alternate(ctx, rounds,
 		Case{Name: name, Unit: "steps/s", Peer: name + "/engine", Run: rate(one.Step)},
 		Case{Name: name + "/engine", Unit: "steps/s", Run: rate(func() (time.Duration, error) { return one.Bare(false) })},
-		Case{Name: name + "/engine and broad phase", Unit: "steps/s", Peer: name, Run: rate(func() (time.Duration, error) { return one.Bare(true) })},
+		Case{Name: name + "/engine and broad phase", Unit: "steps/s", Peer: name, Run: rate(func() (time.Duration,
+			error,
+		) {
+			return one.Bare(true)
+		})},
 		Case{Name: all, Unit: "steps/s", Peer: name, Run: func() (float64, error) { return together(tapes) }},
 	)
 	if err != nil {
@@ -119,8 +126,8 @@ func together(tapes []*mujoco.Tape) (float64, error) {
 	return float64(steps) / time.Since(start).Seconds(), errors.Join(errs...)
 }
 
-// allocations is how often Go's heap was asked for memory in a step. Moving between the tape's windows is taken off: it is
-// counted on its own.
+// allocations is how often Go's heap was asked for memory in a step. Moving between the tape's windows is taken off: it
+// is counted on its own.
 func allocations(t *mujoco.Tape) (float64, error) {
 	count := func(run func() (time.Duration, error)) (uint64, error) {
 		var before, after runtime.MemStats

@@ -15,8 +15,9 @@ import (
 	"korr/train/ppo"
 )
 
-// Training measures a training step of KORR on batches of these sizes and numbers of threads, ms: PPO and the model's loss
-// on the published networks, beside PyTorch and, on one thread, gorgonia. A batch holds at least two steps for each thread.
+// Training measures a training step of KORR on batches of these sizes and numbers of threads, ms: PPO and the model's
+// loss on the published networks, beside PyTorch and, on one thread, gorgonia. A batch holds at least two steps for
+// each thread.
 func Training(ctx context.Context, o *Options, batches, threads []int) (_ []Result, err error) {
 	if len(batches) == 0 || len(threads) == 0 || slices.Min(threads) < 1 || slices.Min(batches) < 2*slices.Max(threads) {
 		return nil, usage.Errorf("--batches %v --threads %v: want at least two steps for each thread", batches, threads)
@@ -111,7 +112,8 @@ func publishedAgent(s uint64, n, threads int) (*ppo.Agent, *ppo.Batch, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	critic := nn.NewMLP(nn.MLPConfig{In: d.X, Hidden: hidden, Out: 1, OutputBias: true, LastStd: 0.25, LastBias: 0.25}, rng)
+	critic := nn.NewMLP(nn.MLPConfig{In: d.X, Hidden: hidden, Out: 1, OutputBias: true, LastStd: 0.25, LastBias: 0.25},
+		rng)
 	logStd := slices.Repeat([]float32{-1}, actDim)
 	agent, err := ppo.NewAgent(trainConfig(), actor, critic, logStd, d, rows)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"korr/train/koopmanfit"
 )
 
-// cell makes outcomes from a string: + is a success of 300 steps, - a time-out that inserted nothing, g one that grasped nothing.
+// cell makes outcomes from a string: + is a success of 300 steps, - a time-out that inserted nothing, g one that
+// grasped nothing.
 func cell(policy string, perturb float64, outcomes string) eval.Cell {
 	c := eval.Cell{Condition: eval.Condition{Task: "one_leg", Randomness: "low", Perturb: perturb}, Policy: policy}
 	for i, o := range outcomes {
@@ -27,7 +28,10 @@ func cell(policy string, perturb float64, outcomes string) eval.Cell {
 }
 
 func TestTablesRead(t *testing.T) {
-	cells := []eval.Cell{cell("base", 0, "+-+-+-+-+-"), cell("korr", 0, "++++++++++"), cell("base", 1, "---------+"), cell("korr", 1, "++++++++-g")}
+	cells := []eval.Cell{
+		cell("base", 0, "+-+-+-+-+-"), cell("korr", 0, "++++++++++"), cell("base", 1, "---------+"),
+		cell("korr", 1, "++++++++-g"),
+	}
 	var b bytes.Buffer
 	if err := eval.SuccessTable(eval.NewReport(cells).Results).WriteText(&b); err != nil {
 		t.Fatal(err)
@@ -77,9 +81,17 @@ func TestPickShowsWhereThePoliciesDiffer(t *testing.T) {
 		seed             uint64
 		perturbed, found bool
 	}{
-		{"korr on a seed that base fails", []eval.Cell{cell("base", 0, "++-"), cell("korr", 0, "+++")}, true, "korr", 2, false, true},
+		{
+			"korr on a seed that base fails",
+			[]eval.Cell{cell("base", 0, "++-"), cell("korr", 0, "+++")},
+			true, "korr", 2,
+			false, true,
+		},
 		{"base on that seed", []eval.Cell{cell("base", 0, "-+-"), cell("korr", 0, "-++")}, false, "base", 2, false, true},
-		{"under perturbation if only there", []eval.Cell{cell("base", 0, "++"), cell("korr", 0, "++"), cell("base", 1, "-+"), cell("korr", 1, "++")}, false, "base", 0, true, true},
+		{"under perturbation if only there", []eval.Cell{
+			cell("base", 0, "++"), cell("korr", 0, "++"), cell("base", 1, "-+"),
+			cell("korr", 1, "++"),
+		}, false, "base", 0, true, true},
 		{"nobody fails", []eval.Cell{cell("base", 0, "++"), cell("korr", 0, "++")}, false, "", 0, false, false},
 		{"only base succeeds", []eval.Cell{cell("base", 0, "-+"), cell("korr", 0, "--")}, true, "base", 1, false, true},
 	} {

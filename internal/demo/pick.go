@@ -9,8 +9,9 @@ type Shown struct {
 	Seed      uint64
 }
 
-// Pick looks for an episode that succeeded, the last policies first, or for one that failed, the first policies first; rather
-// a seed on which the first and the last policy differ. The cells are those of eval.Evaluate: every policy in every condition.
+// Pick looks for an episode that succeeded, the last policies first, or for one that failed, the first policies first;
+// rather a seed on which the first and the last policy differ. The cells are those of eval.Evaluate: every policy in
+// every condition.
 func Pick(policies []eval.Policy, cells []eval.Cell, success bool) (Shown, bool) {
 	n := len(policies)
 	for k := range n {

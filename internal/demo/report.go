@@ -41,7 +41,10 @@ func (r *Report) Save(dir string) error {
 	if err != nil {
 		return err
 	}
-	for file, figure := range map[string]interface{ Save(string) error }{"success.png": success, "prediction.png": prediction} {
+	for file, figure := range map[string]interface{ Save(string) error }{
+		"success.png":    success,
+		"prediction.png": prediction,
+	} {
 		if err := figure.Save(filepath.Join(dir, file)); err != nil {
 			return err
 		}
@@ -72,9 +75,11 @@ func (r *Report) Save(dir string) error {
 func (r *Report) page(successSVG, predictionSVG []byte) *report.Page {
 	page := &report.Page{
 		Title: "korr demo: " + r.Task,
-		Lead: "A base policy learned from demonstrations plans in chunks; a small residual, trained by reinforcement learning, corrects it at every " +
+		Lead: "A base policy learned from demonstrations plans in chunks; a small residual, trained by reinforcement " +
+			"learning, corrects it at every " +
 			"control step. KORR's residual reads where a linear (Koopman) model predicts the base action to lead.",
-		Footer: fmt.Sprintf("korr demo, seed %d, %.0f s on %d cores (%s/%s).", r.Seed, r.Seconds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
+		Footer: fmt.Sprintf("korr demo, seed %d, %.0f s on %d cores (%s/%s).", r.Seed, r.Seconds, runtime.NumCPU(),
+			runtime.GOOS, runtime.GOARCH),
 	}
 	for _, res := range r.Results {
 		page.Facts = append(page.Facts, report.Fact{
@@ -87,7 +92,8 @@ func (r *Report) page(successSVG, predictionSVG []byte) *report.Page {
 	if r.LockStep.StepsPerSecond != nil {
 		pace = fmt.Sprintf(" at %.0f a second", *r.LockStep.StepsPerSecond)
 	}
-	results.Text = append(results.Text, fmt.Sprintf("Every episode ran through the control loop over ROS: a simulator node and a control node in lock step on the "+
+	results.Text = append(results.Text, fmt.Sprintf("Every episode ran through the control loop over ROS: a simulator "+
+		"node and a control node in lock step on the "+
 		"loopback interface, %d control steps%s.", r.LockStep.Steps, pace))
 	results.Code = r.Command
 	page.Sections = append(page.Sections, results)
@@ -103,10 +109,14 @@ func (r *Report) page(successSVG, predictionSVG []byte) *report.Page {
 	}
 	page.Sections = append(page.Sections, report.Section{
 		Title: "The Koopman model",
-		Text: []string{fmt.Sprintf("Trained just now on %d demonstrations (%d frames) of the scripted expert: observations are lifted to z = [o; phi(o)], and "+
+		Text: []string{fmt.Sprintf("Trained just now on %d demonstrations (%d frames) of the scripted expert: observations "+
+			"are lifted to z = [o; phi(o)], and "+
 			"%s predicts them open loop. The spectral radius is %.4f, bounded by %g, so predictions cannot blow up.",
 			r.Episodes, r.Frames, r.Model.Equation(), r.Radius, r.Model.SpectralBound)},
-		Tables:   []report.CaptionedTable{{Table: *koopmanfit.Table(r.Prediction), Caption: "RMSE of the normalised observation on held-out demonstrations."}},
+		Tables: []report.CaptionedTable{{
+			Table:   *koopmanfit.Table(r.Prediction),
+			Caption: "RMSE of the normalised observation on held-out demonstrations.",
+		}},
 		Pictures: []report.Picture{{Data: predictionSVG, Alt: "prediction error over the horizon"}},
 	})
 	if r.RealTime != nil {
@@ -119,16 +129,23 @@ func (r *Report) page(successSVG, predictionSVG []byte) *report.Page {
 }
 
 func realTimeSection(r *RealTime) report.Section {
-	t := report.Table{Columns: []report.Column{{Name: "what"}, {Name: "median", Right: true}, {Name: "99 %", Right: true}, {Name: "largest", Right: true}}}
+	t := report.Table{Columns: []report.Column{
+		{Name: "what"},
+		{Name: "median", Right: true},
+		{Name: "99 %", Right: true},
+		{Name: "largest", Right: true},
+	}}
 	for _, row := range []struct {
 		name string
 		s    loop.Millis
 	}{{"jitter of the period", *r.Jitter}, {"from waking up to the command sent", r.Latency}} {
-		t.Add(row.name, fmt.Sprintf("%.2f ms", row.s.P50), fmt.Sprintf("%.2f ms", row.s.P99), fmt.Sprintf("%.2f ms", row.s.Max))
+		t.Add(row.name, fmt.Sprintf("%.2f ms", row.s.P50), fmt.Sprintf("%.2f ms", row.s.P99),
+			fmt.Sprintf("%.2f ms", row.s.Max))
 	}
 	return report.Section{
 		Title: "One episode in real time",
-		Text: []string{fmt.Sprintf("%s on the wall clock at 10 Hz: %s, %d commands, of which the shield limited %d; longest row of missed deadlines %d.",
+		Text: []string{fmt.Sprintf("%s on the wall clock at 10 Hz: %s, %d commands, of which the shield limited %d; "+
+			"longest row of missed deadlines %d.",
 			r.Policy, r.Outcome, r.Ticks, r.Limited, r.Missed)},
 		Tables: []report.CaptionedTable{{Table: t}},
 	}

@@ -46,13 +46,15 @@ func (r *Result) WriteText(w io.Writer) error {
 		_, err := fmt.Fprintf(w, format, args...)
 		return err
 	}
-	if err := say("Koopman model of %d demonstrations: RMSE of the normalised observation, n steps ahead, held out\n\n", r.Episodes); err != nil {
+	if err := say("Koopman model of %d demonstrations: RMSE of the normalised observation, n steps ahead, held out\n\n",
+		r.Episodes); err != nil {
 		return err
 	}
 	if err := koopmanfit.Table(r.Prediction).WriteText(w); err != nil {
 		return err
 	}
-	if err := say("\nSuccess over ROS in lock step, the same %d seeds for every policy\n\n", r.Results[0].Episodes); err != nil {
+	if err := say("\nSuccess over ROS in lock step, the same %d seeds for every policy\n\n",
+		r.Results[0].Episodes); err != nil {
 		return err
 	}
 	if err := eval.SuccessTable(r.Results).WriteText(w); err != nil {
@@ -67,7 +69,8 @@ func (r *Result) WriteText(w io.Writer) error {
 		}
 	}
 	if r.RealTime != nil {
-		if err := say("\nIn real time at 10 Hz: %s %s; jitter p50/p99/max %v\n", r.RealTime.Policy, r.RealTime.Outcome, *r.RealTime.Jitter); err != nil {
+		if err := say("\nIn real time at 10 Hz: %s %s; jitter p50/p99/max %v\n", r.RealTime.Policy, r.RealTime.Outcome,
+			*r.RealTime.Jitter); err != nil {
 			return err
 		}
 	}

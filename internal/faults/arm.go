@@ -30,8 +30,8 @@ func ServeArm(ctx context.Context, n *names.Names, seed uint64, log *slog.Logger
 	return err
 }
 
-// ServeRelay passes the commands on to relayTopic until ctx ends: the arm's controller, as a process that can be killed. Of a
-// trajectory it passes on where its point puts the tool.
+// ServeRelay passes the commands on to relayTopic until ctx ends: the arm's controller, as a process that can be
+// killed. Of a trajectory it passes on where its point puts the tool.
 func ServeRelay(ctx context.Context, n *names.Names, log *slog.Logger) (err error) {
 	r, err := transport.Open(ctx, transport.Config{Names: n, Logger: log})
 	if err != nil {

@@ -27,8 +27,8 @@ type bridge struct {
 	client *rosbridge.Client // of its own server
 }
 
-// ServeBridge serves rosbridge at an address until ctx ends: what the control node reads, says and serves over rosbridge
-// crosses to the ROS 1 nodes of n's master. SIGUSR1 cuts every connection; clients may come back.
+// ServeBridge serves rosbridge at an address until ctx ends: what the control node reads, says and serves over
+// rosbridge crosses to the ROS 1 nodes of n's master. SIGUSR1 cuts every connection; clients may come back.
 func ServeBridge(ctx context.Context, n *names.Names, addr string, log *slog.Logger) (err error) {
 	server, err := standin.Start(addr)
 	if err != nil {
@@ -40,7 +40,10 @@ func ServeBridge(ctx context.Context, n *names.Names, addr string, log *slog.Log
 		return err
 	}
 	defer func() { err = errors.Join(err, b.node.Close()) }()
-	b.client, err = rosbridge.Open(ctx, rosbridge.Config{URL: server.URL(), Names: n, Version: rosbridge.ROS1, Logger: log})
+	b.client, err = rosbridge.Open(ctx, rosbridge.Config{
+		URL: server.URL(), Names: n, Version: rosbridge.ROS1,
+		Logger: log,
+	})
 	if err != nil {
 		return err
 	}

@@ -86,15 +86,17 @@ const (
 )
 
 var (
-	old  = []string{"too old to move on"}
-	gone = []string{"is gone", "too old to move on", "nobody listens"} // ROS 2 misses the answer to a command before the state
+	old = []string{"too old to move on"}
+	// ROS 2 misses the answer to a command before the state
+	gone = []string{"is gone", "too old to move on", "nobody listens"}
 )
 
 // Cases is the matrix.
 func Cases() []Case {
 	cases := []Case{
 		{
-			Name: "master killed", State: hold, Recovery: "master restarted; " + enabling, says: []string{"master is lost"}, links: overROS1,
+			Name: "master killed", State: hold, Recovery: "master restarted; " + enabling, says: []string{"master is lost"},
+			links: overROS1,
 			strike: func(_ context.Context, w *world) (time.Time, error) {
 				at := time.Now()
 				w.root.kill()
@@ -151,7 +153,8 @@ func Cases() []Case {
 			},
 		},
 		{
-			Name: "publisher replaced by a node of its name that is silent", State: hold, Recovery: "arm's node started again; " + enabling, says: gone, links: oneByName,
+			Name: "publisher replaced by a node of its name that is silent", State: hold,
+			Recovery: "arm's node started again; " + enabling, says: gone, links: oneByName,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				if w.extra, err = w.open(ctx, msgs.SimNode); err != nil {
 					return at, err
@@ -170,19 +173,27 @@ func Cases() []Case {
 		},
 		injection("observation delayed by 0.5 s", hold, "delay ends; "+byItself, old, msgs.PerturbDelay, "", 0.5),
 		injection("observation stamped 1 s in the past", hold, "stamps right; "+byItself, old, msgs.PerturbStamp, "", -1),
-		injection("observation stamped 1 s in the future", hold, "stamps right; "+byItself, []string{"in the future"}, msgs.PerturbStamp, "", 1),
+		injection("observation stamped 1 s in the future", hold, "stamps right; "+byItself, []string{"in the future"},
+			msgs.PerturbStamp, "", 1),
 		injection("observation lost", hold, "comes again; "+byItself, old, msgs.PerturbLoss, "", 1),
 		injection("observation stuck (the same message again)", hold, "moves on; "+byItself, old, msgs.PerturbStuck, "", 0),
-		over(natively, injection("arm's pose NaN", fault, "pose right; "+resets, []string{"not finite"}, msgs.PerturbNaN, "arm"))[0],
-		held(injection("a part's pose NaN", hold, "pose right; "+enabling, []string{"is lost: its pose is not finite"}, msgs.PerturbNaN, "parts")),
-		injection("parts of the wrong length", fault, "length right; "+resets, []string{"carries 35 values, want 42"}, msgs.PerturbLength, "parts"),
-		over(natively, injection("gripper of the wrong length", fault, "length right; "+resets, []string{"carries 1 values, want 2"}, msgs.PerturbLength, "gripper"))[0],
-		injection("parts reordered in silence", fault, "order right; "+resets, []string{"changed places"}, msgs.PerturbReorder, ""),
+		over(natively, injection("arm's pose NaN", fault, "pose right; "+resets, []string{"not finite"}, msgs.PerturbNaN,
+			"arm"))[0],
+		held(injection("a part's pose NaN", hold, "pose right; "+enabling, []string{"is lost: its pose is not finite"},
+			msgs.PerturbNaN, "parts")),
+		injection("parts of the wrong length", fault, "length right; "+resets, []string{"carries 35 values, want 42"},
+			msgs.PerturbLength, "parts"),
+		over(natively, injection("gripper of the wrong length", fault, "length right; "+resets,
+			[]string{"carries 1 values, want 2"}, msgs.PerturbLength, "gripper"))[0],
+		injection("parts reordered in silence", fault, "order right; "+resets, []string{"changed places"},
+			msgs.PerturbReorder, ""),
 		renamed("parts reordered (part_names changed)", "obstacle,leg4,leg3,leg2,leg1,top", "changed its order"),
 		renamed("other parts (part_names changed)", "base,bulb,hood,obstacle", "the policy needs"),
-		over(natively, injection("arm in a reflex", fault, "arm recovered; "+resets, []string{"reflex"}, msgs.PerturbMode, "", 4))[0],
+		over(natively, injection("arm in a reflex", fault, "arm recovered; "+resets, []string{"reflex"}, msgs.PerturbMode, "",
+			4))[0],
 		{
-			Name: "subscriber killed", State: hold, Recovery: "arm's controller started again; " + enabling, says: []string{"nobody listens"}, relay: true, links: natively,
+			Name: "subscriber killed", State: hold, Recovery: "arm's controller started again; " + enabling,
+			says: []string{"nobody listens"}, relay: true, links: natively,
 			strike: func(_ context.Context, w *world) (time.Time, error) {
 				at := time.Now()
 				w.relay.kill()
@@ -201,7 +212,8 @@ func Cases() []Case {
 		clockJump("clock jumped back (use_sim_time)", -60, "jumped back", "in the future"),
 		clockJump("clock jumped forward (use_sim_time)", 60, "jumped forward", "too old"),
 		{
-			Name: "control node paused 1 s (SIGSTOP) and resumed", State: hold, Recovery: enabling + ", or by itself after old observations", says: []string{"missed in a row", "too old", "silent"},
+			Name: "control node paused 1 s (SIGSTOP) and resumed", State: hold, Recovery: enabling +
+				", or by itself after old observations", says: []string{"missed in a row", "too old", "silent"},
 			strike: func(_ context.Context, w *world) (time.Time, error) {
 				if err := w.korr.signal(syscall.SIGSTOP); err != nil {
 					return time.Time{}, err
@@ -212,7 +224,9 @@ func Cases() []Case {
 			heal: func(ctx context.Context, w *world) error { return w.persist(ctx, w.enabled) },
 		},
 		{
-			Name: "control node replaced by a node of its name", State: fault, Recovery: "the node ends (code 4); started again it waits for `~enable`", says: []string{"took this node's name"}, first: "nobody listens", links: overROS1,
+			Name: "control node replaced by a node of its name", State: fault,
+			Recovery: "the node ends (code 4); started again it waits for `~enable`", says: []string{"took this node's name"},
+			first: "nobody listens", links: overROS1,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				at = time.Now()
 				w.extra, err = w.open(ctx, "korr")
@@ -232,7 +246,8 @@ func Cases() []Case {
 		},
 		stopped("e-stop", "emergency stop"),
 		{
-			Name: "dead-man released", State: hold, Recovery: "dead-man pressed; " + enabling, says: []string{"dead-man"}, deadman: true, args: []string{"--deadman"},
+			Name: "dead-man released", State: hold, Recovery: "dead-man pressed; " + enabling, says: []string{"dead-man"},
+			deadman: true, args: []string{"--deadman"},
 			strike: func(_ context.Context, w *world) (time.Time, error) { return w.pulse(), nil },
 			heal: func(ctx context.Context, w *world) error {
 				w.press()

@@ -42,7 +42,8 @@ func interlocks() []Case {
 			},
 		},
 		{
-			Name: "another node commands the arm", State: fault, links: natively, says: []string{"commands the arm too"}, Recovery: "that node ended; " + resets,
+			Name: "another node commands the arm", State: fault, links: natively, says: []string{"commands the arm too"},
+			Recovery: "that node ended; " + resets,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				err = w.join(ctx, "rival", func(n transport.Link) error {
 					at = time.Now()
@@ -56,7 +57,8 @@ func interlocks() []Case {
 			},
 		},
 		{
-			Name: "two trackers", State: hold, links: natively, says: []string{"nodes publish"}, Recovery: "one of them ended; " + enabling,
+			Name: "two trackers", State: hold, links: natively, says: []string{"nodes publish"},
+			Recovery: "one of them ended; " + enabling,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				err = w.join(ctx, "tracker", func(n transport.Link) error {
 					at = time.Now()
@@ -70,7 +72,8 @@ func interlocks() []Case {
 			},
 		},
 		{
-			Name: "a stranger names another publisher of the parts", State: hold, links: overROS1, says: []string{"which the ROS master does not know"},
+			Name: "a stranger names another publisher of the parts", State: hold, links: overROS1,
+			says:     []string{"which the ROS master does not know"},
 			Recovery: enabling,
 			strike: func(ctx context.Context, w *world) (at time.Time, err error) {
 				_, uri, err := xmlrpc.NewClient(w.root.uri(), time.Second).CallROS(ctx, "lookupNode", "/faults", "/korr")
@@ -78,7 +81,8 @@ func interlocks() []Case {
 					return at, err
 				}
 				at = time.Now()
-				_, _, err = xmlrpc.NewClient(fmt.Sprint(uri), time.Second).CallROS(ctx, "publisherUpdate", "/master", msgs.PartsTopic, []any{"http://127.0.0.1:1"})
+				_, _, err = xmlrpc.NewClient(fmt.Sprint(uri), time.Second).CallROS(ctx, "publisherUpdate", "/master",
+					msgs.PartsTopic, []any{"http://127.0.0.1:1"})
 				return at, err
 			},
 			heal: func(ctx context.Context, w *world) error { return w.persist(ctx, w.enabled) },

@@ -19,8 +19,10 @@ func partLies() []Case {
 		lost("a part at 1e30 m", "out of the workspace", msgs.PerturbSet, 7, 1e30),
 		lost("a part 0.3 m aside", "leapt", msgs.PerturbAdd, 8, 0.3),
 		lost("NaN of a quaternion", "not finite", msgs.PerturbSet, 10, nan),
-		injection("tracker tells seven poses of six parts", fault, "length right; "+resets, []string{"carries 49 values, want 42"}, msgs.PerturbLength, "parts", 1),
-		injection("tracker tells poses of another frame", fault, "frame right; "+resets, []string{"frame"}, msgs.PerturbFrame, "parts"),
+		injection("tracker tells seven poses of six parts", fault, "length right; "+resets,
+			[]string{"carries 49 values, want 42"}, msgs.PerturbLength, "parts", 1),
+		injection("tracker tells poses of another frame", fault, "frame right; "+resets, []string{"frame"}, msgs.PerturbFrame,
+			"parts"),
 		swapped("parts reordered, with 6 mm of noise", func(ctx context.Context, w *world) error {
 			return w.perturb(ctx, msgs.PerturbNoise, "parts", 0.006, 0)
 		}),
@@ -67,7 +69,8 @@ func sourceFaults() []Case {
 		time.Sleep(3 * w.period()) // within what a clock may be off
 		return strike(ctx, w)
 	}
-	dead := injection("parts stamped 8 s in the future, then silent", hold, resumes, []string{"in the future"}, msgs.PerturbStamp, "parts", 8)
+	dead := injection("parts stamped 8 s in the future, then silent", hold, resumes, []string{"in the future"},
+		msgs.PerturbStamp, "parts", 8)
 	future := dead.strike
 	dead.strike = func(ctx context.Context, w *world) (time.Time, error) {
 		at, err := future(ctx, w)
@@ -80,7 +83,8 @@ func sourceFaults() []Case {
 	return []Case{
 		injection("parts lost alone", hold, resumes, old, msgs.PerturbLoss, "parts", 1),
 		over(natively, injection("gripper lost alone", hold, resumes, old, msgs.PerturbLoss, "gripper", 1))[0],
-		injection("parts stamped 8 s in the future", hold, resumes, []string{"parts of observation"}, msgs.PerturbStamp, "parts", 8),
+		injection("parts stamped 8 s in the future", hold, resumes, []string{"parts of observation"}, msgs.PerturbStamp,
+			"parts", 8),
 		dead,
 		ahead,
 	}

@@ -9,8 +9,8 @@ import (
 
 var nan = math.NaN()
 
-// poseLies are arms that tell where they cannot be. O_T_EE is column-major. Over ROS 2 the pose is a quaternion, so what is
-// no rotation arrives as a turn, or as no quaternion, and the matrix's last row does not cross at all.
+// poseLies are arms that tell where they cannot be. O_T_EE is column-major. Over ROS 2 the pose is a quaternion, so
+// what is no rotation arrives as a turn, or as no quaternion, and the matrix's last row does not cross at all.
 func poseLies() []Case {
 	lie := func(name, says, kind string, value ...float64) Case {
 		c := injection("arm tells "+name, fault, "pose right; "+resets, strings.Split(says, "|"), kind, "arm", value...)
@@ -22,7 +22,8 @@ func poseLies() []Case {
 		return c
 	}
 	return []Case{
-		lie("a matrix of zeros", "last row|leapt", msgs.PerturbSet, pairs(0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)...),
+		lie("a matrix of zeros", "last row|leapt", msgs.PerturbSet, pairs(0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+			15)...),
 		lie("the origin", "leapt", msgs.PerturbSet, pairs(0, 12, 13, 14)...),
 		lie("1e300 m", "out of reach", msgs.PerturbSet, 12, 1e300),
 		lie("5 m", "out of reach", msgs.PerturbSet, 12, 5),

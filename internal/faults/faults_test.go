@@ -14,8 +14,8 @@ import (
 	"korr/ros/toyarm"
 )
 
-// TestPageListsEveryFault: docs/faults.md has a row of every fault over every link that it was made over, and ROS 2 has a
-// page of its own.
+// TestPageListsEveryFault: docs/faults.md has a row of every fault over every link that it was made over, and ROS 2 has
+// a page of its own.
 func TestPageListsEveryFault(t *testing.T) {
 	for _, link := range AllLinks {
 		name := "faults.md"
@@ -49,14 +49,26 @@ func TestJudge(t *testing.T) {
 		bad   string
 		lies  bool
 	}{
-		"a lie followed":  {at, geom.Pose{P: geom.Vec3{0.55, 0.15, 0.2}, Q: down}, "measured position", true},
-		"a lie held":      {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.5, 0.1, 0.2}, Q: down}, "without an observation", true},
-		"good":            {at, geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, "", false},
-		"hold":            {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: down}, "", false},
-		"far":             {at, geom.Pose{P: geom.Vec3{0.61, 0, 0.2}, Q: down}, "measured position", false},
-		"turned":          {at, geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: geom.RotVec(geom.Vec3{0, 0, 1.2}).Mul(down)}, "measured rotation", false},
-		"NaN":             {at, geom.Pose{P: geom.Vec3{math.NaN(), 0, 0.2}, Q: down}, "finite", false},
-		"answers nothing": {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, "without an observation", false},
+		"a lie followed": {at, geom.Pose{P: geom.Vec3{0.55, 0.15, 0.2}, Q: down}, "measured position", true},
+		"a lie held": {
+			at.Add(time.Millisecond),
+			geom.Pose{P: geom.Vec3{0.5, 0.1, 0.2}, Q: down},
+			"without an observation", true,
+		},
+		"good": {at, geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down}, "", false},
+		"hold": {at.Add(time.Millisecond), geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: down}, "", false},
+		"far":  {at, geom.Pose{P: geom.Vec3{0.61, 0, 0.2}, Q: down}, "measured position", false},
+		"turned": {
+			at,
+			geom.Pose{P: geom.Vec3{0.5, 0, 0.2}, Q: geom.RotVec(geom.Vec3{0, 0, 1.2}).Mul(down)},
+			"measured rotation", false,
+		},
+		"NaN": {at, geom.Pose{P: geom.Vec3{math.NaN(), 0, 0.2}, Q: down}, "finite", false},
+		"answers nothing": {
+			at.Add(time.Millisecond),
+			geom.Pose{P: geom.Vec3{0.55, 0, 0.2}, Q: down},
+			"without an observation", false,
+		},
 	} {
 		now := time.Unix(1000, 0)
 		j := &judge{now: func() time.Time { return now }}
@@ -88,21 +100,27 @@ func TestJudge(t *testing.T) {
 	low.OTEE[14] = 0.01
 	j.frames(framesOf(0, geom.Pose{P: geom.Vec3{0.5, 0, 0.01}, Q: down}))
 	j.arm(&low)
-	j.command(&msgs.PoseStamped{Header: msgs.Header{Stamp: at}, Pose: msgs.PoseOf(geom.Pose{P: geom.Vec3{0.5, 0, -0.02}, Q: down})})
+	j.command(&msgs.PoseStamped{Header: msgs.Header{Stamp: at}, Pose: msgs.PoseOf(geom.Pose{
+		P: geom.Vec3{0.5, 0, -0.02},
+		Q: down,
+	})})
 	if _, _, broken := j.verdict(); len(broken) != 1 || !strings.Contains(broken[0], "workspace") {
 		t.Errorf("below the table: %v", broken)
 	}
 }
 
-// TestSentInAStop: a command is one that went out after the stop by its tick, or by its pose if no tick tells of it; one that
-// only comes late is none.
+// TestSentInAStop: a command is one that went out after the stop by its tick, or by its pose if no tick tells of it;
+// one that only comes late is none.
 func TestSentInAStop(t *testing.T) {
 	at, quiet := time.Unix(100, 0), time.Unix(1000, 0)
 	command := func(tick uint64, x float32) *msgs.Action {
 		return &msgs.Action{Tick: tick - 1, Sent: true, Command: []float32{x, 0, 0.2, 1, 0, 0, 0, 1, 0, 0}}
 	}
 	pose := func(x float32, stamp time.Time) *msgs.PoseStamped {
-		return &msgs.PoseStamped{Header: msgs.Header{Stamp: stamp}, Pose: msgs.PoseOf(geom.Pose{P: geom.Vec3{float64(x), 0, float64(float32(0.2))}, Q: geom.IdentityQuat})}
+		return &msgs.PoseStamped{Header: msgs.Header{Stamp: stamp}, Pose: msgs.PoseOf(geom.Pose{P: geom.Vec3{
+			float64(x), 0,
+			float64(float32(0.2)),
+		}, Q: geom.IdentityQuat})}
 	}
 	for name, tc := range map[string]struct {
 		ticks        []uint64 // that say so, of commands to as many metres as their place in the list

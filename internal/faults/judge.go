@@ -56,7 +56,10 @@ type action struct {
 
 func (j *judge) arm(m *msgs.FrankaState) {
 	f := &m.OTEE
-	pose := geom.Pose{P: geom.Vec3{f[12], f[13], f[14]}, Q: geom.Mat3{f[0], f[4], f[8], f[1], f[5], f[9], f[2], f[6], f[10]}.Quat()}
+	pose := geom.Pose{P: geom.Vec3{f[12], f[13], f[14]}, Q: geom.Mat3{
+		f[0], f[4], f[8], f[1], f[5], f[9], f[2], f[6],
+		f[10],
+	}.Quat()}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.measured == nil {
@@ -119,9 +122,9 @@ func (j *judge) heard() time.Time {
 	return j.lastArm
 }
 
-// sentIn counts the commands that went out between the tick that stopped and the one that moves again: those that the node
-// tells of, from the n-th on, and poses that came after quiet, answer an observation, and are more than it tells of. What was
-// on its way when the node stopped is none of them, however late a slow machine delivers it.
+// sentIn counts the commands that went out between the tick that stopped and the one that moves again: those that the
+// node tells of, from the n-th on, and poses that came after quiet, answer an observation, and are more than it tells
+// of. What was on its way when the node stopped is none of them, however late a slow machine delivers it.
 func (j *judge) sentIn(stopped, moves uint64, n int, quiet time.Time) (told, untold int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -200,8 +203,9 @@ func (j *judge) verdict() (poses, unseen int, broken []string) {
 	return poses, unseen, broken
 }
 
-// judgePoint says what is wrong with a trajectory's point. It does not tell which observation it answers, so the arm must have
-// been near enough at some time shortly before. Joints that move evenly do not move the tool on a straight line.
+// judgePoint says what is wrong with a trajectory's point. It does not tell which observation it answers, so the arm
+// must have been near enough at some time shortly before. Joints that move evenly do not move the tool on a straight
+// line.
 func (j *judge) judgePoint(s *sent) string {
 	if s.wrong != "" {
 		return s.wrong
@@ -264,13 +268,17 @@ func (j *judge) wasThere(p geom.Pose) bool {
 func (j *judge) wasMeasured(p geom.Pose) string {
 	nearest, turn := j.truth.nearest(p)
 	if !(nearest < nearby && turn < nearbyTurn) {
-		return fmt.Sprintf("a pose %.4f m and %.3f rad from where the arm was, without an observation that it answers", nearest, turn)
+		return fmt.Sprintf("a pose %.4f m and %.3f rad from where the arm was, without an observation that it answers",
+			nearest, turn)
 	}
 	return ""
 }
 
 func notFinite(s *sent) bool {
-	return slices.ContainsFunc(append(s.pose.P[:], s.pose.Q[:]...), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+	return slices.ContainsFunc(append(s.pose.P[:], s.pose.Q[:]...), func(v float64) bool {
+		return math.IsNaN(v) ||
+			math.IsInf(v, 0)
+	})
 }
 
 // judgePose says what is wrong with a command.
@@ -304,8 +312,8 @@ func judgePose(s *sent, from geom.Pose, before *sent) string {
 	return ""
 }
 
-// reachable is the pose nearest to one commanded before that is allowed at a measured one: where the two limits contradict
-// each other, the measured pose wins.
+// reachable is the pose nearest to one commanded before that is allowed at a measured one: where the two limits
+// contradict each other, the measured pose wins.
 func reachable(before, from geom.Pose) (geom.Vec3, geom.Quat) {
 	p, q := before.P, before.Q.Normalize()
 	if d := p.Sub(from.P).Norm(); d > maxStep {

@@ -84,12 +84,14 @@ func (p *process) after(n int, limit time.Duration, is func(*line) bool) (line, 
 		}
 		p.mu.Unlock()
 		if time.Now().After(end) {
-			return line{}, fmt.Errorf("%s did not say so within %v; it said last:\n%s", strings.Join(p.cmd.Args, " "), limit, p.tail())
+			return line{}, fmt.Errorf("%s did not say so within %v; it said last:\n%s", strings.Join(p.cmd.Args, " "), limit,
+				p.tail())
 		}
 	}
 }
 
-// moves is the tick at which the control loop moves again after the stop that followed line n, math.MaxUint64 if it does not.
+// moves is the tick at which the control loop moves again after the stop that followed line n, math.MaxUint64 if it
+// does not.
 func (p *process) moves(n int) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

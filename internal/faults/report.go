@@ -33,7 +33,8 @@ func (r *Report) WriteText(w io.Writer) error {
 				says = x.Broken[0]
 			}
 		}
-		t.Add(x.Fault, x.Link, fmt.Sprintf("%.2f", x.Median), fmt.Sprintf("%.2f", x.Max), fmt.Sprint(len(x.Periods)), x.State, fmt.Sprint(x.Poses), verdict, says)
+		t.Add(x.Fault, x.Link, fmt.Sprintf("%.2f", x.Median), fmt.Sprintf("%.2f", x.Max), fmt.Sprint(len(x.Periods)), x.State,
+			fmt.Sprint(x.Poses), verdict, says)
 	}
 	return t.WriteText(w)
 }
@@ -67,7 +68,8 @@ has its joints within their limits and puts the tool inside the workspace, at mo
 	for i := range r.Rows {
 		x := &r.Rows[i]
 		says := strings.NewReplacer("|", "\\|", "\n", " ").Replace(x.Message)
-		fmt.Fprintf(&b, "| %s | %s | %.2f / %.2f of %d | %s | %s | %s |\n", x.Fault, x.Link, x.Median, x.Max, len(x.Periods), x.State, says, x.Recovery)
+		fmt.Fprintf(&b, "| %s | %s | %.2f / %.2f of %d | %s | %s | %s |\n", x.Fault, x.Link, x.Median, x.Max, len(x.Periods),
+			x.State, says, x.Recovery)
 	}
 	for _, m := range r.Missing {
 		fmt.Fprintf(&b, "\n%s was not installed.\n", m)

@@ -14,8 +14,8 @@ import (
 	"korr/ros/ros2/dds"
 )
 
-// The links between the control node and the arm that the matrix runs over: ROS 1 with either master, a rosbridge server,
-// or ROS 2.
+// The links between the control node and the arm that the matrix runs over: ROS 1 with either master, a rosbridge
+// server, or ROS 2.
 const (
 	Embedded  = "embedded"
 	Rosmaster = "rosmaster"
@@ -31,8 +31,8 @@ const rosmaster = "/usr/bin/rosmaster"
 // MaxPeriods is the bound: control periods from a fault to HOLD or FAULT.
 const MaxPeriods = 3.0
 
-// early is how many periods before a fault the node may seem to answer it, because the process that is broken logs the time
-// after it happened. What comes earlier answers something else.
+// early is how many periods before a fault the node may seem to answer it, because the process that is broken logs the
+// time after it happened. What comes earlier answers something else.
 const early = 0.5
 
 // Config says how to run the matrix. Every process is given ROS_MASTER_URI and ROS_IP, or ROS_DOMAIN_ID.
@@ -79,7 +79,8 @@ type Report struct {
 
 // Run runs the matrix.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	if len(cfg.Korr) == 0 || len(cfg.Arm) == 0 || len(cfg.Relay) == 0 || len(cfg.Bridge) == 0 || cfg.Trials < 1 || !(cfg.Rate > 0) {
+	if len(cfg.Korr) == 0 || len(cfg.Arm) == 0 || len(cfg.Relay) == 0 || len(cfg.Bridge) == 0 || cfg.Trials < 1 ||
+		!(cfg.Rate > 0) {
 		return nil, errors.New("faults: Config needs Korr, Arm, Relay, Bridge, Trials and Rate")
 	}
 	r := &Report{Schema: "korr.faults/2", Rate: cfg.Rate, Bound: MaxPeriods, Passed: true}
@@ -231,8 +232,8 @@ func (w *world) once(ctx context.Context, row *Row) (periods float64, begun time
 	return max(periods, 0), begun, err
 }
 
-// sentIn is judge.sentIn after the stop at a tick, which followed line from of the node's log and command n. A pose may come
-// before the node's word of it.
+// sentIn is judge.sentIn after the stop at a tick, which followed line from of the node's log and command n. A pose may
+// come before the node's word of it.
 func (w *world) sentIn(tick uint64, korr *process, from, n int, quiet time.Time) (told, untold int) {
 	for end := time.Now().Add(time.Second); ; time.Sleep(20 * time.Millisecond) {
 		told, untold = w.judge.sentIn(tick, korr.moves(from), n, quiet)

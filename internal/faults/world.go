@@ -143,7 +143,8 @@ func newWorld(ctx context.Context, cfg *Config, c *Case, link string) (w *world,
 		return w, fmt.Errorf("start the master (%s): %w", link, err)
 	}
 	if c.simTime && link != ROS2 { // there it is a parameter of the node
-		if _, _, err = xmlrpc.NewClient(w.root.uri(), 5*time.Second).CallROS(ctx, "setParam", "/faults", "/use_sim_time", true); err != nil {
+		if _, _, err = xmlrpc.NewClient(w.root.uri(), 5*time.Second).CallROS(ctx, "setParam", "/faults", "/use_sim_time",
+			true); err != nil {
 			return w, err
 		}
 	}
@@ -202,7 +203,8 @@ func (w *world) watch(ctx context.Context) (err error) {
 	errs[2] = transport.Subscribe(w.node, "/korr/action", transport.Report, w.judge.action)
 	w.enable, errs[3] = transport.NewClient[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](w.node, "/korr/enable")
 	w.reset, errs[4] = transport.NewClient[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](w.node, "/korr/reset_fault")
-	w.harm, errs[5] = transport.NewClient[msgs.Perturb, msgs.PerturbReq, msgs.PerturbRes](w.node, "/"+msgs.SimNode+"/perturb")
+	w.harm, errs[5] = transport.NewClient[msgs.Perturb, msgs.PerturbReq, msgs.PerturbRes](w.node,
+		"/"+msgs.SimNode+"/perturb")
 	w.estop, errs[6] = transport.Advertise[msgs.Bool](w.node, "/korr/estop", transport.Button)
 	w.alive, errs[7] = transport.Advertise[msgs.Header](w.node, "/korr/deadman", transport.Button)
 	w.names_, errs[8] = transport.Advertise[msgs.String](w.node, msgs.PartNamesTopic, transport.Report)
@@ -302,12 +304,14 @@ func (w *world) period() time.Duration { return time.Duration(float64(time.Secon
 // is the machine: it is enabled again.
 func (w *world) commanded(ctx context.Context, n int, limit time.Duration) error {
 	from, asked := w.judge.commands(), time.Time{}
-	for end := time.Now().Add(limit); w.judge.commands() < from+n || w.korr.state() != "RUN"; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(limit); w.judge.commands() < from+n ||
+		w.korr.state() != "RUN"; time.Sleep(5 * time.Millisecond) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("the arm was not commanded within %v; korr said last:\n%s  and the arm:\n%s", limit, w.korr.tail(), w.arm.tail())
+			return fmt.Errorf("the arm was not commanded within %v; korr said last:\n%s  and the arm:\n%s", limit, w.korr.tail(),
+				w.arm.tail())
 		}
 		if s := w.korr.state(); s == "HOLD" && time.Since(asked) > time.Second {
 			asked = time.Now()

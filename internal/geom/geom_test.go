@@ -49,7 +49,8 @@ func TestGoldenQuaternionTo6D(t *testing.T) {
 }
 
 func TestGoldenNoisy6D(t *testing.T) {
-	r6, mat, aa := golden(t, "noisy_rot6d", 64, 6), golden(t, "noisy_matrix", 64, 3, 3), golden(t, "noisy_axis_angle", 64, 3)
+	r6, mat, aa := golden(t, "noisy_rot6d", 64, 6), golden(t, "noisy_matrix", 64, 3, 3),
+		golden(t, "noisy_axis_angle", 64, 3)
 	for i := range 64 {
 		m := Rot6DAt(r6[6*i:]).Mat()
 		for j := range m {
@@ -57,7 +58,8 @@ func TestGoldenNoisy6D(t *testing.T) {
 				t.Fatalf("matrix %d[%d] off by %g", i, j, d)
 			}
 		}
-		if a := RotVec(VecAt(aa[3*i:])).Angle(m.Quat()); a > 1e-4 { // the reference is float32 and loses digits near half turns
+		// the reference is float32 and loses digits near half turns
+		if a := RotVec(VecAt(aa[3*i:])).Angle(m.Quat()); a > 1e-4 {
 			t.Fatalf("axis-angle %d off by %g rad", i, a)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 	"korr/train/eval"
 )
 
-// Lane is a whole robot over ROS on the loopback interface: an embedded master, a simulator node and a control node. It plays
-// episodes for package eval.
+// Lane is a whole robot over ROS on the loopback interface: an embedded master, a simulator node and a control node. It
+// plays episodes for package eval.
 type Lane struct {
 	master *master.Master
 	server *simnode.Server
@@ -37,10 +37,11 @@ var _ eval.Player = (*Lane)(nil)
 
 // Config describes a lane.
 type Config struct {
-	Env      sim.Env        // the engine, which the lane owns from then on, also when Open fails
-	Sensing  disturb.Config // what the arm and the tracker show of it
-	LockStep bool           // an episode takes as long as it needs; otherwise both sides keep the period of sim.Spec.ControlHz
-	Clock    Clock          // without LockStep
+	Env     sim.Env        // the engine, which the lane owns from then on, also when Open fails
+	Sensing disturb.Config // what the arm and the tracker show of it
+	// an episode takes as long as it needs; otherwise both sides keep the period of sim.Spec.ControlHz
+	LockStep bool
+	Clock    Clock // without LockStep
 	OnTick   func(*loop.Record)
 	Logger   *slog.Logger
 }
@@ -135,7 +136,8 @@ func (l *Lane) Play(ctx context.Context, p sim.Policy, episodeSeed uint64) (eval
 		ep.Fault, ep.Success, ep.Stage = err, false, l.stages.Stage(false)
 		return ep, nil
 	}
-	if y, ok := sim.As[interface{ OneYaw() bool }](l.env); ok && err == nil && l.cfg.LockStep { // nothing moves until commanded
+	// nothing moves until commanded
+	if y, ok := sim.As[interface{ OneYaw() bool }](l.env); ok && err == nil && l.cfg.LockStep {
 		one := ep.Success && y.OneYaw()
 		ep.OneYaw = &one
 	}

@@ -21,11 +21,12 @@ var (
 	episodes = flag.Int("episodes", 50, "with -long: how many")
 	policy   = flag.String("policy", "korr", "with -long: shipped weights")
 	first    = flag.Int("first", 0, "with -long: number of the first episode, to play them in several runs")
-	profile  = flag.String("sensing", "clean", "with -long: whose noise and dropout the tracker has; its delay is the pipeline's")
+	profile  = flag.String("sensing", "clean", "with -long: whose noise and dropout the tracker has; its delay is the "+
+		"pipeline's")
 )
 
-// TestPipeline: over ROS and on the clock, with a tracker of 15 frames a second that are 150 ms late, give or take 30, and an
-// arm that speaks 100 times a second, the policy that ships solves four of five episodes and misses no deadline.
+// TestPipeline: over ROS and on the clock, with a tracker of 15 frames a second that are 150 ms late, give or take 30,
+// and an arm that speaks 100 times a second, the policy that ships solves four of five episodes and misses no deadline.
 func TestPipeline(t *testing.T) {
 	if !*long {
 		t.Skip("needs -long: it takes a quarter of an hour")
@@ -79,7 +80,8 @@ func TestPipeline(t *testing.T) {
 		t.Logf("episode %d: solved %t, %d steps, stage %s", i, e.Success, e.Steps, e.Stage)
 	}
 	r := l.Tally()
-	t.Logf("%s: %d of %d solved, %d steps; %d ticks, at most %d deadlines missed in a row, jitter %v, latency %v", *policy, solved,
+	t.Logf("%s: %d of %d solved, %d steps; %d ticks, at most %d deadlines missed in a row, jitter %v, latency %v", *policy,
+		solved,
 		*episodes, steps, r.Ticks, r.InARow, r.Jitter, r.Latency)
 	if r.Missed > 0 {
 		t.Errorf("%d deadlines were missed", r.Missed)

@@ -53,13 +53,17 @@ func TestArmFillsAState(t *testing.T) {
 func TestInputSpansFollowEachOther(t *testing.T) {
 	in := NewInput(Widths{Plain: 16, Features: 13, Action: 10, Detail: 3, Belief: 14, History: 26, Ahead: 52, Truth: 16})
 	at := 0
-	for i, s := range []Span{in.Plain, in.Features, in.Base, in.Lead, in.Phase, in.Detail, in.Belief, in.History, in.Ahead, in.Truth} {
+	for i, s := range []Span{
+		in.Plain, in.Features, in.Base, in.Lead, in.Phase, in.Detail, in.Belief, in.History, in.Ahead,
+		in.Truth,
+	} {
 		if s.From != at || s.Len() != []int{16, 13, 10, 3, 1, 3, 14, 26, 52, 16}[i] {
 			t.Errorf("span %d is %v", i, s)
 		}
 		at = s.To
 	}
-	if in.Width() != 154 || in.Observed() != (Span{0, 29}) || in.Pair() != (Span{0, 39}) || in.Present() != (Span{0, 86}) ||
+	if in.Width() != 154 || in.Observed() != (Span{0, 29}) || in.Pair() != (Span{0, 39}) ||
+		in.Present() != (Span{0, 86}) ||
 		in.Acting() != (Span{0, 138}) {
 		t.Errorf("%+v", in)
 	}

@@ -1,5 +1,5 @@
-// Package memory refuses work that this machine has no memory for, before anything is allocated: beyond the memory Go ends a process
-// with a stack trace, and the system may end others.
+// Package memory refuses work that this machine has no memory for, before anything is allocated: beyond the memory Go
+// ends a process with a stack trace, and the system may end others.
 package memory
 
 import (
@@ -17,7 +17,8 @@ type Need struct {
 	Bytes   float64 // that go with it, about
 }
 
-// Check refuses needs that together are more than the machine's memory, and names the largest. The error tells which setting to lower.
+// Check refuses needs that together are more than the machine's memory, and names the largest. The error tells which
+// setting to lower.
 func Check(needs ...Need) error {
 	have := Total()
 	var sum float64
@@ -30,10 +31,12 @@ func Check(needs ...Need) error {
 	if sum <= have && !math.IsNaN(sum) {
 		return nil
 	}
-	return fmt.Errorf("%s is %d, for which about %s of memory are needed; this machine has %s: lower it", worst.Setting, worst.Value, size(sum), size(have))
+	return fmt.Errorf("%s is %d, for which about %s of memory are needed; this machine has %s: lower it", worst.Setting,
+		worst.Value, size(sum), size(have))
 }
 
-// Total is the memory of this machine, or of the container that it is, in bytes; infinite where the system does not tell.
+// Total is the memory of this machine, or of the container that it is, in bytes; infinite where the system does not
+// tell.
 func Total() float64 {
 	total := math.Inf(1)
 	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
@@ -67,8 +70,8 @@ func size(bytes float64) string {
 // Env is about what a simulated environment takes, in bytes.
 const Env = 2 << 20
 
-// Batch is what a network of layers of the widths needs for a batch of rows while it learns: values, their gradients and room to compute
-// them. Extra counts further numbers of a row.
+// Batch is what a network of layers of the widths needs for a batch of rows while it learns: values, their gradients
+// and room to compute them. Extra counts further numbers of a row.
 func Batch(rows int, extra int, widths ...[]int) float64 {
 	n := float64(extra)
 	for _, layers := range widths {

@@ -110,7 +110,8 @@ func Start(s *Set, cfg Config) (*Server, error) {
 	mux.Handle("GET /metrics", protect(http.TimeoutHandler(s, 5*time.Second, "too slow"), cfg.Token))
 	server := &Server{
 		http: &http.Server{
-			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+			MaxHeaderBytes: 16 << 10,
 		},
 		addr: l.Addr().String(), done: make(chan struct{}),
 	}

@@ -57,7 +57,8 @@ func TestLoopback(t *testing.T) {
 	url := "http://" + start(t, Config{Addr: "127.0.0.1:0"}).Addr()
 	for _, want := range []string{"korr_ticks_total 1\n", "korr_ticks_total 2\n"} {
 		code, body := get(t, url+"/metrics", nil)
-		if code != 200 || !strings.Contains(body, want) || !strings.Contains(body, `korr_jitter_seconds{quantile="0.99"} 0.5`) || !strings.Contains(body, "go_goroutines") {
+		if code != 200 || !strings.Contains(body, want) || !strings.Contains(body,
+			`korr_jitter_seconds{quantile="0.99"} 0.5`) || !strings.Contains(body, "go_goroutines") {
 			t.Errorf("%d\n%s", code, body)
 		}
 	}
@@ -82,7 +83,10 @@ func TestToken(t *testing.T) {
 		}
 	}
 	url := "http://" + start(t, Config{Addr: "127.0.0.1:0", Token: "secret"}).Addr() + "/metrics"
-	for header, want := range map[string]int{"": 401, "Bearer wrong": 401, "secret": 401, "Bearer secretx": 401, "Bearer secret": 200} {
+	for header, want := range map[string]int{
+		"": 401, "Bearer wrong": 401, "secret": 401, "Bearer secretx": 401,
+		"Bearer secret": 200,
+	} {
 		if code, _ := get(t, url, func(r *http.Request) { r.Header.Set("Authorization", header) }); code != want {
 			t.Errorf("%q: %d, want %d", header, code, want)
 		}

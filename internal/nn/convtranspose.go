@@ -13,7 +13,8 @@ type ConvTranspose1d struct {
 // in PyTorch.
 func NewConvTranspose1d(b *Builder, name string, in, out, kernel, stride, pad int) *ConvTranspose1d {
 	s := torchStart(out * kernel) // PyTorch counts the fan-in of the transpose
-	c := &ConvTranspose1d{In: in, Out: out, Kernel: kernel, Stride: stride, Pad: pad, W: b.Add(name+".weight", s, in, out, kernel)}
+	c := &ConvTranspose1d{In: in, Out: out, Kernel: kernel, Stride: stride, Pad: pad, W: b.Add(name+".weight", s, in, out,
+		kernel)}
 	c.W.Taps = kernel
 	c.B = b.Add(name+".bias", s, out)
 	return c

@@ -25,7 +25,8 @@ func newOracle(t *testing.T) *oracle { return &oracle{T: t, g: gorgonia.NewGraph
 // taken for another of its shape.
 func (o *oracle) input(values []float32, shape ...int) *gorgonia.Node {
 	x := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(append([]float32(nil), values...)))
-	n := gorgonia.NewTensor(o.g, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithValue(x), gorgonia.WithName(strconv.Itoa(len(o.inputs))))
+	n := gorgonia.NewTensor(o.g, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithValue(x),
+		gorgonia.WithName(strconv.Itoa(len(o.inputs))))
 	o.inputs = append(o.inputs, n)
 	return n
 }
@@ -90,7 +91,11 @@ func swapped(x []float32, n, rows, width int) []float32 {
 }
 
 func TestConvAgainstGorgonia(t *testing.T) {
-	for _, c := range []struct{ length, in, out, kernel, stride, pad int }{{7, 3, 5, 5, 1, 2}, {8, 4, 6, 3, 2, 1}, {6, 3, 7, 1, 1, 0}} {
+	for _, c := range []struct{ length, in, out, kernel, stride, pad int }{
+		{7, 3, 5, 5, 1, 2},
+		{8, 4, 6, 3, 2, 1},
+		{6, 3, 7, 1, 1, 0},
+	} {
 		const n = 2
 		rng := seed.Stream(1, "gorgonia/conv", uint64(c.kernel))
 		var b Builder
@@ -181,7 +186,8 @@ func TestAttentionAgainstGorgonia(t *testing.T) {
 	o.agree("attention", y, out)
 	o.agree("gradient of x", dx, grads[0])
 	for i := range 3 {
-		o.agree("gradient of an input map", swapped(l.QKV.W.Grad[i*width*width:(i+1)*width*width], 1, width, width), grads[1+i])
+		o.agree("gradient of an input map", swapped(l.QKV.W.Grad[i*width*width:(i+1)*width*width], 1, width, width),
+			grads[1+i])
 	}
 	o.agree("gradient of the output map", swapped(l.Out.W.Grad, 1, width, width), grads[4])
 }

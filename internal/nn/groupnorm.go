@@ -30,7 +30,10 @@ type GroupNormPass struct {
 // NewPass returns a pass for batches of up to maxBatch sequences of so many
 // rows; 1 for layer norm.
 func (g *GroupNorm) NewPass(maxBatch, rows int) *GroupNormPass {
-	p := &GroupNormPass{g: g, rows: rows, hat: make([]float32, maxBatch*rows*g.Channels), rstd: make([]float32, maxBatch*g.Groups)}
+	p := &GroupNormPass{
+		g: g, rows: rows, hat: make([]float32, maxBatch*rows*g.Channels),
+		rstd: make([]float32, maxBatch*g.Groups),
+	}
 	p.y = p.hat
 	if g.W != nil {
 		p.y = make([]float32, len(p.hat))

@@ -61,7 +61,10 @@ func stacks(rng *rand.Rand) map[string]stack {
 	for name, f := range map[string]Activation{"mish": Mish, "silu": SiLU} {
 		add(name, func(*Builder) stack {
 			p := f.NewPass(n * 37)
-			return stack{in: 37, forward: func(x []float32, n int) []float32 { return p.Forward(x[:n*37]) }, backward: p.Backward}
+			return stack{
+				in: 37, forward: func(x []float32, n int) []float32 { return p.Forward(x[:n*37]) },
+				backward: p.Backward,
+			}
 		})
 	}
 	add("attention", func(b *Builder) stack {
@@ -194,7 +197,10 @@ func TestActivationsMatchTheirDefinition(t *testing.T) {
 	x := []float32{-1000, -100, -88, -50, -20, -3, -1, -1e-6, 0, 1e-6, 0.5, 2, 19.9, 20.1, 60, 100, 1e4}
 	for i, v := range x {
 		d := float64(v)
-		want := map[string]float64{"mish": d * math.Tanh(math.Max(d, 0)+math.Log1p(math.Exp(-math.Abs(d)))), "silu": d / (1 + math.Exp(-d))}
+		want := map[string]float64{
+			"mish": d * math.Tanh(math.Max(d, 0)+math.Log1p(math.Exp(-math.Abs(d)))),
+			"silu": d / (1 + math.Exp(-d)),
+		}
 		for name, f := range map[string]Activation{"mish": Mish, "silu": SiLU} {
 			y := append([]float32(nil), x...)
 			f(y, nil, y)

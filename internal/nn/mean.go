@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// MeanMLP returns one network whose output is the mean of the networks' outputs. Its hidden layers are theirs side by side, with
-// zeros between them, so n networks cost n to n squared times one. They must have the same widths and no LayerNorm, which would
-// reach across them.
+// MeanMLP returns one network whose output is the mean of the networks' outputs. Its hidden layers are theirs side by
+// side, with zeros between them, so n networks cost n to n squared times one. They must have the same widths and no
+// LayerNorm, which would reach across them.
 func MeanMLP(ms ...*MLP) (*MLP, error) {
 	if len(ms) == 0 {
 		return nil, errors.New("nn: the mean of no networks")
@@ -36,8 +36,8 @@ func MeanMLP(ms ...*MLP) (*MLP, error) {
 	return mean, nil
 }
 
-// place writes layer from, of network k of n, into its block of l: the first layer's inputs are shared, the last one's outputs
-// averaged.
+// place writes layer from, of network k of n, into its block of l: the first layer's inputs are shared, the last one's
+// outputs averaged.
 func (l layer) place(from layer, k, n int, first, last bool) {
 	row, column, scale := k*from.out, k*from.in, float32(1)
 	if first {

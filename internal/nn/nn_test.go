@@ -184,7 +184,8 @@ func TestBackwardAccumulatesAndInputDoesNot(t *testing.T) {
 }
 
 func TestInitialisation(t *testing.T) {
-	m := NewMLP(MLPConfig{In: 200, Hidden: []int{300}, Out: 20, OutputBias: true, LastStd: 0.25, LastBias: 0.5}, seed.Stream(4, "nn", 0))
+	m := NewMLP(MLPConfig{In: 200, Hidden: []int{300}, Out: 20, OutputBias: true, LastStd: 0.25, LastBias: 0.5},
+		seed.Stream(4, "nn", 0))
 	var sq float64
 	for _, w := range m.params[0].Data {
 		sq += float64(w) * float64(w)

@@ -65,7 +65,10 @@ func NewParams(specs ...Param) []*Param {
 	for i, s := range specs {
 		end := at + size(s.Shape)
 		// The capacity reaches past the end on purpose: spans finds neighbours by it.
-		ps[i] = &Param{Name: s.Name, Shape: append([]int(nil), s.Shape...), Taps: s.Taps, Data: data[at:end], Grad: grad[at:end]}
+		ps[i] = &Param{
+			Name: s.Name, Shape: append([]int(nil), s.Shape...), Taps: s.Taps, Data: data[at:end],
+			Grad: grad[at:end],
+		}
 		at = end
 	}
 	return ps

@@ -11,7 +11,8 @@ import (
 )
 
 // ErrNoFFmpeg says that there is no ffmpeg to write an MP4 with.
-var ErrNoFFmpeg = errors.New("ffmpeg is not on PATH: install it (apt-get install ffmpeg) or choose a name that ends in .gif")
+var ErrNoFFmpeg = errors.New("ffmpeg is not on PATH: install it (apt-get install ffmpeg) or choose a name that ends " +
+	"in .gif")
 
 func lookFFmpeg() (string, error) {
 	path, err := exec.LookPath("ffmpeg")
@@ -32,9 +33,11 @@ type mp4Encoder struct {
 
 func (e *mp4Encoder) start(size image.Point) (err error) {
 	e.cmd = exec.Command(e.ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y",
-		"-f", "rawvideo", "-pix_fmt", "rgba", "-s", fmt.Sprintf("%dx%d", size.X, size.Y), "-r", fmt.Sprint(e.fps), "-i", "pipe:0",
+		"-f", "rawvideo", "-pix_fmt", "rgba", "-s", fmt.Sprintf("%dx%d", size.X, size.Y), "-r", fmt.Sprint(e.fps), "-i",
+		"pipe:0",
 		// H.264 with 4:2:0 chroma, which every player shows, wants even sides.
-		"-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart",
+		"-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags",
+		"+faststart",
 		"-f", "mp4", e.path)
 	e.cmd.Stderr = &e.said
 	if e.in, err = e.cmd.StdinPipe(); err != nil {

@@ -161,7 +161,8 @@ func TestMP4(t *testing.T) {
 	if err != nil {
 		t.Skip("no ffprobe on PATH")
 	}
-	out, err := exec.Command(probe, "-v", "error", "-count_frames", "-show_entries", "stream=width,height,nb_read_frames,pix_fmt", "-of", "csv=p=0", path).Output()
+	out, err := exec.Command(probe, "-v", "error", "-count_frames", "-show_entries",
+		"stream=width,height,nb_read_frames,pix_fmt", "-of", "csv=p=0", path).Output()
 	if err != nil || strings.TrimSpace(string(out)) != "162,120,yuv420p,3" {
 		t.Errorf("ffprobe says %q (%v), want 162 x 120, yuv420p, 3 frames", out, err)
 	}

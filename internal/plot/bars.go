@@ -23,7 +23,8 @@ type BarSeries struct {
 	Bars []Bar
 }
 
-// Bars draws success rates in groups (one per condition), a bar for each series, with its interval and its value in percent.
+// Bars draws success rates in groups (one per condition), a bar for each series, with its interval and its value in
+// percent.
 func Bars(title string, groups []string, series []BarSeries) (*Figure, error) {
 	f := &Figure{Title: title, plot: newPlot("", "success rate")}
 	for _, s := range series {
@@ -82,7 +83,10 @@ func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 			}
 			mid := tx(float64(g)) + width*vg.Length(float64(i)-float64(len(b.series)-1)/2)
 			half := width * 0.44
-			fill(c, vg.Rectangle{Min: vg.Point{X: mid - half, Y: ty(0)}, Max: vg.Point{X: mid + half, Y: max(ty(bar.Rate), ty(0)+vg.Points(1))}}, b.figure.colours[i])
+			fill(c, vg.Rectangle{Min: vg.Point{X: mid - half, Y: ty(0)}, Max: vg.Point{
+				X: mid + half,
+				Y: max(ty(bar.Rate), ty(0)+vg.Points(1)),
+			}}, b.figure.colours[i])
 			lo, hi, arm := ty(bar.Lo), ty(bar.Hi), min(vg.Points(4), half)
 			c.StrokeLine2(line, mid, lo, mid, hi)
 			c.StrokeLine2(line, mid-arm, lo, mid+arm, lo)

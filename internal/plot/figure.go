@@ -47,7 +47,8 @@ func (f *Figure) Encode(format string) ([]byte, error) {
 	var b bytes.Buffer
 	switch format {
 	case "png":
-		c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(dpi), vgimg.UseBackgroundColor(color.White))}
+		c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(dpi),
+			vgimg.UseBackgroundColor(color.White))}
 		f.draw(draw.New(c))
 		if _, err := c.WriteTo(&b); err != nil {
 			return nil, fmt.Errorf("plot: encode: %w", err)
@@ -98,7 +99,8 @@ func (f *Figure) draw(c draw.Canvas) {
 	f.plot.Draw(draw.Crop(c, 0, 0, 0, y-c.Max.Y))
 }
 
-// legend draws swatches and names from the left edge, its top at y, in as many rows as they need, and returns its bottom.
+// legend draws swatches and names from the left edge, its top at y, in as many rows as they need, and returns its
+// bottom.
 func (f *Figure) legend(c draw.Canvas, y vg.Length) vg.Length {
 	s := textStyle(10, false, ink)
 	s.YAlign = text.YCenter
@@ -107,7 +109,8 @@ func (f *Figure) legend(c draw.Canvas, y vg.Length) vg.Length {
 		if x > c.Min.X && x+vg.Points(14)+s.Width(n)*1.06 > c.Max.X {
 			x, mid = c.Min.X, mid-vg.Points(16)
 		}
-		box := vg.Rectangle{Min: vg.Point{X: x, Y: mid - vg.Points(4.5)}, Max: vg.Point{X: x + vg.Points(9), Y: mid + vg.Points(4.5)}}
+		box := vg.Rectangle{Min: vg.Point{X: x, Y: mid - vg.Points(4.5)}, Max: vg.Point{X: x + vg.Points(9), Y: mid +
+			vg.Points(4.5)}}
 		fill(c, box, f.colours[i])
 		x = box.Max.X + vg.Points(5)
 		c.FillText(s, vg.Point{X: x, Y: mid}, n)

@@ -35,7 +35,8 @@ func Lines(title string, axes Axes, series []Series) (*Figure, error) {
 	f := &Figure{Title: title, plot: newPlot(axes.X, axes.Y)}
 	for _, s := range series {
 		if len(s.X) != len(s.Y) || (s.Lo != nil && (len(s.Lo) != len(s.Y) || len(s.Hi) != len(s.Y))) {
-			return nil, fmt.Errorf("plot: series %s: %d x, %d y, %d and %d bounds", s.Name, len(s.X), len(s.Y), len(s.Lo), len(s.Hi))
+			return nil, fmt.Errorf("plot: series %s: %d x, %d y, %d and %d bounds", s.Name, len(s.X), len(s.Y), len(s.Lo),
+				len(s.Hi))
 		}
 		f.names = append(f.names, s.Name)
 	}
@@ -63,7 +64,13 @@ func Lines(title string, axes Axes, series []Series) (*Figure, error) {
 }
 
 // glyphs tell the points of series apart without colour.
-var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}}
+var glyphs = []draw.GlyphDrawer{
+	draw.CircleGlyph{},
+	draw.BoxGlyph{},
+	draw.PyramidGlyph{},
+	draw.CrossGlyph{},
+	draw.RingGlyph{},
+}
 
 func (f *Figure) addSeries(s Series, axes Axes, index int) (bool, error) {
 	drawable := func(x, y float64) bool {

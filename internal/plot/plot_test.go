@@ -30,7 +30,10 @@ func learningCurves(t *testing.T) *Figure {
 	t.Helper()
 	x := []float64{0, 50e3, 100e3, 150e3, 200e3}
 	f, err := Lines("Success over training", Axes{X: "environment steps", Y: "success rate", Percent: true}, []Series{
-		{Name: "korr", X: x, Y: []float64{0.4, 0.5, 0.8, 0.95, 0.98}, Lo: []float64{0.3, 0.4, 0.7, 0.9, 0.95}, Hi: []float64{0.5, 0.6, 0.9, 1, 1}},
+		{
+			Name: "korr", X: x, Y: []float64{0.4, 0.5, 0.8, 0.95, 0.98}, Lo: []float64{0.3, 0.4, 0.7, 0.9, 0.95},
+			Hi: []float64{0.5, 0.6, 0.9, 1, 1},
+		},
 		{Name: "resip", X: x, Y: []float64{0.4, 0.45, math.NaN(), 0.9, 0.97}},
 	})
 	if err != nil {
@@ -45,7 +48,10 @@ func TestKeepForALook(t *testing.T) {
 	if dir == "" {
 		t.Skip("KORR_PLOT_OUT is not set")
 	}
-	errors, err := Lines("n-step prediction error on held-out episodes", Axes{X: "horizon (control steps)", Y: "RMSE (normalised)", LogX: true, LogY: true, Markers: true}, []Series{
+	errors, err := Lines("n-step prediction error on held-out episodes", Axes{
+		X: "horizon (control steps)",
+		Y: "RMSE (normalised)", LogX: true, LogY: true, Markers: true,
+	}, []Series{
 		{Name: "koopman", X: []float64{1, 5, 10, 50}, Y: []float64{0.069, 0.08, 0.094, 0.117}},
 		{Name: "mlp", X: []float64{1, 5, 10, 50}, Y: []float64{0.067, 0.079, 0.092, 0.117}},
 		{Name: "dmdc", X: []float64{1, 5, 10, 50}, Y: []float64{0.066, 0.085, 0.104, 0.807}},
@@ -115,10 +121,12 @@ func TestSVGHoldsTheWords(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	nan := math.NaN()
-	if _, err := Lines("x", Axes{}, []Series{{Name: "a", X: []float64{1}, Y: []float64{nan}}}); !errors.Is(err, ErrNoData) {
+	if _, err := Lines("x", Axes{}, []Series{{Name: "a", X: []float64{1}, Y: []float64{nan}}}); !errors.Is(err,
+		ErrNoData) {
 		t.Errorf("only NaN: %v", err)
 	}
-	if _, err := Lines("x", Axes{LogY: true}, []Series{{Name: "a", X: []float64{1}, Y: []float64{0}}}); !errors.Is(err, ErrNoData) {
+	if _, err := Lines("x", Axes{LogY: true}, []Series{{Name: "a", X: []float64{1}, Y: []float64{0}}}); !errors.Is(err,
+		ErrNoData) {
 		t.Errorf("zero on a logarithmic axis: %v", err)
 	}
 	if _, err := Lines("x", Axes{}, []Series{{Name: "a", X: []float64{1, 2}, Y: []float64{1}}}); err == nil {

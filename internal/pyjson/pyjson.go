@@ -1,4 +1,5 @@
-// Package pyjson reads JSON as Python's json module writes it: with NaN, Infinity and -Infinity for numbers that JSON has no form for.
+// Package pyjson reads JSON as Python's json module writes it: with NaN, Infinity and -Infinity for numbers that JSON
+// has no form for.
 package pyjson
 
 import (
@@ -6,8 +7,9 @@ import (
 	"encoding/json"
 )
 
-// Clean replaces NaN, Infinity and -Infinity outside of texts by null and leaves everything else, so that what a reader does not use may
-// hold them. A reader refuses null where it needs a number. b is returned itself when it holds none of them.
+// Clean replaces NaN, Infinity and -Infinity outside of texts by null and leaves everything else, so that what a reader
+// does not use may hold them. A reader refuses null where it needs a number. b is returned itself when it holds none of
+// them.
 func Clean(b []byte) []byte {
 	if !bytes.Contains(b, []byte("NaN")) && !bytes.Contains(b, []byte("Infinity")) {
 		return b

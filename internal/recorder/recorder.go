@@ -20,7 +20,8 @@ import (
 	"korr/train/eval"
 )
 
-// Recorder records the episodes of one environment at a time. An error stops the recording, not the episodes: Finish returns it.
+// Recorder records the episodes of one environment at a time. An error stops the recording, not the episodes: Finish
+// returns it.
 type Recorder struct {
 	log       *slog.Logger
 	bag       *record.Sim
@@ -93,7 +94,8 @@ func (r *Recorder) Wrap(newEnv func(eval.Condition) (sim.Env, error)) func(eval.
 		}
 		spec := env.Spec()
 		return &recordedEnv{
-			Env: env, state: arm, rec: r, obs: make([]float32, spec.ObsDim), arm: make([]float64, simarm.Dim(len(spec.PartNames))),
+			Env: env, state: arm, rec: r, obs: make([]float32, spec.ObsDim), arm: make([]float64,
+				simarm.Dim(len(spec.PartNames))),
 			origin: dataset.Episode{Randomness: c.Randomness, Perturb: c.Perturb, Simulator: r.simulator},
 		}, nil
 	}

@@ -1,5 +1,5 @@
-// Package recording is what remains of a teleoperated or simulated recording once its messages are decoded: time series and
-// marks, without a word of ROS. Package ros/record makes it from a bag; train/collect makes demonstrations of it.
+// Package recording is what remains of a teleoperated or simulated recording once its messages are decoded: time series
+// and marks, without a word of ROS. Package ros/record makes it from a bag; train/collect makes demonstrations of it.
 package recording
 
 import (

@@ -21,7 +21,8 @@ var ErrKind = errors.New("not a regular file")
 // ErrSize marks a file that is larger than its kind may be.
 var ErrSize = errors.New("too large")
 
-// Open opens a regular file for reading and tells its size in bytes. The error wraps ErrKind or is of package os; it names the path.
+// Open opens a regular file for reading and tells its size in bytes. The error wraps ErrKind or is of package os; it
+// names the path.
 func Open(path string) (*os.File, int64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe without a writer would wait here
 	if err != nil {
@@ -37,7 +38,8 @@ func Open(path string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// Read returns the content of a regular file of at most limit bytes. The error wraps ErrKind or ErrSize or is of package os.
+// Read returns the content of a regular file of at most limit bytes. The error wraps ErrKind or ErrSize or is of
+// package os.
 func Read(path string, limit int64) ([]byte, error) {
 	f, size, err := Open(path)
 	if err != nil {

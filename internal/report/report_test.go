@@ -58,32 +58,41 @@ func page(t *testing.T) *Page {
 		Title: "korr <demo>", Lead: "What & why.", Facts: []Fact{{"95 %", "success", "19 of 20, 76 – 99 %"}},
 		Sections: []Section{{
 			Title: "Results", Text: []string{"One <script>alert(1)</script> paragraph."},
-			Tables:   []CaptionedTable{{*sample(), "Success rates."}},
-			Pictures: []Picture{{pngPicture(t), "two pixels", "A caption."}, {[]byte(`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>`), "nothing", ""}},
-			Code:     "korr eval --json",
+			Tables: []CaptionedTable{{*sample(), "Success rates."}},
+			Pictures: []Picture{
+				{pngPicture(t), "two pixels", "A caption."},
+				{[]byte(`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>`), "nothing", ""},
+			},
+			Code: "korr eval --json",
 		}},
 		Footer: "Made by a test.",
 	}
 }
 
-// TestPageIsSelfContained parses the page as XML (it is written to be well formed but for the void elements) and looks for
-// anything that would be fetched, unescaped text, and the pictures.
+// TestPageIsSelfContained parses the page as XML (it is written to be well formed but for the void elements) and looks
+// for anything that would be fetched, unescaped text, and the pictures.
 func TestPageIsSelfContained(t *testing.T) {
 	b, err := page(t).HTML()
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for _, bad := range []string{"http://", "https://", "<script>", "<link", "korr <b>", "korr <demo>", "ZgotmplZ", "<no value>"} {
+	for _, bad := range []string{
+		"http://", "https://", "<script>", "<link", "korr <b>", "korr <demo>", "ZgotmplZ",
+		"<no value>",
+	} {
 		if strings.Contains(text, bad) {
 			t.Errorf("the page contains %q", bad)
 		}
 	}
 	for _, good := range []string{
-		"What &amp; why.", "<small>19 of 20, 76 – 99 %</small>", "korr &lt;b&gt;", `<td data-name="success" class="num">100.0 %</td>`, "<caption>Success rates.</caption>",
-		"data:image/png;base64," + base64.StdEncoding.EncodeToString(pngPicture(t)), "data:image/svg&#43;xml;base64,", "korr eval --json",
+		"What &amp; why.", "<small>19 of 20, 76 – 99 %</small>", "korr &lt;b&gt;",
+		`<td data-name="success" class="num">100.0 %</td>`, "<caption>Success rates.</caption>",
+		"data:image/png;base64," + base64.StdEncoding.EncodeToString(pngPicture(t)), "data:image/svg&#43;xml;base64,",
+		"korr eval --json",
 	} {
-		if !strings.Contains(text, good) && !strings.Contains(strings.ReplaceAll(text, "&#43;", "+"), strings.ReplaceAll(good, "&#43;", "+")) {
+		if !strings.Contains(text, good) && !strings.Contains(strings.ReplaceAll(text, "&#43;", "+"),
+			strings.ReplaceAll(good, "&#43;", "+")) {
 			t.Errorf("the page lacks %q", good)
 		}
 	}

@@ -14,8 +14,8 @@ type Field struct {
 	Name  string        // of the field in Owner
 }
 
-// Fields lists the settings of a Config, a struct or a pointer to one, in the order of its fields. It panics for anything
-// else and for a key that two fields share.
+// Fields lists the settings of a Config, a struct or a pointer to one, in the order of its fields. It panics for
+// anything else and for a key that two fields share.
 func Fields(config any) []Field {
 	v := reflect.ValueOf(config)
 	if v.Kind() == reflect.Pointer {
@@ -53,8 +53,8 @@ func walk(fields []Field, v reflect.Value, prefix string) []Field {
 	return fields
 }
 
-// Key is the key that a field's tag gives it, empty for a field that is no setting; inline tells that the settings of the
-// struct in it belong to the struct around it.
+// Key is the key that a field's tag gives it, empty for a field that is no setting; inline tells that the settings of
+// the struct in it belong to the struct around it.
 func Key(f reflect.StructField) (key string, inline bool) {
 	key, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 	if key == "-" {

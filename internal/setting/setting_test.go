@@ -68,14 +68,16 @@ func TestRulesRefuse(t *testing.T) {
 		setting.FromBelow("k", 1.0, 0, 1), setting.FromBelow("k", nan, 0, 1),
 		setting.OneOf("k", "c", "a", "b"), setting.Given("k", "", "a task"),
 		setting.Counts("k", nil, 9), setting.Counts("k", []int{0}, 9), setting.Counts("k", []int{10}, 9),
-		setting.Range("k", [2]float64{2, 1}, 0, 9), setting.Range("k", [2]float64{nan, 1}, 0, 9), setting.Range("k", [2]float64{1, 10}, 0, 9),
+		setting.Range("k", [2]float64{2, 1}, 0, 9), setting.Range("k", [2]float64{nan, 1}, 0, 9),
+		setting.Range("k", [2]float64{1, 10}, 0, 9),
 	} {
 		var e *setting.Error
 		if err := setting.Check("p", r); !errors.As(err, &e) || e.Key != "k" || e.Problem == "" {
 			t.Errorf("rule %d does not refuse: %v", i, err)
 		}
 	}
-	if err := setting.Check("p", setting.AtLeast("k", 2, 2), setting.Range("k", [2]float64{1, 1}, 0, 9), setting.Widths("k", []int{3})); err != nil {
+	if err := setting.Check("p", setting.AtLeast("k", 2, 2), setting.Range("k", [2]float64{1, 1}, 0, 9),
+		setting.Widths("k", []int{3})); err != nil {
 		t.Error(err)
 	}
 	err := setting.Below("robot", setting.Check("p", setting.AtLeast("delay", -1, 0)))

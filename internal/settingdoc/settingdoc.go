@@ -1,5 +1,5 @@
-// Package settingdoc writes the documents about settings from the sources: what a setting means is the comment of its field.
-// It reads Go files and is meant for tests that keep the documents up to date; no command links it.
+// Package settingdoc writes the documents about settings from the sources: what a setting means is the comment of its
+// field. It reads Go files and is meant for tests that keep the documents up to date; no command links it.
 package settingdoc
 
 import (
@@ -26,8 +26,8 @@ type Sources struct {
 	ReadFile func(path string) ([]byte, error)
 }
 
-// Comments maps the dotted key of every setting, and of every section that has a comment, to the comment of its field in one
-// line. A setting without a comment is an error.
+// Comments maps the dotted key of every setting, and of every section that has a comment, to the comment of its field
+// in one line. A setting without a comment is an error.
 func (s Sources) Comments(config any) (map[string]string, error) {
 	r := reader{Sources: s, fields: map[string]map[string]string{}, out: map[string]string{}}
 	if r.ReadFile == nil {
@@ -188,7 +188,8 @@ func Table(config any, comments map[string]string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(f.Key), code(value), escape(comments[f.Key]), code(configs.Variable(f.Key)))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(f.Key), code(value), escape(comments[f.Key]),
+			code(configs.Variable(f.Key)))
 	}
 	return b.String(), nil
 }

@@ -63,7 +63,8 @@ func Decode(b []byte) (*File, error) {
 	end := int64(0)
 	for _, e := range entries {
 		if e.Offsets[0] != end {
-			return nil, fmt.Errorf("%w: %q starts at byte %d, the one before it ends at %d", ErrMalformed, e.name, e.Offsets[0], end)
+			return nil, fmt.Errorf("%w: %q starts at byte %d, the one before it ends at %d", ErrMalformed, e.name, e.Offsets[0],
+				end)
 		}
 		t, err := e.decode(data)
 		if err != nil {
@@ -142,7 +143,8 @@ func (e *entry) decode(data []byte) (Tensor, error) {
 	}
 	lo, hi := e.Offsets[0], e.Offsets[1]
 	if lo < 0 || hi < lo || hi > int64(len(data)) || hi-lo != count*int64(conv.size) {
-		return Tensor{}, fmt.Errorf("%w: %q (%s %v) has bytes %d to %d of %d", ErrMalformed, e.name, e.Dtype, e.Shape, lo, hi, len(data))
+		return Tensor{}, fmt.Errorf("%w: %q (%s %v) has bytes %d to %d of %d", ErrMalformed, e.name, e.Dtype, e.Shape, lo, hi,
+			len(data))
 	}
 	out := make([]float32, count)
 	src := data[lo:hi]

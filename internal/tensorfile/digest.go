@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// The digest is the SHA-256 of the whole file with zeros in the digest's own place. A second entry says that there is one: a flipped
-// bit hits one of the two names at most, so it cannot turn a file with a digest into one without.
+// The digest is the SHA-256 of the whole file with zeros in the digest's own place. A second entry says that there is
+// one: a flipped bit hits one of the two names at most, so it cannot turn a file with a digest into one without.
 const (
 	digestKey   = "sha256"
 	digestNote  = "digest"
@@ -51,7 +51,8 @@ func stamp(file []byte) error {
 	return nil
 }
 
-// verify compares a file with the digest in its metadata, from which it takes the digest's entries. A file that never had one gives "".
+// verify compares a file with the digest in its metadata, from which it takes the digest's entries. A file that never
+// had one gives "".
 func verify(file []byte, meta map[string]string) (string, error) {
 	digits, has := meta[digestKey]
 	note, noted := meta[digestNote]
@@ -70,7 +71,8 @@ func verify(file []byte, meta map[string]string) (string, error) {
 	h.Write([]byte(zeros))
 	h.Write(file[at+len(zeros):])
 	if sum := hex.EncodeToString(h.Sum(nil)); sum != digits {
-		return "", fmt.Errorf("%w: its SHA-256 is %.12s..., the file says %.12s...: restore it from a copy, or go back to an earlier checkpoint "+
+		return "", fmt.Errorf("%w: its SHA-256 is %.12s..., the file says %.12s...: restore it from a copy, or go back to "+
+			"an earlier checkpoint "+
 			"(after a change on purpose remove %q and %q from its metadata)", ErrDamaged, sum, digits, digestKey, digestNote)
 	}
 	delete(meta, digestKey)

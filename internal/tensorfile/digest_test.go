@@ -16,7 +16,10 @@ import (
 
 // TestEveryFlippedBitIsRefused: also one in the digest, in its names, in the header's length and in the metadata.
 func TestEveryFlippedBitIsRefused(t *testing.T) {
-	for _, f := range []*File{sample(), {}, {Meta: map[string]string{"a": "1"}, Tensors: []Tensor{{Name: "w", Shape: []int{1}, F32: []float32{0}}}}} {
+	for _, f := range []*File{sample(), {}, {Meta: map[string]string{"a": "1"}, Tensors: []Tensor{{
+		Name:  "w",
+		Shape: []int{1}, F32: []float32{0},
+	}}}} {
 		whole, err := f.Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -69,9 +72,13 @@ func TestDamageIsRefused(t *testing.T) {
 	}
 }
 
-// TestFilesWithoutDigest: those of other writers are read, whatever they call their metadata; a copy of what was read has a digest.
+// TestFilesWithoutDigest: those of other writers are read, whatever they call their metadata; a copy of what was read
+// has a digest.
 func TestFilesWithoutDigest(t *testing.T) {
-	for _, meta := range []string{``, `"__metadata__":{},`, `"__metadata__":{"sha256":"of something else"},`, `"__metadata__":{"task":"x"},`} {
+	for _, meta := range []string{
+		``, `"__metadata__":{},`, `"__metadata__":{"sha256":"of something else"},`,
+		`"__metadata__":{"task":"x"},`,
+	} {
 		f, err := Decode(raw(`{`+meta+`"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 7))
 		if err != nil || f.Digest != "" {
 			t.Errorf("%s: %v", meta, err)

@@ -11,6 +11,7 @@
 // bounds, and File.Get refuses tensors that are missing, mis-shaped or not
 // finite. A writer replaces the old file only when the new one is complete.
 //
-// Files that are written here carry a SHA-256 of all their bytes in the metadata, and a reader refuses a file whose digest is another
-// (see digest.go). Files of other writers, and of this one before it wrote digests, have none and are read as they are.
+// Files that are written here carry a SHA-256 of all their bytes in the metadata, and a reader refuses a file whose
+// digest is another (see digest.go). Files of other writers, and of this one before it wrote digests, have none and are
+// read as they are.
 package tensorfile

@@ -46,7 +46,8 @@ type Tensor struct {
 type File struct {
 	// Meta is the file's string-to-string metadata; nil when absent. The digest is not in it.
 	Meta map[string]string
-	// Digest is the SHA-256 that was read and verified, in hexadecimal digits; "" when the file has none. Writers compute their own.
+	// Digest is the SHA-256 that was read and verified, in hexadecimal digits; "" when the file has none. Writers compute
+	// their own.
 	Digest string
 	// Tensors are in the order of their data.
 	Tensors []Tensor

@@ -71,10 +71,13 @@ func TestWriteKeepsOldFileOnBadInput(t *testing.T) {
 	before, _ := os.ReadFile(path)
 	nan := float32(math.NaN())
 	for name, f := range map[string]*File{
-		"nan":       {Tensors: []Tensor{{Name: "a", Shape: []int{1}, F32: []float32{nan}}}},
-		"shape":     {Tensors: []Tensor{{Name: "a", Shape: []int{3}, F32: []float32{1}}}},
-		"duplicate": {Tensors: []Tensor{{Name: "a", Shape: []int{1}, F32: []float32{1}}, {Name: "a", Shape: []int{1}, F32: []float32{1}}}},
-		"reserved":  {Tensors: []Tensor{{Name: "__metadata__", Shape: []int{1}, F32: []float32{1}}}},
+		"nan":   {Tensors: []Tensor{{Name: "a", Shape: []int{1}, F32: []float32{nan}}}},
+		"shape": {Tensors: []Tensor{{Name: "a", Shape: []int{3}, F32: []float32{1}}}},
+		"duplicate": {Tensors: []Tensor{{Name: "a", Shape: []int{1}, F32: []float32{1}}, {
+			Name: "a", Shape: []int{1},
+			F32: []float32{1},
+		}}},
+		"reserved": {Tensors: []Tensor{{Name: "__metadata__", Shape: []int{1}, F32: []float32{1}}}},
 	} {
 		if err := Write(path, f); err == nil {
 			t.Errorf("%s: Write accepted it", name)
@@ -107,7 +110,8 @@ func TestDecodeConvertsTypes(t *testing.T) {
 		{"U8", []byte{0xfe}, 254},
 		{"BOOL", []byte{1}, 1},
 	} {
-		f, err := Decode(raw(fmt.Sprintf(`{"x":{"dtype":%q,"shape":[],"data_offsets":[0,%d]}}`, c.dtype, len(c.data)), c.data...))
+		f, err := Decode(raw(fmt.Sprintf(`{"x":{"dtype":%q,"shape":[],"data_offsets":[0,%d]}}`, c.dtype, len(c.data)),
+			c.data...))
 		if err != nil {
 			t.Errorf("%s: %v", c.dtype, err)
 			continue

@@ -39,7 +39,8 @@ type handler struct {
 	*state
 }
 
-// Logger returns a logger that writes to l's handler what is not too much. A logger that is one already is returned as it is.
+// Logger returns a logger that writes to l's handler what is not too much. A logger that is one already is returned as
+// it is.
 func Logger(l *slog.Logger) *slog.Logger {
 	if _, ok := l.Handler().(*handler); ok {
 		return l

@@ -29,7 +29,8 @@ func TestFloodIsBounded(t *testing.T) {
 	sub.Warn("nonsense", "text", "and again")
 	l.Info("something else")
 	got := out.String()
-	if want := fmt.Sprintf("left_out=%d", 1000-burst); strings.Count(got, want) != 1 || strings.Count(got, "left_out") != 1 || strings.Count(got, "\n") != 3 {
+	if want := fmt.Sprintf("left_out=%d", 1000-burst); strings.Count(got, want) != 1 || strings.Count(got,
+		"left_out") != 1 || strings.Count(got, "\n") != 3 {
 		t.Errorf("later: %s", got)
 	}
 }

@@ -97,7 +97,8 @@ func otherArchive(files []*zip.File) error {
 		_, name, _ := strings.Cut(f.Name, "/")
 		switch {
 		case strings.HasPrefix(name, "code/") || name == "constants.pkl":
-			return malformed("this is a TorchScript archive, which holds a program: load it in PyTorch and save its weights, torch.save(model.state_dict(), FILE)")
+			return malformed("this is a TorchScript archive, which holds a program: load it in PyTorch and save its weights, " +
+				"torch.save(model.state_dict(), FILE)")
 		case f.Name == ".zgroup" || name == ".zgroup":
 			return malformed("this is a zarr store in a zip archive: unpack it (unzip FILE -d NAME.zarr) and import the folder")
 		}
@@ -126,7 +127,8 @@ func unzip(b []byte) (map[string][]byte, error) {
 	entries, folder, total := map[string][]byte{}, "", uint64(0)
 	for _, f := range r.File {
 		root, name, ok := strings.Cut(f.Name, "/")
-		if !ok || root == "" || folder != "" && root != folder || path.Clean(f.Name) != f.Name || strings.ContainsAny(f.Name, "\\\x00") || root == ".." {
+		if !ok || root == "" || folder != "" && root != folder || path.Clean(f.Name) != f.Name ||
+			strings.ContainsAny(f.Name, "\\\x00") || root == ".." {
 			return nil, malformed("entry %.100q does not lie in the archive's one folder", f.Name)
 		}
 		folder = root
@@ -134,8 +136,10 @@ func unzip(b []byte) (map[string][]byte, error) {
 			return nil, malformed("entry %.100q appears twice", f.Name)
 		}
 		total += f.UncompressedSize64
-		if f.Method != zip.Store || f.Flags&1 != 0 || f.UncompressedSize64 != f.CompressedSize64 || f.UncompressedSize64 > uint64(len(b)) || total > uint64(len(b)) {
-			return nil, malformed("entry %.100q is compressed, encrypted or larger than the file: torch.save does none of that", f.Name)
+		if f.Method != zip.Store || f.Flags&1 != 0 || f.UncompressedSize64 != f.CompressedSize64 ||
+			f.UncompressedSize64 > uint64(len(b)) || total > uint64(len(b)) {
+			return nil, malformed("entry %.100q is compressed, encrypted or larger than the file: torch.save does none of that",
+				f.Name)
 		}
 		at, err := f.DataOffset()
 		if err != nil || at < 0 || uint64(at) > uint64(len(b))-f.UncompressedSize64 {

@@ -24,7 +24,10 @@ func pack(t testing.TB, entries map[string][]byte, method uint16) []byte {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for name, data := range entries {
-		h := &zip.FileHeader{Name: name, Method: method, CRC32: crc32.ChecksumIEEE(data), UncompressedSize64: uint64(len(data)), CompressedSize64: uint64(len(data))}
+		h := &zip.FileHeader{
+			Name: name, Method: method, CRC32: crc32.ChecksumIEEE(data),
+			UncompressedSize64: uint64(len(data)), CompressedSize64: uint64(len(data)),
+		}
 		create := w.CreateHeader
 		if method == zip.Store {
 			create = w.CreateRaw
@@ -75,7 +78,8 @@ func (a *assembler) ints(v []int64) *assembler {
 
 // tensor adds torch._utils._rebuild_tensor_v2 over the storage "0".
 func (a *assembler) tensor(class string, count, offset int64, shape, strides []int64) *assembler {
-	a.global("torch._utils", "_rebuild_tensor_v2").op("((").text("storage").global("torch", class).text("0").text("cpu").int(count).op("tQ")
+	a.global("torch._utils", "_rebuild_tensor_v2").op("((").text("storage").global("torch",
+		class).text("0").text("cpu").int(count).op("tQ")
 	a.int(offset).ints(shape).ints(strides)
 	return a.op("\x89").global("collections", "OrderedDict").op(")RtR")
 }

@@ -45,8 +45,10 @@ var classes = map[string]bool{
 // inert are the classes of OmegaConf's configurations.
 var inert = map[string]bool{
 	"omegaconf.dictconfig.DictConfig": true, "omegaconf.listconfig.ListConfig": true, "omegaconf.base.Metadata": true,
-	"omegaconf.base.ContainerMetadata": true, "omegaconf.base.SCMode": true, "omegaconf.nodes.AnyNode": true, "omegaconf.nodes.IntegerNode": true,
-	"omegaconf.nodes.FloatNode": true, "omegaconf.nodes.BooleanNode": true, "omegaconf.nodes.StringNode": true, "argparse.Namespace": true,
+	"omegaconf.base.ContainerMetadata": true, "omegaconf.base.SCMode": true, "omegaconf.nodes.AnyNode": true,
+	"omegaconf.nodes.IntegerNode": true,
+	"omegaconf.nodes.FloatNode":   true, "omegaconf.nodes.BooleanNode": true, "omegaconf.nodes.StringNode": true,
+	"argparse.Namespace": true,
 }
 
 // find returns what a global stands for.
@@ -72,7 +74,8 @@ func find(module, name string) (any, error) {
 			return Class(full), nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the file wants %.200q, which is not in the list of what a checkpoint may hold; it could run code when PyTorch loads it", ErrGlobal, full)
+	return nil, fmt.Errorf("%w: the file wants %.200q, which is not in the list of what a checkpoint may hold; it could "+
+		"run code when PyTorch loads it", ErrGlobal, full)
 }
 
 // call builds what f(args...) would have returned.

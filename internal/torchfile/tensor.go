@@ -38,7 +38,8 @@ var dtypes = map[string]element{
 // storageTypes are the types of storages.
 var storageTypes = map[string]string{
 	"DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
-	"LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8", "BoolStorage": "bool",
+	"LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8",
+	"BoolStorage": "bool",
 }
 
 // half converts an IEEE 754 binary16 number.
@@ -119,7 +120,8 @@ func (t *Tensor) each(f func(i int, v float64)) {
 func (m *machine) view(s *storage, offset int64, shape, strides []int64) (*Tensor, error) {
 	have := int64(len(s.data) / dtypes[s.dtype].size)
 	if len(shape) > MaxDims || len(shape) != len(strides) || offset < 0 || offset > have {
-		return nil, malformed("a tensor of shape %v with strides %v from element %d of %d", brief(shape), brief(strides), offset, have)
+		return nil, malformed("a tensor of shape %v with strides %v from element %d of %d", brief(shape), brief(strides),
+			offset, have)
 	}
 	count, last := int64(1), offset
 	if slices.Contains(shape, 0) {
@@ -127,19 +129,24 @@ func (m *machine) view(s *storage, offset int64, shape, strides []int64) (*Tenso
 	}
 	for i, d := range shape {
 		// The bounds on sizes and strides keep the products below from overflowing.
-		if d < 0 || d > math.MaxInt32 || strides[i] < 0 || strides[i] > math.MaxInt32 || count > 0 && (count > viewed*max(have, 1)/d || d > 1 && strides[i] > have) {
+		if d < 0 || d > math.MaxInt32 || strides[i] < 0 || strides[i] > math.MaxInt32 || count > 0 &&
+			(count > viewed*max(have, 1)/d || d > 1 && strides[i] > have) {
 			return nil, malformed("a tensor of shape %v with strides %v in a storage of %d elements", shape, strides, have)
 		}
 		count *= d
 		last += (d - 1) * strides[i]
 	}
 	if count > 0 && last >= have {
-		return nil, malformed("a tensor of shape %v with strides %v from element %d reaches element %d of %d", shape, strides, offset, last, have)
+		return nil, malformed("a tensor of shape %v with strides %v from element %d reaches element %d of %d", shape, strides,
+			offset, last, have)
 	}
 	if m.elements -= count; m.elements < 0 {
 		return nil, malformed("the tensors together have more elements than the file could hold")
 	}
-	t := &Tensor{DType: s.dtype, Shape: make([]int, len(shape)), data: s.data, offset: int(offset), strides: make([]int, len(shape))}
+	t := &Tensor{
+		DType: s.dtype, Shape: make([]int, len(shape)), data: s.data, offset: int(offset),
+		strides: make([]int, len(shape)),
+	}
 	for i := range shape {
 		t.Shape[i], t.strides[i] = int(shape[i]), int(strides[i])
 	}

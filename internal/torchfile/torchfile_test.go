@@ -40,7 +40,8 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%s is a %T", name, x)
 			continue
 		}
-		if got.DType != w.DType || !reflect.DeepEqual(append([]int{}, got.Shape...), w.Shape) || !reflect.DeepEqual(got.Float64(), w.Values) {
+		if got.DType != w.DType || !reflect.DeepEqual(append([]int{}, got.Shape...), w.Shape) ||
+			!reflect.DeepEqual(got.Float64(), w.Values) {
 			t.Errorf("%s: %s %v %v\nwant %s %v %v", name, got.DType, got.Shape, got.Float64(), w.DType, w.Shape, w.Values)
 		}
 		for i, v := range got.Float32() {
@@ -93,12 +94,21 @@ func TestHostile(t *testing.T) {
 		want   string
 		is     error
 	}{
-		"os.system":        {start().global("os", "system").text("true").op("\x85R.").Bytes(), `"os.system"`, ErrGlobal},
-		"posix.system":     {start().text("posix").text("system").op("\x93)R.").Bytes(), `"posix.system"`, ErrGlobal},
-		"eval":             {start().global("__builtin__", "eval").text("1").op("\x85R.").Bytes(), `"builtins.eval"`, ErrGlobal},
-		"getattr":          {start().global("builtins", "getattr").op(".").Bytes(), `"builtins.getattr"`, ErrGlobal},
-		"dotted":           {start().text("collections").text("OrderedDict.__init__").op("\x93.").Bytes(), "OrderedDict.__init__", ErrGlobal},
-		"load from bytes":  {start().global("torch.storage", "_load_from_bytes").op(".").Bytes(), "_load_from_bytes", ErrGlobal},
+		"os.system":    {start().global("os", "system").text("true").op("\x85R.").Bytes(), `"os.system"`, ErrGlobal},
+		"posix.system": {start().text("posix").text("system").op("\x93)R.").Bytes(), `"posix.system"`, ErrGlobal},
+		"eval": {
+			start().global("__builtin__", "eval").text("1").op("\x85R.").Bytes(), `"builtins.eval"`,
+			ErrGlobal,
+		},
+		"getattr": {start().global("builtins", "getattr").op(".").Bytes(), `"builtins.getattr"`, ErrGlobal},
+		"dotted": {
+			start().text("collections").text("OrderedDict.__init__").op("\x93.").Bytes(),
+			"OrderedDict.__init__", ErrGlobal,
+		},
+		"load from bytes": {
+			start().global("torch.storage", "_load_from_bytes").op(".").Bytes(), "_load_from_bytes",
+			ErrGlobal,
+		},
 		"instance of int":  {start().global("builtins", "int").op(")\x81.").Bytes(), "builtins.int", ErrGlobal},
 		"a text is called": {start().text("os.system").op(")R.").Bytes(), "a string is called", ErrMalformed},
 		"extension":        {start().op("\x82\x01.").Bytes(), "0x82", ErrMalformed},
@@ -140,9 +150,11 @@ func TestHostile(t *testing.T) {
 			bytes.ReplaceAll(tensor(6, 0, []int64{6}, []int64{1}), []byte("X\x01\x00\x00\x000"), []byte("X\x01\x00\x00\x009")),
 			"not in the archive", ErrMalformed,
 		},
-		"path as storage": {start().op("(").text("storage").global("torch", "FloatStorage").text("../data.pkl").text("cpu").int(1).op("tQ.").Bytes(), "not in the archive", ErrMalformed},
+		"path as storage": {start().op("(").text("storage").global("torch",
+			"FloatStorage").text("../data.pkl").text("cpu").int(1).op("tQ.").Bytes(), "not in the archive", ErrMalformed},
 		"two types of one storage": {
-			start().op("(").tensor("FloatStorage", 6, 0, []int64{6}, []int64{1}).tensor("IntStorage", 6, 0, []int64{6}, []int64{1}).op("t.").Bytes(),
+			start().op("(").tensor("FloatStorage", 6, 0, []int64{6}, []int64{1}).tensor("IntStorage", 6, 0, []int64{6},
+				[]int64{1}).op("t.").Bytes(),
 			"float32 and int32", ErrMalformed,
 		},
 	} {
@@ -159,12 +171,14 @@ func TestViewsAreBounded(t *testing.T) {
 	for range 400 {
 		a.tensor("FloatStorage", 50000, 0, []int64{50000}, []int64{1})
 	}
-	if _, err := Decode(archive(t, a.op("t.").Bytes(), map[string][]byte{"0": make([]byte, 200000)})); err == nil || !strings.Contains(err.Error(), "together") {
+	if _, err := Decode(archive(t, a.op("t.").Bytes(), map[string][]byte{"0": make([]byte, 200000)})); err == nil ||
+		!strings.Contains(err.Error(), "together") {
 		t.Errorf("400 views: %v", err)
 	}
 }
 
-// TestCircles: an object that holds itself, and one that holds another twice, 40 times over, end in Plain with an error.
+// TestCircles: an object that holds itself, and one that holds another twice, 40 times over, end in Plain with an
+// error.
 func TestCircles(t *testing.T) {
 	self := start().op("]q\x00h\x00a.")
 	doubled := start().op("]q\x00")
@@ -189,14 +203,20 @@ func TestArchive(t *testing.T) {
 		b    []byte
 		want string
 	}{
-		"compressed":  {pack(t, map[string][]byte{"a/data.pkl": bytes.Repeat([]byte("N"), 10000)}, zip.Deflate), "compressed"},
+		"compressed": {
+			pack(t, map[string][]byte{"a/data.pkl": bytes.Repeat([]byte("N"), 10000)}, zip.Deflate),
+			"compressed",
+		},
 		"parent":      {pack(t, map[string][]byte{"../data.pkl": none}, zip.Store), "one folder"},
 		"absolute":    {pack(t, map[string][]byte{"/data.pkl": none}, zip.Store), "one folder"},
 		"inner climb": {pack(t, map[string][]byte{"a/../../data.pkl": none}, zip.Store), "one folder"},
 		"backslash":   {pack(t, map[string][]byte{`a/..\data.pkl`: none}, zip.Store), "one folder"},
 		"two folders": {pack(t, map[string][]byte{"a/data.pkl": none, "b/data/0": none}, zip.Store), "one folder"},
 		"no pickle":   {pack(t, map[string][]byte{"a/version": none}, zip.Store), "no data.pkl"},
-		"big-endian":  {pack(t, map[string][]byte{"a/data.pkl": none, "a/byteorder": []byte("big")}, zip.Store), "byte order"},
+		"big-endian": {
+			pack(t, map[string][]byte{"a/data.pkl": none, "a/byteorder": []byte("big")}, zip.Store),
+			"byte order",
+		},
 		"old format":  {append([]byte("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), none...), "before 1.6"},
 		"no zip":      {[]byte("hello"), "no zip archive"},
 		"empty":       {nil, "no zip archive"},
@@ -209,7 +229,10 @@ func TestArchive(t *testing.T) {
 	var twice bytes.Buffer
 	w := zip.NewWriter(&twice)
 	for range 2 {
-		f, err := w.CreateRaw(&zip.FileHeader{Name: "a/data.pkl", UncompressedSize64: uint64(len(none)), CompressedSize64: uint64(len(none)), CRC32: crc32.ChecksumIEEE(none)})
+		f, err := w.CreateRaw(&zip.FileHeader{
+			Name: "a/data.pkl", UncompressedSize64: uint64(len(none)),
+			CompressedSize64: uint64(len(none)), CRC32: crc32.ChecksumIEEE(none),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +306,8 @@ func FuzzDecode(f *testing.F) {
 	if b, err := os.ReadFile("testdata/types.pt"); err == nil {
 		f.Add(b)
 	}
-	f.Add(archive(f, start().tensor("FloatStorage", 6, 0, []int64{2, 3}, []int64{3, 1}).op(".").Bytes(), map[string][]byte{"0": floats(1, 2, 3, 4, 5, 6)}))
+	f.Add(archive(f, start().tensor("FloatStorage", 6, 0, []int64{2, 3}, []int64{3, 1}).op(".").Bytes(),
+		map[string][]byte{"0": floats(1, 2, 3, 4, 5, 6)}))
 	f.Fuzz(func(_ *testing.T, b []byte) { walk(Decode(b)) })
 }
 

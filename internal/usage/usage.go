@@ -1,5 +1,5 @@
-// Package usage marks the errors of a request that cannot be met as it stands: a wrong flag, setting or argument. Whoever
-// asked has to ask differently; a command ends with its exit code for that.
+// Package usage marks the errors of a request that cannot be met as it stands: a wrong flag, setting or argument.
+// Whoever asked has to ask differently; a command ends with its exit code for that.
 package usage
 
 import "fmt"

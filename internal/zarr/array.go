@@ -164,7 +164,8 @@ func (a *Array) check(d *description) error {
 	for i, n := range d.Shape {
 		c := d.Chunks[i]
 		if n < 0 || c < 1 || n > 0 && elements > MaxElements/n || chunk > MaxChunkBytes/a.size/c {
-			return malformed("shape %v in chunks of %v is beyond the bounds (%d elements, chunks of %d bytes)", d.Shape, d.Chunks, MaxElements, MaxChunkBytes)
+			return malformed("shape %v in chunks of %v is beyond the bounds (%d elements, chunks of %d bytes)", d.Shape,
+				d.Chunks, MaxElements, MaxChunkBytes)
 		}
 		elements *= max(n, 1)
 		chunk *= c
@@ -205,7 +206,8 @@ func (a *Array) setType(text string) error {
 	switch {
 	case a.kind == 'U':
 		a.size = 4 * n
-	case a.kind == 'S', a.kind == 'b' && n == 1, a.kind == 'f' && (n == 4 || n == 8), (a.kind == 'i' || a.kind == 'u') && (n == 1 || n == 2 || n == 4 || n == 8):
+	case a.kind == 'S', a.kind == 'b' && n == 1, a.kind == 'f' && (n == 4 || n == 8), (a.kind == 'i' || a.kind == 'u') &&
+		(n == 1 || n == 2 || n == 4 || n == 8):
 	default:
 		return unsupported("type %q", text)
 	}

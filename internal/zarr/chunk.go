@@ -68,15 +68,16 @@ func (a *Array) visitChunk(chunk []byte, place []int, visit func(chunk []byte, a
 	}
 }
 
-// missing notes a chunk that is not there. A writer may leave out chunks that hold nothing but the fill value; beside a file that has the
-// chunk's name and more, a copy was interrupted.
+// missing notes a chunk that is not there. A writer may leave out chunks that hold nothing but the fill value; beside a
+// file that has the chunk's name and more, a copy was interrupted.
 func (a *Array) missing(name string) error {
 	entries, err := os.ReadDir(a.Path)
 	if err != nil {
 		return fmt.Errorf("zarr: %w", err)
 	}
 	for _, e := range entries {
-		if rest, ok := strings.CutPrefix(strings.TrimPrefix(e.Name(), "."), name); ok && rest != "" && !e.IsDir() && strings.Trim(rest, "0123456789"+a.separator) != "" {
+		if rest, ok := strings.CutPrefix(strings.TrimPrefix(e.Name(), "."), name); ok && rest != "" && !e.IsDir() &&
+			strings.Trim(rest, "0123456789"+a.separator) != "" {
 			return malformed("%s: chunk %s is missing, and there is %s: the copy was interrupted", a.Path, name, e.Name())
 		}
 	}

@@ -76,7 +76,8 @@ func inflate(name string, dst, src []byte) error {
 		r, err = gzip.NewReader(bytes.NewReader(src))
 	default:
 		var d *zstd.Decoder
-		if d, err = zstd.NewReader(bytes.NewReader(src), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(64<<20)); err == nil {
+		if d, err = zstd.NewReader(bytes.NewReader(src), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(64<<20)); err == nil {
 			defer d.Close()
 			r = d
 		}
@@ -139,9 +140,13 @@ func unblosc(src []byte, n int) ([]byte, error) {
 	}
 	format := int(flags >> 5)
 	if format >= len(bloscFormats) || bloscFormats[format] == "blosclz" || bloscFormats[format] == "snappy" {
-		return nil, unsupported("blosc: compressor %d (%s); write the array again with lz4, zlib or zstd", format, bloscFormats[min(format, len(bloscFormats)-1)])
+		return nil, unsupported("blosc: compressor %d (%s); write the array again with lz4, zlib or zstd", format,
+			bloscFormats[min(format, len(bloscFormats)-1)])
 	}
-	b := &blosc{src: src, flags: flags, size: size, block: int(block), format: bloscFormats[format], scratch: make([]byte, block)}
+	b := &blosc{
+		src: src, flags: flags, size: size, block: int(block), format: bloscFormats[format],
+		scratch: make([]byte, block),
+	}
 	blocks := (n + b.block - 1) / b.block
 	if blocks > (len(src)-bloscHeader)/4 {
 		return nil, malformed("blosc: %d blocks in %d bytes", blocks, len(src))
@@ -214,8 +219,8 @@ func unshuffle(dst, src []byte, size int) {
 	copy(dst[n*size:], src[n*size:])
 }
 
-// bitUnshuffle does that with bits: row 8j+k of src holds bit k of byte j of every element. Only whole eights of elements
-// were shuffled.
+// bitUnshuffle does that with bits: row 8j+k of src holds bit k of byte j of every element. Only whole eights of
+// elements were shuffled.
 func bitUnshuffle(dst, src []byte, size int) {
 	n := len(src) / size
 	if n%8 != 0 {

@@ -158,7 +158,10 @@ func TestArrays(t *testing.T) {
 	if a, v := read("empty"); len(v) != 0 || !slices.Equal(a.Shape, []int{0, 7}) {
 		t.Errorf("empty: %v", v)
 	}
-	for name, want := range map[string][]string{"text/object": {"one_leg", "größe", ""}, "text/fixed": {"lamp", "größe", ""}, "text/bytes": {"lamp", "x", ""}} {
+	for name, want := range map[string][]string{
+		"text/object": {"one_leg", "größe", ""},
+		"text/fixed":  {"lamp", "größe", ""}, "text/bytes": {"lamp", "x", ""},
+	} {
 		a, err := g.Array(name)
 		if err != nil {
 			t.Fatal(name, err)
@@ -208,7 +211,8 @@ func TestDescriptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := g.Array("x"); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) {
+		if _, err := g.Array("x"); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(),
+			dir) {
 			t.Errorf("%s: %v", c.new, err)
 		}
 	}
@@ -234,7 +238,10 @@ func put(t *testing.T, path string, b []byte) {
 
 // TestChunkErrorsNameTheFile cuts, grows and replaces a chunk.
 func TestChunkErrorsNameTheFile(t *testing.T) {
-	for name, b := range map[string][]byte{"cut": {1, 2, 3}, "grown": make([]byte, 100), "much grown": make([]byte, 100000)} {
+	for name, b := range map[string][]byte{
+		"cut": {1, 2, 3}, "grown": make([]byte, 100),
+		"much grown": make([]byte, 100000),
+	} {
 		dir := t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS("testdata/store.zarr")); err != nil {
 			t.Fatal(err)
@@ -273,8 +280,8 @@ func FuzzBlosc(f *testing.F) {
 	})
 }
 
-// FuzzArray: no description makes the reader panic or allocate beyond its bounds; chunks are not there, so that only the
-// fill value is read.
+// FuzzArray: no description makes the reader panic or allocate beyond its bounds; chunks are not there, so that only
+// the fill value is read.
 func FuzzArray(f *testing.F) {
 	f.Add([]byte(`{"chunks":[2],"compressor":{"id":"blosc"},"dtype":"<f4","fill_value":"NaN","filters":null,"order":"C","shape":[3],"zarr_format":2}`))
 	f.Add([]byte(`{"chunks":[2,3],"compressor":null,"dtype":"<U4","fill_value":"","filters":null,"order":"C","shape":[3,4],"zarr_format":2}`))
@@ -310,7 +317,8 @@ func TestMissingChunks(t *testing.T) {
 	}
 	write(".zgroup", `{"zarr_format": 2}`)
 	write(".zattrs", `{"mean_return": NaN, "best": Infinity}`)
-	write("reward/.zarray", `{"zarr_format": 2, "shape": [6], "chunks": [2], "dtype": "<f4", "compressor": null, "fill_value": 0, "filters": null, "order": "C"}`)
+	write("reward/.zarray",
+		`{"zarr_format": 2, "shape": [6], "chunks": [2], "dtype": "<f4", "compressor": null, "fill_value": 0, "filters": null, "order": "C"}`)
 	write("reward/0", "\x00\x00\x80\x3f\x00\x00\x80\x3f")
 	g, err := Open(dir)
 	if err != nil {

@@ -343,8 +343,14 @@ func TestNoiseIsEstimated(t *testing.T) {
 func TestHostile(t *testing.T) {
 	const parts = 3
 	scene := Scene{
-		Parts:  []Part{{geom.Vec3{-.1, -.02, -.1}, geom.Vec3{.1, .02, .1}}, {geom.Vec3{-.02, -.05, -.02}, geom.Vec3{.02, .04, .02}}, {}},
-		Joints: []Joint{{Male: 1, Receiver: 0, Tip: geom.Vec3{0, -.05, 0}, Holes: []Hole{{P: geom.Vec3{0, .02, 0}, Q: geom.IdentityQuat}}}},
+		Parts: []Part{{geom.Vec3{-.1, -.02, -.1}, geom.Vec3{.1, .02, .1}}, {
+			geom.Vec3{-.02, -.05, -.02},
+			geom.Vec3{.02, .04, .02},
+		}, {}},
+		Joints: []Joint{{Male: 1, Receiver: 0, Tip: geom.Vec3{0, -.05, 0}, Holes: []Hole{{
+			P: geom.Vec3{0, .02, 0},
+			Q: geom.IdentityQuat,
+		}}}},
 	}
 	q := make([]Cov, modes)
 	for i := range q {
@@ -367,7 +373,10 @@ func TestHostile(t *testing.T) {
 		return rng.NormFloat64() / 10
 	}
 	pose := func() geom.Pose {
-		p := geom.Pose{P: geom.Vec3{number(), number(), number()}, Q: geom.RotVec(geom.Vec3{rng.NormFloat64(), rng.NormFloat64(), 0})}
+		p := geom.Pose{P: geom.Vec3{number(), number(), number()}, Q: geom.RotVec(geom.Vec3{
+			rng.NormFloat64(),
+			rng.NormFloat64(), 0,
+		})}
 		if rng.IntN(30) == 0 {
 			p.Q = geom.Quat{number(), number(), number(), number()}
 		}
@@ -418,7 +427,15 @@ func TestRefusals(t *testing.T) {
 	for _, c := range []struct {
 		t    float64
 		want bool
-	}{{99, true}, {99, false}, {100, false}, {math.NaN(), false}, {math.Inf(-1), false}, {99 - ringSize, false}, {100 - ringSize, true}} {
+	}{
+		{99, true},
+		{99, false},
+		{100, false},
+		{math.NaN(), false},
+		{math.Inf(-1), false},
+		{99 - ringSize, false},
+		{100 - ringSize, true},
+	} {
 		if got := b.Measure(0, c.t, geom.IdentityPose); got != c.want {
 			t.Errorf("a pose of step %g at step 99: taken %t, want %t", c.t, got, c.want)
 		}

@@ -37,7 +37,8 @@ func ExampleBank() {
 	}
 	e := b.Estimate(0)
 	fmt.Printf("the newest pose is %.0f steps old and shows x = %.3f m\n", e.Age, where(19 - late).P[0])
-	fmt.Printf("the part is at x = %.3f m, good to %.1f mm, held: %t\n", e.Pose.P[0], 1000*e.Position, e.Mode == filter.Held)
+	fmt.Printf("the part is at x = %.3f m, good to %.1f mm, held: %t\n", e.Pose.P[0], 1000*e.Position,
+		e.Mode == filter.Held)
 	// Output:
 	// the newest pose is 3 steps old and shows x = 0.480 m
 	// the part is at x = 0.495 m, good to 0.4 mm, held: true

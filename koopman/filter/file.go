@@ -46,7 +46,8 @@ func (a *netAt) empty(parts int) (*nn.MLP, error) {
 		bad = bad || h < 1 || h > mostHidden
 	}
 	if bad {
-		return nil, fmt.Errorf("%w: a network of part %d in mode %d with layers of %v, of %d parts", ErrConfig, a.Part, a.Mode, a.Hidden, parts)
+		return nil, fmt.Errorf("%w: a network of part %d in mode %d with layers of %v, of %d parts", ErrConfig, a.Part,
+			a.Mode, a.Hidden, parts)
 	}
 	return nn.NewMLP(nn.MLPConfig{In: Lifted, Hidden: a.Hidden, Out: dim, OutputBias: true}, nil), nil
 }

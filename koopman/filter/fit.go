@@ -29,8 +29,8 @@ type Fitted struct {
 	Scene Scene
 	// W [part][mode] are the matrices of Learned; nil where too little was seen.
 	W [][][]float64
-	// Nets [part][mode] are the networks of the nonlinear model; nil where too little was seen, and nil altogether in files of
-	// before there were any.
+	// Nets [part][mode] are the networks of the nonlinear model; nil where too little was seen, and nil altogether in
+	// files of before there were any.
 	Nets [][]*nn.MLP
 	// Kinematic, Learned and Nonlinear [part][mode] are the covariances of the models' errors in one control step.
 	Kinematic, Learned, Nonlinear [][]Cov
@@ -280,8 +280,8 @@ func forward(net *nn.MLP) adds {
 	return l.of
 }
 
-// regressNet returns a network of the steps that predicts those it was not fitted to better than the rule by margin; nil for
-// none. Its steps are single ones: of a network the sums over a window are not those of what it says to each.
+// regressNet returns a network of the steps that predicts those it was not fitted to better than the rule by margin;
+// nil for none. Its steps are single ones: of a network the sums over a window are not those of what it says to each.
 func regressNet(steps []window, rng *rand.Rand) *nn.MLP {
 	const batch, updates = 128, 2000
 	if len(steps) < 4*fewest {

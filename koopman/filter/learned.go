@@ -22,8 +22,8 @@ import (
 //	32..34  5 x the vertical, axes of the part: how it lies
 //	35      its height / 5 cm
 //
-// All vectors are in the part's own frame, clipped to +-3. What contact keeps in place is seen in them: an estimate that is
-// beside the hole it is in, or tilted between the fingers, has coordinates that the part itself cannot have.
+// All vectors are in the part's own frame, clipped to +-3. What contact keeps in place is seen in them: an estimate
+// that is beside the hole it is in, or tilted between the fingers, has coordinates that the part itself cannot have.
 const Lifted = 36
 
 // formerLifted is the width in files up to commit 29a30ad, which lacked the coordinates from there on.
@@ -175,7 +175,8 @@ func netUnit(k int) float64 {
 	return 1e-3
 }
 
-// NewNonlinear returns the model with networks [part][mode] in the matrices' place, each from Lifted to dim values in mm and
+// NewNonlinear returns the model with networks [part][mode] in the matrices' place, each from Lifted to dim values in
+// mm and
 // 0.01 rad, nil for the rule alone: what the linearity of Learned is compared with.
 func NewNonlinear(s Scene, nets [][]*nn.MLP) (*Learned, error) {
 	if len(nets) != len(s.Parts) {

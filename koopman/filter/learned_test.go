@@ -14,7 +14,10 @@ var table = Scene{
 		{geom.Vec3{-.08, -.015, -.08}, geom.Vec3{.08, .015, .08}},
 		{geom.Vec3{-.015, -.056, -.015}, geom.Vec3{.015, .031, .015}},
 	},
-	Joints: []Joint{{Male: 1, Receiver: 0, Tip: geom.Vec3{0, -.056, 0}, Holes: []Hole{{P: geom.Vec3{.05, .015, .05}, Q: geom.IdentityQuat}}}},
+	Joints: []Joint{{Male: 1, Receiver: 0, Tip: geom.Vec3{0, -.056, 0}, Holes: []Hole{{
+		P: geom.Vec3{.05, .015, .05},
+		Q: geom.IdentityQuat,
+	}}}},
 }
 
 // at is the leg upright with its tip at a point above the mouth of the hole, of a plate at the origin.
@@ -36,12 +39,24 @@ func TestKinematicModes(t *testing.T) {
 		legCarried bool
 	}{
 		{"far", at(.2, 0, 0), arm(far, .06), arm(far, .06), false, [2]Mode{Rest, Rest}, false},
-		{"over the plate", at(.2, 0, 0), arm(at(-.05, -.05, -.05), .06), arm(at(-.05, -.05, -.05), .06), false, [2]Mode{Near, Rest}, false},
+		{
+			"over the plate", at(.2, 0, 0), arm(at(-.05, -.05, -.05), .06), arm(at(-.05, -.05, -.05), .06), false,
+			[2]Mode{Near, Rest},
+			false,
+		},
 		{"closing", at(.2, .1, 0), arm(at(.2, .1, 0), .06), arm(at(.2, .1, 0), .05), true, [2]Mode{Rest, Closing}, false},
 		{"held", at(.2, .1, 0), arm(at(.2, .1, 0), .03), arm(up.Mul(at(.2, .1, 0)), .03), true, [2]Mode{Rest, Held}, true},
 		{"shut on nothing", at(.2, .1, 0), arm(at(.2, .1, 0), 0), arm(at(.2, .1, 0), 0), true, [2]Mode{Rest, Near}, false},
-		{"at the mouth", at(.002, .005, 0), arm(at(0, 0, 0), .03), arm(up.Mul(at(0, 0, 0)), .03), true, [2]Mode{Near, HeldJoint}, true},
-		{"in the hole, held", at(0, -.01, 0), arm(at(0, 0, 0), .03), arm(up.Mul(at(0, 0, 0)), .03), true, [2]Mode{Near, HeldEngaged}, true},
+		{
+			"at the mouth", at(.002, .005, 0), arm(at(0, 0, 0), .03), arm(up.Mul(at(0, 0, 0)), .03), true,
+			[2]Mode{Near, HeldJoint},
+			true,
+		},
+		{
+			"in the hole, held", at(0, -.01, 0), arm(at(0, 0, 0), .03), arm(up.Mul(at(0, 0, 0)), .03), true,
+			[2]Mode{Near, HeldEngaged},
+			true,
+		},
 		{"in the hole", at(0, -.01, 0), arm(far, .06), arm(far, .06), false, [2]Mode{Near, Engaged}, false},
 	} {
 		now := []geom.Pose{plate, c.leg}
@@ -66,7 +81,10 @@ func slipping(rng *rand.Rand, n int) []Episode {
 			e.Arm = append(e.Arm, Arm{Hand: hand, Width: .03})
 			e.Parts = append(e.Parts, []geom.Pose{geom.IdentityPose, leg})
 			lead := .02 * rng.Float64()
-			move := geom.Pose{P: geom.Vec3{.002 * rng.NormFloat64(), 0, 0}, Q: geom.RotVec(geom.Vec3{0, .02 * rng.NormFloat64(), 0})}
+			move := geom.Pose{P: geom.Vec3{.002 * rng.NormFloat64(), 0, 0}, Q: geom.RotVec(geom.Vec3{
+				0, .02 * rng.NormFloat64(),
+				0,
+			})}
 			next := move.Mul(hand)
 			target := next
 			target.P[1] += lead
@@ -131,8 +149,8 @@ func TestFitFindsASlip(t *testing.T) {
 	}
 }
 
-// TestLiftTurnsWithThePart: turned about the vertical together, hand, parts and command have the same coordinates: they are
-// the part's own.
+// TestLiftTurnsWithThePart: turned about the vertical together, hand, parts and command have the same coordinates: they
+// are the part's own.
 func TestLiftTurnsWithThePart(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 3))
 	near := func(p geom.Pose) geom.Pose {
@@ -152,7 +170,10 @@ func TestLiftTurnsWithThePart(t *testing.T) {
 	}
 	for range 100 {
 		now := []geom.Pose{near(geom.IdentityPose), near(at(0, .004, 0))}
-		s := Step{From: Arm{near(at(0, .01, 0)), .03}, To: Arm{near(at(0, .01, 0)), .031}, Target: near(at(0, 0, 0)), Steps: 1}
+		s := Step{
+			From: Arm{near(at(0, .01, 0)), .03}, To: Arm{near(at(0, .01, 0)), .031}, Target: near(at(0, 0, 0)),
+			Steps: 1,
+		}
 		turn := geom.Pose{P: geom.Vec3{1, 2, 0}, Q: geom.RotVec(geom.Vec3{0, 0, rng.NormFloat64()})}
 		then := []geom.Pose{turn.Mul(now[0]), turn.Mul(now[1])}
 		v := s

@@ -13,8 +13,8 @@ import (
 // breath is a real time in which the planning goroutine gets its chunk done (0.2 ms): a fake clock gives it none.
 const breath = 2 * time.Millisecond
 
-// TestPlanningAheadInTheLoop: a whole KORR policy whose chunks are planned beside the loop waits in READY for the first,
-// then sends one command per tick; its first chunk is the one that planning in the tick gives.
+// TestPlanningAheadInTheLoop: a whole KORR policy whose chunks are planned beside the loop waits in READY for the
+// first, then sends one command per tick; its first chunk is the one that planning in the tick gives.
 func TestPlanningAheadInTheLoop(t *testing.T) {
 	p := korrPolicy(t)
 	run := func(s Stepper) *rig {
@@ -45,7 +45,8 @@ func TestPlanningAheadInTheLoop(t *testing.T) {
 		if stats.Bridged > 0 && try < 5 { // a busy machine
 			continue
 		}
-		if !slices.Equal(g.states()[:2], []State{StateReady, StateRun}) || len(g.states()) != 3 || stats.Planned != 13 || stats.Longest <= 0 || stats.Bridged > 0 {
+		if !slices.Equal(g.states()[:2], []State{StateReady, StateRun}) || len(g.states()) != 3 || stats.Planned != 13 ||
+			stats.Longest <= 0 || stats.Bridged > 0 {
 			t.Errorf("states %v, %+v", g.states(), stats)
 		}
 		for i := range 8 {

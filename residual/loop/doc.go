@@ -12,7 +12,8 @@
 //     it is refused when one is stamped further in the future than FutureTolerance.
 //  4. The state machine (below) decides whether this tick may move the robot. Whole periods that the
 //     wake-up came late by count as missed first, so that a process that was paused holds before it acts.
-//  5. Config.Tracking: an arm that stays behind its command, or leaps, faults. Stepper.StepTo turns the raw observation into a raw command. An error or a panic faults.
+//  5. Config.Tracking: an arm that stays behind its command, or leaps, faults. Stepper.StepTo turns the
+//     raw observation into a raw command. An error or a panic faults.
 //  6. shield.Limits.ApplyTo makes the command finite, reachable and rate limited.
 //  7. Robot.Write, if the tick's Permit has not lapsed: by age, judged now, or because something since the tick began
 //     forbids to move. Then the state machine decides anew. The robot takes the permit right before it sends. A command

@@ -80,7 +80,8 @@ type MissedDeadlinesError struct {
 
 // Error implements error.
 func (e *MissedDeadlinesError) Error() string {
-	return fmt.Sprintf("loop: %d deadlines of %v missed in a row; lower the rate or free the processor", e.Missed, e.Period)
+	return fmt.Sprintf("loop: %d deadlines of %v missed in a row; lower the rate or free the processor", e.Missed,
+		e.Period)
 }
 
 // HoldRequestError means that RequestHold was called. Holds.
@@ -207,7 +208,8 @@ type SilenceError struct {
 
 // Error implements error.
 func (e *SilenceError) Error() string {
-	return fmt.Sprintf("loop: no usable observation for %v (newest: number %d, age %v); is the robot on and its state published?", e.Waited, e.Seq, e.Age)
+	return fmt.Sprintf("loop: no usable observation for %v (newest: number %d, age %v); is the robot on and its state "+
+		"published?", e.Waited, e.Seq, e.Age)
 }
 
 // FaultedError means that Run was called on a loop whose fault nobody reset.

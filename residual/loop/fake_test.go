@@ -211,7 +211,8 @@ func (g *rig) states() []State {
 
 func nan() float32 { return float32(math.NaN()) }
 
-// asleep runs a loop on the wall clock until it has sent its first command and sleeps for an hour; done gets what Run returns.
+// asleep runs a loop on the wall clock until it has sent its first command and sleeps for an hour; done gets what Run
+// returns.
 func asleep(t *testing.T, onState func(Change)) (l *Loop, robot *fakeRobot, done chan error) {
 	t.Helper()
 	robot = newFakeRobot(newFakeClock())

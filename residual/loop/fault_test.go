@@ -218,7 +218,8 @@ func checkDump(t *testing.T, dump *bytes.Buffer, fault error) {
 		Error   string `json:"error"`
 		Kept    int    `json:"kept"`
 	}
-	if err := json.Unmarshal(lines.Bytes(), &head); err != nil || head.Version != 1 || !strings.Contains(head.Error, strings.SplitN(fault.Error(), "\n", 2)[0]) {
+	if err := json.Unmarshal(lines.Bytes(), &head); err != nil || head.Version != 1 || !strings.Contains(head.Error,
+		strings.SplitN(fault.Error(), "\n", 2)[0]) {
 		t.Fatalf("header %s: %v", lines.Bytes(), err)
 	}
 	count := 0
@@ -239,7 +240,8 @@ func checkDump(t *testing.T, dump *bytes.Buffer, fault error) {
 		if count > 4 {
 			continue // the tick of the fault is as complete as it got
 		}
-		if r.Tick != uint64(count) || r.State != "RUN" || len(r.Observation) != DefaultObsDim || !r.Sent || r.Innovation != 0.5 ||
+		if r.Tick != uint64(count) || r.State != "RUN" || len(r.Observation) != DefaultObsDim || !r.Sent ||
+			r.Innovation != 0.5 ||
 			r.Command[1] != float32(count)*0.001 || r.Base[0] != float32(count) {
 			t.Errorf("tick %d: %s", count, lines.Bytes())
 		}
@@ -262,7 +264,8 @@ func TestFlightRecorderKeepsTheLast(t *testing.T) {
 	}
 	err := g.Run(g.ctx)
 	var nf *NotFiniteError
-	if !errors.As(err, &nf) || nf.What != "observation" || nf.Index != 2 || len(nf.Last) != 4 || nf.Last[3].Tick != 10 || nf.Last[0].Tick != 7 {
+	if !errors.As(err, &nf) || nf.What != "observation" || nf.Index != 2 || len(nf.Last) != 4 || nf.Last[3].Tick != 10 ||
+		nf.Last[0].Tick != 7 {
 		t.Fatalf("err %+v", err)
 	}
 	if last := nf.Last[3].Observation; last[0] != 0.5 || last[2] == last[2] || nf.Last[2].Base[0] != 9 {

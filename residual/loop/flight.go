@@ -50,9 +50,9 @@ func (e *FlightError) Error() string {
 // Unwrap returns the cause.
 func (e *FlightError) Unwrap() error { return e.Err }
 
-// ReadFlights reads a file of flight records: one for each fault, one after the other. It returns what came before a damage
-// together with a *FlightError; of a dump that was cut short, its first records. Every line bears a checksum, so that any
-// change of it is noticed.
+// ReadFlights reads a file of flight records: one for each fault, one after the other. It returns what came before a
+// damage together with a *FlightError; of a dump that was cut short, its first records. Every line bears a checksum, so
+// that any change of it is noticed.
 func ReadFlights(r io.Reader) ([]Flight, error) {
 	f := flightReader{in: bufio.NewReader(r)}
 	var out []Flight

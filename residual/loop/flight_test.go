@@ -22,8 +22,10 @@ func flown(ticks int) (*recorder, []Record) {
 	for i := range ticks + 2 { // the first two are overwritten
 		rec := r.slot()
 		rec.clear()
-		rec.Tick, rec.State, rec.Start, rec.Stamp = uint64(i), StateRun, time.Unix(5, int64(i)*1e8).UTC(), time.Unix(5, int64(i)).UTC()
-		rec.Seq, rec.Age, rec.Latency, rec.Missed, rec.Innovation, rec.Sent, rec.FellBack = uint64(i), 3, 4, i%2, 0.25, true, i == 3
+		rec.Tick, rec.State, rec.Start, rec.Stamp = uint64(i), StateRun, time.Unix(5, int64(i)*1e8).UTC(),
+			time.Unix(5, int64(i)).UTC()
+		rec.Seq, rec.Age, rec.Latency, rec.Missed, rec.Innovation, rec.Sent, rec.FellBack = uint64(i), 3, 4, i%2, 0.25, true,
+			i == 3
 		rec.Clamps = shield.Clamp(i) & shield.Any
 		for k := range rec.Observation {
 			rec.Observation[k] = float32(i) / 3
@@ -54,7 +56,8 @@ func TestFlightsComeBack(t *testing.T) {
 		t.Fatalf("%d flights, %v", len(got), err)
 	}
 	f := got[1]
-	if f.Error != "it broke\nbadly" || f.State != StateRun || f.Tick != 7 || f.Span() != 1900*time.Millisecond || !reflect.DeepEqual(f.Records, want) {
+	if f.Error != "it broke\nbadly" || f.State != StateRun || f.Tick != 7 || f.Span() != 1900*time.Millisecond ||
+		!reflect.DeepEqual(f.Records, want) {
 		t.Errorf("got %+v\nwant %+v", f, want)
 	}
 	r, _ := flown(3)
@@ -93,7 +96,8 @@ func TestFlightDamage(t *testing.T) {
 		if fe.Line != lines+1 && what == "flipped" || fe.Offset > int64(i) {
 			t.Fatalf("%s %d: line %d, byte %d; want line %d", what, i, fe.Line, fe.Offset, lines+1)
 		}
-		if lines > 0 && (len(got) != 1 || len(got[0].Records) != min(lines-1, len(want)) || !reflect.DeepEqual(got[0].Records, want[:len(got[0].Records)]) && lines > 1) {
+		if lines > 0 && (len(got) != 1 || len(got[0].Records) != min(lines-1, len(want)) ||
+			!reflect.DeepEqual(got[0].Records, want[:len(got[0].Records)]) && lines > 1) {
 			t.Fatalf("%s %d: %d flights before the damage", what, i, len(got))
 		}
 	}
@@ -119,15 +123,18 @@ func FuzzReadFlights(f *testing.F) {
 
 // TestRecordsReach: the recorder keeps half a minute.
 func TestRecordsReach(t *testing.T) {
-	for period, want := range map[time.Duration]int{100 * time.Millisecond: 300, 10 * time.Millisecond: 3000, time.Second: DefaultRecords, 0: DefaultRecords} {
+	for period, want := range map[time.Duration]int{
+		100 * time.Millisecond: 300, 10 * time.Millisecond: 3000,
+		time.Second: DefaultRecords, 0: DefaultRecords,
+	} {
 		if got := recordsFor(period); got != want {
 			t.Errorf("%d ticks of %v, want %d", got, period, want)
 		}
 	}
 }
 
-// TestDiskFullOnFault: a disk that is full when the recorder is written neither hides the fault nor keeps the robot from being
-// held, and the loop runs again after a reset.
+// TestDiskFullOnFault: a disk that is full when the recorder is written neither hides the fault nor keeps the robot
+// from being held, and the loop runs again after a reset.
 func TestDiskFullOnFault(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"korr/residual/plausible"
 )
 
-// lies is an arm that sometimes tells what cannot be, and the gates that stand before the loop, as in ros/robot. What they
-// believe must be the truth.
+// lies is an arm that sometimes tells what cannot be, and the gates that stand before the loop, as in ros/robot. What
+// they believe must be the truth.
 type lies struct {
 	tool   plausible.Tool
 	joints plausible.Joints

@@ -81,7 +81,10 @@ func (h *hostile) Read(s *Sample) error {
 		h.pos[k] += 0.03 * h.NormFloat64()
 		h.pos[k] += 0.02 * ((h.limits.Min[k]+h.limits.Max[k])/2 - h.pos[k])
 	}
-	h.turn = geom.RotVec(geom.Vec3{0.1 * h.NormFloat64(), 0.1 * h.NormFloat64(), 0.1 * h.NormFloat64()}).Mul(h.turn).Normalize()
+	h.turn = geom.RotVec(geom.Vec3{
+		0.1 * h.NormFloat64(), 0.1 * h.NormFloat64(),
+		0.1 * h.NormFloat64(),
+	}).Mul(h.turn).Normalize()
 	told, err := h.lies.tell(h, h.pos)
 	if err != nil { // refused at ingest, as ros/robot does: the loop hears of it and nothing else
 		return err
@@ -107,7 +110,8 @@ func (h *hostile) Read(s *Sample) error {
 	if h.odd() {
 		h.spoil(s)
 	}
-	h.last = Sample{Obs: append([]float32(nil), s.Obs...), Stamp: s.Stamp, Seq: s.Seq, Sources: append([]Source(nil), s.Sources...)}
+	h.last = Sample{Obs: append([]float32(nil), s.Obs...), Stamp: s.Stamp, Seq: s.Seq, Sources: append([]Source(nil),
+		s.Sources...)}
 	return nil
 }
 
@@ -228,7 +232,8 @@ func (h *hostile) Write(cmd []float32, permit Permit) error {
 		h.t.Fatalf("command %d: %v", h.commands, err)
 	}
 	if err := h.judge(cmd); err != nil {
-		h.t.Fatalf("command %d: %v\nmeasured %v\nprevious %v\ncommand  %v\nlimits   %+v", h.commands, err, h.last.Obs[:9], h.previous, cmd, h.limits)
+		h.t.Fatalf("command %d: %v\nmeasured %v\nprevious %v\ncommand  %v\nlimits   %+v", h.commands, err, h.last.Obs[:9],
+			h.previous, cmd, h.limits)
 	}
 	h.sent = true
 	h.hand(cmd, permit)
@@ -296,8 +301,9 @@ func TestFuzzedTicks(t *testing.T) {
 	total, commands, faults, runs := left, 0, map[string]int{}, 0
 	for ; left > 0; runs++ {
 		h := &hostile{
-			Rand: seed.Stream(1, "fuzzed ticks", uint64(runs)), t: t, clock: newFakeClock(), left: &left, limits: shield.Default(),
-			turn: geom.Rot6DAt(pose()[3:9]).Quat(), pos: geom.Vec3{0.5, 0, 0.2},
+			Rand: seed.Stream(1, "fuzzed ticks", uint64(runs)), t: t, clock: newFakeClock(), left: &left,
+			limits: shield.Default(),
+			turn:   geom.Rot6DAt(pose()[3:9]).Quat(), pos: geom.Vec3{0.5, 0, 0.2},
 		}
 		h.mood = math.Pow(10, -0.3-2.5*h.Float64())
 		if runs%2 == 1 {

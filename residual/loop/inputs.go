@@ -20,9 +20,9 @@ type inputs struct {
 	nudge      atomic.Pointer[context.CancelFunc] // of Loop.nudged
 }
 
-// Enable arms the loop (true), which leaves HOLD once observations are fresh, or holds the robot (false)
-// and goes back to READY. Whoever calls it answers for the cause of the hold being gone. A hold that was requested in RUN
-// and has not happened yet happens all the same. A loop that is blocked stays in HOLD.
+// Enable arms the loop (true), which leaves HOLD once observations are fresh, or holds the robot (false) and goes back
+// to READY. Whoever calls it answers for the cause of the hold being gone. A hold that was requested in RUN and has not
+// happened yet happens all the same. A loop that is blocked stays in HOLD.
 func (l *Loop) Enable(on bool) {
 	if !on {
 		l.inputs.generation.Add(1)
@@ -43,8 +43,8 @@ func (l *Loop) RequestHold(reason string) {
 	l.wake()
 }
 
-// Block forbids to move for as long as reason is not empty (nobody listens, a part is lost): a loop in RUN holds at once,
-// as with RequestHold, and none enters RUN. One that never moved does so when the block ends.
+// Block forbids to move for as long as reason is not empty (nobody listens, a part is lost): a loop in RUN holds at
+// once, as with RequestHold, and none enters RUN. One that never moved does so when the block ends.
 func (l *Loop) Block(reason string) {
 	if reason == "" {
 		l.inputs.block.Store(nil)
@@ -84,8 +84,8 @@ func (e *StoppedError) Error() string {
 }
 
 // Reset clears a fault and the emergency stops that were seen, and disarms: back to INIT, ready for Run and Enable. It
-// refuses while Run is running, and with a *StoppedError when Stops has grown since seen was taken from it. The statistics
-// go on counting.
+// refuses while Run is running, and with a *StoppedError when Stops has grown since seen was taken from it. The
+// statistics go on counting.
 func (l *Loop) Reset(seen uint64) error {
 	if !l.inputs.running.CompareAndSwap(false, true) {
 		return ErrRunning

@@ -80,7 +80,8 @@ func TestLockStepRepeats(t *testing.T) {
 	}
 	start := time.Now()
 	for _, r := range runs {
-		if err := lockStep(t, r, Config{Period: 100 * time.Millisecond, MaxAge: time.Nanosecond}); !errors.Is(err, context.Canceled) {
+		if err := lockStep(t, r, Config{Period: 100 * time.Millisecond, MaxAge: time.Nanosecond}); !errors.Is(err,
+			context.Canceled) {
 			t.Fatal(err)
 		}
 		if len(r.writes) != 500 || r.holds != 1 {
@@ -105,7 +106,10 @@ func TestLockStepIsTheSameTick(t *testing.T) {
 	defer cancel()
 	clock := newFakeClock()
 	byClock := &simRobot{limit: 51, obs: pose(), seq: 1, done: cancel}
-	_ = Run(ctx, byClock, &fakeStepper{}, Config{Period: period, Clock: clock, StampNow: func() time.Time { return time.Time{} }})
+	_ = Run(ctx, byClock, &fakeStepper{}, Config{
+		Period: period, Clock: clock,
+		StampNow: func() time.Time { return time.Time{} },
+	})
 	if len(step.writes) != 50 || len(byClock.writes) != 50 {
 		t.Fatalf("%d and %d commands", len(step.writes), len(byClock.writes))
 	}

@@ -23,8 +23,9 @@ type Sample struct {
 	// empties before, for up to MaxSources. Without any, the sample is one message.
 	Sources []Source
 
-	// Measured tells when the arm's state and then every part's pose were measured, by the clock of Config.StampNow; empty:
-	// nobody tells, and the policy takes all of it for fresh. Read appends to the slice, which the loop empties before.
+	// Measured tells when the arm's state and then every part's pose were measured, by the clock of Config.StampNow;
+	// empty: nobody tells, and the policy takes all of it for fresh. Read appends to the slice, which the loop empties
+	// before.
 	Measured []time.Time
 }
 
@@ -42,8 +43,8 @@ type Source struct {
 type Robot interface {
 	// Read copies the newest sample into s and never blocks. Without any sample it leaves s alone.
 	Read(s *Sample) error
-	// Write hands a raw command [shield.CommandDim] over and never blocks. cmd is reused: copy it. Right before the command
-	// goes out, now or later, its permit is taken (Permit.Take); one whose permit has lapsed does not go out.
+	// Write hands a raw command [shield.CommandDim] over and never blocks. cmd is reused: copy it. Right before the
+	// command goes out, now or later, its permit is taken (Permit.Take); one whose permit has lapsed does not go out.
 	Write(cmd []float32, permit Permit) error
 	// Hold stops safely, where the robot was last believed to be, if limits.CheckHold allows that pose; it may take until
 	// ctx ends. Without such a pose nothing is sent.
@@ -104,7 +105,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case !c.LockStep && c.Period <= 0:
 		return c, fmt.Errorf("loop: Period = %v, want > 0", c.Period)
-	case c.MaxAge < 0 || c.FutureTolerance < 0 || c.Patience < 0 || c.HoldTimeout < 0 || c.Step < 0 || c.MaxMisses < 0 || c.Records < 0:
+	case c.MaxAge < 0 || c.FutureTolerance < 0 || c.Patience < 0 || c.HoldTimeout < 0 || c.Step < 0 || c.MaxMisses < 0 ||
+		c.Records < 0:
 		return c, errors.New("loop: a negative limit in Config")
 	case c.ObsDim != 0 && c.ObsDim < shield.MeasuredDim:
 		return c, fmt.Errorf("loop: ObsDim = %d, the shield reads the first %d", c.ObsDim, shield.MeasuredDim)
@@ -266,8 +268,8 @@ func (l *Loop) await(ctx context.Context) (err error) {
 	return &ReadError{Err: err}
 }
 
-// sleep waits for the next release. It wakes before it when a hold is requested, and in RUN when the newest sample turns
-// too old in between: the robot then holds at once, not up to a period later.
+// sleep waits for the next release. It wakes before it when a hold is requested, and in RUN when the newest sample
+// turns too old in between: the robot then holds at once, not up to a period later.
 func (l *Loop) sleep(ctx context.Context) error {
 	until := l.next
 	if l.State() == StateRun && l.expires.Before(until) {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Permit is what a command needs to go out. It was granted when the command's tick began. It lapses when the observation
-// turns too old, when anything since then forbids to move (an emergency stop, a hold, a block, Enable(false)), and when the
-// next tick finds that nobody took it: the command is withdrawn then. Once such a call has returned, no write that begins
-// later finds the permit valid. The zero Permit never lapses.
+// Permit is what a command needs to go out. It was granted when the command's tick began. It lapses when the
+// observation turns too old, when anything since then forbids to move (an emergency stop, a hold, a block,
+// Enable(false)), and when the next tick finds that nobody took it: the command is withdrawn then. Once such a call has
+// returned, no write that begins later finds the permit valid. The zero Permit never lapses.
 type Permit struct {
 	loop       *Loop
 	command    uint64 // its number
@@ -35,8 +35,9 @@ func (p Permit) Err() error {
 	return nil
 }
 
-// Take is Err, and notes that the command goes out: a robot calls it right before it sends, from any goroutine. A command
-// that is sent again is taken again. The limits of the next command are counted from the last one that was taken.
+// Take is Err, and notes that the command goes out: a robot calls it right before it sends, from any goroutine. A
+// command that is sent again is taken again. The limits of the next command are counted from the last one that was
+// taken.
 func (p Permit) Take() error {
 	if err := p.Err(); err != nil || p.loop == nil {
 		return err

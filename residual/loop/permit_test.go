@@ -11,20 +11,33 @@ import (
 	"korr/residual/shield"
 )
 
-// TestNothingIsWrittenLate: a step that takes too long, or in which something forbids to move, writes nothing and holds.
+// TestNothingIsWrittenLate: a step that takes too long, or in which something forbids to move, writes nothing and
+// holds.
 func TestNothingIsWrittenLate(t *testing.T) {
 	for name, c := range map[string]struct {
 		during func(g *rig)
 		cause  string
 		states []State
 	}{
-		"a pause of 2 s":  {func(g *rig) { g.clock.now = g.clock.now.Add(2 * time.Second) }, "too old", []State{StateRun, StateHold, StateInit}},
-		"a hold":          {func(g *rig) { g.RequestHold("the master is lost") }, "master", []State{StateRun, StateHold, StateInit}},
-		"a block":         {func(g *rig) { g.Block("a part is lost") }, "a part", []State{StateRun, StateHold, StateInit}},
-		"disabled":        {func(g *rig) { g.Enable(false) }, "", []State{StateRun, StateReady, StateInit}},
-		"an e-stop":       {func(g *rig) { g.EStop("button") }, "button", []State{StateRun, StateFault}},
-		"a passing hold":  {func(g *rig) { g.RequestHold("test"); g.Enable(true) }, "test", []State{StateRun, StateHold, StateRun, StateInit}},
-		"a passing block": {func(g *rig) { g.Block("test"); g.Block("") }, "taken back", []State{StateRun, StateHold, StateRun, StateInit}},
+		"a pause of 2 s": {
+			func(g *rig) { g.clock.now = g.clock.now.Add(2 * time.Second) }, "too old",
+			[]State{StateRun, StateHold, StateInit},
+		},
+		"a hold": {
+			func(g *rig) { g.RequestHold("the master is lost") }, "master",
+			[]State{StateRun, StateHold, StateInit},
+		},
+		"a block":   {func(g *rig) { g.Block("a part is lost") }, "a part", []State{StateRun, StateHold, StateInit}},
+		"disabled":  {func(g *rig) { g.Enable(false) }, "", []State{StateRun, StateReady, StateInit}},
+		"an e-stop": {func(g *rig) { g.EStop("button") }, "button", []State{StateRun, StateFault}},
+		"a passing hold": {
+			func(g *rig) { g.RequestHold("test"); g.Enable(true) }, "test",
+			[]State{StateRun, StateHold, StateRun, StateInit},
+		},
+		"a passing block": {func(g *rig) { g.Block("test"); g.Block("") }, "taken back", []State{
+			StateRun, StateHold,
+			StateRun, StateInit,
+		}},
 	} {
 		g := newRig(t, nil)
 		g.stepper.step = func(n int, _ []float32) error {
@@ -90,8 +103,8 @@ func TestPermitsLapse(t *testing.T) {
 	}
 }
 
-// TestWhatNeverWentOutDoesNotCount: limits count from the last command that the robot really sent, and one that is not out
-// by the next tick never goes out.
+// TestWhatNeverWentOutDoesNotCount: limits count from the last command that the robot really sent, and one that is not
+// out by the next tick never goes out.
 func TestWhatNeverWentOutDoesNotCount(t *testing.T) {
 	const waits = 4
 	g := newRig(t, nil)
@@ -126,7 +139,8 @@ func TestWhatNeverWentOutDoesNotCount(t *testing.T) {
 		t.Fatalf("%d writes", len(w))
 	}
 	step := func(a, b int) float64 { return math.Abs(float64(w[a-1][1] - w[b-1][1])) }
-	if most := shield.Default().MaxSpeed * period.Seconds(); step(waits, waits-1) < 0.9*most || step(waits+1, waits-1) > most {
+	if most := shield.Default().MaxSpeed * period.Seconds(); step(waits, waits-1) < 0.9*most ||
+		step(waits+1, waits-1) > most {
 		t.Errorf("%.4f m, then %.4f m from the last command that went out", step(waits, waits-1), step(waits+1, waits-1))
 	}
 	if n := g.Status().Withdrawn; n != 1 {
@@ -139,7 +153,8 @@ func TestWhatNeverWentOutDoesNotCount(t *testing.T) {
 	}
 }
 
-// TestResetKeepsAStopThatCameLater: an emergency stop between looking and resetting is not erased, pressed or released since.
+// TestResetKeepsAStopThatCameLater: an emergency stop between looking and resetting is not erased, pressed or released
+// since.
 func TestResetKeepsAStopThatCameLater(t *testing.T) {
 	g := newRig(t, nil)
 	g.EStop("first")
@@ -155,7 +170,8 @@ func TestResetKeepsAStopThatCameLater(t *testing.T) {
 	}
 }
 
-// TestBlockedFromTheStart: a loop that never moved waits in READY and starts when the block ends; one that held does not.
+// TestBlockedFromTheStart: a loop that never moved waits in READY and starts when the block ends; one that held does
+// not.
 func TestBlockedFromTheStart(t *testing.T) {
 	g := newRig(t, nil)
 	g.Block("nobody listens")
@@ -194,9 +210,15 @@ func TestEverySourceHasAnAge(t *testing.T) {
 		edit func(s *Source, now, stop time.Time)
 		want string
 	}{
-		"old stamps":         {func(s *Source, now, stop time.Time) { s.Stamp, s.Came = stop, now }, "parts of observation"},
-		"from the future":    {func(s *Source, now, _ time.Time) { s.Stamp, s.Came = now.Add(8*time.Second), now }, "parts of observation"},
-		"future, then death": {func(s *Source, _, stop time.Time) { s.Stamp, s.Came = stop.Add(period), stop }, "parts of observation"},
+		"old stamps": {func(s *Source, now, stop time.Time) { s.Stamp, s.Came = stop, now }, "parts of observation"},
+		"from the future": {
+			func(s *Source, now, _ time.Time) { s.Stamp, s.Came = now.Add(8*time.Second), now },
+			"parts of observation",
+		},
+		"future, then death": {
+			func(s *Source, _, stop time.Time) { s.Stamp, s.Came = stop.Add(period), stop },
+			"parts of observation",
+		},
 	} {
 		g := newRig(t, nil)
 		var stop time.Time

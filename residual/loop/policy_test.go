@@ -30,7 +30,10 @@ func korrPolicy(tb testing.TB) *residual.Policy {
 	rng := rand.New(rand.NewPCG(11, 12))
 	base := basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 58, ActDim: 10, Horizon: 32, Hidden: []int{384, 384, 384}},
 		unit(58, -1, 1), unit(10, -1, 1), rng)
-	lift, err := koopman.New(koopman.Config{ObsDim: 58, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, rng)
+	lift, err := koopman.New(koopman.Config{
+		ObsDim: 58, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256},
+		StateInclusive: true,
+	}, rng)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -115,7 +118,8 @@ func TestBrokenPolicyInTheLoop(t *testing.T) {
 	params[len(params)-1].Data[0] = nan()
 	g = newRig(t, nil)
 	g.Loop.stepper = broken.NewController(nil)
-	if err := g.Run(g.ctx); !as[*PolicyError](err) || !errors.Is(err, basepolicy.ErrNotFinite) || len(g.robot.writes) != 0 {
+	if err := g.Run(g.ctx); !as[*PolicyError](err) || !errors.Is(err, basepolicy.ErrNotFinite) ||
+		len(g.robot.writes) != 0 {
 		t.Errorf("err = %v after %d commands", err, len(g.robot.writes))
 	}
 }
@@ -164,11 +168,14 @@ func BenchmarkJitter(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	r := &quietRobot{clock: NewWallClock(), obs: pose()}
-	l, err := New(r, korrPolicy(b).NewController(nil), Config{Period: 10 * time.Millisecond, MaxMisses: 1 << 30, OnTick: func(*Record) {
-		if r.writes >= b.N {
-			cancel()
-		}
-	}})
+	l, err := New(r, korrPolicy(b).NewController(nil), Config{
+		Period: 10 * time.Millisecond, MaxMisses: 1 << 30,
+		OnTick: func(*Record) {
+			if r.writes >= b.N {
+				cancel()
+			}
+		},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -70,8 +70,8 @@ type Record struct {
 	FellBack    bool          `json:"fell_back"`  // the residual was not finite
 	Sent        bool          `json:"sent"`
 
-	// Parts is what the policy's filter knows of each part; empty without one. A flight record does not keep it: it follows
-	// from the observations.
+	// Parts is what the policy's filter knows of each part; empty without one. A flight record does not keep it: it
+	// follows from the observations.
 	Parts []filter.Estimate `json:"-"`
 }
 
@@ -145,7 +145,8 @@ func (r *recorder) slot() *Record { return &r.ring[r.count%uint64(len(r.ring))] 
 
 func (r *recorder) commit() { r.count++ }
 
-// unsent corrects the record of the last command, which did not go out. It is the newest that says so, or the one before.
+// unsent corrects the record of the last command, which did not go out. It is the newest that says so, or the one
+// before.
 func (r *recorder) unsent() {
 	for back := uint64(1); back <= min(r.count, 2); back++ {
 		if rec := &r.ring[(r.count-back)%uint64(len(r.ring))]; rec.Sent {

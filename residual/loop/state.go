@@ -87,7 +87,8 @@ func (l *Loop) Status() Status {
 	return Status{
 		Blocked: blocked,
 		State:   l.State(), Cause: l.Cause(), Enabled: l.inputs.enabled.Load(),
-		Ticks: o.ticks.Load(), Sent: o.sent.Load(), Withdrawn: o.withdrawn.Load(), Misses: o.misses.Load(), Holds: o.holds.Load(),
+		Ticks: o.ticks.Load(), Sent: o.sent.Load(), Withdrawn: o.withdrawn.Load(), Misses: o.misses.Load(),
+		Holds:     o.holds.Load(),
 		Fallbacks: o.fallbacks.Load(), Late: o.late.Load(), Clamped: o.clamped.Load(),
 		Seq: o.seq.Load(), Age: time.Duration(o.age.Load()),
 		Jitter: o.period.Spread(), Latency: o.latency.Spread(),

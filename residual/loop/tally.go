@@ -24,8 +24,8 @@ type Tally struct {
 	last time.Time
 }
 
-// cosmetic are the changes that leave the motion alone: a network's rotation is never exactly orthonormal, nor its gripper
-// within [-1, 1].
+// cosmetic are the changes that leave the motion alone: a network's rotation is never exactly orthonormal, nor its
+// gripper within [-1, 1].
 const cosmetic = shield.Orthonormal | shield.Gripper
 
 // Limited reports whether the shield limited the command's motion.

@@ -44,7 +44,8 @@ func (l *Loop) tick(ctx context.Context) (fault error) {
 		return nil
 	}
 	v := l.judge(start, rec)
-	if l.early && v == fresh && l.inputs.hold.Load() == nil && l.inputs.block.Load() == nil { // a newer sample came in time
+	// a newer sample came in time
+	if l.early && v == fresh && l.inputs.hold.Load() == nil && l.inputs.block.Load() == nil {
 		l.open = false
 		return nil
 	}
@@ -250,7 +251,8 @@ func (l *Loop) write(ctx context.Context, rec *Record) error {
 		return fault
 	}
 	// Whatever forbade to move was taken back meanwhile: begin anew, as after any other hold.
-	fault := l.enterHold(ctx, &HoldRequestError{Reason: "a hold was requested and taken back while the command was computed"})
+	fault := l.enterHold(ctx, &HoldRequestError{Reason: "a hold was requested and taken back while the command was " +
+		"computed"})
 	l.wantResume = true
 	return fault
 }

@@ -108,7 +108,8 @@ func TestWallClockIsInterruptible(t *testing.T) {
 		t.Error("an ended context was not noticed without sleeping")
 	}
 	before := time.Now()
-	if err := c.SleepUntil(t.Context(), before.Add(10*time.Millisecond)); err != nil || time.Since(before) < 10*time.Millisecond {
+	if err := c.SleepUntil(t.Context(), before.Add(10*time.Millisecond)); err != nil ||
+		time.Since(before) < 10*time.Millisecond {
 		t.Errorf("after an interrupt: %v after %v", err, time.Since(before))
 	}
 }
@@ -116,7 +117,10 @@ func TestWallClockIsInterruptible(t *testing.T) {
 // TestInputsFromOtherGoroutines is for the race detector.
 func TestInputsFromOtherGoroutines(t *testing.T) {
 	r := &quietRobot{clock: NewWallClock(), obs: pose()}
-	l, err := New(r, &fakeStepper{}, Config{Period: 200 * time.Microsecond, MaxAge: time.Second, FutureTolerance: time.Second})
+	l, err := New(r, &fakeStepper{}, Config{
+		Period: 200 * time.Microsecond, MaxAge: time.Second,
+		FutureTolerance: time.Second,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +181,10 @@ func TestHistogram(t *testing.T) {
 }
 
 func TestStateNames(t *testing.T) {
-	for want, s := range map[string]State{"INIT": StateInit, "READY": StateReady, "RUN": StateRun, "HOLD": StateHold, "FAULT": StateFault, "State(9)": 9} {
+	for want, s := range map[string]State{
+		"INIT": StateInit, "READY": StateReady, "RUN": StateRun, "HOLD": StateHold,
+		"FAULT": StateFault, "State(9)": 9,
+	} {
 		if got, _ := s.MarshalText(); string(got) != want {
 			t.Errorf("%d is %s, want %s", s, got, want)
 		}

@@ -46,9 +46,11 @@ type TrackingError struct {
 // Error implements error.
 func (e *TrackingError) Error() string {
 	if e.Ticks == 0 {
-		return fmt.Sprintf("loop: the measured position leapt by %.3f m, at most %.3f m are possible; check the arm's state publisher", e.Distance, e.Limit)
+		return fmt.Sprintf("loop: the measured position leapt by %.3f m, at most %.3f m are possible; check the arm's "+
+			"state publisher", e.Distance, e.Limit)
 	}
-	return fmt.Sprintf("loop: the arm stays %.3f m behind its command (limit %.3f m) and did not come nearer for %d ticks; is it blocked, or not under control?", e.Distance, e.Limit, e.Ticks)
+	return fmt.Sprintf("loop: the arm stays %.3f m behind its command (limit %.3f m) and did not come nearer for %d "+
+		"ticks; is it blocked, or not under control?", e.Distance, e.Limit, e.Ticks)
 }
 
 // tracker is the state of the two checks; the loop's goroutine owns it.

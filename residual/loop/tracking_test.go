@@ -31,11 +31,17 @@ func TestTracking(t *testing.T) {
 		leap   bool
 	}{
 		{"blocked", func(int) float32 { return 0.08 }, func(int) float32 { return 0 }, 5, false},
-		{"lags", func(n int) float32 { return 0.08 + 0.002*float32(n) }, func(n int) float32 { return 0.002 * float32(n) }, -1, false},
+		{
+			"lags", func(n int) float32 { return 0.08 + 0.002*float32(n) }, func(n int) float32 { return 0.002 * float32(n) },
+			-1, false,
+		},
 		{"near", func(int) float32 { return 0.04 }, func(int) float32 { return 0 }, -1, false},
 		{"runs away", func(int) float32 { return 0.08 }, func(n int) float32 { return -0.003 * float32(n) }, 5, false},
 		{"leaps", func(int) float32 { return 0 }, func(n int) float32 { return 0.25 * float32(n/7) }, 6, true},
-		{"fast", func(n int) float32 { return 0.19 * float32(n/7) }, func(n int) float32 { return 0.19 * float32(n/7) }, -1, false},
+		{
+			"fast", func(n int) float32 { return 0.19 * float32(n/7) }, func(n int) float32 { return 0.19 * float32(n/7) }, -1,
+			false,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g := newRig(t, func(c *Config) { c.Tracking = cfg })
@@ -45,7 +51,8 @@ func TestTracking(t *testing.T) {
 			g.stopAfter(12, read)
 			err := g.Run(g.ctx)
 			var e *TrackingError
-			if found := errors.As(err, &e); found != (tc.writes >= 0) || found && (len(g.robot.writes) != tc.writes || (e.Ticks == 0) != tc.leap || g.robot.holdsRun != 1) {
+			if found := errors.As(err, &e); found != (tc.writes >= 0) || found && (len(g.robot.writes) != tc.writes ||
+				(e.Ticks == 0) != tc.leap || g.robot.holdsRun != 1) {
 				t.Errorf("%v after %d commands, %d holds", err, len(g.robot.writes), g.robot.holdsRun)
 			}
 		})
@@ -90,7 +97,8 @@ func TestPrepare(t *testing.T) {
 	if err := g.Run(g.ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if !slices.Equal(g.states()[:4], []State{StateReady, StateInit, StateReady, StateRun}) || !slices.Equal(p.asked, []int{2, 4}) {
+	if !slices.Equal(g.states()[:4], []State{StateReady, StateInit, StateReady, StateRun}) ||
+		!slices.Equal(p.asked, []int{2, 4}) {
 		t.Errorf("states %v, asked %v", g.states(), p.asked)
 	}
 	p = &planner{err: errBroken}
@@ -115,7 +123,8 @@ func TestLateChunkHolds(t *testing.T) {
 		g.stopAfter(8, nil)
 		err := g.Run(g.ctx)
 		writes := map[bool]int{false: 3, true: 7}[resume]
-		if !errors.Is(err, context.Canceled) || len(g.robot.writes) != writes || g.robot.holdsRun != 1+map[bool]int{true: 1}[resume] {
+		if !errors.Is(err, context.Canceled) || len(g.robot.writes) != writes ||
+			g.robot.holdsRun != 1+map[bool]int{true: 1}[resume] {
 			t.Errorf("resume %v: %v, %d commands, %d holds", resume, err, len(g.robot.writes), g.robot.holdsRun)
 		}
 		var late *LateError
@@ -143,7 +152,8 @@ func TestPausedProcessHolds(t *testing.T) {
 	if err := g.Run(g.ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if len(g.robot.writes) != 4 || g.State() != StateInit || !slices.Contains(g.states(), StateHold) || g.Status().Misses != 20 {
+	if len(g.robot.writes) != 4 || g.State() != StateInit || !slices.Contains(g.states(), StateHold) ||
+		g.Status().Misses != 20 {
 		t.Errorf("%d commands, states %v, %d misses", len(g.robot.writes), g.states(), g.Status().Misses)
 	}
 	var e *MissedDeadlinesError

@@ -39,8 +39,8 @@ type part struct {
 }
 
 // Parts accepts or refuses the poses of parts. A part whose pose is none, is out of the workspace or leapt is lost, and
-// keeps the pose that was believed last. It is found again when it has been seen for half a second without a leap. It is
-// for one goroutine.
+// keeps the pose that was believed last. It is found again when it has been seen for half a second without a leap. It
+// is for one goroutine.
 type Parts struct {
 	Limits PartLimits
 
@@ -115,7 +115,8 @@ func (g *Parts) proper(at geom.Pose) error {
 	case !(math.Abs(norm-1) <= unitQuaternion):
 		return fmt.Errorf("its quaternion has norm %.3g, want 1", norm)
 	case !(at.P.Norm() <= g.Limits.Radius):
-		return fmt.Errorf("it is %.3g m from its frame's origin, out of the workspace of %.3g m", at.P.Norm(), g.Limits.Radius)
+		return fmt.Errorf("it is %.3g m from its frame's origin, out of the workspace of %.3g m", at.P.Norm(),
+			g.Limits.Radius)
 	}
 	return nil
 }

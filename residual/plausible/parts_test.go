@@ -30,7 +30,8 @@ func see(g *Parts, at []geom.Pose, t time.Time) (swapped int) {
 	return swapped
 }
 
-// TestLostParts: a pose that is none, or a leap, loses a part, which keeps its place; it is found when it is seen steadily.
+// TestLostParts: a pose that is none, or a leap, loses a part, which keeps its place; it is found when it is seen
+// steadily.
 func TestLostParts(t *testing.T) {
 	nan := math.NaN()
 	unit := geom.IdentityQuat

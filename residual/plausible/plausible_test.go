@@ -62,7 +62,8 @@ func TestTool(t *testing.T) {
 	}
 }
 
-// TestStampsFromTheFutureExplainNothing: a stamp makes a leap possible for 0.2 s of motion at most; a real pause for more.
+// TestStampsFromTheFutureExplainNothing: a stamp makes a leap possible for 0.2 s of motion at most; a real pause for
+// more.
 func TestStampsFromTheFutureExplainNothing(t *testing.T) {
 	far := geom.Vec3{0.5, 0.6, 0.2}
 	for _, c := range []struct {

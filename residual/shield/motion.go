@@ -35,7 +35,8 @@ func New(l Limits, period float64) Shield {
 	return Shield{Limits: l, tick: l.per(period)}
 }
 
-// Begin forgets the commands sent so far: the arm stands where it is measured to be, and the next one starts from there.
+// Begin forgets the commands sent so far: the arm stands where it is measured to be, and the next one starts from
+// there.
 func (s *Shield) Begin() { s.last, s.past = sent{}, sent{} }
 
 // Previous is the last command sent since Begin, nil if there is none.
@@ -56,8 +57,8 @@ func (s *Shield) ApplyTo(dst, cmd, measured []float32) (Clamp, error) {
 	return s.Limits.apply(dst, cmd, measured, from, &s.tick, &s.last.motion)
 }
 
-// Sent notes that a command went out, which answers a measured pose. A motion counts as one that the limits allow: where
-// the measured pose won over them, the next command need not go on like that.
+// Sent notes that a command went out, which answers a measured pose. A motion counts as one that the limits allow:
+// where the measured pose won over them, the next command need not go on like that.
 func (s *Shield) Sent(cmd, measured []float32) {
 	from := s.Previous()
 	if from == nil {

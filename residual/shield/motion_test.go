@@ -8,8 +8,8 @@ import (
 	"korr/internal/geom"
 )
 
-// TestSpeedIsPerSecond: whatever a policy asks for at whatever rate, the command moves no faster than the limits say, from
-// the first command on, and changes its velocity no faster; in one second it goes as far at any rate.
+// TestSpeedIsPerSecond: whatever a policy asks for at whatever rate, the command moves no faster than the limits say,
+// from the first command on, and changes its velocity no faster; in one second it goes as far at any rate.
 func TestSpeedIsPerSecond(t *testing.T) {
 	for _, hz := range []float64{5, 10, 30, 100, 1000} {
 		l := Default()
@@ -41,8 +41,8 @@ func TestSpeedIsPerSecond(t *testing.T) {
 	}
 }
 
-// TestShieldKeepsItsLimits: a policy that asks for anything, chained, never moves the command faster than the limits allow
-// while the arm follows; it may always stop in the box.
+// TestShieldKeepsItsLimits: a policy that asks for anything, chained, never moves the command faster than the limits
+// allow while the arm follows; it may always stop in the box.
 func TestShieldKeepsItsLimits(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	l := Default()

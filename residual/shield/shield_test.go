@@ -52,8 +52,14 @@ func TestApplyTo(t *testing.T) {
 			"rate", at(geom.Vec3{0.60, 0, 0.2}, down, 1), at(centre, down, 0), at(geom.Vec3{0.48, 0, 0.2}, down, 1),
 			at(geom.Vec3{0.58, 0, 0.2}, down, 1), Rate,
 		},
-		{"arm outside comes back", at(centre, down, 0), at(geom.Vec3{0.55, 0.9, 0.2}, down, 0), nil, at(geom.Vec3{0.55, 0.8, 0.2}, down, 0), Step},
-		{"arm pushed away from the last command", at(centre, down, 0), at(geom.Vec3{0.55, 0.4, 0.2}, down, 0), at(centre, down, 0), at(geom.Vec3{0.55, 0.3, 0.2}, down, 0), Step},
+		{
+			"arm outside comes back", at(centre, down, 0), at(geom.Vec3{0.55, 0.9, 0.2}, down, 0), nil,
+			at(geom.Vec3{0.55, 0.8, 0.2}, down, 0), Step,
+		},
+		{
+			"arm pushed away from the last command", at(centre, down, 0), at(geom.Vec3{0.55, 0.4, 0.2}, down, 0),
+			at(centre, down, 0), at(geom.Vec3{0.55, 0.3, 0.2}, down, 0), Step,
+		},
 		{"turn", at(centre, yaw(2), 0), at(centre, down, 0), nil, at(centre, yaw(1), 0), Turn},
 		{"turn rate", at(centre, yaw(0.9), 0), at(centre, down, 0), at(centre, down, 0), at(centre, yaw(0.6), 0), TurnRate},
 		{"gripper", at(centre, down, -7), at(centre, down, 0), nil, at(centre, down, -1), Gripper},
@@ -284,7 +290,8 @@ func TestClampString(t *testing.T) {
 
 func TestApplyToAllocatesNothing(t *testing.T) {
 	l := Default()
-	cmd, measured, previous, dst := at(geom.Vec3{2, 2, 2}, down, 3), at(centre, down, 0), at(centre, down, 0), make([]float32, 10)
+	cmd, measured, previous, dst := at(geom.Vec3{2, 2, 2}, down, 3), at(centre, down, 0), at(centre, down, 0),
+		make([]float32, 10)
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := l.ApplyTo(dst, cmd, measured, previous); err != nil {
 			t.Fatal(err)
@@ -296,7 +303,8 @@ func TestApplyToAllocatesNothing(t *testing.T) {
 
 func BenchmarkApplyTo(b *testing.B) {
 	l := Default()
-	cmd, measured, previous, dst := at(geom.Vec3{2, 2, 2}, down, 3), at(centre, down, 0), at(centre, down, 0), make([]float32, 10)
+	cmd, measured, previous, dst := at(geom.Vec3{2, 2, 2}, down, 3), at(centre, down, 0), at(centre, down, 0),
+		make([]float32, 10)
 	for b.Loop() {
 		if _, err := l.ApplyTo(dst, cmd, measured, previous); err != nil {
 			b.Fatal(err)

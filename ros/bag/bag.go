@@ -28,7 +28,8 @@ type Connection struct {
 
 // fields are those of the data of a connection record.
 func (c *Connection) fields() []field {
-	f := []field{text("topic", c.Topic), text("type", c.Type), text("md5sum", c.MD5), text("message_definition", c.Definition)}
+	f := []field{text("topic", c.Topic), text("type", c.Type), text("md5sum", c.MD5), text("message_definition",
+		c.Definition)}
 	if c.Caller != "" {
 		f = append(f, text("callerid", c.Caller))
 	}
@@ -40,7 +41,8 @@ func (c *Connection) fields() []field {
 
 // appendTo appends the connection's record.
 func (c *Connection) appendTo(b []byte) []byte {
-	return appendRecord(b, appendFields(nil, c.fields()...), u8(fieldOp, opConnection), u32("conn", c.ID), text("topic", c.Topic))
+	return appendRecord(b, appendFields(nil, c.fields()...), u8(fieldOp, opConnection), u32("conn", c.ID),
+		text("topic", c.Topic))
 }
 
 // parseConnection reads a connection record.

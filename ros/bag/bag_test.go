@@ -41,8 +41,14 @@ func sample(t testing.TB, opts WriterOptions, n int) (string, []told) {
 
 func fill(t testing.TB, w *Writer, n int) (want []told) {
 	t.Helper()
-	text := Connection{Topic: "/text", Type: "std_msgs/String", MD5: "992ce8a1687cec8c8bd883ec73ca41d1", Definition: "string data\n", Latching: true, Caller: "/me"}
-	clock := Connection{Topic: "/clock", Type: "rosgraph_msgs/Clock", MD5: "a9c97c1d230cfc112e270351a944ee47", Definition: "time clock\n"}
+	text := Connection{
+		Topic: "/text", Type: "std_msgs/String", MD5: "992ce8a1687cec8c8bd883ec73ca41d1",
+		Definition: "string data\n", Latching: true, Caller: "/me",
+	}
+	clock := Connection{
+		Topic: "/clock", Type: "rosgraph_msgs/Clock", MD5: "a9c97c1d230cfc112e270351a944ee47",
+		Definition: "time clock\n",
+	}
 	var conns []*Connection
 	for _, c := range []Connection{text, clock, {Topic: "/silent", Type: "a/B", MD5: "0"}} {
 		got, err := w.Connect(c)
@@ -168,7 +174,8 @@ func TestDiskFull(t *testing.T) {
 		err = w.Write(c, time.Unix(int64(n), 0), make([]byte, 50))
 		n++
 	}
-	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "byte ") || !strings.Contains(err.Error(), path+activeSuffix) {
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "byte ") || !strings.Contains(err.Error(),
+		path+activeSuffix) {
 		t.Fatalf("after %d messages: %v", n, err)
 	}
 	if again := w.Write(c, time.Unix(0, 0), nil); !errors.Is(again, syscall.ENOSPC) {
@@ -200,7 +207,8 @@ func TestRefusals(t *testing.T) {
 		{"old", []byte("#ROSBAG V1.2\n" + strings.Repeat("x", 50)), "rosbag fix"},
 		{"compression", swap("compression=lz4", "compression=lz5"), "lz5"},
 		{"trailing", append(slices.Clone(good), 1, 2, 3), "behind the index"},
-		{"encrypted", append([]byte(magic), appendRecord(nil, nil, u8(fieldOp, opBag), u64("index_pos", 0), text("encryptor", "rosbag/AesCbcEncryptor"))...), "rosbag decrypt"},
+		{"encrypted", append([]byte(magic), appendRecord(nil, nil, u8(fieldOp, opBag), u64("index_pos", 0),
+			text("encryptor", "rosbag/AesCbcEncryptor"))...), "rosbag decrypt"},
 	} {
 		_, _, err := all(tc.b, Options{})
 		if err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -23,7 +23,8 @@ type chunk struct {
 	index    map[uint32][]entry
 }
 
-// readChunk reads, decompresses and parses the chunk at a position. When recovering, the messages before a damage are in it.
+// readChunk reads, decompresses and parses the chunk at a position. When recovering, the messages before a damage are
+// in it.
 func (r *Reader) readChunk(at int64) (chunk, error) {
 	c := chunk{index: map[uint32][]entry{}}
 	var cut error
@@ -145,7 +146,8 @@ func (r *Reader) meet(h header, data []byte) error {
 	case !ok:
 		return fmt.Errorf("connection %d (%s) is not in the index", c.ID, c.Topic)
 	case *known != *c:
-		return fmt.Errorf("connection %d is %s of %s here and %s of %s in the index, or differs in its definition", c.ID, c.Topic, c.Type, known.Topic, known.Type)
+		return fmt.Errorf("connection %d is %s of %s here and %s of %s in the index, or differs in its definition", c.ID,
+			c.Topic, c.Type, known.Topic, known.Type)
 	}
 	return nil
 }
@@ -238,7 +240,8 @@ func (r *Reader) verify(c *chunk, k int) error {
 		for _, e := range entries {
 			m := at[e.offset]
 			if m == nil || m.Conn.ID != id || !m.Time.Equal(e.time) {
-				return r.bad(c.next(), "the index behind the chunk at byte %d points at no message of connection %d and %v at offset %d", c.at, id, e.time, e.offset)
+				return r.bad(c.next(), "the index behind the chunk at byte %d points at no message of connection %d and %v at "+
+					"offset %d", c.at, id, e.time, e.offset)
 			}
 			delete(at, e.offset)
 		}
@@ -246,11 +249,13 @@ func (r *Reader) verify(c *chunk, k int) error {
 	}
 	switch {
 	case total != len(c.messages):
-		return r.bad(c.next(), "the index behind the chunk at byte %d tells of %d messages, it has %d", c.at, total, len(c.messages))
+		return r.bad(c.next(), "the index behind the chunk at byte %d tells of %d messages, it has %d", c.at, total,
+			len(c.messages))
 	case want.pos != got.pos:
 		return r.bad(c.at, "chunk %d is here, and at byte %d in the index section", k, want.pos)
 	case len(c.messages) > 0 && (!want.start.Equal(got.start) || !want.end.Equal(got.end)):
-		return r.bad(c.at, "chunk %d lasts from %v to %v, in the index section from %v to %v", k, clock(got.start), clock(got.end), clock(want.start), clock(want.end))
+		return r.bad(c.at, "chunk %d lasts from %v to %v, in the index section from %v to %v", k, clock(got.start),
+			clock(got.end), clock(want.start), clock(want.end))
 	case !sameCounts(want.counts, got.counts):
 		return r.bad(c.at, "chunk %d and the index section count its messages differently", k)
 	}

@@ -30,7 +30,8 @@ func newCompressor(kind string) (*compressor, error) {
 	case LZ4:
 		w := lz4.NewWriter(nil)
 		// roslz4 reads independent blocks without checksums of their own, and no frame that tells its size
-		if err := w.Apply(lz4.BlockSizeOption(lz4.Block256Kb), lz4.ChecksumOption(true), lz4.BlockChecksumOption(false), lz4.ConcurrencyOption(1)); err != nil {
+		if err := w.Apply(lz4.BlockSizeOption(lz4.Block256Kb), lz4.ChecksumOption(true), lz4.BlockChecksumOption(false),
+			lz4.ConcurrencyOption(1)); err != nil {
 			return nil, err
 		}
 		return &compressor{kind: kind, lz4: w}, nil
@@ -77,7 +78,8 @@ func decompress(kind string, b []byte, size int) ([]byte, error) {
 	case err != nil:
 		return out.Bytes(), fmt.Errorf("%s: %w", kind, err)
 	case out.Len() != size:
-		return out.Bytes(), fmt.Errorf("a chunk claims %d bytes and decompresses to %d%s", size, min(out.Len(), size+1), map[bool]string{true: " or more"}[out.Len() > size])
+		return out.Bytes(), fmt.Errorf("a chunk claims %d bytes and decompresses to %d%s", size, min(out.Len(), size+1),
+			map[bool]string{true: " or more"}[out.Len() > size])
 	case in.Len() > 0:
 		return out.Bytes(), errors.New("bytes follow the compressed data of a chunk")
 	}

@@ -89,7 +89,8 @@ func TestRecoverStopsAtTheDamage(t *testing.T) {
 	b[second+80] ^= 4
 	got, r, err := all(b, Options{Recover: true})
 	var fe *FormatError
-	if err != nil || !errors.As(r.Damage(), &fe) || len(got) == 0 || len(got) == len(want) || !slices.Equal(got, want[:len(got)]) {
+	if err != nil || !errors.As(r.Damage(), &fe) || len(got) == 0 || len(got) == len(want) ||
+		!slices.Equal(got, want[:len(got)]) {
 		t.Errorf("%d of %d messages, damage %v, %v", len(got), len(want), r.Damage(), err)
 	}
 }
@@ -108,7 +109,8 @@ func TestUnclosed(t *testing.T) {
 		t.Errorf("the final name is there before Close: %v", err)
 	}
 	_, err = Open(path+activeSuffix, Options{})
-	if !errors.Is(err, ErrUnclosed) || !strings.Contains(err.Error(), "reindex") || !strings.Contains(err.Error(), "--recover") {
+	if !errors.Is(err, ErrUnclosed) || !strings.Contains(err.Error(), "reindex") || !strings.Contains(err.Error(),
+		"--recover") {
 		t.Errorf("an unclosed bag: %v", err)
 	}
 	got, r, err := all(readFile(t, path+activeSuffix), Options{Recover: true})

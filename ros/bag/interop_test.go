@@ -73,7 +73,8 @@ func ours(t *testing.T, path, kind string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, poses, arm := connect(t, w, "/names", msgs.String{}), connect(t, w, "/pose", msgs.PoseStamped{}), connect(t, w, "/arm", msgs.FrankaState{})
+	names, poses, arm := connect(t, w, "/names", msgs.String{}), connect(t, w, "/pose", msgs.PoseStamped{}),
+		connect(t, w, "/arm", msgs.FrankaState{})
 	var want strings.Builder
 	put := func(c *bag.Connection, at time.Time, m any) {
 		b, err := node.Encode(m)
@@ -88,7 +89,10 @@ func ours(t *testing.T, path, kind string) string {
 	put(names, time.Unix(5, 0), &msgs.String{Data: "top,leg"})
 	for i := range 40 {
 		at := time.Unix(5, 0).Add(time.Duration(i) * 20 * time.Millisecond)
-		put(poses, at, &msgs.PoseStamped{Header: msgs.Header{Seq: uint32(i), Stamp: at, FrameId: "base"}, Pose: msgs.Pose{Position: msgs.Point{X: 1.0 / 3}}})
+		put(poses, at, &msgs.PoseStamped{
+			Header: msgs.Header{Seq: uint32(i), Stamp: at, FrameId: "base"},
+			Pose:   msgs.Pose{Position: msgs.Point{X: 1.0 / 3}},
+		})
 		put(arm, at, &msgs.FrankaState{Header: msgs.Header{Stamp: at}, RobotMode: msgs.RobotModeMove, Q: [7]float64{1, 2, 3}})
 	}
 	if err := w.Close(); err != nil {
@@ -116,19 +120,23 @@ func TestRosbagReadsOurs(t *testing.T) {
 			t.Errorf("%s: python's rosbag reads\n%.300s\nwant\n%.300s", kind, got, want)
 		}
 		info := ros(t, nil, "/usr/bin/rosbag", "info", "--yaml", path)
-		for _, s := range []string{"version: 2.0", "messages: 81", "indexed: True", "compression: " + kind, "type: franka_msgs/FrankaState", "md5: 431567d5df6caf4e4dd7385f25cb71ee"} {
+		for _, s := range []string{
+			"version: 2.0", "messages: 81", "indexed: True", "compression: " + kind,
+			"type: franka_msgs/FrankaState", "md5: 431567d5df6caf4e4dd7385f25cb71ee",
+		} {
 			if !strings.Contains(info, s) {
 				t.Errorf("%s: rosbag info lacks %q:\n%s", kind, s, info)
 			}
 		}
-		if out := ros(t, nil, "/usr/bin/rosbag", "reindex", "--output-dir", t.TempDir(), path); strings.Contains(strings.ToLower(out), "error") {
+		if out := ros(t, nil, "/usr/bin/rosbag", "reindex", "--output-dir", t.TempDir(),
+			path); strings.Contains(strings.ToLower(out), "error") {
 			t.Errorf("%s: rosbag reindex: %s", kind, out)
 		}
 	}
 }
 
-// TestRosbagCheck: rosbag check finds every type of ours equal to the installed one by MD5 sum; it compares the definitions'
-// text too, comments included, which are not kept here.
+// TestRosbagCheck: rosbag check finds every type of ours equal to the installed one by MD5 sum; it compares the
+// definitions' text too, comments included, which are not kept here.
 func TestRosbagCheck(t *testing.T) {
 	needRosbag(t)
 	for topic, m := range map[string]any{"/text": &msgs.String{}, "/pose": &msgs.PoseStamped{}} {
@@ -177,7 +185,8 @@ func TestRosbagPlaysOurs(t *testing.T) {
 		if err := node.Subscribe(n, "/names", text.Store); err != nil {
 			t.Fatal(err)
 		}
-		ros(t, []string{"ROS_MASTER_URI=" + strings.TrimSuffix(m.URI(), "/")}, "/usr/bin/rosbag", "play", "-q", "-d", "1", path)
+		ros(t, []string{"ROS_MASTER_URI=" + strings.TrimSuffix(m.URI(), "/")}, "/usr/bin/rosbag", "play", "-q", "-d", "1",
+			path)
 		if a, s := last.Load(), text.Load(); a == nil || a.Q != [7]float64{1, 2, 3} || s == nil || s.Data != "top,leg" {
 			t.Errorf("%s: heard %v, %v", kind, a, s)
 		}
@@ -217,7 +226,8 @@ func TestWeReadRosbags(t *testing.T) {
 				t.Fatal(err)
 			}
 			fmt.Fprintf(&got, "%s %s %d %s\n", m.Conn.Topic, m.Conn.Type, m.Time.UnixNano(), hex.EncodeToString(m.Data))
-			if _, md5, _ := node.Signature(msgs.String{}); m.Conn.Topic == "/s" && (m.Conn.MD5 != md5 || m.Conn.Definition == "") {
+			if _, md5, _ := node.Signature(msgs.String{}); m.Conn.Topic == "/s" && (m.Conn.MD5 != md5 ||
+				m.Conn.Definition == "") {
 				t.Fatalf("%+v", m.Conn)
 			}
 		}
@@ -231,7 +241,8 @@ func TestWeReadRosbags(t *testing.T) {
 	}
 }
 
-// TestWeReadRecorded: a bag that the C++ recorder made, which we also find closed although the recorder was interrupted.
+// TestWeReadRecorded: a bag that the C++ recorder made, which we also find closed although the recorder was
+// interrupted.
 func TestWeReadRecorded(t *testing.T) {
 	needRosbag(t)
 	m, err := master.Start(master.Config{Addr: "127.0.0.1:0"})
@@ -262,7 +273,8 @@ func TestWeReadRecorded(t *testing.T) {
 		}
 	}()
 	path := filepath.Join(t.TempDir(), "r.bag")
-	ros(t, []string{"ROS_MASTER_URI=" + strings.TrimSuffix(m.URI(), "/")}, "/usr/bin/rosbag", "record", "-q", "--lz4", "--duration=2", "-O", path, "/arm")
+	ros(t, []string{"ROS_MASTER_URI=" + strings.TrimSuffix(m.URI(), "/")}, "/usr/bin/rosbag", "record", "-q", "--lz4",
+		"--duration=2", "-O", path, "/arm")
 	r, err := bag.Open(path, bag.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -10,9 +10,9 @@ import (
 // maxPending bounds the bytes of messages that wait for their turn because chunks overlap in time.
 const maxPending = 1 << 30
 
-// Messages yields the messages of the topics named, or all, in the order of their record times, however they lie in the file; equal
-// times come in the file's order. Damage ends it with a *FormatError. With Recover there may be no index to sort by: messages come in the
-// order of the file, and damage ends them without an error; Damage tells.
+// Messages yields the messages of the topics named, or all, in the order of their record times, however they lie in the
+// file; equal times come in the file's order. Damage ends it with a *FormatError. With Recover there may be no index to
+// sort by: messages come in the order of the file, and damage ends them without an error; Damage tells.
 func (r *Reader) Messages(topics ...string) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		r.stats = Stats{Size: r.stats.Size, Compressions: map[string]int{}}
@@ -52,8 +52,8 @@ type waiting struct {
 	size     int // bytes
 }
 
-// inTime yields the messages by time: chunks are read in the order of their first messages, and a message comes when no chunk that is
-// still to be read can hold an earlier one. An error of nil also stands for a caller who had enough.
+// inTime yields the messages by time: chunks are read in the order of their first messages, and a message comes when no
+// chunk that is still to be read can hold an earlier one. An error of nil also stands for a caller who had enough.
 func (r *Reader) inTime(wanted func(*located) bool, yield func(Message, error) bool) error {
 	order := make([]int, len(r.infos))
 	for k := range order {
@@ -69,7 +69,8 @@ func (r *Reader) inTime(wanted func(*located) bool, yield func(Message, error) b
 		}
 		w.add(&c, wanted)
 		if w.size > maxPending {
-			return r.bad(c.at, "more than %d bytes of messages overlap in time with this chunk: sort the bag (rosbag filter IN OUT True)", maxPending)
+			return r.bad(c.at, "more than %d bytes of messages overlap in time with this chunk: sort the bag (rosbag filter "+
+				"IN OUT True)", maxPending)
 		}
 		var next *chunkInfo
 		if i+1 < len(order) {
@@ -96,7 +97,8 @@ func (r *Reader) inTime(wanted func(*located) bool, yield func(Message, error) b
 func (r *Reader) chunkAt(k int, ends []int64) (chunk, error) {
 	pos := r.infos[k].pos
 	if pos < r.first || pos >= r.end {
-		return chunk{}, r.bad(r.end, "chunk %d is at byte %d in the index section, chunks lie from byte %d to %d", k, pos, r.first, r.end)
+		return chunk{}, r.bad(r.end, "chunk %d is at byte %d in the index section, chunks lie from byte %d to %d", k, pos,
+			r.first, r.end)
 	}
 	c, err := r.readChunk(pos)
 	if err == nil {
@@ -129,7 +131,8 @@ func (m *located) compare(o *located) int {
 	return cmp.Or(m.Time.Compare(o.Time), cmp.Compare(m.chunk, o.chunk), cmp.Compare(m.offset, o.offset))
 }
 
-// yieldUntil yields the messages that come before all of the next chunk, or all when there is none; false when the caller had enough.
+// yieldUntil yields the messages that come before all of the next chunk, or all when there is none; false when the
+// caller had enough.
 func (w *waiting) yieldUntil(next *chunkInfo, yield func(Message, error) bool) bool {
 	n := len(w.messages)
 	if next != nil {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestMessagesComeByRecordTime: whatever order they were written in, over many chunks, equal times in the order of the file.
+// TestMessagesComeByRecordTime: whatever order they were written in, over many chunks, equal times in the order of the
+// file.
 func TestMessagesComeByRecordTime(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, span := range []int{1, 3, 50} { // how far messages are from their place
@@ -18,7 +19,10 @@ func TestMessagesComeByRecordTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := w.Connect(Connection{Topic: "/a", Type: "std_msgs/String", MD5: "992ce8a1687cec8c8bd883ec73ca41d1", Definition: "string data\n"})
+		conn, err := w.Connect(Connection{
+			Topic: "/a", Type: "std_msgs/String", MD5: "992ce8a1687cec8c8bd883ec73ca41d1",
+			Definition: "string data\n",
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +62,8 @@ func TestMessagesComeByRecordTime(t *testing.T) {
 // TestForeignFields: a field of another program's own means nothing; one that is nearly the format's is damage.
 func TestForeignFields(t *testing.T) {
 	for name, ok := range map[string]bool{
-		"writer": true, "crc": true, "compressed": true, "x": true, "conn_x": false, "cont": false, "\x01\x02": false, "topid": false, "tropic": true,
+		"writer": true, "crc": true, "compressed": true, "x": true, "conn_x": false, "cont": false, "\x01\x02": false,
+		"topid": false, "tropic": true,
 	} {
 		h := header{fieldOp: []byte{opConnection}, "conn": make([]byte, 4), "topic": []byte("/a"), name: []byte("1")}
 		if err := h.known("conn", "topic"); (err == nil) != ok {

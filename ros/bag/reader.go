@@ -50,8 +50,8 @@ type Reader struct {
 	damage error
 }
 
-// Open opens a bag and reads its index. A bag that is no bag, not closed, truncated or inconsistent is a *FormatError, an
-// unclosed one wraps ErrUnclosed; with Recover only a bag whose very beginning cannot be read is refused.
+// Open opens a bag and reads its index. A bag that is no bag, not closed, truncated or inconsistent is a *FormatError,
+// an unclosed one wraps ErrUnclosed; with Recover only a bag whose very beginning cannot be read is refused.
 func Open(path string, opts Options) (*Reader, error) {
 	f, size, err := regular.Open(path)
 	if err != nil {
@@ -69,7 +69,10 @@ func newReader(f io.ReaderAt, size int64, path string, opts Options) (*Reader, e
 	if opts.MaxChunk <= 0 {
 		opts.MaxChunk = defaultMaxChunk
 	}
-	r := &Reader{path: path, f: f, opts: opts, conns: map[uint32]*Connection{}, stats: Stats{Size: size, Compressions: map[string]int{}}}
+	r := &Reader{path: path, f: f, opts: opts, conns: map[uint32]*Connection{}, stats: Stats{
+		Size:         size,
+		Compressions: map[string]int{},
+	}}
 	index, err := r.begin()
 	if err != nil {
 		return nil, err
@@ -101,7 +104,8 @@ type rec struct {
 
 func (c *rec) next() int64 { return c.data + c.size }
 
-// record reads a record's header. A record whose data ends behind limit is returned with an error that wraps ErrTruncated.
+// record reads a record's header. A record whose data ends behind limit is returned with an error that wraps
+// ErrTruncated.
 func (r *Reader) record(at, limit int64) (rec, error) {
 	c := rec{at: at}
 	n, err := r.length(at, limit)
@@ -316,7 +320,8 @@ func parseChunkInfo(h header, data []byte) (info chunkInfo, err error) {
 	return info, nil
 }
 
-// Connections are those known by now, by ID: all of a bag with an index; with Recover those of the messages read so far.
+// Connections are those known by now, by ID: all of a bag with an index; with Recover those of the messages read so
+// far.
 func (r *Reader) Connections() []*Connection {
 	var out []*Connection
 	for _, c := range r.conns {

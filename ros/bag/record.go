@@ -156,8 +156,9 @@ func (h header) time(name string) (time.Time, error) {
 	return timeAt(v), nil
 }
 
-// known looks at the fields beside op and those that the format names. Other programs may have written fields of their own, which mean
-// nothing here and are left alone, as rosbag does. But a name that only a changed byte makes another is a damaged one.
+// known looks at the fields beside op and those that the format names. Other programs may have written fields of their
+// own, which mean nothing here and are left alone, as rosbag does. But a name that only a changed byte makes another is
+// a damaged one.
 func (h header) known(names ...string) error {
 	for n := range h {
 		if n == fieldOp || slices.Contains(names, n) {

@@ -35,8 +35,8 @@ type file interface {
 	Close() error
 }
 
-// Writer writes one bag. It belongs to one goroutine. After an error it only repeats it; what was written until then stays in
-// FILE.active and can be read with Options.Recover.
+// Writer writes one bag. It belongs to one goroutine. After an error it only repeats it; what was written until then
+// stays in FILE.active and can be read with Options.Recover.
 type Writer struct {
 	path, active string
 	f            file
@@ -95,7 +95,8 @@ func newWriter(f file, path string, opts WriterOptions) (*Writer, error) {
 // bagHeader is the bag header record, of a fixed size.
 func (w *Writer) bagHeader(index int64) []byte {
 	fields := []field{
-		u8(fieldOp, opBag), u64("index_pos", uint64(index)), u32("conn_count", uint32(len(w.seen))), u32("chunk_count", uint32(len(w.chunks))),
+		u8(fieldOp, opBag), u64("index_pos", uint64(index)), u32("conn_count", uint32(len(w.seen))),
+		u32("chunk_count", uint32(len(w.chunks))),
 	}
 	pad := bagHeaderSize - len(appendRecord(nil, nil, fields...))
 	return appendRecord(nil, slices.Repeat([]byte{' '}, pad), fields...)
@@ -105,7 +106,8 @@ func (w *Writer) bagHeader(index int64) []byte {
 func (w *Writer) write(b []byte) error {
 	n, err := w.f.Write(b)
 	if err != nil {
-		w.err = fmt.Errorf("bag %s: write at byte %d: %w: what came before is in %s (korr inspect --recover)", w.path, w.pos, err, w.active)
+		w.err = fmt.Errorf("bag %s: write at byte %d: %w: what came before is in %s (korr inspect --recover)", w.path, w.pos,
+			err, w.active)
 	}
 	w.pos += int64(n)
 	return w.err
@@ -117,7 +119,8 @@ func (w *Writer) Connect(c Connection) (*Connection, error) {
 		return nil, w.err
 	}
 	if c.Topic == "" || c.Type == "" || c.MD5 == "" {
-		return nil, fmt.Errorf("bag %s: a connection needs topic, type and MD5 sum, got %q, %q, %q", w.path, c.Topic, c.Type, c.MD5)
+		return nil, fmt.Errorf("bag %s: a connection needs topic, type and MD5 sum, got %q, %q, %q", w.path, c.Topic, c.Type,
+			c.MD5)
 	}
 	c.ID = uint32(len(w.conns))
 	w.conns = append(w.conns, &c)
@@ -185,7 +188,8 @@ func (w *Writer) flush() error {
 		for _, e := range entries {
 			data = binary.LittleEndian.AppendUint32(appendTime(data, e.time), e.offset)
 		}
-		out = appendRecord(out, data, u8(fieldOp, opIndex), u32("ver", indexVersion), u32("conn", id), u32("count", uint32(len(entries))))
+		out = appendRecord(out, data, u8(fieldOp, opIndex), u32("ver", indexVersion), u32("conn", id),
+			u32("count", uint32(len(entries))))
 	}
 	w.chunks = append(w.chunks, w.info)
 	w.startChunk()

@@ -155,7 +155,8 @@ func TestEvaluate(t *testing.T) {
 	mu.Unlock()
 	send(t, c, msgs.EvaluateGoal{Episodes: 5, Seed: 7})
 	r := result(t, c)
-	if r.Status.Status != msgs.GoalSucceeded || r.Result.Episodes != 5 || r.Result.Successes != 3 || r.Result.Rate != 0.6 || r.Result.RateLow != 0.3 || r.Result.Error != "" {
+	if r.Status.Status != msgs.GoalSucceeded || r.Result.Episodes != 5 || r.Result.Successes != 3 ||
+		r.Result.Rate != 0.6 || r.Result.RateLow != 0.3 || r.Result.Error != "" {
 		t.Errorf("%+v", r)
 	}
 	for i, e := range r.Result.Results {
@@ -216,7 +217,8 @@ func TestCancel(t *testing.T) {
 	if d := time.Since(begin); d > 3*time.Second {
 		t.Errorf("cancelling took %v", d)
 	}
-	if r.Status.Status != msgs.GoalPreempted || r.Result.Episodes == 0 || r.Result.Episodes >= 1000 || r.Result.Error != "cancelled" || int(r.Result.Episodes) != len(r.Result.Results) {
+	if r.Status.Status != msgs.GoalPreempted || r.Result.Episodes == 0 || r.Result.Episodes >= 1000 ||
+		r.Result.Error != "cancelled" || int(r.Result.Episodes) != len(r.Result.Results) {
 		t.Errorf("%+v", r)
 	}
 	send(t, c, msgs.EvaluateGoal{Episodes: 2})
@@ -234,11 +236,13 @@ func TestFailures(t *testing.T) {
 	serve(t, uri, time.Millisecond, 3)
 	_, c := open(t, uri)
 	send(t, c, msgs.EvaluateGoal{Episodes: 5, Policy: "none"})
-	if r := result(t, c); r.Status.Status != msgs.GoalAborted || r.Result.Error != "no such policy" || r.Result.RateHigh != 1 {
+	if r := result(t, c); r.Status.Status != msgs.GoalAborted || r.Result.Error != "no such policy" ||
+		r.Result.RateHigh != 1 {
 		t.Errorf("%+v", r)
 	}
 	send(t, c, msgs.EvaluateGoal{Episodes: 5})
-	if r := result(t, c); r.Status.Status != msgs.GoalAborted || r.Result.Error != "the simulator is gone" || r.Result.Episodes != 2 {
+	if r := result(t, c); r.Status.Status != msgs.GoalAborted || r.Result.Error != "the simulator is gone" ||
+		r.Result.Episodes != 2 {
 		t.Errorf("%+v", r)
 	}
 	send(t, c, msgs.EvaluateGoal{Episodes: 1 << 30})
@@ -247,7 +251,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// script drives the node with ROS's own action client: one evaluation to its end, one that is cancelled after two episodes.
+// script drives the node with ROS's own action client: one evaluation to its end, one that is cancelled after two
+// episodes.
 const script = `
 import sys, actionlib, rospy
 from korr_msgs.msg import EvaluateAction, EvaluateGoal

@@ -66,7 +66,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: n.Logger(), node: n, next: make(chan *msgs.EvaluateActionGoal, 1)}
-	if s.run, err = action.NewServer[msgs.EvaluateActionGoal, msgs.EvaluateActionResult, msgs.EvaluateActionFeedback](n, "~run", s.accept, s.cancelled); err != nil {
+	if s.run, err = action.NewServer[msgs.EvaluateActionGoal, msgs.EvaluateActionResult, msgs.EvaluateActionFeedback](n,
+		"~run", s.accept, s.cancelled); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	s.run.FinishesCancelled()
@@ -104,8 +105,8 @@ func (s *Server) cancelled() {
 	}
 }
 
-// Run works on goals until ctx ends (it returns ctx's error) or the node ended (it returns the node's). An evaluation that
-// is interrupted so ends as aborted, with the episodes played.
+// Run works on goals until ctx ends (it returns ctx's error) or the node ended (it returns the node's). An evaluation
+// that is interrupted so ends as aborted, with the episodes played.
 func (s *Server) Run(ctx context.Context) error {
 	for {
 		select {

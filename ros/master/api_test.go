@@ -129,7 +129,8 @@ func parameters(t *testing.T, c *xmlrpc.Client) {
 func registrationAndUpdates(t *testing.T, c *xmlrpc.Client) {
 	sub := newSlave(t)
 	do(t, c, "registerSubscriber", "/s", "/t", "*", sub.URL)
-	if v := do(t, c, "registerPublisher", "/p1", "/t", "std_msgs/Bool", "http://a:1"); !reflect.DeepEqual(v, []any{sub.URL}) {
+	if v := do(t, c, "registerPublisher", "/p1", "/t", "std_msgs/Bool", "http://a:1"); !reflect.DeepEqual(v,
+		[]any{sub.URL}) {
 		t.Errorf("subscribers %v", v)
 	}
 	sub.waitFor(t, "publisherUpdate /master /t http://a:1")
@@ -277,7 +278,10 @@ func namespaces(t *testing.T, c *xmlrpc.Client) {
 	}
 	do(t, c, "setParam", "/n", "/ns/gain", 0.5)
 	do(t, c, "setParam", "/n", "/ns/a/gain", 0.7)
-	for caller, want := range map[string]string{"/ns/a/node": "/ns/a/gain", "/ns/z/node": "/ns/gain", "/ns/a": "/ns/a/gain"} {
+	for caller, want := range map[string]string{
+		"/ns/a/node": "/ns/a/gain", "/ns/z/node": "/ns/gain",
+		"/ns/a": "/ns/a/gain",
+	} {
 		if v := do(t, c, "searchParam", caller, "gain"); v != want {
 			t.Errorf("%s finds %v, want %s", caller, v, want)
 		}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// What is kept for peers is bounded, because anybody may send: names before anything walks along them, parameters and registrations in
-// their sum. A whole tree of parameters nests less deeply than package xmlrpc reads.
+// What is kept for peers is bounded, because anybody may send: names before anything walks along them, parameters and
+// registrations in their sum. A whole tree of parameters nests less deeply than package xmlrpc reads.
 const (
 	maxName   = 1024     // bytes of a name, a URI or a key
 	maxLevels = 48       // of a name, and of the tree of parameters
@@ -74,7 +74,8 @@ func (t *paramTree) room(key string, v any) error {
 		return err
 	}
 	if w.values > maxValues || w.size > maxSize {
-		return fmt.Errorf("the parameters are full (%d values of %d, %d bytes of %d): delete some", w.values, maxValues, w.size, maxSize)
+		return fmt.Errorf("the parameters are full (%d values of %d, %d bytes of %d): delete some", w.values, maxValues,
+			w.size, maxSize)
 	}
 	return nil
 }

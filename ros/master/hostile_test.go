@@ -52,11 +52,13 @@ func TestBrowsersAreRefused(t *testing.T) {
 	}
 }
 
-// TestDeepKeysAreRefused: a name of millions of levels, however it comes, neither ends the process nor costs its memory.
+// TestDeepKeysAreRefused: a name of millions of levels, however it comes, neither ends the process nor costs its
+// memory.
 func TestDeepKeysAreRefused(t *testing.T) {
 	_, c := start(t)
 	deep := strings.Repeat("/a", 3_000_000)
-	for _, levels := range []string{deep, strings.Repeat("/a", 40_000), strings.Repeat("/a", 100), "/" + strings.Repeat("x", 5000)} {
+	for _, levels := range []string{deep, strings.Repeat("/a", 40_000), strings.Repeat("/a", 100), "/" +
+		strings.Repeat("x", 5000)} {
 		for _, call := range [][]any{
 			{"setParam", "/n", levels, 1},
 			{"setParam", levels, "b", 1},
@@ -125,7 +127,8 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	}
 	refused = false
 	for i := range 12_000 {
-		if _, _, err := c.CallROS(context.Background(), "registerSubscriber", fmt.Sprintf("/n%d", i), "/t", "*", "http://127.0.0.1:1"); err != nil {
+		if _, _, err := c.CallROS(context.Background(), "registerSubscriber", fmt.Sprintf("/n%d", i), "/t", "*",
+			"http://127.0.0.1:1"); err != nil {
 			refused = true
 			break
 		}

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestLongAnswersTellTheirLength: roscpp's XML-RPC client reads no chunked answers; a long list of topics must bear its length.
+// TestLongAnswersTellTheirLength: roscpp's XML-RPC client reads no chunked answers; a long list of topics must bear its
+// length.
 func TestLongAnswersTellTheirLength(t *testing.T) {
 	m, _ := start(t)
 	long := strings.Repeat("x", 10000)
@@ -14,7 +15,8 @@ func TestLongAnswersTellTheirLength(t *testing.T) {
 	set := "<methodCall><methodName>setParam</methodName><params><param><value>/t</value></param><param><value>/long</value></param><param><value>" + long + "</value></param></params></methodCall>"
 	get := "<methodCall><methodName>getParam</methodName><params><param><value>/t</value></param><param><value>/long</value></param></params></methodCall>"
 	for _, call := range []string{body, set, get} {
-		res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Post(m.URI()+"RPC2", "text/xml", strings.NewReader(call))
+		res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Post(m.URI()+"RPC2", "text/xml",
+			strings.NewReader(call))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,8 @@ func Start(cfg Config) (*Master, error) {
 	cfg.Logger = throttle.Logger(cfg.Logger)
 	ln, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("start the ROS master: %w (is another master running? use its ROS_MASTER_URI, or another port)", err)
+		return nil, fmt.Errorf(
+			"start the ROS master: %w (is another master running? use its ROS_MASTER_URI, or another port)", err)
 	}
 	m := &Master{
 		uri: "http://" + ln.Addr().String() + "/", log: cfg.Logger, done: make(chan struct{}), stop: make(chan string, 1),

@@ -30,7 +30,8 @@ func start(t *testing.T) (*master.Master, *xmlrpc.Client) {
 
 func post(t *testing.T, url, body string) (int, string) {
 	t.Helper()
-	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Post(url, "text/xml", strings.NewReader(body))
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Post(url, "text/xml",
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,11 @@ func post(t *testing.T, url, body string) (int, string) {
 
 func TestMalformedIsRefused(t *testing.T) {
 	m, c := start(t)
-	for _, body := range []string{"", "hello", "<methodCall>", "<methodCall><methodName>getPid</methodName><params><param><value><int>x</int></value></param></params></methodCall>", "\xff\xfe"} {
+	for _, body := range []string{
+		"", "hello", "<methodCall>",
+		"<methodCall><methodName>getPid</methodName><params><param><value><int>x</int></value></param></params></methodCall>",
+		"\xff\xfe",
+	} {
 		if code, text := post(t, m.URI()+"RPC2", body); code != http.StatusBadRequest {
 			t.Errorf("%q: status %d, %s", body, code, text)
 		}
@@ -60,7 +65,12 @@ func TestMalformedIsRefused(t *testing.T) {
 	}
 	ctx := context.Background()
 	var re *xmlrpc.ROSError
-	for _, params := range [][]any{{}, {"/n"}, {"/n", "/t", "std_msgs/Bool", "http://a", "extra"}, {"/n", 1, "x", "http://a"}} {
+	for _, params := range [][]any{
+		{},
+		{"/n"},
+		{"/n", "/t", "std_msgs/Bool", "http://a", "extra"},
+		{"/n", 1, "x", "http://a"},
+	} {
 		if _, _, err := c.CallROS(ctx, "registerPublisher", params...); !errors.As(err, &re) || re.Code != -1 {
 			t.Errorf("%v: %v", params, err)
 		}
@@ -70,8 +80,8 @@ func TestMalformedIsRefused(t *testing.T) {
 	}
 }
 
-// TestReplacedPublisher: subscribers hear at once that the publisher of a replaced node is gone. (rosmaster leaves that to
-// the old node's unregistering.)
+// TestReplacedPublisher: subscribers hear at once that the publisher of a replaced node is gone. (rosmaster leaves that
+// to the old node's unregistering.)
 func TestReplacedPublisher(t *testing.T) {
 	_, c := start(t)
 	sub := newSlave(t)
@@ -84,7 +94,10 @@ func TestReplacedPublisher(t *testing.T) {
 // TestMalformedMulticall: what is no call is a fault of its own.
 func TestMalformedMulticall(t *testing.T) {
 	_, c := start(t)
-	v, err := c.Call(context.Background(), "system.multicall", []any{"junk", map[string]any{"methodName": "getPid", "params": []any{"/x"}}})
+	v, err := c.Call(context.Background(), "system.multicall", []any{"junk", map[string]any{
+		"methodName": "getPid",
+		"params":     []any{"/x"},
+	}})
 	out, ok := v.([]any)
 	if err != nil || !ok || len(out) != 2 {
 		t.Fatalf("%v, %v", v, err)
@@ -121,7 +134,8 @@ func TestSilentNode(t *testing.T) {
 
 func TestAddressTaken(t *testing.T) {
 	m, _ := start(t)
-	if _, err := master.Start(master.Config{Addr: strings.TrimSuffix(strings.TrimPrefix(m.URI(), "http://"), "/")}); err == nil {
+	if _, err := master.Start(master.Config{Addr: strings.TrimSuffix(strings.TrimPrefix(m.URI(), "http://"),
+		"/")}); err == nil {
 		t.Error("two masters on one port")
 	}
 }

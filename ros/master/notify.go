@@ -33,8 +33,8 @@ func newNotifier(log *slog.Logger) *notifier {
 	return &notifier{log: log, ctx: ctx, cancel: cancel, queues: map[string][]notice{}}
 }
 
-// send queues a notice and returns at once. Values of parameters are dropped when too many bytes of them wait for nodes that do not
-// answer; lists of publishers never are.
+// send queues a notice and returns at once. Values of parameters are dropped when too many bytes of them wait for nodes
+// that do not answer; lists of publishers never are.
 func (n *notifier) send(api, subject, method string, params ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -51,7 +51,8 @@ func (n *notifier) send(api, subject, method string, params ...any) {
 		n.size -= q[i].size
 	}
 	if w.size > 0 && n.size+w.size > maxSize {
-		n.log.Warn("ROS master: too much waits for nodes that do not answer; a notice is dropped", "api", api, "about", subject)
+		n.log.Warn("ROS master: too much waits for nodes that do not answer; a notice is dropped", "api", api, "about",
+			subject)
 		if i >= 0 {
 			n.queues[api] = slices.Delete(q, i, i+1)
 		}

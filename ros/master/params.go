@@ -152,9 +152,9 @@ type update struct {
 	value any
 }
 
-// updates lists who hears what of a new value at key: a subscriber of the key or of what holds it hears of the key, unless it
-// is who set it (by); a subscriber of something inside the value hears of that, and an empty struct stands for what
-// is no longer there. This is what rosmaster sends.
+// updates lists who hears what of a new value at key: a subscriber of the key or of what holds it hears of the key,
+// unless it is who set it (by); a subscriber of something inside the value hears of that, and an empty struct stands
+// for what is no longer there. This is what rosmaster sends.
 func (t *paramTree) updates(key string, value any, by string) (out []update) {
 	prefix := strings.TrimSuffix(key, "/") + "/"
 	for sub, who := range t.subs {
@@ -281,7 +281,8 @@ func unsubscribeParam(m *Master, a []any) []any {
 	key, p := keyOf(str(a[0]), str(a[2])), party{str(a[0]), str(a[1])}
 	m.params.mu.Lock()
 	defer m.params.mu.Unlock()
-	if m.params.subs[key] = slices.DeleteFunc(m.params.subs[key], func(q party) bool { return q == p }); len(m.params.subs[key]) == 0 {
+	if m.params.subs[key] = slices.DeleteFunc(m.params.subs[key],
+		func(q party) bool { return q == p }); len(m.params.subs[key]) == 0 {
 		delete(m.params.subs, key)
 	}
 	return success(1, "Unsubscribe to parameter [%s]", key) // also when there was nothing to end, as rosmaster

@@ -88,7 +88,10 @@ type registry struct {
 }
 
 func newRegistry() *registry {
-	return &registry{nodes: map[string]string{}, pubs: table{}, subs: table{}, services: map[string]service{}, types: map[string]string{}}
+	return &registry{
+		nodes: map[string]string{}, pubs: table{}, subs: table{}, services: map[string]service{},
+		types: map[string]string{},
+	}
 }
 
 // enter makes sure that p is the node of its name. If another API had it, that one's registrations are dropped; its

@@ -32,7 +32,8 @@ func init() {
 	same[msgs.GraspActionGoal]()
 	same[msgs.MoveActionGoal]()
 	same[msgs.HomingActionGoal]()
-	add(func(m *msgs.FrankaState) (*msgs.FrankaRobotState, error) { return m.RobotState(), nil }, (*msgs.FrankaRobotState).State)
+	add(func(m *msgs.FrankaState) (*msgs.FrankaRobotState, error) { return m.RobotState(), nil },
+		(*msgs.FrankaRobotState).State)
 }
 
 func same[M any]() {

@@ -46,7 +46,10 @@ func recorded(t testing.TB, store record.Store) {
 		t.Fatal(err)
 	}
 	for k := range steps {
-		act := []float32{0.5 + 0.05*float32(math.Sin(float64(k))), 0.1, 0.2, 1, 0, 0.01 * float32(k%7), 0, -1, 0.02, float32(1 - 2*(k/20%2))}
+		act := []float32{
+			0.5 + 0.05*float32(math.Sin(float64(k))), 0.1, 0.2, 1, 0, 0.01 * float32(k%7), 0, -1, 0.02,
+			float32(1 - 2*(k/20%2)),
+		}
 		res, err := env.Step(obs, act)
 		if err != nil {
 			t.Fatal(err)
@@ -73,15 +76,18 @@ func create(t testing.TB) (*mcap.Writer, string) {
 
 func read(t *testing.T, path string) *recording.Recording {
 	t.Helper()
-	r, err := record.Read([]string{path}, record.Config{Topics: record.DefaultTopics(), Parts: toyarm.New(1).Spec().PartNames, Open: mcap.OpenAny})
+	r, err := record.Read([]string{path}, record.Config{
+		Topics: record.DefaultTopics(),
+		Parts:  toyarm.New(1).Spec().PartNames, Open: mcap.OpenAny,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// TestEpisodeComesBackAsFromABag: what a policy learns from is the same from an MCAP file and from a bag, as the float32
-// numbers of a dataset.
+// TestEpisodeComesBackAsFromABag: what a policy learns from is the same from an MCAP file and from a bag, as the
+// float32 numbers of a dataset.
 func TestEpisodeComesBackAsFromABag(t *testing.T) {
 	w, path := create(t)
 	recorded(t, w)
@@ -97,7 +103,8 @@ func TestEpisodeComesBackAsFromABag(t *testing.T) {
 		"commands": {&got.Commands, &want.Commands}, "gripper": {&got.Gripper, &want.Gripper},
 	} {
 		a, b := pair[0], pair[1]
-		if a.Len() == 0 || !reflect.DeepEqual(a.Stamps, b.Stamps) || !reflect.DeepEqual(singles(a.Values), singles(b.Values)) {
+		if a.Len() == 0 || !reflect.DeepEqual(a.Stamps, b.Stamps) || !reflect.DeepEqual(singles(a.Values),
+			singles(b.Values)) {
 			t.Errorf("%s differ: %d and %d samples", name, a.Len(), b.Len())
 		}
 	}
@@ -144,7 +151,8 @@ func TestLibraryReadsIt(t *testing.T) {
 		}
 	}
 	for topic, want := range map[string]string{
-		"/tf": "tf2_msgs/msg/TFMessage", "/joint_states": "sensor_msgs/msg/JointState", msgs.PartsTopic: "geometry_msgs/msg/PoseArray",
+		"/tf": "tf2_msgs/msg/TFMessage", "/joint_states": "sensor_msgs/msg/JointState",
+		msgs.PartsTopic:   "geometry_msgs/msg/PoseArray",
 		msgs.CommandTopic: "geometry_msgs/msg/PoseStamped", msgs.RobotStateTopic: "franka_msgs/msg/FrankaRobotState",
 	} {
 		if types[topic] != want {
@@ -264,7 +272,10 @@ func TestFlightRecord(t *testing.T) {
 	}
 	cmd := []float32{0.5, 0, 0.2, 1, 0, 0, 0, 1, 0, -1}
 	at := time.Unix(100, 0)
-	err := record.FlightsIn(w, []loop.Flight{{Error: "test", Records: []loop.Record{{Seq: 1, Tick: 1, Start: at, Stamp: at, Sent: true, Observation: obs, Command: cmd}}}})
+	err := record.FlightsIn(w, []loop.Flight{{Error: "test", Records: []loop.Record{{
+		Seq: 1, Tick: 1, Start: at, Stamp: at,
+		Sent: true, Observation: obs, Command: cmd,
+	}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +291,10 @@ func TestFlightRecord(t *testing.T) {
 		}
 		seen[m.Conn.Topic]++
 	}
-	for _, topic := range []string{record.FaultTopic, record.ActionTopic, msgs.StateTopic, msgs.FingerTopic, msgs.PartsTopic, msgs.CommandTopic} {
+	for _, topic := range []string{
+		record.FaultTopic, record.ActionTopic, msgs.StateTopic, msgs.FingerTopic,
+		msgs.PartsTopic, msgs.CommandTopic,
+	} {
 		if seen[topic] != 1 {
 			t.Errorf("%d messages on %s", seen[topic], topic)
 		}
@@ -298,7 +312,8 @@ func TestBagsAreOpenedToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(p.Write(time.Unix(1, 0), &msgs.PoseStamped{Pose: msgs.PoseOf(geom.Pose{Q: geom.IdentityQuat})}), b.Close()); err != nil {
+	if err := errors.Join(p.Write(time.Unix(1, 0), &msgs.PoseStamped{Pose: msgs.PoseOf(geom.Pose{Q: geom.IdentityQuat})}),
+		b.Close()); err != nil {
 		t.Fatal(err)
 	}
 	r, err := mcap.OpenAny(path, false)

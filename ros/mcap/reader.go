@@ -188,7 +188,9 @@ func (r *Reader) records(first bool, take func(bag.Message) bool) error {
 }
 
 // channel notes a channel. It may be repeated.
-func (r *Reader) channel(record []byte, schemas map[uint16]*mcap.Schema, channels map[uint16]*opened, first bool) error {
+func (r *Reader) channel(record []byte, schemas map[uint16]*mcap.Schema, channels map[uint16]*opened,
+	first bool,
+) error {
 	c, err := mcap.ParseChannel(record)
 	if err != nil {
 		return err
@@ -205,7 +207,8 @@ func (r *Reader) channel(record []byte, schemas map[uint16]*mcap.Schema, channel
 	}
 	if o.kind != nil {
 		o.conn = &bag.Connection{
-			ID: uint32(c.ID), Topic: topic1(c.Topic), Type: o.kind.ros1, MD5: o.kind.md5, Definition: o.kind.definition, Caller: c.Metadata["korr_publisher"],
+			ID: uint32(c.ID), Topic: topic1(c.Topic), Type: o.kind.ros1, MD5: o.kind.md5, Definition: o.kind.definition,
+			Caller:   c.Metadata["korr_publisher"],
 			Latching: strings.Contains(c.Metadata["offered_qos_profiles"], "transient_local"),
 		}
 		if first {

@@ -53,7 +53,10 @@ func Create(path string) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recording %s: %w", path, err)
 	}
-	w := &Writer{path: path, active: path + activeSuffix, f: f, conns: map[*bag.Connection]*channel{}, schemas: map[string]uint16{}}
+	w := &Writer{
+		path: path, active: path + activeSuffix, f: f, conns: map[*bag.Connection]*channel{},
+		schemas: map[string]uint16{},
+	}
 	if w.w, err = mcap.NewWriter(f, &mcap.WriterOptions{
 		Chunked: true, ChunkSize: chunkBytes, Compression: mcap.CompressionZSTD, IncludeCRC: true, OverrideLibrary: true,
 	}); err == nil {
@@ -80,25 +83,33 @@ func (w *Writer) Connect(c bag.Connection) (*bag.Connection, error) {
 	}
 	k := known[c.Type]
 	if k == nil || k.md5 != c.MD5 {
-		return nil, fmt.Errorf("recording %s: topic %s has type %s (MD5 sum %s), which has no ROS 2 form here", w.path, c.Topic, c.Type, c.MD5)
+		return nil, fmt.Errorf("recording %s: topic %s has type %s (MD5 sum %s), which has no ROS 2 form here", w.path,
+			c.Topic, c.Type, c.MD5)
 	}
 	schema, there := w.schemas[k.ros2.Name]
 	if !there {
 		schema = uint16(len(w.schemas) + 1)
 		w.schemas[k.ros2.Name] = schema
-		if err := w.w.WriteSchema(&mcap.Schema{ID: schema, Name: k.ros2.Name, Encoding: schemaEncoding, Data: []byte(k.ros2.Schema())}); err != nil {
+		if err := w.w.WriteSchema(&mcap.Schema{
+			ID: schema, Name: k.ros2.Name, Encoding: schemaEncoding,
+			Data: []byte(k.ros2.Schema()),
+		}); err != nil {
 			return nil, w.keep(err)
 		}
 	}
 	ch := &channel{id: uint16(len(w.conns) + 1), kind: k}
 	meta := map[string]string{"topic_type_hash": k.ros2.Hash(), "offered_qos_profiles": ""}
 	if c.Latching {
-		meta["offered_qos_profiles"] = "- history: keep_last\n  depth: 1\n  reliability: reliable\n  durability: transient_local\n"
+		meta["offered_qos_profiles"] = "- history: keep_last\n  depth: 1\n  reliability: reliable\n  durability: " +
+			"transient_local\n"
 	}
 	if c.Caller != "" {
 		meta["korr_publisher"] = c.Caller
 	}
-	if err := w.w.WriteChannel(&mcap.Channel{ID: ch.id, SchemaID: schema, Topic: topic2(c.Topic), MessageEncoding: cdr, Metadata: meta}); err != nil {
+	if err := w.w.WriteChannel(&mcap.Channel{
+		ID: ch.id, SchemaID: schema, Topic: topic2(c.Topic), MessageEncoding: cdr,
+		Metadata: meta,
+	}); err != nil {
 		return nil, w.keep(err)
 	}
 	c.ID = uint32(ch.id)
@@ -124,7 +135,10 @@ func (w *Writer) Write(c *bag.Connection, t time.Time, data []byte) error {
 	}
 	ch.seq++
 	at := uint64(t.UnixNano())
-	return w.keep(w.w.WriteMessage(&mcap.Message{ChannelID: ch.id, Sequence: ch.seq, LogTime: at, PublishTime: at, Data: body}))
+	return w.keep(w.w.WriteMessage(&mcap.Message{
+		ChannelID: ch.id, Sequence: ch.seq, LogTime: at, PublishTime: at,
+		Data: body,
+	}))
 }
 
 // Close completes the file and gives it its name.

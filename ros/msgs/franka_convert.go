@@ -14,9 +14,9 @@ const joints = 7 // of a Franka
 // unit is by how much the square of an orientation's length may differ from 1.
 const unit = 1e-3
 
-// RobotState is the state as franka_ros2 tells it. Its poses are quaternions; that of O_T_EE is chosen, among those that
-// differ in the last digits, so that its rotation rounds to the same float32 numbers as the matrix: a policy sees the
-// same bits over either ROS.
+// RobotState is the state as franka_ros2 tells it. Its poses are quaternions; that of O_T_EE is chosen, among those
+// that differ in the last digits, so that its rotation rounds to the same float32 numbers as the matrix: a policy sees
+// the same bits over either ROS.
 func (m *FrankaState) RobotState() *FrankaRobotState {
 	joint := func(position, velocity, effort []float64) JointState {
 		j := JointState{Header: m.Header, Position: position, Velocity: velocity, Effort: effort}
@@ -31,7 +31,10 @@ func (m *FrankaState) RobotState() *FrankaRobotState {
 	at := func(t *[16]float64) PoseStamped { return pose(t, rotationOf(t).Quat()) }
 	vector := func(v []float64) Vector3 { return Vector3{X: v[0], Y: v[1], Z: v[2]} }
 	inertia := func(mass float64, com [3]float64, i [9]float64) InertiaStamped {
-		return InertiaStamped{Header: m.Header, Inertia: Inertia{M: mass, Com: vector(com[:]), Ixx: i[0], Ixy: i[1], Ixz: i[2], Iyy: i[4], Iyz: i[5], Izz: i[8]}}
+		return InertiaStamped{Header: m.Header, Inertia: Inertia{
+			M: mass, Com: vector(com[:]), Ixx: i[0], Ixy: i[1],
+			Ixz: i[2], Iyy: i[4], Iyz: i[5], Izz: i[8],
+		}}
 	}
 	wrench := func(w [6]float64) WrenchStamped {
 		return WrenchStamped{Header: m.Header, Wrench: Wrench{Force: vector(w[:3]), Torque: vector(w[3:])}}
@@ -42,19 +45,25 @@ func (m *FrankaState) RobotState() *FrankaRobotState {
 	return &FrankaRobotState{
 		Header: m.Header,
 		CollisionIndicators: CollisionIndicators{
-			IsCartesianLinearCollision: vector(m.CartesianCollision[:3]), IsCartesianAngularCollision: vector(m.CartesianCollision[3:]),
-			IsCartesianLinearContact: vector(m.CartesianContact[:3]), IsCartesianAngularContact: vector(m.CartesianContact[3:]),
-			IsJointCollision: m.JointCollision, IsJointContact: m.JointContact,
+			IsCartesianLinearCollision:  vector(m.CartesianCollision[:3]),
+			IsCartesianAngularCollision: vector(m.CartesianCollision[3:]),
+			IsCartesianLinearContact:    vector(m.CartesianContact[:3]),
+			IsCartesianAngularContact:   vector(m.CartesianContact[3:]),
+			IsJointCollision:            m.JointCollision, IsJointContact: m.JointContact,
 		},
 		MeasuredJointState: joint(m.Q[:], m.Dq[:], m.TauJ[:]), DesiredJointState: joint(m.QD[:], m.DqD[:], m.TauJD[:]),
 		MeasuredJointMotorState: joint(m.Theta[:], m.Dtheta[:], nil), DdqD: m.DdqD, DtauJ: m.DtauJ,
 		TauExtHatFiltered: joint(nil, nil, m.TauExtHatFiltered[:]),
 		Elbow: FrankaElbow{
-			Position: m.Elbow, DesiredPosition: m.ElbowD, CommandedPosition: m.ElbowC, CommandedVelocity: m.DelbowC, CommandedAcceleration: m.DdelbowC,
+			Position: m.Elbow, DesiredPosition: m.ElbowD, CommandedPosition: m.ElbowC, CommandedVelocity: m.DelbowC,
+			CommandedAcceleration: m.DdelbowC,
 		},
 		KFExtHatK: wrench(m.KFExtHatK), OFExtHatK: wrench(m.OFExtHatK),
-		InertiaEe: inertia(m.MEe, m.FXCee, m.IEe), InertiaLoad: inertia(m.MLoad, m.FXCload, m.ILoad), InertiaTotal: inertia(m.MTotal, m.FXCtotal, m.ITotal),
-		OTEE: pose(&m.OTEE, exactQuat(rotationOf(&m.OTEE))), OTEED: at(&m.OTEED), OTEEC: at(&m.OTEEC), FTEE: at(&m.FTEE), EETK: at(&m.EETK),
+		InertiaEe: inertia(m.MEe, m.FXCee, m.IEe), InertiaLoad: inertia(m.MLoad, m.FXCload, m.ILoad),
+		InertiaTotal: inertia(m.MTotal, m.FXCtotal, m.ITotal),
+		OTEE:         pose(&m.OTEE, exactQuat(rotationOf(&m.OTEE))), OTEED: at(&m.OTEED), OTEEC: at(&m.OTEEC),
+		FTEE:   at(&m.FTEE),
+		EETK:   at(&m.EETK),
 		ODPEED: twist(m.ODPEED), ODPEEC: twist(m.ODPEEC),
 		ODdPEEC: AccelStamped{Header: m.Header, Accel: Accel{Linear: vector(m.ODdPEEC[:3]), Angular: vector(m.ODdPEEC[3:])}},
 		Time:    m.Time, ControlCommandSuccessRate: m.ControlCommandSuccessRate, RobotMode: m.RobotMode,
@@ -67,8 +76,8 @@ func rotationOf(t *[16]float64) geom.Mat3 {
 	return geom.Mat3{t[0], t[4], t[8], t[1], t[5], t[9], t[2], t[6], t[10]}
 }
 
-// exactQuat is the quaternion of a rotation whose first two rows, rounded to float32, are those of m. One that is off by
-// a unit in the last place of a float64 misses that about once in 10^7 matrices; the neighbours are tried then.
+// exactQuat is the quaternion of a rotation whose first two rows, rounded to float32, are those of m. One that is off
+// by a unit in the last place of a float64 misses that about once in 10^7 matrices; the neighbours are tried then.
 func exactQuat(m geom.Mat3) geom.Quat {
 	q := m.Quat()
 	same := func(q geom.Quat) bool {
@@ -109,11 +118,14 @@ func exactQuat(m geom.Mat3) geom.Quat {
 // rest of the state is there all the same.
 func (m *FrankaRobotState) State() (*FrankaState, error) {
 	s := &FrankaState{
-		Header: m.Header, DdqD: m.DdqD, DtauJ: m.DtauJ, Time: m.Time, ControlCommandSuccessRate: m.ControlCommandSuccessRate, RobotMode: m.RobotMode,
+		Header: m.Header, DdqD: m.DdqD, DtauJ: m.DtauJ, Time: m.Time, ControlCommandSuccessRate: m.ControlCommandSuccessRate,
+		RobotMode:     m.RobotMode,
 		CurrentErrors: m.CurrentErrors, LastMotionErrors: m.LastMotionErrors,
 		JointCollision: m.CollisionIndicators.IsJointCollision, JointContact: m.CollisionIndicators.IsJointContact,
-		ODPEED: six(m.ODPEED.Twist.Linear, m.ODPEED.Twist.Angular), ODPEEC: six(m.ODPEEC.Twist.Linear, m.ODPEEC.Twist.Angular),
-		OFExtHatK: six(m.OFExtHatK.Wrench.Force, m.OFExtHatK.Wrench.Torque), KFExtHatK: six(m.KFExtHatK.Wrench.Force, m.KFExtHatK.Wrench.Torque),
+		ODPEED: six(m.ODPEED.Twist.Linear, m.ODPEED.Twist.Angular), ODPEEC: six(m.ODPEEC.Twist.Linear,
+			m.ODPEEC.Twist.Angular),
+		OFExtHatK: six(m.OFExtHatK.Wrench.Force, m.OFExtHatK.Wrench.Torque), KFExtHatK: six(m.KFExtHatK.Wrench.Force,
+			m.KFExtHatK.Wrench.Torque),
 		MEe: m.InertiaEe.Inertia.M, MLoad: m.InertiaLoad.Inertia.M, MTotal: m.InertiaTotal.Inertia.M,
 	}
 	var wrong error

@@ -18,7 +18,10 @@ func TestStateSurvivesROS2(t *testing.T) {
 		}
 		r := q.Mat()
 		var m FrankaState
-		m.OTEE = [16]float64{r[0], r[3], r[6], 0, r[1], r[4], r[7], 0, r[2], r[5], r[8], 0, rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64(), 1}
+		m.OTEE = [16]float64{
+			r[0], r[3], r[6], 0, r[1], r[4], r[7], 0, r[2], r[5], r[8], 0, rng.NormFloat64(),
+			rng.NormFloat64(), rng.NormFloat64(), 1,
+		}
 		checkSame(t, &m)
 	}
 }
@@ -42,7 +45,10 @@ func TestRoundingIsKept(t *testing.T) {
 		if float32(plain[0]) != float32(r[0]) {
 			missed++
 		}
-		checkSame(t, &FrankaState{OTEE: [16]float64{r[0], r[3], r[6], 0, r[1], r[4], r[7], 0, r[2], r[5], r[8], 0, 0, 0, 0, 1}})
+		checkSame(t, &FrankaState{OTEE: [16]float64{
+			r[0], r[3], r[6], 0, r[1], r[4], r[7], 0, r[2], r[5], r[8], 0, 0, 0, 0,
+			1,
+		}})
 	}
 	if missed < 10 {
 		t.Errorf("the plain quaternion missed %d times: the test looks in the wrong place", missed)

@@ -103,9 +103,13 @@ for kind in sys.argv[1:]:
 // TestDefinitionsOnDisk lets ROS's own generator read the definitions in this folder, and ROS's own packages the
 // standard ones: their sums are those of the Go types.
 func TestDefinitionsOnDisk(t *testing.T) {
-	for _, f := range []string{"/usr/bin/python3", "/usr/lib/genpy/genmsg_py.py", "/usr/share/std_msgs/msg", "/usr/share/actionlib_msgs/msg"} {
+	for _, f := range []string{
+		"/usr/bin/python3", "/usr/lib/genpy/genmsg_py.py", "/usr/share/std_msgs/msg",
+		"/usr/share/actionlib_msgs/msg",
+	} {
 		if _, err := os.Stat(f); err != nil {
-			t.Skipf("%s is missing: install python3-genpy, ros-std-msgs and ros-actionlib-msgs to compare with ROS's own sums", f)
+			t.Skipf("%s is missing: install python3-genpy, ros-std-msgs and ros-actionlib-msgs to compare with ROS's own sums",
+				f)
 		}
 	}
 	dir := t.TempDir()

@@ -9,7 +9,10 @@ import (
 func env(kv map[string]string) func(string) string { return func(k string) string { return kv[k] } }
 
 func TestResolve(t *testing.T) {
-	n, _, err := Parse("korr", []string{"__ns:=/lab/arm", "cmd:=/other/cmd", "~estop:=stop", "/a:=/b", "/b:=/a", "deep/x:=y"}, env(nil))
+	n, _, err := Parse("korr", []string{
+		"__ns:=/lab/arm", "cmd:=/other/cmd", "~estop:=stop", "/a:=/b", "/b:=/a",
+		"deep/x:=y",
+	}, env(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +43,10 @@ func TestResolve(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	e := map[string]string{"ROS_MASTER_URI": "http://10.0.0.1:11311/", "ROS_IP": "10.0.0.2", "ROS_NAMESPACE": "left"}
-	n, rest, err := Parse("korr", []string{"run", "__name:=ctl", "--preset", "x", "_rate:=10", "_robot/name:=fr3", "--set", "a:=b", "__log:=/tmp/x.log"}, env(e))
+	n, rest, err := Parse("korr", []string{
+		"run", "__name:=ctl", "--preset", "x", "_rate:=10", "_robot/name:=fr3", "--set",
+		"a:=b", "__log:=/tmp/x.log",
+	}, env(e))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,8 +43,8 @@ func SplitROS2(args []string) (ros, rest []string) {
 }
 
 // ParseROS2 reads the arguments of --ros-args (-r from:=to, -p key:=value, --params-file) and the environment: the form
-// that `ros2 run` and launch files give. Remappings of ROS 1's form (from:=to) are taken too. Errors name the argument or
-// variable at fault.
+// that `ros2 run` and launch files give. Remappings of ROS 1's form (from:=to) are taken too. Errors name the argument
+// or variable at fault.
 func ParseROS2(node string, args []string, getenv func(string) string) (*Names, error) {
 	n := &Names{Namespace: "/", Params: map[string]string{}}
 	where, err := ros2Environment(getenv)
@@ -103,7 +103,8 @@ func ParseROS2(node string, args []string, getenv func(string) string) (*Names, 
 			if _, err := value(); err != nil { // what logs and is secured is not ours
 				return nil, err
 			}
-		case "--enable-rosout-logs", "--disable-rosout-logs", "--enable-stdout-logs", "--disable-stdout-logs", "--enable-external-lib-logs", "--disable-external-lib-logs":
+		case "--enable-rosout-logs", "--disable-rosout-logs", "--enable-stdout-logs", "--disable-stdout-logs",
+			"--enable-external-lib-logs", "--disable-external-lib-logs":
 		default:
 			from, to, ok := strings.Cut(a, ":=")
 			switch {
@@ -167,7 +168,8 @@ func ros2Environment(getenv func(string) string) (*ROS2, error) {
 	return w, nil
 }
 
-// paramsFile reads the parameters of this node from a file of ROS 2's form: a node's name, or /**, then ros__parameters.
+// paramsFile reads the parameters of this node from a file of ROS 2's form: a node's name, or /**, then
+// ros__parameters.
 func (n *Names) paramsFile(path string) error {
 	text, err := regular.Read(path, regular.Text)
 	if err != nil {

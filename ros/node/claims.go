@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// Settled is how long a publisher must have been known before a list without it counts as an attack: lists that the master sent
-	// before that may still be on their way.
+	// Settled is how long a publisher must have been known before a list without it counts as an attack: lists that the
+	// master sent before that may still be on their way.
 	Settled = 2 * time.Second
 
 	maxClaims = 64          // that wait to be judged
@@ -134,8 +134,8 @@ func (cs *claims) remember(connected map[string][]string) {
 	cs.since = now
 }
 
-// judge takes the claims, gives goroslib the master's list for each of their topics, and tells the owner of claims that did not come
-// from the master. When the master cannot be asked the claims are kept.
+// judge takes the claims, gives goroslib the master's list for each of their topics, and tells the owner of claims that
+// did not come from the master. When the master cannot be asked the claims are kept.
 func (f *front) judge(ctx context.Context) error {
 	queue, missed := f.claims.take()
 	if len(queue) == 0 {

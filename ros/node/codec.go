@@ -21,8 +21,8 @@ func Encode(message any) ([]byte, error) {
 	return b.Bytes()[lengthPrefix:], nil
 }
 
-// Decode fills a message, given by pointer to its zero value, with what Encode wrote. It refuses bytes too few and too many; a damaged
-// length allocates no more than the bytes there are.
+// Decode fills a message, given by pointer to its zero value, with what Encode wrote. It refuses bytes too few and too
+// many; a damaged length allocates no more than the bytes there are.
 func Decode(data []byte, message any) error {
 	b := make([]byte, lengthPrefix, lengthPrefix+len(data))
 	binary.LittleEndian.PutUint32(b, uint32(len(data)))

@@ -14,7 +14,8 @@ import (
 func TestCodec(t *testing.T) {
 	want := msgs.JointState{
 		Header: msgs.Header{Seq: 3, Stamp: time.Unix(5, 6).UTC(), FrameId: "x"}, Name: []string{"a", ""},
-		Position: []float64{1.0 / 3, math.Inf(1)}, Velocity: []float64{math.Copysign(0, -1)}, Effort: []float64{math.MaxFloat64},
+		Position: []float64{1.0 / 3, math.Inf(1)}, Velocity: []float64{math.Copysign(0, -1)},
+		Effort: []float64{math.MaxFloat64},
 	}
 	b, err := node.Encode(&want)
 	if err != nil {
@@ -33,13 +34,17 @@ func TestCodec(t *testing.T) {
 		t.Error("accepted a byte too many")
 	}
 	def, err := node.Definition(msgs.PoseStamped{})
-	if err != nil || !strings.HasPrefix(def, "std_msgs/Header header\ngeometry_msgs/Pose pose\n") || !strings.Contains(def, "MSG: geometry_msgs/Quaternion\n") {
+	if err != nil || !strings.HasPrefix(def, "std_msgs/Header header\ngeometry_msgs/Pose pose\n") ||
+		!strings.Contains(def, "MSG: geometry_msgs/Quaternion\n") {
 		t.Errorf("definition %q, %v", def, err)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, m := range []any{&msgs.JointState{Name: []string{"a"}, Position: []float64{1}}, &msgs.PoseArray{Poses: make([]msgs.Pose, 2)}, &msgs.SimState{Error: "e"}} {
+	for _, m := range []any{
+		&msgs.JointState{Name: []string{"a"}, Position: []float64{1}},
+		&msgs.PoseArray{Poses: make([]msgs.Pose, 2)}, &msgs.SimState{Error: "e"},
+	} {
 		b, err := node.Encode(m)
 		if err != nil {
 			f.Fatal(err)
@@ -47,7 +52,10 @@ func FuzzDecode(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, m := range []any{&msgs.JointState{}, &msgs.PoseArray{}, &msgs.SimState{}, &msgs.GoalStatusArray{}, &msgs.String{}} {
+		for _, m := range []any{
+			&msgs.JointState{}, &msgs.PoseArray{}, &msgs.SimState{}, &msgs.GoalStatusArray{},
+			&msgs.String{},
+		} {
 			if node.Decode(b, m) != nil {
 				continue
 			}

@@ -26,8 +26,8 @@ const (
 	eachSuffix  = "_each" // of the caller's name: goroslib's publishers take one connection of a name
 )
 
-// each is a subscription that knows who says what. goroslib's callbacks do not tell, so it connects to every publisher by
-// itself, by TCPROS, without being registered as a subscriber.
+// each is a subscription that knows who says what. goroslib's callbacks do not tell, so it connects to every publisher
+// by itself, by TCPROS, without being registered as a subscriber.
 type each[M any] struct {
 	node  *Node
 	topic string
@@ -38,9 +38,9 @@ type each[M any] struct {
 	ends map[string]context.CancelFunc // by publisher
 }
 
-// SubscribeEach calls said for every message on the topic of a name with the name of the node that sent it, and gone when a
-// publisher has left. Calls of one publisher come one after the other. It is meant for few, small messages: buttons. A
-// publisher is heard from the poll of the master after it appeared, and then what it latched.
+// SubscribeEach calls said for every message on the topic of a name with the name of the node that sent it, and gone
+// when a publisher has left. Calls of one publisher come one after the other. It is meant for few, small messages:
+// buttons. A publisher is heard from the poll of the master after it appeared, and then what it latched.
 func SubscribeEach[M any](n *Node, name string, said func(publisher string, m *M), gone func(publisher string)) error {
 	topic, err := n.cfg.Names.Resolve(name)
 	if err != nil {

@@ -22,7 +22,8 @@ type MasterError struct {
 
 // Error implements error.
 func (e *MasterError) Error() string {
-	return fmt.Sprintf("no ROS master at %s: %v; start one (roscore, or korr sim --ros --master) or set ROS_MASTER_URI", e.URI, e.Err)
+	return fmt.Sprintf("no ROS master at %s: %v; start one (roscore, or korr sim --ros --master) or set ROS_MASTER_URI",
+		e.URI, e.Err)
 }
 
 // Unwrap returns the cause.

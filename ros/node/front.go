@@ -22,9 +22,9 @@ const (
 	lastAnswer = 100 * time.Millisecond // to whoever shut the node down
 )
 
-// front serves this node's own API (ROS's "slave API") in goroslib's place, on the same socket. goroslib would serve anybody: a web page
-// could shut the node down, or name it other publishers. Calls reach goroslib's handler only as this package wrote them, and which
-// publishers a topic has is asked of the master (see claims.go).
+// front serves this node's own API (ROS's "slave API") in goroslib's place, on the same socket. goroslib would serve
+// anybody: a web page could shut the node down, or name it other publishers. Calls reach goroslib's handler only as
+// this package wrote them, and which publishers a topic has is asked of the master (see claims.go).
 type front struct {
 	node   *Node
 	ros    http.Handler // goroslib's
@@ -34,8 +34,9 @@ type front struct {
 	claims claims
 }
 
-// newFront takes the socket of the node's API over from goroslib, with the connections that wait on it. goroslib has no setting for
-// that, so its fields are read by their names; nothing is written, and a goroslib that has others fails here and not later.
+// newFront takes the socket of the node's API over from goroslib, with the connections that wait on it. goroslib has no
+// setting for that, so its fields are read by their names; nothing is written, and a goroslib that has others fails
+// here and not later.
 func newFront(n *Node, ros *goroslib.Node) (*front, error) {
 	server, err := field(reflect.ValueOf(ros), "apiSlaveServer", "xs")
 	if err != nil {
@@ -49,7 +50,8 @@ func newFront(n *Node, ros *goroslib.Node) (*front, error) {
 	// An answer proves that goroslib has begun to serve, which it does in a goroutine of its own.
 	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Timeout)
 	defer cancel()
-	if _, _, err := xmlrpc.NewClient("http://"+ln.Addr().String(), n.cfg.Timeout).CallROS(ctx, "getPid", n.cfg.Names.Node); err != nil {
+	if _, _, err := xmlrpc.NewClient("http://"+ln.Addr().String(), n.cfg.Timeout).CallROS(ctx, "getPid",
+		n.cfg.Names.Node); err != nil {
 		return nil, fmt.Errorf("the node's own API does not answer: %w", err)
 	}
 	own, err := duplicate(ln)

@@ -16,7 +16,8 @@ import (
 	"korr/ros/node"
 )
 
-// TestRosout: what a node logs from info on reaches /rosout with its name and level, once, and the node's own logger too.
+// TestRosout: what a node logs from info on reaches /rosout with its name and level, once, and the node's own logger
+// too.
 func TestRosout(t *testing.T) {
 	m := startMaster(t, "127.0.0.1:0")
 	var console bytes.Buffer
@@ -32,7 +33,8 @@ func TestRosout(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	talker := openWith(t, node.Config{Logger: slog.New(slog.NewTextHandler(&console, &slog.HandlerOptions{Level: slog.LevelWarn}))}, "talker", m.URI())
+	talker := openWith(t, node.Config{Logger: slog.New(slog.NewTextHandler(&console,
+		&slog.HandlerOptions{Level: slog.LevelWarn}))}, "talker", m.URI())
 	log := talker.Logger().With("arm", 1).WithGroup("g")
 	eventually(t, "lines on /rosout", func() bool {
 		log.Debug("quiet")
@@ -48,7 +50,8 @@ func TestRosout(t *testing.T) {
 		t.Errorf("/rosout has %v, want %v", got, want)
 	}
 	_ = talker.Close()
-	if c := console.String(); !strings.Contains(c, "broken") || strings.Contains(c, "hello") || strings.Count(c, "broken") > 2*strings.Count(c, "arm=1") {
+	if c := console.String(); !strings.Contains(c, "broken") || strings.Contains(c, "hello") ||
+		strings.Count(c, "broken") > 2*strings.Count(c, "arm=1") {
 		t.Errorf("the console has %q", c)
 	}
 }
@@ -89,13 +92,17 @@ func TestPrivateParams(t *testing.T) {
 	getenv := func(k string) string {
 		return map[string]string{"ROS_MASTER_URI": m.URI(), "ROS_NAMESPACE": "lab"}[k]
 	}
-	nm, _, err := names.Parse("korr", []string{"_rate:=10", "_gain:=0.5", "_on:=true", "_what:=text", "_list:=[1, 2]", "_sim/seed:=3", "_none:="}, getenv)
+	nm, _, err := names.Parse("korr", []string{
+		"_rate:=10", "_gain:=0.5", "_on:=true", "_what:=text", "_list:=[1, 2]",
+		"_sim/seed:=3", "_none:=",
+	}, getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := node.PrivateParams(context.Background(), nm)
 	want := map[string]any{
-		"rate": 10, "gain": 0.5, "on": true, "what": "text", "list": []any{1, 2}, "none": "", "sim": map[string]any{"task": "lamp", "seed": 3},
+		"rate": 10, "gain": 0.5, "on": true, "what": "text", "list": []any{1, 2}, "none": "",
+		"sim": map[string]any{"task": "lamp", "seed": 3},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)

@@ -31,7 +31,8 @@ func header(fields ...string) []byte {
 
 // attacks are what a stranger may send to the TCPROS port of a node.
 func attacks(rng *rand.Rand) [][]byte {
-	good := header("callerid=/x", "topic=/pose", "type=geometry_msgs/PoseStamped", "md5sum=d3812c3cbc69362b77dc0b19b345f8f5", "tcp_nodelay=1")
+	good := header("callerid=/x", "topic=/pose", "type=geometry_msgs/PoseStamped",
+		"md5sum=d3812c3cbc69362b77dc0b19b345f8f5", "tcp_nodelay=1")
 	service := header("callerid=/x", "service=/node/enable", "md5sum=09fb03525b03e7ea1fd3992bafd87e16")
 	list := [][]byte{
 		nil,
@@ -41,9 +42,12 @@ func attacks(rng *rand.Rand) [][]byte {
 		{4, 0, 0, 0},
 		{8, 0, 0, 0, 255, 255, 255, 127},
 		{5, 0, 0, 0, 1, 0, 0, 0, '='},
-		header("topic"), header("="), header("topic="), header("_=", "topic=/pose"), header("topic=/none", "callerid=/x"), header("tcp_nodelay=x", "topic=/pose"),
-		header("topic=/pose", "callerid=/x", "type=std_msgs/Bool", "md5sum=*"), header("topic=/pose", "callerid=", "type=*", "md5sum=*"),
-		[]byte("GET / HTTP/1.1\r\n\r\n"), append(good, 1, 2, 3), append(service, 255, 255, 255, 255), append(service, 0, 0, 0, 0),
+		header("topic"), header("="), header("topic="), header("_=", "topic=/pose"), header("topic=/none", "callerid=/x"),
+		header("tcp_nodelay=x", "topic=/pose"),
+		header("topic=/pose", "callerid=/x", "type=std_msgs/Bool", "md5sum=*"), header("topic=/pose", "callerid=", "type=*",
+			"md5sum=*"),
+		[]byte("GET / HTTP/1.1\r\n\r\n"), append(good, 1, 2, 3), append(service, 255, 255, 255, 255),
+		append(service, 0, 0, 0, 0),
 		append(service, 1, 0, 0, 0, 7), append(append(service, 1, 0, 0, 0, 1), service...),
 	}
 	for range 200 {
@@ -61,22 +65,35 @@ func attacks(rng *rand.Rand) [][]byte {
 
 // xmlAttacks are what a stranger may post to the XML-RPC port of a node.
 func xmlAttacks(rng *rand.Rand) []string {
-	calls := []string{"getPublications", "requestTopic", "publisherUpdate", "paramUpdate", "getBusInfo", "getPid", "nothing"}
-	list := []string{"", "<", "<methodCall>", strings.Repeat("<a>", 20000), "<methodCall><methodName></methodName></methodCall>", strings.Repeat("x", 1<<20)}
+	calls := []string{
+		"getPublications", "requestTopic", "publisherUpdate", "paramUpdate", "getBusInfo", "getPid",
+		"nothing",
+	}
+	list := []string{
+		"", "<", "<methodCall>", strings.Repeat("<a>", 20000),
+		"<methodCall><methodName></methodName></methodCall>", strings.Repeat("x", 1<<20),
+	}
 	for range 60 {
 		list = append(list, fmt.Sprintf("<methodCall><methodName>%s</methodName><params><param><value>%s</value></param></params></methodCall>",
-			calls[rng.IntN(len(calls))], []string{"<string>/x</string>", "<i4>99999999999</i4>", "<array><data/></array>", "<struct/>", "text", "<boolean>x</boolean>"}[rng.IntN(6)]))
+			calls[rng.IntN(len(calls))], []string{
+				"<string>/x</string>", "<i4>99999999999</i4>", "<array><data/></array>",
+				"<struct/>", "text", "<boolean>x</boolean>",
+			}[rng.IntN(6)]))
 	}
 	return list
 }
 
-// TestHostilePeers: whatever a stranger sends to a node's ports, the node lives, keeps no goroutines or memory for it, and
-// still talks to its friends. It listens where ROS_IP says and nowhere else.
+// TestHostilePeers: whatever a stranger sends to a node's ports, the node lives, keeps no goroutines or memory for it,
+// and still talks to its friends. It listens where ROS_IP says and nowhere else.
 func TestHostilePeers(t *testing.T) {
 	m := startMaster(t, "127.0.0.1:0")
 	a, b := open(t, "node", m.URI(), "__ip:=127.0.0.1"), open(t, "friend", m.URI(), "__ip:=127.0.0.1")
 	pub := must[*node.Publisher[msgs.PoseStamped]](t)(node.Advertise[msgs.PoseStamped](a, "/pose", false))
-	if err := node.Serve[msgs.SetBool](a, "~enable", func(*msgs.SetBoolReq) (*msgs.SetBoolRes, bool) { return &msgs.SetBoolRes{Success: true}, true }); err != nil {
+	if err := node.Serve[msgs.SetBool](a, "~enable", func(*msgs.SetBoolReq) (*msgs.SetBoolRes,
+		bool,
+	) {
+		return &msgs.SetBoolRes{Success: true}, true
+	}); err != nil {
 		t.Fatal(err)
 	}
 	var heard atomic.Int64
@@ -105,7 +122,8 @@ func TestHostilePeers(t *testing.T) {
 		strike(t, tcpros, data)
 	}
 	for _, text := range xmlAttacks(rng) {
-		strike(t, api, fmt.Appendf(nil, "POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(text), text))
+		strike(t, api, fmt.Appendf(nil, "POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: "+
+			"%d\r\nConnection: close\r\n\r\n%s", len(text), text))
 	}
 	ping("a friend's message after the attacks")
 	if err := a.Err(); err != nil || !a.MasterUp() {
@@ -117,7 +135,8 @@ func TestHostilePeers(t *testing.T) {
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 32<<20 {
 		t.Errorf("%d MiB are kept", grown>>20)
 	}
-	client := must[*node.Client[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]](t)(node.NewClient[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](b, "/node/enable"))
+	client := must[*node.Client[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]](t)(node.NewClient[msgs.SetBool,
+		msgs.SetBoolReq, msgs.SetBoolRes](b, "/node/enable"))
 	if res, err := client.Call(context.Background(), &msgs.SetBoolReq{Data: true}); err != nil || !res.Success {
 		t.Errorf("%+v %v", res, err)
 	}

@@ -14,7 +14,8 @@ import (
 	"korr/ros/xmlrpc"
 )
 
-// browse posts a call as a web page can: with the page's origin, its own type and its own host name. Empty ones are left out.
+// browse posts a call as a web page can: with the page's origin, its own type and its own host name. Empty ones are
+// left out.
 func browse(t *testing.T, addr, origin, kind, host string, method string, params ...any) int {
 	t.Helper()
 	body, err := xmlrpc.EncodeCall(method, params...)
@@ -52,7 +53,8 @@ type stop struct {
 func newStop(t *testing.T) *stop {
 	m := startMaster(t, "127.0.0.1:0")
 	s := &stop{master: m.URI(), intruders: make(chan string, 100)}
-	s.node = openWith(t, node.Config{OnIntruder: func(what string) { s.intruders <- what }}, "node", m.URI(), "__ip:=127.0.0.1")
+	s.node = openWith(t, node.Config{OnIntruder: func(what string) { s.intruders <- what }}, "node", m.URI(),
+		"__ip:=127.0.0.1")
 	panel, liar := open(t, "panel", m.URI(), "__ip:=127.0.0.1"), open(t, "liar", m.URI(), "__ip:=127.0.0.1")
 	s.pub = must[*node.Publisher[msgs.Bool]](t)(node.Advertise[msgs.Bool](panel, "/stop", false))
 	s.lies = must[*node.Publisher[msgs.Bool]](t)(node.Advertise[msgs.Bool](liar, "/lies", false))
@@ -75,8 +77,8 @@ func (s *stop) ping(t *testing.T) {
 	eventually(t, "a press of the button", func() bool { s.pub.Write(&msgs.Bool{Data: true}); return s.heard.Load() > n })
 }
 
-// TestBrowsersAreRefused: what a web page can post (a form, a fetch without the server's leave, a name that was bound to this
-// address after it was loaded) neither cuts a publisher off nor shuts the node down.
+// TestBrowsersAreRefused: what a web page can post (a form, a fetch without the server's leave, a name that was bound
+// to this address after it was loaded) neither cuts a publisher off nor shuts the node down.
 func TestBrowsersAreRefused(t *testing.T) {
 	s := newStop(t)
 	for _, page := range []struct{ origin, kind, host string }{
@@ -91,7 +93,11 @@ func TestBrowsersAreRefused(t *testing.T) {
 		{"", "text/xml", "evil.example:80"},
 		{"", "text/xml", "robot.evil.example"},
 	} {
-		for _, call := range [][]any{{"publisherUpdate", "/master", "/stop", []any{}}, {"shutdown", "/master", "bye"}, {"getPid", "/x"}} {
+		for _, call := range [][]any{
+			{"publisherUpdate", "/master", "/stop", []any{}},
+			{"shutdown", "/master", "bye"},
+			{"getPid", "/x"},
+		} {
 			if code := browse(t, s.api, page.origin, page.kind, page.host, call[0].(string), call[1:]...); code/100 != 4 {
 				t.Errorf("%v from %+v: status %d", call, page, code)
 			}
@@ -103,8 +109,8 @@ func TestBrowsersAreRefused(t *testing.T) {
 	}
 }
 
-// TestPublishersAreTheMastersWord: a list of publishers that the master does not confirm is not believed and is told to the owner;
-// neither is the true publisher cut off nor the false one heard.
+// TestPublishersAreTheMastersWord: a list of publishers that the master does not confirm is not believed and is told to
+// the owner; neither is the true publisher cut off nor the false one heard.
 func TestPublishersAreTheMastersWord(t *testing.T) {
 	s := newStop(t)
 	calls := xmlrpc.NewClient("http://"+s.api, time.Second)
@@ -142,7 +148,8 @@ func TestPublishersThatComeAndGo(t *testing.T) {
 		second := open(t, "second", s.master, "__ip:=127.0.0.1")
 		pub := must[*node.Publisher[msgs.Bool]](t)(node.Advertise[msgs.Bool](second, "/stop", false))
 		n := s.heard.Load()
-		eventually(t, "the second panel's button", func() bool { pub.Write(&msgs.Bool{Data: true}); return s.heard.Load() > n })
+		eventually(t, "the second panel's button",
+			func() bool { pub.Write(&msgs.Bool{Data: true}); return s.heard.Load() > n })
 		_ = second.Close()
 	}
 	s.ping(t)
@@ -158,10 +165,12 @@ func TestLongAnswersOfANodeTellTheirLength(t *testing.T) {
 	m := startMaster(t, "127.0.0.1:0")
 	n := open(t, "node", m.URI(), "__ip:=127.0.0.1")
 	for i := range 60 {
-		must[*node.Publisher[msgs.Bool]](t)(node.Advertise[msgs.Bool](n, "/a/rather/long/name/of/a/topic/"+strings.Repeat("x", i), false))
+		must[*node.Publisher[msgs.Bool]](t)(node.Advertise[msgs.Bool](n, "/a/rather/long/name/of/a/topic/"+strings.Repeat("x",
+			i), false))
 	}
 	body, _ := xmlrpc.EncodeCall("getPublications", "/x")
-	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Post("http://"+lookup(t, m.URI(), "lookupNode", "/node")+"/", "text/xml", strings.NewReader(string(body)))
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Post("http://"+lookup(t, m.URI(),
+		"lookupNode", "/node")+"/", "text/xml", strings.NewReader(string(body)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,8 +35,8 @@ type Config struct {
 	OnListeners func(topic string, n int)
 	// OnPublisherLost is called when a publisher of a topic that this node subscribes to is gone, under the same rules.
 	OnPublisherLost func(topic string)
-	// OnIntruder is called when somebody who is not the master told this node which publishers its topics have. Nothing of it was
-	// believed. It runs on a goroutine of the node's and must not block. May be nil.
+	// OnIntruder is called when somebody who is not the master told this node which publishers its topics have. Nothing of
+	// it was believed. It runs on a goroutine of the node's and must not block. May be nil.
 	OnIntruder func(what string)
 }
 
@@ -96,7 +96,8 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: peers.With("node", cfg.Names.Node), master: xmlrpc.NewClient(cfg.Names.MasterURI, cfg.Timeout),
-		done: make(chan struct{}), polled: make(chan struct{}), drained: make(chan struct{}), rosout: make(chan rosoutLine, rosoutQueue),
+		done: make(chan struct{}), polled: make(chan struct{}), drained: make(chan struct{}),
+		rosout: make(chan rosoutLine, rosoutQueue),
 	}
 	n.tee = throttle.Logger(slog.New(&teeHandler{Handler: cfg.Logger.Handler(), node: n})) // /rosout is a peer too
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
@@ -139,7 +140,8 @@ func (n *Node) connect(ctx context.Context) error {
 	i := strings.LastIndex(nm.Node, "/")
 	conf := goroslib.NodeConf{
 		MasterAddress: addr, Namespace: "/" + strings.Trim(nm.Node[:i], "/"), Name: nm.Node[i+1:], Host: nm.Host,
-		ReadTimeout: n.cfg.Timeout, WriteTimeout: n.cfg.Timeout, LogLevel: goroslib.LogLevelDebug, // who connects is told at that level only
+		// who connects is told at that level only
+		ReadTimeout: n.cfg.Timeout, WriteTimeout: n.cfg.Timeout, LogLevel: goroslib.LogLevelDebug,
 		LogDestinations: goroslib.LogDestinationCallback | goroslib.LogDestinationRosout, OnLog: n.onLog,
 	}
 	ignoreArguments(&conf)

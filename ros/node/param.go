@@ -12,9 +12,9 @@ import (
 	"korr/ros/xmlrpc"
 )
 
-// PrivateParams sets the private parameters that the command line gave (_key:=value, value in YAML) and returns all private
-// parameters of the node, those of a launch file included, as a tree: map[string]any below. It needs no open node. The
-// error is a *MasterError when there is no master.
+// PrivateParams sets the private parameters that the command line gave (_key:=value, value in YAML) and returns all
+// private parameters of the node, those of a launch file included, as a tree: map[string]any below. It needs no open
+// node. The error is a *MasterError when there is no master.
 func PrivateParams(ctx context.Context, n *names.Names) (map[string]any, error) {
 	c := xmlrpc.NewClient(n.MasterURI, 3*time.Second)
 	for key, text := range n.Params {

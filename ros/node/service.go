@@ -26,7 +26,10 @@ func Serve[S, Q, R any](n *Node, name string, fn func(*Q) (*R, bool)) error {
 }
 
 func (p *provider[S, Q, R]) attach(n *goroslib.Node) (err error) {
-	p.prov, err = goroslib.NewServiceProvider(goroslib.ServiceProviderConf{Node: n, Name: p.name, Srv: new(S), Callback: p.fn})
+	p.prov, err = goroslib.NewServiceProvider(goroslib.ServiceProviderConf{
+		Node: n, Name: p.name, Srv: new(S),
+		Callback: p.fn,
+	})
 	return err
 }
 

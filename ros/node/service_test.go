@@ -12,8 +12,8 @@ import (
 	"korr/ros/xmlrpc"
 )
 
-// hastyService registers a service with a master and serves it until the test ends: it answers with a failure before it is
-// asked, so that a client's call never waits.
+// hastyService registers a service with a master and serves it until the test ends: it answers with a failure before it
+// is asked, so that a client's call never waits.
 func hastyService(t *testing.T, uri, name string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -25,7 +25,10 @@ func hastyService(t *testing.T, uri, name string) {
 		t.Fatal(err)
 	}
 	var fields []byte
-	for _, f := range []string{"callerid=/hasty", "md5sum=" + md5, "type=std_srvs/Trigger", "request_type=", "response_type="} {
+	for _, f := range []string{
+		"callerid=/hasty", "md5sum=" + md5, "type=std_srvs/Trigger", "request_type=",
+		"response_type=",
+	} {
 		fields = append(binary.LittleEndian.AppendUint32(fields, uint32(len(f))), f...)
 	}
 	reply := append(binary.LittleEndian.AppendUint32(nil, uint32(len(fields))), fields...)
@@ -44,14 +47,15 @@ func hastyService(t *testing.T, uri, name string) {
 	}()
 	t.Cleanup(func() { _ = l.Close(); <-ended })
 	master := xmlrpc.NewClient(uri, time.Second)
-	_, _, err = master.CallROS(context.Background(), "registerService", "/hasty", name, "rosrpc://"+l.Addr().String(), "http://"+l.Addr().String())
+	_, _, err = master.CallROS(context.Background(), "registerService", "/hasty", name, "rosrpc://"+l.Addr().String(),
+		"http://"+l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestCallThatFailsAsItsContextEnds: goroslib's client closes a nil connection then, in a goroutine of its own, unless it
-// never sees the context.
+// TestCallThatFailsAsItsContextEnds: goroslib's client closes a nil connection then, in a goroutine of its own, unless
+// it never sees the context.
 func TestCallThatFailsAsItsContextEnds(t *testing.T) {
 	m := startMaster(t, "127.0.0.1:0")
 	hastyService(t, m.URI(), "/hasty/refuse")

@@ -7,8 +7,9 @@ import (
 	"github.com/bluenviron/goroslib/v2"
 )
 
-// Now is the time of the ROS graph: the wall clock, or, when the parameter /use_sim_time was true as the node connected,
-// what /clock last said (1970 until it first speaks). It may jump; watchdogs belong on the monotonic clock. It never blocks.
+// Now is the time of the ROS graph: the wall clock, or, when the parameter /use_sim_time was true as the node
+// connected, what /clock last said (1970 until it first speaks). It may jump; watchdogs belong on the monotonic clock.
+// It never blocks.
 func (n *Node) Now() time.Time {
 	if !n.simTime.Load() {
 		return time.Now()

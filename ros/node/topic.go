@@ -76,7 +76,10 @@ func Subscribe[M any](n *Node, name string, fn func(*M)) error {
 }
 
 func (s *subscription[M]) attach(n *goroslib.Node) (err error) {
-	s.sub, err = goroslib.NewSubscriber(goroslib.SubscriberConf{Node: n, Topic: s.topic, Callback: s.fn, EnableKeepAlive: true})
+	s.sub, err = goroslib.NewSubscriber(goroslib.SubscriberConf{
+		Node: n, Topic: s.topic, Callback: s.fn,
+		EnableKeepAlive: true,
+	})
 	return err
 }
 

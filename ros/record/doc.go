@@ -1,5 +1,6 @@
-// Package record turns the messages of an arm with a part tracker into bags and back: simulated episodes into a bag with the
-// topics that package simnode publishes, a teleoperated recording into time series, a flight record into a bag.
+// Package record turns the messages of an arm with a part tracker into bags and back: simulated episodes into a bag
+// with the topics that package simnode publishes, a teleoperated recording into time series, a flight record into a
+// bag.
 //
 // # Topics of a simulated recording
 //

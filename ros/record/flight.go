@@ -28,9 +28,9 @@ type flight struct {
 	command *Topic[msgs.PoseStamped]
 }
 
-// Flights writes flight records to a bag at path, which must not exist: what was observed as the arm's and the tracker's
-// topics, what was sent as the commanded pose, and everything else of a tick as korr_msgs/Action. Messages are recorded at
-// the loop's wake-up and stamped as their observation.
+// Flights writes flight records to a bag at path, which must not exist: what was observed as the arm's and the
+// tracker's topics, what was sent as the commanded pose, and everything else of a tick as korr_msgs/Action. Messages
+// are recorded at the loop's wake-up and stamped as their observation.
 func Flights(path string, flights []loop.Flight) error {
 	w, err := bag.Create(path, bag.WriterOptions{})
 	if err != nil {
@@ -90,8 +90,9 @@ func (f *flight) write(r *loop.Record) error {
 	}
 	return f.action.Write(r.Start, &msgs.Action{
 		Header: h, Tick: r.Tick, Sequence: r.Seq, State: uint8(r.State), Sent: r.Sent, FellBack: r.FellBack,
-		Age: r.Age.Seconds(), Latency: r.Latency.Seconds(), Base: r.Base, Residual: r.Residual, Sum: r.Action, Command: r.Command,
-		Clamps: uint32(r.Clamps), Innovation: r.Innovation,
+		Age: r.Age.Seconds(), Latency: r.Latency.Seconds(), Base: r.Base, Residual: r.Residual, Sum: r.Action,
+		Command: r.Command,
+		Clamps:  uint32(r.Clamps), Innovation: r.Innovation,
 	})
 }
 
@@ -99,7 +100,8 @@ func (f *flight) write(r *loop.Record) error {
 func (f *flight) observe(r *loop.Record, h msgs.Header) error {
 	o := r.Observation
 	if len(o) < sim.StateDim || (len(o)-sim.StateDim)%sim.PoseDim != 0 || len(r.Command) != sim.ActDim {
-		return fmt.Errorf("an observation of %d values and a command of %d: want %d and poses of %d, and %d", len(o), len(r.Command), sim.StateDim, sim.PoseDim, sim.ActDim)
+		return fmt.Errorf("an observation of %d values and a command of %d: want %d and poses of %d, and %d", len(o),
+			len(r.Command), sim.StateDim, sim.PoseDim, sim.ActDim)
 	}
 	m := &msgs.FrankaState{Header: h, RobotMode: msgs.RobotModeMove}
 	rows := geom.Rot6DAt(layout.Rotation.Of(o))
@@ -119,7 +121,10 @@ func (f *flight) observe(r *loop.Record, h msgs.Header) error {
 		parts.Poses = append(parts.Poses, msgs.PoseOf(geom.Pose{P: geom.VecAt(p), Q: geom.QuatAt(p[3:])}))
 	}
 	return errors.Join(
-		f.fingers.Write(r.Start, &msgs.JointState{Header: h, Name: []string{"panda_finger_joint1", "panda_finger_joint2"}, Position: []float64{half, half}}),
+		f.fingers.Write(r.Start, &msgs.JointState{
+			Header: h, Name: []string{"panda_finger_joint1", "panda_finger_joint2"},
+			Position: []float64{half, half},
+		}),
 		f.parts.Write(r.Start, parts),
 		f.franka.Write(r.Start, m),
 	)

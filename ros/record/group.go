@@ -8,11 +8,12 @@ import (
 	"korr/ros/bag"
 )
 
-// continues is the longest silence between two bags of one recording: rosbag record --split goes on with the next message.
+// continues is the longest silence between two bags of one recording: rosbag record --split goes on with the next
+// message.
 const continues = 500 * time.Millisecond
 
-// Group puts bags into the order of their recording, those together that continue each other: where one ends the next begins, as rosbag
-// record --split leaves them. An episode may be cut in two there. Bags without an index stand alone.
+// Group puts bags into the order of their recording, those together that continue each other: where one ends the next
+// begins, as rosbag record --split leaves them. An episode may be cut in two there. Bags without an index stand alone.
 func Group(paths []string, recover bool) ([][]string, error) { return GroupOf(paths, recover, OpenBag) }
 
 // GroupOf is Group of recordings that open opens.
@@ -42,7 +43,8 @@ func GroupOf(paths []string, recover bool, open Opener) ([][]string, error) {
 	})
 	var out [][]string
 	for i, f := range files {
-		if gap := f.begin.Sub(files[max(i-1, 0)].end); i > 0 && !f.begin.IsZero() && !files[i-1].end.IsZero() && gap >= 0 && gap <= continues {
+		if gap := f.begin.Sub(files[max(i-1, 0)].end); i > 0 && !f.begin.IsZero() && !files[i-1].end.IsZero() && gap >= 0 &&
+			gap <= continues {
 			out[len(out)-1] = append(out[len(out)-1], f.path)
 			continue
 		}
@@ -81,7 +83,8 @@ func (p publishers) check(topics ...string) error {
 		for a, x := range p[topic] {
 			for b, y := range p[topic] {
 				if a < b && x[0].Before(y[1]) && y[0].Before(x[1]) {
-					return fmt.Errorf("%s and %s publish on %s at the same time: keep one of them (rosbag filter, by m._connection_header), or name the topic of one (--topic)", a, b, topic)
+					return fmt.Errorf("%s and %s publish on %s at the same time: keep one of them (rosbag filter, by "+
+						"m._connection_header), or name the topic of one (--topic)", a, b, topic)
 				}
 			}
 		}

@@ -21,10 +21,19 @@ func TestFingersAreFoundByName(t *testing.T) {
 		want [2]int
 		ok   bool
 	}{
-		"a gripper's own":   {msgs.JointState{Name: []string{"panda_finger_joint1", "panda_finger_joint2"}, Position: []float64{1, 2}}, [2]int{0, 1}, true},
-		"without names":     {msgs.JointState{Position: []float64{1, 2}}, [2]int{0, 1}, true},
-		"behind an arm":     {msgs.JointState{Name: []string{"j1", "j2", "fr3_finger_joint1", "fr3_finger_joint2"}, Position: []float64{9, 9, 1, 2}}, [2]int{2, 3}, true},
-		"between":           {msgs.JointState{Name: []string{"left_finger", "j1", "right_finger"}, Position: []float64{1, 9, 2}}, [2]int{0, 2}, true},
+		"a gripper's own": {msgs.JointState{
+			Name:     []string{"panda_finger_joint1", "panda_finger_joint2"},
+			Position: []float64{1, 2},
+		}, [2]int{0, 1}, true},
+		"without names": {msgs.JointState{Position: []float64{1, 2}}, [2]int{0, 1}, true},
+		"behind an arm": {msgs.JointState{
+			Name:     []string{"j1", "j2", "fr3_finger_joint1", "fr3_finger_joint2"},
+			Position: []float64{9, 9, 1, 2},
+		}, [2]int{2, 3}, true},
+		"between": {msgs.JointState{
+			Name:     []string{"left_finger", "j1", "right_finger"},
+			Position: []float64{1, 9, 2},
+		}, [2]int{0, 2}, true},
 		"an arm alone":      {msgs.JointState{Name: []string{"j1", "j2"}, Position: []float64{9, 9}}, [2]int{}, false},
 		"an arm, no names":  {msgs.JointState{Position: []float64{9, 9, 9, 9, 9, 9, 9}}, [2]int{}, false},
 		"one finger":        {msgs.JointState{Name: []string{"finger"}, Position: []float64{1}}, [2]int{}, false},
@@ -56,8 +65,8 @@ func putFrom[M any](t *testing.T, w *bag.Writer, caller, topic string, at time.T
 	}
 }
 
-// TestTwoCommanders: two that publish on a topic of the demonstration at the same time are refused by name; one after the other is one
-// that was started again under another name.
+// TestTwoCommanders: two that publish on a topic of the demonstration at the same time are refused by name; one after
+// the other is one that was started again under another name.
 func TestTwoCommanders(t *testing.T) {
 	pose := &msgs.PoseStamped{Pose: msgs.Pose{Orientation: msgs.Quaternion{W: 1}}}
 	path := build(t, func(w *bag.Writer) {
@@ -67,7 +76,8 @@ func TestTwoCommanders(t *testing.T) {
 			putFrom(t, w, "/forgotten", "/cmd", at(15+10*i), pose)
 		}
 	})
-	if _, err := Read([]string{path}, remapped(t)); err == nil || !strings.Contains(err.Error(), "/forgotten and /teleop publish on /cmd") {
+	if _, err := Read([]string{path}, remapped(t)); err == nil || !strings.Contains(err.Error(),
+		"/forgotten and /teleop publish on /cmd") {
 		t.Errorf("%v", err)
 	}
 	path = build(t, func(w *bag.Writer) {
@@ -86,7 +96,10 @@ func TestTwoCommanders(t *testing.T) {
 func TestStopsAreRead(t *testing.T) {
 	path := build(t, func(w *bag.Writer) {
 		teleoperated(t, w, "obstacle,top,leg", 3)
-		for i, mode := range []uint8{msgs.RobotModeMove, msgs.RobotModeReflex, msgs.RobotModeUserStopped, msgs.RobotModeIdle, msgs.RobotModeGuiding} {
+		for i, mode := range []uint8{
+			msgs.RobotModeMove, msgs.RobotModeReflex, msgs.RobotModeUserStopped, msgs.RobotModeIdle,
+			msgs.RobotModeGuiding,
+		} {
 			put(t, w, "/arm", at(10+i), &msgs.FrankaState{RobotMode: mode})
 		}
 	})
@@ -99,8 +112,8 @@ func TestStopsAreRead(t *testing.T) {
 	}
 }
 
-// TestBagsThatContinueEachOther: an episode that is cut in two by a change of files is one, in whatever order the files are named; a bag
-// of later stands alone.
+// TestBagsThatContinueEachOther: an episode that is cut in two by a change of files is one, in whatever order the files
+// are named; a bag of later stands alone.
 func TestBagsThatContinueEachOther(t *testing.T) {
 	dir := t.TempDir()
 	whole := filepath.Join(dir, "whole.bag")
@@ -154,7 +167,8 @@ func TestBagsThatContinueEachOther(t *testing.T) {
 	got.Path = want.Path
 	if !reflect.DeepEqual(got, want) {
 		for i := range reflect.TypeOf(*got).NumField() {
-			if a, b := reflect.ValueOf(*got).Field(i), reflect.ValueOf(*want).Field(i); !reflect.DeepEqual(a.Interface(), b.Interface()) {
+			if a, b := reflect.ValueOf(*got).Field(i), reflect.ValueOf(*want).Field(i); !reflect.DeepEqual(a.Interface(),
+				b.Interface()) {
 				t.Errorf("the halves give %s %+v, the whole %+v", reflect.TypeOf(*got).Field(i).Name, a, b)
 			}
 		}

@@ -60,7 +60,8 @@ type reader struct {
 	publishers publishers
 }
 
-// Read decodes bags that are one recording (see Group). Its error names what is missing, damaged or of another type, and what to do.
+// Read decodes bags that are one recording (see Group). Its error names what is missing, damaged or of another type,
+// and what to do.
 func Read(paths []string, cfg Config) (*recording.Recording, error) {
 	if cfg.OpenAt == 0 {
 		cfg.OpenAt = 0.03
@@ -97,7 +98,8 @@ func (r *reader) readBag(b Source) error {
 			return err
 		}
 		if err := r.message(m); err != nil {
-			return fmt.Errorf("bag %s: message on %s recorded at %d.%09d: %w", b.Path(), m.Conn.Topic, m.Time.Unix(), m.Time.Nanosecond(), err)
+			return fmt.Errorf("bag %s: message on %s recorded at %d.%09d: %w", b.Path(), m.Conn.Topic, m.Time.Unix(),
+				m.Time.Nanosecond(), err)
 		}
 	}
 	r.out.Damage = errors.Join(r.out.Damage, b.Damage())
@@ -149,7 +151,10 @@ func (r *reader) register(b Source) error {
 		on(r, t.Parts, r.onParts),
 		on(r, t.PartNames, func(m *msgs.String, _ time.Time) error { r.names = strings.Split(m.Data, ","); return nil }),
 		on(r, t.Command, r.onCommand),
-		on(r, t.Gripper+"grasp/goal", func(m *msgs.GraspActionGoal, at time.Time) error { return add(&o.Gripper, m.Header, at, 1) }),
+		on(r, t.Gripper+"grasp/goal", func(m *msgs.GraspActionGoal, at time.Time) error {
+			return add(&o.Gripper, m.Header, at,
+				1)
+		}),
 		on(r, t.Gripper+"move/goal", func(m *msgs.MoveActionGoal, at time.Time) error {
 			sign := 1.0
 			if m.Goal.Width >= r.cfg.OpenAt {
@@ -157,7 +162,10 @@ func (r *reader) register(b Source) error {
 			}
 			return add(&o.Gripper, m.Header, at, sign)
 		}),
-		on(r, t.Gripper+"homing/goal", func(m *msgs.HomingActionGoal, at time.Time) error { return add(&o.Gripper, m.Header, at, -1) }),
+		on(r, t.Gripper+"homing/goal", func(m *msgs.HomingActionGoal, at time.Time) error {
+			return add(&o.Gripper, m.Header,
+				at, -1)
+		}),
 		on(r, NoteTopic, r.onNote),
 	}
 	if t.Success != "" {
@@ -168,7 +176,10 @@ func (r *reader) register(b Source) error {
 	switch marker := t.Marker; {
 	case marker == "":
 		errs = append(errs, on(r, SimStateTopic, r.onSim))
-	case slices.ContainsFunc(b.Connections(), func(c *bag.Connection) bool { return c.Topic == marker && c.Type == "korr_msgs/SimState" }):
+	case slices.ContainsFunc(b.Connections(), func(c *bag.Connection) bool {
+		return c.Topic == marker &&
+			c.Type == "korr_msgs/SimState"
+	}):
 		errs = append(errs, on(r, marker, r.onSim))
 	default:
 		errs = append(errs, on(r, marker, r.onMarker))
@@ -182,7 +193,8 @@ func (r *reader) message(m bag.Message) error {
 		return nil
 	}
 	if m.Conn.Type != h.kind || m.Conn.MD5 != h.md5 {
-		return fmt.Errorf("it is a %s (MD5 sum %s), want %s (%s): name the right topic with --topic, or convert the bag (rosbag fix)", m.Conn.Type, m.Conn.MD5, h.kind, h.md5)
+		return fmt.Errorf("it is a %s (MD5 sum %s), want %s (%s): name the right topic with --topic, or convert the bag "+
+			"(rosbag fix)", m.Conn.Type, m.Conn.MD5, h.kind, h.md5)
 	}
 	r.publishers.saw(m)
 	return h.take(m)
@@ -196,7 +208,8 @@ func add(t *recording.Track, h msgs.Header, recorded time.Time, values ...float6
 	}
 	ns := at.UnixNano()
 	if n := t.Len(); n > 0 && t.Stamps[n-1]-ns > int64(maxDisorder) {
-		return fmt.Errorf("its stamp is %.3f s before the one of the message before: the clock jumped; cut the bag there (rosbag filter)", float64(t.Stamps[n-1]-ns)/1e9)
+		return fmt.Errorf("its stamp is %.3f s before the one of the message before: the clock jumped; cut the bag there "+
+			"(rosbag filter)", float64(t.Stamps[n-1]-ns)/1e9)
 	}
 	t.Add(ns, values...)
 	return nil
@@ -224,7 +237,8 @@ func (r *reader) onState(m *msgs.FrankaState, at time.Time) error {
 
 // stops are the modes in which a Franka does not follow commands.
 var stops = map[uint8]string{
-	msgs.RobotModeReflex: "in a reflex", msgs.RobotModeUserStopped: "with its user stop pressed", msgs.RobotModeErrorRecovery: "recovering from an error",
+	msgs.RobotModeReflex: "in a reflex", msgs.RobotModeUserStopped: "with its user stop pressed",
+	msgs.RobotModeErrorRecovery: "recovering from an error",
 }
 
 func (r *reader) onFingers(m *msgs.JointState, at time.Time) error {
@@ -235,7 +249,8 @@ func (r *reader) onFingers(m *msgs.JointState, at time.Time) error {
 	return add(&r.out.Width, m.Header, at, m.Position[fingers[0]]+m.Position[fingers[1]])
 }
 
-// fingersOf finds the gripper's two joints by their names, whatever else the message holds. A message without names is the gripper's alone.
+// fingersOf finds the gripper's two joints by their names, whatever else the message holds. A message without names is
+// the gripper's alone.
 func fingersOf(m *msgs.JointState) (at [2]int, err error) {
 	if len(m.Name) == 0 && len(m.Position) == 2 {
 		return [2]int{0, 1}, nil
@@ -247,7 +262,8 @@ func fingersOf(m *msgs.JointState) (at [2]int, err error) {
 		}
 	}
 	if len(found) != 2 {
-		return at, fmt.Errorf("it has the joints %q with %d positions, want two whose names hold \"finger\": name the gripper's topic (--topic fingers=...)", m.Name, len(m.Position))
+		return at, fmt.Errorf("it has the joints %q with %d positions, want two whose names hold \"finger\": name the "+
+			"gripper's topic (--topic fingers=...)", m.Name, len(m.Position))
 	}
 	return [2]int{found[0], found[1]}, nil
 }
@@ -293,7 +309,10 @@ func (r *reader) onSim(m *msgs.SimState, at time.Time) error {
 	}
 	if !r.open || m.Episode != r.episode {
 		r.open, r.episode, r.step = true, m.Episode, 0
-		r.out.Marks = append(r.out.Marks, recording.Mark{Begin: ns, Seed: m.Seed, Rewards: recording.Track{Topic: SimStateTopic, Width: 1}})
+		r.out.Marks = append(r.out.Marks, recording.Mark{
+			Begin: ns, Seed: m.Seed,
+			Rewards: recording.Track{Topic: SimStateTopic, Width: 1},
+		})
 	}
 	k := &r.out.Marks[len(r.out.Marks)-1]
 	if m.Step > r.step {
@@ -369,7 +388,8 @@ func (r *reader) orderParts(b Source) error {
 		got = want
 	}
 	if len(got) != r.poses {
-		return fmt.Errorf("bag %s: %s has %d poses for the %d parts %v: name the topic with their names (--topic part_names=)", b.Path(), r.cfg.Topics.Parts, r.poses, len(want), want)
+		return fmt.Errorf("bag %s: %s has %d poses for the %d parts %v: name the topic with their names "+
+			"(--topic part_names=)", b.Path(), r.cfg.Topics.Parts, r.poses, len(want), want)
 	}
 	r.out.Parts = want
 	if slices.Equal(got, want) {
@@ -381,7 +401,8 @@ func (r *reader) orderParts(b Source) error {
 	for _, p := range want {
 		at := slices.Index(got, p)
 		if at < 0 {
-			return fmt.Errorf("bag %s: the tracker's parts are %v, the task's %v: record the task's parts, or name another --task", b.Path(), got, want)
+			return fmt.Errorf("bag %s: the tracker's parts are %v, the task's %v: record the task's parts, or name another "+
+				"--task", b.Path(), got, want)
 		}
 		order = append(order, at)
 	}

@@ -23,7 +23,10 @@ func episodes(t *testing.T, path string, n, steps int) (obs, acts [][][]float32)
 	t.Helper()
 	env := toyarm.New(steps)
 	spec := env.Spec()
-	s, err := NewSim(path, spec, recording.Note{Task: spec.Task, Policy: "test", Randomness: "med", Perturb: 0.5, Simulator: "abc"}, bag.WriterOptions{})
+	s, err := NewSim(path, spec, recording.Note{
+		Task: spec.Task, Policy: "test", Randomness: "med", Perturb: 0.5,
+		Simulator: "abc",
+	}, bag.WriterOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +73,14 @@ func TestSimulatedEpisodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec.Note == nil || rec.Note.Simulator != "abc" || rec.Note.Perturb != 0.5 || len(rec.Marks) != 3 || rec.Damage != nil {
+	if rec.Note == nil || rec.Note.Simulator != "abc" || rec.Note.Perturb != 0.5 || len(rec.Marks) != 3 ||
+		rec.Damage != nil {
 		t.Fatalf("note %+v, %d marks, damage %v", rec.Note, len(rec.Marks), rec.Damage)
 	}
 	at, cmd := 0, 0
 	for i, m := range rec.Marks {
-		if m.Seed != uint64(i+7) || !m.Judged || m.Begin != rec.State.Stamps[at] || m.End != rec.State.Stamps[at+len(acts[i])] || m.Rewards.Len() != len(acts[i]) {
+		if m.Seed != uint64(i+7) || !m.Judged || m.Begin != rec.State.Stamps[at] ||
+			m.End != rec.State.Stamps[at+len(acts[i])] || m.Rewards.Len() != len(acts[i]) {
 			t.Errorf("episode %d: mark %+v", i, m)
 		}
 		for k, o := range obs[i] {
@@ -84,7 +89,8 @@ func TestSimulatedEpisodes(t *testing.T) {
 					t.Fatalf("episode %d step %d: state %d is %v, want %v", i, k, j, v, o[j])
 				}
 			}
-			if float32(rec.Width.At(at)[0]) != o[15] || !slices.EqualFunc(rec.Poses.At(at), o[16:], func(a float64, b float32) bool { return float32(a) == b }) {
+			if float32(rec.Width.At(at)[0]) != o[15] || !slices.EqualFunc(rec.Poses.At(at), o[16:],
+				func(a float64, b float32) bool { return float32(a) == b }) {
 				t.Fatalf("episode %d step %d: width or parts differ", i, k)
 			}
 			at++
@@ -139,14 +145,20 @@ func at(ms int) time.Time { return time.Unix(100, 0).Add(time.Duration(ms) * tim
 
 // teleoperated writes a small recording under other topics.
 func teleoperated(t *testing.T, w *bag.Writer, names string, poses int) {
-	put(t, w, "/arm", at(0), &msgs.FrankaState{Header: msgs.Header{Stamp: at(0)}, Q: [7]float64{0, 0.4, 0, -2, 0, 2.4, 0}, Dq: [7]float64{1}, ODPEED: [6]float64{9}})
+	put(t, w, "/arm", at(0), &msgs.FrankaState{
+		Header: msgs.Header{Stamp: at(0)}, Q: [7]float64{0, 0.4, 0, -2, 0, 2.4, 0},
+		Dq: [7]float64{1}, ODPEED: [6]float64{9},
+	})
 	put(t, w, "/hand", at(0), &msgs.JointState{Position: []float64{0.01, 0.02}}) // no stamp: the time of recording counts
 	m := &msgs.PoseArray{Header: msgs.Header{Stamp: at(1)}}
 	for i := range poses {
 		m.Poses = append(m.Poses, msgs.Pose{Position: msgs.Point{X: float64(i)}, Orientation: msgs.Quaternion{W: 1}})
 	}
 	put(t, w, "/tracker", at(1), m)
-	put(t, w, "/cmd", at(2), &msgs.PoseStamped{Header: msgs.Header{Stamp: at(2)}, Pose: msgs.Pose{Orientation: msgs.Quaternion{W: 2}}})
+	put(t, w, "/cmd", at(2), &msgs.PoseStamped{
+		Header: msgs.Header{Stamp: at(2)},
+		Pose:   msgs.Pose{Orientation: msgs.Quaternion{W: 2}},
+	})
 	if names != "" {
 		put(t, w, "/names", at(3), &msgs.String{Data: names})
 	}
@@ -155,7 +167,10 @@ func teleoperated(t *testing.T, w *bag.Writer, names string, poses int) {
 func remapped(t *testing.T, more ...string) Config {
 	t.Helper()
 	c := Config{Topics: DefaultTopics(), Parts: []string{"top", "leg", "obstacle"}}
-	for _, s := range append([]string{"state=/arm", "fingers=/hand", "parts=/tracker", "command=/cmd", "part_names=/names", "gripper=/gripper"}, more...) {
+	for _, s := range append([]string{
+		"state=/arm", "fingers=/hand", "parts=/tracker", "command=/cmd", "part_names=/names",
+		"gripper=/gripper",
+	}, more...) {
 		if err := c.Topics.Set(s); err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +207,8 @@ func TestTeleoperated(t *testing.T) {
 	if c := rec.Commands.At(0); !slices.Equal(c[3:], []float64{1, 0, 0, 0, 1, 0}) {
 		t.Errorf("command %v", c)
 	}
-	if m := rec.Marks; len(m) != 3 || m[0].End != at(10).UnixNano()-1 || m[1].End != at(30).UnixNano()-1 || m[2].End < at(1000).UnixNano() {
+	if m := rec.Marks; len(m) != 3 || m[0].End != at(10).UnixNano()-1 || m[1].End != at(30).UnixNano()-1 ||
+		m[2].End < at(1000).UnixNano() {
 		t.Errorf("marks %+v", m)
 	}
 	if rec.Success.Len() != 1 || rec.Success.At(0)[0] != 1 {
@@ -215,19 +231,45 @@ func TestReadRefuses(t *testing.T) {
 		cfg        Config
 		want       []string
 	}{
-		{"default topics", whole, Config{Topics: DefaultTopics(), Parts: []string{"a", "b", "c"}}, []string{msgs.StateTopic, "--topic parts=", "/tracker (geometry_msgs/PoseArray)"}},
-		{"another type", whole, remapped(t, "command=/arm", "state=/x"), []string{"franka_msgs/FrankaState", "geometry_msgs/PoseStamped", "--topic"}},
+		{
+			"default topics", whole,
+			Config{Topics: DefaultTopics(), Parts: []string{"a", "b", "c"}},
+			[]string{msgs.StateTopic, "--topic parts=", "/tracker (geometry_msgs/PoseArray)"},
+		},
+		{"another type", whole, remapped(t, "command=/arm", "state=/x"), []string{
+			"franka_msgs/FrankaState",
+			"geometry_msgs/PoseStamped", "--topic",
+		}},
 		{"no marker", whole, remapped(t, "marker=/begin"), []string{"/begin", "--topic marker"}},
 		{"no verdict", whole, remapped(t, "success=/ok"), []string{"/ok", "--topic success"}},
-		{"too few parts", build(t, func(w *bag.Writer) { teleoperated(t, w, "", 2) }), remapped(t), []string{"2 poses", "part_names"}},
-		{"other parts", build(t, func(w *bag.Writer) { teleoperated(t, w, "x,y,z", 3) }), remapped(t), []string{"[x y z]", "--task"}},
-		{"parts vary", build(t, func(w *bag.Writer) { teleoperated(t, w, "", 3); teleoperated(t, w, "", 4) }), remapped(t), []string{"4 poses", "/tracker"}},
+		{
+			"too few parts", build(t, func(w *bag.Writer) { teleoperated(t, w, "", 2) }), remapped(t),
+			[]string{"2 poses", "part_names"},
+		},
+		{
+			"other parts", build(t, func(w *bag.Writer) { teleoperated(t, w, "x,y,z", 3) }), remapped(t),
+			[]string{"[x y z]", "--task"},
+		},
+		{
+			"parts vary", build(t, func(w *bag.Writer) { teleoperated(t, w, "", 3); teleoperated(t, w, "", 4) }), remapped(t),
+			[]string{"4 poses", "/tracker"},
+		},
 		{"the clock jumps", build(t, func(w *bag.Writer) {
 			teleoperated(t, w, "", 3)
-			put(t, w, "/cmd", at(9), &msgs.PoseStamped{Header: msgs.Header{Stamp: at(-5000)}, Pose: msgs.Pose{Orientation: msgs.Quaternion{W: 1}}})
+			put(t, w, "/cmd", at(9), &msgs.PoseStamped{
+				Header: msgs.Header{Stamp: at(-5000)},
+				Pose:   msgs.Pose{Orientation: msgs.Quaternion{W: 1}},
+			})
 		}), remapped(t), []string{"clock jumped", "/cmd", "5.002 s"}},
-		{"no direction", build(t, func(w *bag.Writer) { put(t, w, "/cmd", at(0), &msgs.PoseStamped{}) }), remapped(t), []string{"/cmd", "orientation"}},
-		{"one finger", build(t, func(w *bag.Writer) { put(t, w, "/hand", at(0), &msgs.JointState{Position: []float64{1}}) }), remapped(t), []string{"/hand", "two"}},
+		{
+			"no direction", build(t, func(w *bag.Writer) { put(t, w, "/cmd", at(0), &msgs.PoseStamped{}) }), remapped(t),
+			[]string{"/cmd", "orientation"},
+		},
+		{
+			"one finger", build(t, func(w *bag.Writer) { put(t, w, "/hand", at(0), &msgs.JointState{Position: []float64{1}}) }),
+			remapped(t),
+			[]string{"/hand", "two"},
+		},
 		{"nothing", build(t, func(*bag.Writer) {}), remapped(t), []string{"no topics"}},
 	} {
 		_, err := Read([]string{tc.path}, tc.cfg)
@@ -263,7 +305,8 @@ func TestFaultIsRecorded(t *testing.T) {
 	env.ArmStateTo(arm)
 	act := make([]float32, sim.ActDim)
 	act[3], act[7] = 1, 1
-	if err := errors.Join(s.Reset(1, arm), s.Step(act, arm, sim.Result{}), s.Fail(sim.ErrUnstable), s.Close()); err != nil {
+	if err := errors.Join(s.Reset(1, arm), s.Step(act, arm, sim.Result{}), s.Fail(sim.ErrUnstable),
+		s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	rec, err := Read([]string{path}, config())
@@ -281,7 +324,10 @@ func TestRepeatedState(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 10 { // two messages a step
-			m := &msgs.SimState{Header: msgs.Header{Stamp: at(50 * i)}, Episode: 4, Seed: 9, Step: uint32(i / 2), Reward: float32(i / 2 / 4), Terminated: i >= 8, Success: i >= 8}
+			m := &msgs.SimState{
+				Header: msgs.Header{Stamp: at(50 * i)}, Episode: 4, Seed: 9, Step: uint32(i / 2),
+				Reward: float32(i / 2 / 4), Terminated: i >= 8, Success: i >= 8,
+			}
 			if err := s.Write(at(50*i), m); err != nil {
 				t.Fatal(err)
 			}
@@ -291,7 +337,8 @@ func TestRepeatedState(t *testing.T) {
 	if err != nil || len(rec.Marks) != 1 {
 		t.Fatalf("%+v, %v", rec, err)
 	}
-	if m := rec.Marks[0]; !slices.Equal(m.Rewards.Values, []float64{0, 0, 0, 1}) || m.Rewards.Stamps[3] != at(400).UnixNano() || !m.Success || m.End != at(450).UnixNano() {
+	if m := rec.Marks[0]; !slices.Equal(m.Rewards.Values, []float64{0, 0, 0, 1}) ||
+		m.Rewards.Stamps[3] != at(400).UnixNano() || !m.Success || m.End != at(450).UnixNano() {
 		t.Errorf("%+v", m)
 	}
 }

@@ -71,7 +71,10 @@ func NewSimIn(w Store, spec sim.Spec, note recording.Note) (*Sim, error) {
 	if !(spec.ControlHz > 0) {
 		return nil, errors.Join(fmt.Errorf("record: the environment's control rate is %g Hz", spec.ControlHz), w.Abort())
 	}
-	s := &Sim{bag: w, names: spec.PartNames, period: time.Duration(float64(time.Second) / spec.ControlHz), stamp: time.Unix(0, 0)}
+	s := &Sim{
+		bag: w, names: spec.PartNames, period: time.Duration(float64(time.Second) / spec.ControlHz),
+		stamp: time.Unix(0, 0),
+	}
 	if err := s.begin(spec, note); err != nil {
 		return nil, errors.Join(err, w.Abort())
 	}
@@ -117,7 +120,8 @@ func (s *Sim) Reset(seed uint64, arm []float64) error {
 // Step records the action (raw) that answered the newest observation, then its result and the observation after it.
 func (s *Sim) Step(act []float32, arm []float64, res sim.Result) error {
 	target := layout.ToolAt(act)
-	if err := errors.Join(s.grip(float64(act[9])), s.command.Write(s.stamp, &msgs.PoseStamped{Header: s.header(commandFrame), Pose: msgs.PoseOf(target)})); err != nil {
+	if err := errors.Join(s.grip(float64(act[9])), s.command.Write(s.stamp,
+		&msgs.PoseStamped{Header: s.header(commandFrame), Pose: msgs.PoseOf(target)})); err != nil {
 		return err
 	}
 	e := &s.episode
@@ -154,7 +158,10 @@ func (s *Sim) grip(a float64) error {
 		m.Goal.Speed, m.Goal.Force, m.Goal.Epsilon.Outer = fingerSpeed, graspForce, openWidth
 		return s.grasp.Write(s.stamp, m)
 	}
-	return s.move.Write(s.stamp, &msgs.MoveActionGoal{Header: s.header(""), GoalId: id, Goal: msgs.MoveGoal{Width: openWidth, Speed: fingerSpeed}})
+	return s.move.Write(s.stamp, &msgs.MoveActionGoal{
+		Header: s.header(""), GoalId: id,
+		Goal: msgs.MoveGoal{Width: openWidth, Speed: fingerSpeed},
+	})
 }
 
 // observe records an observation, one period after the one before.

@@ -56,7 +56,10 @@ func NewTopic[M any](w Store, topic string, latched bool) (*Topic[M], error) {
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", topic, err)
 	}
-	c, err := w.Connect(bag.Connection{Topic: topic, Type: kind, MD5: md5, Definition: def, Caller: "/korr", Latching: latched})
+	c, err := w.Connect(bag.Connection{
+		Topic: topic, Type: kind, MD5: md5, Definition: def, Caller: "/korr",
+		Latching: latched,
+	})
 	return &Topic[M]{w, c}, err
 }
 

@@ -17,8 +17,9 @@ type Topics struct {
 	PartNames string // std_msgs/String, comma-separated; without it the parts are in the task's order
 	Command   string // geometry_msgs/PoseStamped
 	Gripper   string // prefix of grasp/goal, move/goal and homing/goal
-	Marker    string // korr_msgs/SimState, or std_msgs/Bool: true begins an episode, false ends it; "" = SimStateTopic, if it is there
-	Success   string // std_msgs/Bool: the operator's verdict; "" = none
+	// korr_msgs/SimState, or std_msgs/Bool: true begins an episode, false ends it; "" = SimStateTopic, if it is there
+	Marker  string
+	Success string // std_msgs/Bool: the operator's verdict; "" = none
 }
 
 // DefaultTopics are those of franka_ros and of the simulator.

@@ -104,9 +104,12 @@ func (a *frankaArm) state(f *msgs.FrankaState) *armState {
 		head:  f.Header,
 		first: [9]float64{m[12], m[13], m[14], m[0], m[4], m[8], m[1], m[5], m[9]},
 		twist: f.ODPEED,
-		pose:  geom.Pose{P: geom.Vec3{m[12], m[13], m[14]}, Q: geom.Mat3{m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]}.Quat()},
-		turn:  geom.Mat3{m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]},
-		q:     f.Q[:],
+		pose: geom.Pose{P: geom.Vec3{m[12], m[13], m[14]}, Q: geom.Mat3{
+			m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6],
+			m[10],
+		}.Quat()},
+		turn: geom.Mat3{m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]},
+		q:    f.Q[:],
 	}
 	if !a.reported {
 		s.twist = panda.Twist(&f.Q, &f.Dq)

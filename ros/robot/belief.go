@@ -9,8 +9,8 @@ import (
 	"korr/ros/msgs"
 )
 
-// What a Franka's state can say. The shoulder is 0.333 m above the base; the arm reaches 0.72 m from there to its wrist,
-// and 0.23 m more with its hand (package panda). A tool of another length adds to that.
+// What a Franka's state can say. The shoulder is 0.333 m above the base; the arm reaches 0.72 m from there to its
+// wrist, and 0.23 m more with its hand (package panda). A tool of another length adds to that.
 var frankaReach = plausible.ToolLimits{Centre: geom.Vec3{0, 0, 0.333}, Radius: 1.1, MaxSpeed: 2.5, MaxTurn: 8}
 
 const (
@@ -32,7 +32,8 @@ func newFrankaArm(cfg *Config) *frankaArm {
 func lastRow(m *[16]float64) error {
 	for k, want := range [4]float64{0, 0, 0, 1} {
 		if d := m[4*k+3] - want; !(d >= -homogeneous && d <= homogeneous) {
-			return &plausible.Error{What: "the arm's pose", Why: fmt.Sprintf("is no rigid transform: its last row is %.3g %.3g %.3g %.3g", m[3], m[7], m[11], m[15])}
+			return &plausible.Error{What: "the arm's pose", Why: fmt.Sprintf("is no rigid transform: its last row is %.3g "+
+				"%.3g %.3g %.3g", m[3], m[7], m[11], m[15])}
 		}
 	}
 	return nil
@@ -60,7 +61,8 @@ func twistOf(s *armState, l *plausible.ToolLimits) error {
 	v, w := geom.Vec3(s.twist[:3]), geom.Vec3(s.twist[3:])
 	speed := frankaReach.MaxSpeed
 	if !plausible.Finite(s.twist[:]) || v.Norm() > fastTwist*speed || w.Norm() > fastTwist*l.MaxTurn {
-		return &plausible.Error{What: "the arm's velocity", Why: fmt.Sprintf("%.3g is not finite, or more than an arm can do", s.twist)}
+		return &plausible.Error{What: "the arm's velocity", Why: fmt.Sprintf("%.3g is not finite, or more than an arm can do",
+			s.twist)}
 	}
 	return nil
 }
@@ -92,7 +94,10 @@ func (f *fingerState) accept() error {
 	case f.err != nil:
 		return f.err
 	case !(f.width >= narrowest && f.width <= widest):
-		return &BeliefError{f.topic, &plausible.Error{What: "the gripper's width", Why: fmt.Sprintf("of %.4g m is not finite, or impossible", f.width)}}
+		return &BeliefError{f.topic, &plausible.Error{
+			What: "the gripper's width",
+			Why:  fmt.Sprintf("of %.4g m is not finite, or impossible", f.width),
+		}}
 	}
 	return nil
 }

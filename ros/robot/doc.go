@@ -20,13 +20,13 @@
 // # What stops the loop
 //
 // A Supervisor (loop.Loop) is told to fault by ~estop and by the arm's mode (REFLEX, USER_STOPPED), and to hold when
-// the master or server is lost, a publisher of a Franka's state or parts, or its commands' listener, is gone, a part is lost,
-// a state has two publishers, the dead-man (~deadman, if required) is silent (0.3 s at most), /clock jumps or stands still,
-// or the gripper does not answer. What lasts (condition) blocks the loop, and ~enable is refused. Read fails when a message
-// tells what cannot be (package plausible), when the tracker names other parts or changes their order, and when parts
-// change places at once; for good, when another node took this node's name. A command goes out with a permit (loop.Permit).
-// Silence of the arm is the loop's own business: it holds after three periods. Serve keeps a fault until ~reset_fault;
-// ~recover alone sends the arm's error_recovery.
+// the master or server is lost, a publisher of a Franka's state or parts, or its commands' listener, is gone, a part is
+// lost, a state has two publishers, the dead-man (~deadman, if required) is silent (0.3 s at most), /clock jumps or
+// stands still, or the gripper does not answer. What lasts (condition) blocks the loop, and ~enable is refused. Read
+// fails when a message tells what cannot be (package plausible), when the tracker names other parts or changes their
+// order, and when parts change places at once; for good, when another node took this node's name. A command goes out
+// with a permit (loop.Permit). Silence of the arm is the loop's own business: it holds after three periods. Serve keeps
+// a fault until ~reset_fault; ~recover alone sends the arm's error_recovery.
 //
 // # Reports
 //

@@ -37,7 +37,8 @@ type OrderError struct{ Before, Now string }
 
 // Error implements error.
 func (e *OrderError) Error() string {
-	return fmt.Sprintf("robot: the part tracker changed its order from %s to %s; reset the fault once its poses follow the new one", e.Before, e.Now)
+	return fmt.Sprintf("robot: the part tracker changed its order from %s to %s; reset the fault once its poses follow "+
+		"the new one", e.Before, e.Now)
 }
 
 // SwapError means that parts changed places between two messages: the part tracker confuses them.
@@ -45,7 +46,8 @@ type SwapError struct{ Part string } // the first of them
 
 // Error implements error.
 func (e *SwapError) Error() string {
-	return fmt.Sprintf("robot: part %s and others changed places at once: the tracker confuses them; set it right, then reset the fault", e.Part)
+	return fmt.Sprintf("robot: part %s and others changed places at once: the tracker confuses them; set it right, then "+
+		"reset the fault", e.Part)
 }
 
 // ShapeError means that a message does not hold what its topic promises.

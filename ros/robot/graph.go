@@ -24,8 +24,8 @@ func commandTopic(cfg *Config) string {
 	return ""
 }
 
-// sourceTopics are the resolved names of the topics that one node alone must tell: the parts, and the state of a Franka.
-// Joint states may come from many nodes, each of which tells its own joints.
+// sourceTopics are the resolved names of the topics that one node alone must tell: the parts, and the state of a
+// Franka. Joint states may come from many nodes, each of which tells its own joints.
 func sourceTopics(cfg *Config) []string {
 	if cfg.Arm != nil {
 		return graphTopics(cfg, msgs.PartsTopic)
@@ -60,7 +60,10 @@ func (g *guard) watchNodes(l link) error {
 		errs = append(errs, transport.WatchPublishers(l, topic, func(nodes []string) { g.tellers(topic, nodes) }))
 	}
 	if g.commands != "" && !g.passive {
-		errs = append(errs, transport.WatchPublishers(l, g.commands, func(nodes []string) { g.commanders(l.Names().Node, nodes) }))
+		errs = append(errs, transport.WatchPublishers(l, g.commands, func(nodes []string) {
+			g.commanders(l.Names().Node,
+				nodes)
+		}))
 	}
 	return errors.Join(errs...)
 }
@@ -97,8 +100,8 @@ func (g *guard) tellers(topic string, nodes []string) {
 	g.forbid(manySources, why)
 }
 
-// listeners is told how many listen to a topic of this node. A Franka's controller that is gone does not hold the arm, and
-// one that comes back must not find a command.
+// listeners is told how many listen to a topic of this node. A Franka's controller that is gone does not hold the arm,
+// and one that comes back must not find a command.
 func (g *guard) listeners(topic string, n int) {
 	if topic != g.commands || g.lockStep {
 		return

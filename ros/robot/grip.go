@@ -7,7 +7,8 @@ import (
 
 const deadBand = 0.019 // of the gripper's action, as in the simulator
 
-// grip keeps which way a gripper shall go and which way it was last sent. The tick notes, a goroutine of the hand sends.
+// grip keeps which way a gripper shall go and which way it was last sent. The tick notes, a goroutine of the hand
+// sends.
 type grip struct {
 	wake chan struct{} // holds one: something to send
 

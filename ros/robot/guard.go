@@ -74,7 +74,8 @@ func newGuard(cfg *Config) *guard {
 	g := &guard{
 		required: cfg.Deadman, commands: commandTopic(cfg), sources: sourceTopics(cfg), lockStep: cfg.LockStep,
 		passive: cfg.Passive, peer: peer, lost: true,
-		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan reset), many: map[string]string{}, unmatched: map[string]string{},
+		stop: make(chan struct{}), ended: make(chan struct{}), resets: make(chan reset), many: map[string]string{},
+		unmatched: map[string]string{},
 	}
 	if g.commands != "" && !g.lockStep && !cfg.Passive {
 		g.forbids[noListener] = nobody(g.commands) // until somebody is heard of

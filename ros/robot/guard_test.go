@@ -22,7 +22,8 @@ func (s *supervised) Enable(on bool)      { s.enabled = on }
 func (s *supervised) Stops() uint64       { return 0 }
 func (s *supervised) Status() loop.Status { return loop.Status{State: loop.StateHold} }
 
-// TestWhatHoldsRefusesToEnable: whatever forbids to move refuses ~enable for as long as it lasts, and grants it afterwards.
+// TestWhatHoldsRefusesToEnable: whatever forbids to move refuses ~enable for as long as it lasts, and grants it
+// afterwards.
 func TestWhatHoldsRefusesToEnable(t *testing.T) {
 	n, err := names.New("korr", "")
 	if err != nil {
@@ -61,7 +62,10 @@ func TestWhatHoldsRefusesToEnable(t *testing.T) {
 	}{ // in this order: a panel with a name makes a release without one say nothing
 		{"the master is lost", func() { g.master(false) }, func() { g.master(true) }},
 		{"~estop", func() { g.button(true) }, func() { g.button(false) }},
-		{"~estop of one of two panels", func() { g.panel("/a", true); g.panel("/b", false) }, func() { g.panel("/a", false) }},
+		{
+			"~estop of one of two panels", func() { g.panel("/a", true); g.panel("/b", false) },
+			func() { g.panel("/a", false) },
+		},
 		{"a reflex", func() { mode(msgs.RobotModeReflex) }, func() { mode(msgs.RobotModeMove) }},
 		{"the user's stop", func() { mode(msgs.RobotModeUserStopped) }, func() { mode(msgs.RobotModeMove) }},
 		{"a silent dead-man", func() { g.mu.Lock(); g.alive, g.lost = time.Time{}, true; g.mu.Unlock() }, g.touch},

@@ -25,8 +25,10 @@ type hand struct {
 func newHand(l link, cfg *Config, hold func(string)) (*hand, error) {
 	h := &hand{cfg: cfg, log: cfg.Logger, hold: hold, grip: newGrip()}
 	var err, err2 error
-	h.grasp, err = transport.NewActionClient[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspGoal, msgs.GraspResult](l, transport.Grasp)
-	h.move, err2 = transport.NewActionClient[msgs.MoveActionGoal, msgs.MoveActionResult, msgs.MoveGoal, msgs.MoveResult](l, transport.Move)
+	h.grasp, err = transport.NewActionClient[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspGoal,
+		msgs.GraspResult](l, transport.Grasp)
+	h.move, err2 = transport.NewActionClient[msgs.MoveActionGoal, msgs.MoveActionResult, msgs.MoveGoal, msgs.MoveResult](l,
+		transport.Move)
 	return h, noActions(cmp.Or(err, err2))
 }
 

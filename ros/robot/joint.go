@@ -34,7 +34,10 @@ func newJointArm(f *ArmFile) (*jointArm, error) {
 	}
 	a := &jointArm{file: f, chain: f.kinematics}
 	for _, j := range a.chain.Joints {
-		a.belief.Limits = append(a.belief.Limits, plausible.Joint{Name: j.Name, Min: j.Min, Max: j.Max, MaxVelocity: j.MaxVelocity})
+		a.belief.Limits = append(a.belief.Limits, plausible.Joint{
+			Name: j.Name, Min: j.Min, Max: j.Max,
+			MaxVelocity: j.MaxVelocity,
+		})
 	}
 	return a, nil
 }
@@ -87,8 +90,8 @@ func doubled(m *msgs.JointState, names func(i int) string, n int) error {
 	return nil
 }
 
-// state is the arm by its joints, whose pose accept adds; nil when the message is about something else. Joints without a
-// velocity stand still. Names decide which value is whose, and what the chain does not name is not looked at.
+// state is the arm by its joints, whose pose accept adds; nil when the message is about something else. Joints without
+// a velocity stand still. Names decide which value is whose, and what the chain does not name is not looked at.
 func (a *jointArm) state(m *msgs.JointState) *armState {
 	name := func(i int) string { return a.chain.Joints[i].Name }
 	q := pick(m, m.Position, name, len(a.chain.Joints))

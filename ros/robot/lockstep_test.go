@@ -142,7 +142,9 @@ func newRig(tb testing.TB, env sim.Env, sc simnode.Config, rc robot.Config) *rig
 }
 
 // newRigWith is newRig; prepare is given a node before the others start.
-func newRigWith(tb testing.TB, prepare func(testing.TB, *node.Node), env sim.Env, sc simnode.Config, rc robot.Config) *rig {
+func newRigWith(tb testing.TB, prepare func(testing.TB, *node.Node), env sim.Env, sc simnode.Config,
+	rc robot.Config,
+) *rig {
 	tb.Helper()
 	m, err := master.Start(master.Config{Addr: "127.0.0.1:0"})
 	if err != nil {
@@ -235,7 +237,8 @@ func TestLockStepEpisode(t *testing.T) {
 	again, _ := overROS(t, r, 7)
 	same(t, "ROS and in process", first, want)
 	same(t, "ROS twice", first, again)
-	if res.Seed != 7 || int(res.Step) != len(want) || res.Success != wantRes.Success || res.EpisodeReturn != wantRes.Reward || !res.Terminated {
+	if res.Seed != 7 || int(res.Step) != len(want) || res.Success != wantRes.Success ||
+		res.EpisodeReturn != wantRes.Reward || !res.Terminated {
 		t.Errorf("result %+v, in process %+v after %d steps", res, wantRes, len(want))
 	}
 	if slices.Equal(other[0], first[0]) {
@@ -247,7 +250,8 @@ func TestLockStepEpisode(t *testing.T) {
 // episode is the same.
 func TestRepeatsChangeNothing(t *testing.T) {
 	want, _ := inProcess(t, toyarm.New(400), 7)
-	r := newRig(t, toyarm.New(400), simnode.Config{LockStep: true, Resend: 50 * time.Microsecond}, robot.Config{LockStep: true, ReportedTwist: true})
+	r := newRig(t, toyarm.New(400), simnode.Config{LockStep: true, Resend: 50 * time.Microsecond},
+		robot.Config{LockStep: true, ReportedTwist: true})
 	got, _ := overROS(t, r, 7)
 	same(t, "with repeats", got, want)
 }

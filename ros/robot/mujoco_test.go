@@ -62,8 +62,8 @@ func newMuJoCo(t *testing.T) sim.Env {
 	return env
 }
 
-// TestMuJoCoEpisode: a whole assembly over ROS in lock step is, bit for bit, the one in process, on true poses and on those
-// of a tracker that is late, noisy and loses parts (T2).
+// TestMuJoCoEpisode: a whole assembly over ROS in lock step is, bit for bit, the one in process, on true poses and on
+// those of a tracker that is late, noisy and loses parts (T2).
 func TestMuJoCoEpisode(t *testing.T) {
 	for _, tracker := range []string{disturb.Clean, "T2"} {
 		t.Run(tracker, func(t *testing.T) { sameEpisode(t, tracker) })
@@ -155,7 +155,8 @@ func TestMuJoCoTwist(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("twist by J(q) dq: %d of %d values differ from the engine's, by at most %.2g; the fastest is %.2g", differ, total, worst, fastest)
+	t.Logf("twist by J(q) dq: %d of %d values differ from the engine's, by at most %.2g; the fastest is %.2g", differ,
+		total, worst, fastest)
 	if fastest < 0.01 {
 		t.Error("the arm does not move: nothing was compared")
 	}

@@ -83,8 +83,8 @@ func newObserver(cfg *Config) *observer {
 	return o
 }
 
-// named learns the tracker's order from its list of names. Another order than before is an error, once: poses of the old
-// order may still be on their way.
+// named learns the tracker's order from its list of names. Another order than before is an error, once: poses of the
+// old order may still be on their way.
 func (o *observer) named(list string) error {
 	got := strings.Split(list, ",")
 	o.wrong = nil
@@ -124,15 +124,16 @@ func (o *observer) observeTo(obs []float32, s *set) error {
 	return nil
 }
 
-// partReach is where parts can be: on the table, which the arm reaches, in the frame of the tag beside its base. What an
-// arm pushes moves as fast as its tool; what falls from its gripper moves a little faster for a moment.
+// partReach is where parts can be: on the table, which the arm reaches, in the frame of the tag beside its base. What
+// an arm pushes moves as fast as its tool; what falls from its gripper moves a little faster for a moment.
 var partReach = plausible.PartLimits{Radius: 1.2, MaxSpeed: 1.5, MaxTurn: 6}
 
-// see looks at the tracker's newest poses, which came at a time. An error stops the loop; parts that are lost do not make
-// one.
+// see looks at the tracker's newest poses, which came at a time. An error stops the loop; parts that are lost do not
+// make one.
 func (o *observer) see(m *msgs.PoseArray, came time.Time) error {
 	if frame := strings.TrimPrefix(m.Header.FrameId, "/"); frame != o.frame {
-		return &BeliefError{msgs.PartsTopic, fmt.Errorf("the parts come in frame %q, want %q (run.parts_frame)", frame, o.frame)}
+		return &BeliefError{msgs.PartsTopic, fmt.Errorf("the parts come in frame %q, want %q (run.parts_frame)", frame,
+			o.frame)}
 	}
 	want := len(o.parts)
 	if o.list != "" {

@@ -1,14 +1,14 @@
 package robot
 
-// panels are the emergency stops that may be pressed: one for every node that publishes ~estop. A panel that is released
-// says nothing about another.
+// panels are the emergency stops that may be pressed: one for every node that publishes ~estop. A panel that is
+// released says nothing about another.
 type panels struct {
 	on     map[string]bool // by the node's name
 	orphan bool            // pressed by somebody who is gone, or whom nobody knows
 }
 
-// said notes what a panel says. The name "" is of a message whose sender is not known, which another one, with a name, may
-// follow.
+// said notes what a panel says. The name "" is of a message whose sender is not known, which another one, with a name,
+// may follow.
 func (p *panels) said(name string, pressed bool) {
 	if p.on == nil {
 		p.on = map[string]bool{}

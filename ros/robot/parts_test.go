@@ -58,7 +58,8 @@ func TestSwappedParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res, err := inject.Call(context.Background(), &msgs.PerturbReq{Kind: msgs.PerturbReorder}); err != nil || !res.Success {
+	if res, err := inject.Call(context.Background(), &msgs.PerturbReq{Kind: msgs.PerturbReorder}); err != nil ||
+		!res.Success {
 		t.Fatalf("%+v %v", res, err)
 	}
 	var swap *robot.SwapError

@@ -12,8 +12,9 @@ func TestTickQueue(t *testing.T) {
 	var q tickQueue
 	q.init()
 	rec := loop.Record{
-		Stamp: time.Unix(7, 0), Observation: make(loop.Floats, 58), Base: make(loop.Floats, 10), Residual: make(loop.Floats, 10),
-		Action: make(loop.Floats, 10), Command: make(loop.Floats, 10), Sent: true, State: loop.StateRun,
+		Stamp: time.Unix(7, 0), Observation: make(loop.Floats, 58), Base: make(loop.Floats, 10),
+		Residual: make(loop.Floats, 10),
+		Action:   make(loop.Floats, 10), Command: make(loop.Floats, 10), Sent: true, State: loop.StateRun,
 	}
 	for i := range queuedTicks + 3 {
 		rec.Tick, rec.Seq = uint64(i+1), uint64(10+i)
@@ -26,7 +27,8 @@ func TestTickQueue(t *testing.T) {
 	for i := range queuedTicks {
 		m := q.pop()
 		f := float32(i)
-		if m == nil || m.Tick != uint64(i) || m.Sequence != uint64(10+i) || m.Base[0] != f || m.Residual[1] != f+1 || m.Sum[2] != f+2 || m.Command[9] != f+3 || !m.Sent || !m.Header.Stamp.Equal(rec.Stamp) {
+		if m == nil || m.Tick != uint64(i) || m.Sequence != uint64(10+i) || m.Base[0] != f || m.Residual[1] != f+1 ||
+			m.Sum[2] != f+2 || m.Command[9] != f+3 || !m.Sent || !m.Header.Stamp.Equal(rec.Stamp) {
 			t.Fatalf("tick %d: %+v", i, m)
 		}
 	}

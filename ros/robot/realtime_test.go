@@ -79,7 +79,10 @@ type drive struct {
 func start(t *testing.T, r *robot.Robot) *drive {
 	t.Helper()
 	d := &drive{changes: make(chan loop.Change, 64), ended: make(chan error, 1)}
-	l, err := loop.New(r, still{}, loop.Config{Period: period, Shield: wide(), OnState: func(c loop.Change) { d.changes <- c }})
+	l, err := loop.New(r, still{}, loop.Config{
+		Period: period, Shield: wide(),
+		OnState: func(c loop.Change) { d.changes <- c },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

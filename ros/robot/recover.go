@@ -23,7 +23,8 @@ func (v *recovery) connect(l link, cfg *Config) error {
 	if cfg.Passive || cfg.Arm != nil || cfg.LockStep {
 		return nil
 	}
-	c, err := transport.NewActionClient[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult, msgs.ErrorRecoveryGoal, msgs.ErrorRecoveryResult](l, transport.Recovery)
+	c, err := transport.NewActionClient[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult,
+		msgs.ErrorRecoveryGoal, msgs.ErrorRecoveryResult](l, transport.Recovery)
 	if err != nil {
 		return noActions(err)
 	}
@@ -31,8 +32,8 @@ func (v *recovery) connect(l link, cfg *Config) error {
 	return nil
 }
 
-// recover serves ~recover. The arm is free to move again afterwards, so it is refused while the loop may command it. The
-// fault of the loop stands: that is ~reset_fault's.
+// recover serves ~recover. The arm is free to move again afterwards, so it is refused while the loop may command it.
+// The fault of the loop stands: that is ~reset_fault's.
 func (r *Robot) recover() error {
 	if r.recovery.client == nil {
 		return errors.New("this arm has no error recovery")

@@ -109,7 +109,8 @@ func (p *reporter) newStatus() *msgs.Status {
 	if st.Cause != nil {
 		m.Cause = st.Cause.Error()
 	}
-	m.Ticks, m.Sent, m.Misses, m.Holds, m.Fallbacks, m.Clamped = st.Ticks, st.Sent, st.Misses, st.Holds, st.Fallbacks, st.Clamped
+	m.Ticks, m.Sent, m.Misses, m.Holds, m.Fallbacks, m.Clamped = st.Ticks, st.Sent, st.Misses, st.Holds, st.Fallbacks,
+		st.Clamped
 	m.LateChunks = st.Late
 	if r.cfg.Passive {
 		m.Sent = 0
@@ -145,7 +146,10 @@ func seconds(s loop.Spread) (p50, p99, most float64) {
 func (p *reporter) diagnostics(m *msgs.Status) *msgs.DiagnosticArray {
 	name := p.robot.cfg.Names.Node[1:]
 	state := loop.State(m.State)
-	control := msgs.DiagnosticStatus{Level: msgs.DiagnosticOK, Name: name + ": control loop", Message: state.String(), HardwareId: p.robot.kind()}
+	control := msgs.DiagnosticStatus{
+		Level: msgs.DiagnosticOK, Name: name + ": control loop", Message: state.String(),
+		HardwareId: p.robot.kind(),
+	}
 	switch state {
 	case loop.StateInit, loop.StateHold:
 		control.Level = msgs.DiagnosticWarn
@@ -168,12 +172,18 @@ func (p *reporter) diagnostics(m *msgs.Status) *msgs.DiagnosticArray {
 		{Key: "jitter p99 (ms)", Value: fmt.Sprintf("%.3f", 1e3*m.JitterP99)},
 		{Key: "latency p99 (ms)", Value: fmt.Sprintf("%.3f", 1e3*m.LatencyP99)},
 	}
-	return &msgs.DiagnosticArray{Header: m.Header, Status: []msgs.DiagnosticStatus{control, p.inputs(m, name), p.link(m, name)}}
+	return &msgs.DiagnosticArray{Header: m.Header, Status: []msgs.DiagnosticStatus{
+		control, p.inputs(m, name),
+		p.link(m, name),
+	}}
 }
 
 // inputs is about the observations.
 func (p *reporter) inputs(m *msgs.Status, name string) msgs.DiagnosticStatus {
-	d := msgs.DiagnosticStatus{Level: msgs.DiagnosticOK, Name: name + ": observations", Message: "fresh", HardwareId: p.robot.kind()}
+	d := msgs.DiagnosticStatus{
+		Level: msgs.DiagnosticOK, Name: name + ": observations", Message: "fresh",
+		HardwareId: p.robot.kind(),
+	}
 	limit := 3 * m.Period
 	for _, v := range []struct {
 		name string
@@ -202,12 +212,13 @@ func (p *reporter) link(m *msgs.Status, name string) msgs.DiagnosticStatus {
 	if !m.MasterUp {
 		d.Level, d.Message = msgs.DiagnosticError, "the ROS master (or rosbridge server) is lost"
 	}
-	d.Values = []msgs.KeyValue{{Key: "ticks not published on ~action", Value: strconv.FormatUint(p.ticks.dropped.Load(), 10)}}
+	d.Values = []msgs.KeyValue{{Key: "ticks not published on ~action", Value: strconv.FormatUint(p.ticks.dropped.Load(),
+		10)}}
 	return d
 }
 
-// tickQueue takes ticks from the loop's goroutine and gives them to the reporter's, in slots made beforehand: push never
-// allocates or waits. A full queue drops the newest.
+// tickQueue takes ticks from the loop's goroutine and gives them to the reporter's, in slots made beforehand: push
+// never allocates or waits. A full queue drops the newest.
 type tickQueue struct {
 	wake    chan struct{}
 	dropped atomic.Uint64

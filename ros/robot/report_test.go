@@ -28,9 +28,24 @@ func listen(t *testing.T, s *spy) *reports {
 	t.Helper()
 	r := &reports{}
 	for _, err := range []error{
-		node.Subscribe(s.node, "/korr/status", func(m *msgs.Status) { r.mu.Lock(); r.status = append(r.status, m); r.mu.Unlock() }),
-		node.Subscribe(s.node, "/korr/action", func(m *msgs.Action) { r.mu.Lock(); r.action = append(r.action, m); r.mu.Unlock() }),
-		node.Subscribe(s.node, msgs.DiagnosticsTopic, func(m *msgs.DiagnosticArray) { r.mu.Lock(); r.health = append(r.health, m); r.mu.Unlock() }),
+		node.Subscribe(s.node, "/korr/status", func(m *msgs.Status) {
+			r.mu.Lock()
+			r.status = append(r.status,
+				m)
+			r.mu.Unlock()
+		}),
+		node.Subscribe(s.node, "/korr/action", func(m *msgs.Action) {
+			r.mu.Lock()
+			r.action = append(r.action,
+				m)
+			r.mu.Unlock()
+		}),
+		node.Subscribe(s.node, msgs.DiagnosticsTopic, func(m *msgs.DiagnosticArray) {
+			r.mu.Lock()
+			r.health = append(r.health,
+				m)
+			r.mu.Unlock()
+		}),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -77,13 +92,16 @@ func TestReports(t *testing.T) {
 			t.Fatalf("%d statuses, %d actions, %d diagnostics", len(status), len(actions), len(health))
 		}
 		last := status[len(status)-1]
-		if last.State != uint8(loop.StateRun) || last.Cause != "" || last.Live == passive || !last.Enabled || !last.MasterUp || last.Policy != "still" ||
-			last.Period != 0.1 || last.Ticks == 0 || last.ArmAge < 0 || last.PartsAge < 0 || last.GripperAge < 0 || last.DeadmanAge >= 0 ||
+		if last.State != uint8(loop.StateRun) || last.Cause != "" || last.Live == passive || !last.Enabled ||
+			!last.MasterUp || last.Policy != "still" ||
+			last.Period != 0.1 || last.Ticks == 0 || last.ArmAge < 0 || last.PartsAge < 0 || last.GripperAge < 0 ||
+			last.DeadmanAge >= 0 ||
 			last.LatencyP50 <= 0 || last.JitterMax <= 0 || last.Age <= 0 || (last.Sent == 0) != passive {
 			t.Errorf("passive %v: %+v", passive, last)
 		}
 		a := actions[len(actions)-1]
-		if a.Sent == passive || a.Sum[0] != 0.5 || len(a.Command) != 10 || a.Command[9] != 1 || a.State != uint8(loop.StateRun) || a.Sequence == 0 || a.Latency <= 0 {
+		if a.Sent == passive || a.Sum[0] != 0.5 || len(a.Command) != 10 || a.Command[9] != 1 ||
+			a.State != uint8(loop.StateRun) || a.Sequence == 0 || a.Latency <= 0 {
 			t.Errorf("passive %v: %+v", passive, a)
 		}
 		for i := 1; i < len(actions); i++ {
@@ -98,14 +116,16 @@ func TestReports(t *testing.T) {
 			t.Errorf("passive %v: %d commands", passive, commands)
 		}
 		d := health[len(health)-1].Status
-		if len(d) != 3 || d[0].Level != msgs.DiagnosticOK || !strings.HasPrefix(d[0].Message, "RUN") || d[1].Message != "fresh" || d[2].Message != "up" || d[0].HardwareId != "franka" {
+		if len(d) != 3 || d[0].Level != msgs.DiagnosticOK || !strings.HasPrefix(d[0].Message, "RUN") ||
+			d[1].Message != "fresh" || d[2].Message != "up" || d[0].HardwareId != "franka" {
 			t.Errorf("%+v", d)
 		}
 		l.EStop("test")
 		awaitState(t, changes, loop.StateFault)
 		time.Sleep(300 * time.Millisecond)
 		got.mu.Lock()
-		if m := got.status[len(got.status)-1]; m.State != uint8(loop.StateFault) || !strings.Contains(m.Cause, "emergency stop: test") {
+		if m := got.status[len(got.status)-1]; m.State != uint8(loop.StateFault) || !strings.Contains(m.Cause,
+			"emergency stop: test") {
 			t.Errorf("%+v", m)
 		}
 		got.mu.Unlock()
@@ -120,7 +140,8 @@ func TestRecovery(t *testing.T) {
 	s := newSpy(t, r)
 	var mu sync.Mutex
 	recoveries := 0
-	server, err := action.NewServer[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult, msgs.ErrorRecoveryActionFeedback](s.node, msgs.RecoveryAction,
+	server, err := action.NewServer[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult,
+		msgs.ErrorRecoveryActionFeedback](s.node, msgs.RecoveryAction,
 		func(*msgs.ErrorRecoveryActionGoal) error { mu.Lock(); recoveries++; mu.Unlock(); return nil }, func() {})
 	if err == nil {
 		defer server.Close()
@@ -132,7 +153,8 @@ func TestRecovery(t *testing.T) {
 	if res := trigger(t, s.node, "/korr/recover"); res.Success || !strings.Contains(res.Message, "enabled") {
 		t.Errorf("recovered while running: %+v", res)
 	}
-	r.stop()                                                                     // else the simulator would report that all is well
+	// else the simulator would report that all is well
+	r.stop()
 	arm, err := node.Advertise[msgs.FrankaState](s.node, msgs.StateTopic, false) // two that tell the state would hold
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +212,8 @@ func TestClockJumpsBack(t *testing.T) {
 		clock.Write(&msgs.Clock{Clock: time.Now().Add(-time.Hour)})
 		time.Sleep(time.Millisecond)
 	}
-	if c := awaitState(t, changes, loop.StateHold); !strings.Contains(c.Cause.Error(), "jumped") && !strings.Contains(c.Cause.Error(), "future") {
+	if c := awaitState(t, changes, loop.StateHold); !strings.Contains(c.Cause.Error(), "jumped") &&
+		!strings.Contains(c.Cause.Error(), "future") {
 		t.Errorf("cause %v", c.Cause)
 	}
 	time.Sleep(2 * period)

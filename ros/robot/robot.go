@@ -67,7 +67,10 @@ func Open(ctx context.Context, cfg Config) (*Robot, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Robot{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(&cfg), over: make(chan struct{})}
+	r := &Robot{
+		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), observe: newObserver(&cfg),
+		over: make(chan struct{}),
+	}
 	if cfg.PartStamps {
 		r.stamps = newStampBook(cfg.Parts)
 	}
@@ -102,7 +105,8 @@ func (r *Robot) register() (err error) {
 		}
 	}
 	if transport.Graph(r.link) {
-		if r.resets, err = transport.NewClient[msgs.Reset, msgs.ResetReq, msgs.ResetRes](r.link, r.cfg.Sim+"/reset"); err != nil {
+		if r.resets, err = transport.NewClient[msgs.Reset, msgs.ResetReq, msgs.ResetRes](r.link,
+			r.cfg.Sim+"/reset"); err != nil {
 			return err
 		}
 		if err := transport.Subscribe(r.link, r.cfg.Sim+"/state", transport.Latched, r.onSim); err != nil {
@@ -226,7 +230,9 @@ func (r *Robot) storeFingers(f *fingerState) {
 
 // store keeps a message of the arm (0), the gripper (1) or the parts (2), unless a newer one is there or it is not
 // believed, which stops the loop. It reports whether it was kept.
-func (r *Robot) store(of int, stamp time.Time, newest func(*set) time.Time, accept func(now time.Time) error, put func(*set)) bool {
+func (r *Robot) store(of int, stamp time.Time, newest func(*set) time.Time, accept func(now time.Time) error,
+	put func(*set),
+) bool {
 	now := time.Now()
 	r.mu.Lock()
 	if stamp.Before(newest(&r.newest)) && now.Sub(r.heard[of]) < reorderWindow {
@@ -259,8 +265,8 @@ func (r *Robot) onSim(m *msgs.SimState) {
 	r.noticed(false)
 }
 
-// noticed looks whether there is a new observation: with every message of the arm in real time, with the last message of
-// a stamp in lock step. It is called with mu held and gives it back.
+// noticed looks whether there is a new observation: with every message of the arm in real time, with the last message
+// of a stamp in lock step. It is called with mu held and gives it back.
 func (r *Robot) noticed(arm bool) {
 	fresh, again := false, false
 	switch {
@@ -379,8 +385,8 @@ func (r *Robot) Write(cmd []float32, permit loop.Permit) error {
 	return r.out.write(cmd, permit)
 }
 
-// Hold implements loop.Robot: it publishes, once, that the arm is to stay where it was last believed to be. Where it was
-// long ago is not where it is: then nothing is sent, nor by a passive robot, nor without any such state.
+// Hold implements loop.Robot: it publishes, once, that the arm is to stay where it was last believed to be. Where it
+// was long ago is not where it is: then nothing is sent, nor by a passive robot, nor without any such state.
 func (r *Robot) Hold(ctx context.Context, limits *shield.Shield) error {
 	if r.out == nil {
 		return nil

@@ -38,7 +38,8 @@ func ros2Names(tb testing.TB) func(node string) *names.Names {
 }
 
 func init() {
-	worlds["ros2"] = func(t *testing.T) *world { return &world{names: ros2Names(t)} } // there is no master that could vanish
+	// there is no master that could vanish
+	worlds["ros2"] = func(t *testing.T) *world { return &world{names: ros2Names(t)} }
 }
 
 // ros2Rig is a simulator and an arm over ROS 2.
@@ -90,7 +91,8 @@ func TestROS2LockStepEpisode(t *testing.T) {
 		again, _ := overROS(t, r, 7)
 		same(t, "ROS 2 and in process", first, want)
 		same(t, "ROS 2 twice", first, again)
-		if res.Seed != 7 || int(res.Step) != len(want) || res.Success != wantRes.Success || res.EpisodeReturn != wantRes.Reward || !res.Terminated {
+		if res.Seed != 7 || int(res.Step) != len(want) || res.Success != wantRes.Success ||
+			res.EpisodeReturn != wantRes.Reward || !res.Terminated {
 			t.Errorf("result %+v, in process %+v after %d steps", res, wantRes, len(want))
 		}
 	}
@@ -175,7 +177,8 @@ func TestROS2OtherQoSIsNamed(t *testing.T) {
 	}
 	defer controller.Close()
 	listen := func(q dds.QoS) {
-		if _, err := controller.NewReader("rt"+msgs.CommandTopic, rosidl.DDSName("geometry_msgs/msg/PoseStamped"), q, "", func(*dds.Sample) {}, nil); err != nil {
+		if _, err := controller.NewReader("rt"+msgs.CommandTopic, rosidl.DDSName("geometry_msgs/msg/PoseStamped"), q, "",
+			func(*dds.Sample) {}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

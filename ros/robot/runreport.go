@@ -57,7 +57,8 @@ func (c *Chunks) WriteText(w io.Writer) error {
 	if c == nil {
 		return nil
 	}
-	const planned = "chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps without one\n"
+	const planned = "chunks   %d planned beside the loop, the slowest in %.2f ms; %d actions bridged, %d control steps " +
+		"without one\n"
 	if _, err := fmt.Fprintf(w, planned, c.Planned, c.Longest, c.Bridged, c.Late); err != nil || c.Calls == 0 {
 		return err
 	}

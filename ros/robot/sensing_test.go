@@ -15,15 +15,16 @@ import (
 	"korr/sim/disturb"
 )
 
-// TestSensedEpisode: through disturbed sensors, too, an episode over ROS in lock step is the one in process, bit for bit, and
-// itself when run again.
+// TestSensedEpisode: through disturbed sensors, too, an episode over ROS in lock step is the one in process, bit for
+// bit, and itself when run again.
 func TestSensedEpisode(t *testing.T) {
 	all := disturb.Config{
 		Robot: disturb.Robot{
 			Position: 0.002, Rotation: 0.01, Velocity: 0.01, Spin: 0.02, Gripper: 0.001, Delay: 1, Jitter: 1, Dropout: 0.1,
 		},
 		Parts: disturb.Parts{
-			Position: 0.002, Rotation: 0.02, Delay: 2, Jitter: 0.5, Dropout: 0.2, Occlusion: 3, OcclusionChance: 0.3, OcclusionReach: 1,
+			Position: 0.002, Rotation: 0.02, Delay: 2, Jitter: 0.5, Dropout: 0.2, Occlusion: 3, OcclusionChance: 0.3,
+			OcclusionReach: 1,
 		},
 	}
 	cases := map[string]disturb.Config{"all": all}
@@ -45,7 +46,10 @@ func TestSensedEpisode(t *testing.T) {
 			}
 			want, wantRes := inProcess(t, sensed(), 7)
 			truth, _ := inProcess(t, toyarm.New(200), 7)
-			r := newRig(t, toyarm.New(200), simnode.Config{LockStep: true, Sensing: cfg}, robot.Config{LockStep: true, ReportedTwist: true})
+			r := newRig(t, toyarm.New(200), simnode.Config{LockStep: true, Sensing: cfg}, robot.Config{
+				LockStep:      true,
+				ReportedTwist: true,
+			})
 			first, res := overROS(t, r, 7)
 			again, _ := overROS(t, r, 7)
 			same(t, "ROS and in process", first, want)
@@ -74,9 +78,9 @@ func (d *aged) Read(s *loop.Sample) error {
 	return d.direct.Read(s)
 }
 
-// TestAgesAreTheTrackers: over ROS in lock step a policy is told the age of every part that the tracker's own stamps give in
-// process, in every tick and under every profile, and sees the same; so a filter that pairs poses with the arm of their time
-// does the same with them.
+// TestAgesAreTheTrackers: over ROS in lock step a policy is told the age of every part that the tracker's own stamps
+// give in process, in every tick and under every profile, and sees the same; so a filter that pairs poses with the arm
+// of their time does the same with them.
 func TestAgesAreTheTrackers(t *testing.T) {
 	for _, name := range disturb.Profiles() {
 		t.Run(name, func(t *testing.T) {

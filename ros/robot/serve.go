@@ -38,10 +38,12 @@ func (r *Robot) newLoop(policy loop.Stepper, cfg loop.Config) (*loop.Loop, error
 func (r *Robot) CountLate(f func() uint64) { r.report.late.Store(&f) }
 
 // Serve drives the robot with the loop until ctx ends, and returns its error. A fault is kept, with everything still
-// reported, until an operator clears it (~reset_fault) and enables the loop again (~enable); only when that cannot help,
-// because the node has ended or nothing was ever observed, or when once is set, does a fault end Serve. When ctx ends in
-// FAULT the fault is returned, joined with ctx's error. The loop is made known with ready, if that is not nil.
-func (r *Robot) Serve(ctx context.Context, policy loop.Stepper, cfg loop.Config, once bool, ready func(*loop.Loop)) error {
+// reported, until an operator clears it (~reset_fault) and enables the loop again (~enable); only when that cannot
+// help, because the node has ended or nothing was ever observed, or when once is set, does a fault end Serve. When ctx
+// ends in FAULT the fault is returned, joined with ctx's error. The loop is made known with ready, if that is not nil.
+func (r *Robot) Serve(ctx context.Context, policy loop.Stepper, cfg loop.Config, once bool,
+	ready func(*loop.Loop),
+) error {
 	l, err := r.newLoop(policy, cfg)
 	if err != nil {
 		return err
@@ -74,7 +76,8 @@ func (r *Robot) Serve(ctx context.Context, policy loop.Stepper, cfg loop.Config,
 // hopeless reports whether no reset can clear a fault.
 func (r *Robot) hopeless(fault error) bool {
 	var silent *loop.SilenceError
-	return r.link.Err() != nil || errors.As(fault, &silent) || errors.Is(fault, ErrClosed) || errors.Is(fault, node.ErrReplaced)
+	return r.link.Err() != nil || errors.As(fault, &silent) || errors.Is(fault, ErrClosed) ||
+		errors.Is(fault, node.ErrReplaced)
 }
 
 // awaitReset returns once an operator reset the loop's fault.

@@ -15,8 +15,8 @@ const (
 	unseenFor  = 32 // control steps after which a pose is too old for the filter that pairs it with the arm of its time
 )
 
-// stampBook keeps when the pose of each part was measured. An array of poses bears the stamp of its frame, also for a part
-// that the frame did not show and whose old pose is there again; /tf has a part's frame only for what was seen.
+// stampBook keeps when the pose of each part was measured. An array of poses bears the stamp of its frame, also for a
+// part that the frame did not show and whose old pose is there again; /tf has a part's frame only for what was seen.
 type stampBook struct {
 	part map[string]int // by frame
 	told [][]time.Time  // of each part, ascending
@@ -60,8 +60,8 @@ func (b *stampBook) hear(m *msgs.TFMessage, now time.Time) {
 	}
 }
 
-// of is when the pose of a part was measured that an array of the stamp frame shows: the newest time of which /tf tells, not
-// after frame; frame itself where /tf tells of none.
+// of is when the pose of a part was measured that an array of the stamp frame shows: the newest time of which /tf
+// tells, not after frame; frame itself where /tf tells of none.
 func (b *stampBook) of(part int, frame time.Time) time.Time {
 	told := b.told[part]
 	for i := len(told) - 1; i >= 0; i-- {
@@ -83,9 +83,9 @@ func (b *stampBook) forget(t time.Time) {
 	}
 }
 
-// unseen says which part's pose is older than limit in an array of the stamp frame that came now (monotonic); "" if none is. An
-// array that is ahead of /tf, while that goes on, is no reason: its stamp is from the future, or the clock leapt, and the loop
-// says so.
+// unseen says which part's pose is older than limit in an array of the stamp frame that came now (monotonic); "" if
+// none is. An array that is ahead of /tf, while that goes on, is no reason: its stamp is from the future, or the clock
+// leapt, and the loop says so.
 func (b *stampBook) unseen(parts []string, frame, now time.Time, limit time.Duration) string {
 	if frame.After(b.newest) && now.Sub(b.came) <= limit {
 		frame = b.newest

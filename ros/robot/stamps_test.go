@@ -7,7 +7,8 @@ import (
 	"korr/ros/msgs"
 )
 
-// TestUnseenParts: a part is lost when the tracker's frames go on without it, or end; an array from the future loses none.
+// TestUnseenParts: a part is lost when the tracker's frames go on without it, or end; an array from the future loses
+// none.
 func TestUnseenParts(t *testing.T) {
 	const step, limit = 20 * time.Millisecond, time.Second
 	parts := []string{"top"}
@@ -29,9 +30,15 @@ func TestUnseenParts(t *testing.T) {
 		why := ""
 		for k := range 100 {
 			now := begin.Add(time.Duration(k) * step)
-			m := &msgs.TFMessage{Transforms: []msgs.TransformStamped{{Header: msgs.Header{Stamp: now, FrameId: msgs.BaseFrame}, ChildFrameId: "panda_link1"}}}
+			m := &msgs.TFMessage{Transforms: []msgs.TransformStamped{{
+				Header:       msgs.Header{Stamp: now, FrameId: msgs.BaseFrame},
+				ChildFrameId: "panda_link1",
+			}}}
 			if k < tc.seen {
-				m.Transforms = append(m.Transforms, msgs.TransformStamped{Header: msgs.Header{Stamp: now}, ChildFrameId: framePrefix + "top"})
+				m.Transforms = append(m.Transforms, msgs.TransformStamped{
+					Header:       msgs.Header{Stamp: now},
+					ChildFrameId: framePrefix + "top",
+				})
 			}
 			why = b.unseen(parts, now.Add(tc.ahead), now, limit) // it comes before its frames
 			if k < tc.told {

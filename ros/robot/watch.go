@@ -60,8 +60,8 @@ type clockWatch struct {
 	moved time.Time // when it last did, monotonic
 }
 
-// look compares simulated time with what it was, and says why the arm must hold: once for a jump, for as long as it lasts
-// when time stands still.
+// look compares simulated time with what it was, and says why the arm must hold: once for a jump, for as long as it
+// lasts when time stands still.
 func (c *clockWatch) look(now, monotonic time.Time) (jump string, back bool, stands string) {
 	before, elapsed := c.now, monotonic.Sub(c.moved)
 	c.now = now

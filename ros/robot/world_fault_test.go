@@ -14,8 +14,8 @@ import (
 	"korr/ros/robot"
 )
 
-// TestJointArmFollows: an arm that is described by a file goes where the policy says, in steps that its joints can make,
-// over ROS 1 and over rosbridge; its gripper closes.
+// TestJointArmFollows: an arm that is described by a file goes where the policy says, in steps that its joints can
+// make, over ROS 1 and over rosbridge; its gripper closes.
 func TestJointArmFollows(t *testing.T) {
 	inEveryWorld(t, func(t *testing.T, w *world) {
 		m := startMachine(t, w)
@@ -23,7 +23,8 @@ func TestJointArmFollows(t *testing.T) {
 		s.until(t, loop.StateRun)
 		sample := loop.Sample{Obs: make([]float32, 58)}
 		far := 1.0
-		for deadline := time.Now().Add(8 * time.Second); far > 0.01 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(8 * time.Second); far > 0.01 &&
+			time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 			if err := s.robot.Read(&sample); err != nil {
 				t.Fatal(err)
 			}
@@ -38,7 +39,8 @@ func TestJointArmFollows(t *testing.T) {
 			t.Errorf("a joint was asked to move at %g rad/s", m.fastest)
 		}
 		c := m.commands[len(m.commands)-1]
-		if len(c.Points) != 1 || c.JointNames[0] != "panda_joint1" || len(c.JointNames) != 7 || c.Points[0].TimeFromStart != 100*time.Millisecond || time.Since(c.Header.Stamp) > time.Minute {
+		if len(c.Points) != 1 || c.JointNames[0] != "panda_joint1" || len(c.JointNames) != 7 ||
+			c.Points[0].TimeFromStart != 100*time.Millisecond || time.Since(c.Header.Stamp) > time.Minute {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -124,8 +126,8 @@ func testHold(t *testing.T, w *world, name string) {
 	}
 }
 
-// TestNotFiniteFaults: a joint that is not a number, null over rosbridge, faults; ~enable is refused until ~reset_fault,
-// and that until the cause is gone; then ~enable moves the arm again.
+// TestNotFiniteFaults: a joint that is not a number, null over rosbridge, faults; ~enable is refused until
+// ~reset_fault, and that until the cause is gone; then ~enable moves the arm again.
 func TestNotFiniteFaults(t *testing.T) {
 	inEveryWorld(t, func(t *testing.T, w *world) {
 		m := startMachine(t, w)
@@ -211,10 +213,12 @@ func TestReorderedMessagesAreDropped(t *testing.T) {
 
 func enable(t *testing.T, l robot.Link) *msgs.SetBoolRes {
 	t.Helper()
-	return must[*msgs.SetBoolRes](t)(robot.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](context.Background(), l, "/korr/enable", &msgs.SetBoolReq{Data: true}))
+	return must[*msgs.SetBoolRes](t)(robot.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](context.Background(), l,
+		"/korr/enable", &msgs.SetBoolReq{Data: true}))
 }
 
 func trigger(t *testing.T, l robot.Link, name string) *msgs.TriggerRes {
 	t.Helper()
-	return must[*msgs.TriggerRes](t)(robot.Call[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](context.Background(), l, name, &msgs.TriggerReq{}))
+	return must[*msgs.TriggerRes](t)(robot.Call[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](context.Background(), l,
+		name, &msgs.TriggerReq{}))
 }

@@ -34,7 +34,10 @@ var worlds = map[string]func(t *testing.T) *world{
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = m.Close() })
-		return &world{names: func(node string) *names.Names { return named(t, node, m.URI()) }, vanish: func() { _ = m.Close() }}
+		return &world{
+			names:  func(node string) *names.Names { return named(t, node, m.URI()) },
+			vanish: func() { _ = m.Close() },
+		}
 	},
 	"rosbridge": func(t *testing.T) *world {
 		s, err := standin.Start("127.0.0.1:0")
@@ -85,8 +88,8 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// jointMachine is an arm that reports joint states and follows joint trajectories, with parts around it. spoil may change
-// what it is about to publish; returning false suppresses it.
+// jointMachine is an arm that reports joint states and follows joint trajectories, with parts around it. spoil may
+// change what it is about to publish; returning false suppresses it.
 type jointMachine struct {
 	world *world
 	link  robot.Link
@@ -106,7 +109,10 @@ type jointMachine struct {
 
 func startMachine(t *testing.T, w *world) *jointMachine {
 	t.Helper()
-	m := &jointMachine{world: w, link: w.open(t, "machine"), done: make(chan struct{}), q: panda.Home, goal: panda.Home, finger: 0.04, grip: 0.04}
+	m := &jointMachine{
+		world: w, link: w.open(t, "machine"), done: make(chan struct{}), q: panda.Home, goal: panda.Home,
+		finger: 0.04, grip: 0.04,
+	}
 	states := must[interface{ Write(*msgs.JointState) }](t)(robot.Advertise[msgs.JointState](m.link, msgs.JointTopic))
 	parts := must[interface{ Write(*msgs.PoseArray) }](t)(robot.Advertise[msgs.PoseArray](m.link, msgs.PartsTopic))
 	err := errors.Join(

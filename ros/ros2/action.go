@@ -75,8 +75,8 @@ func NewActionClient[G, R any](n *Node, name, kind string) (*ActionClient[G, R],
 	return c, err
 }
 
-// Do sends a goal and waits until the server has taken it; it does not wait for the result. The error wraps ErrNoServer,
-// ErrRejected or ctx's.
+// Do sends a goal and waits until the server has taken it; it does not wait for the result. The error wraps
+// ErrNoServer, ErrRejected or ctx's.
 func (c *ActionClient[G, R]) Do(ctx context.Context, fill func(*G)) error {
 	req := &sendGoalReq[G]{}
 	if _, err := rand.Read(req.GoalId.Uuid[:]); err != nil {
@@ -117,7 +117,9 @@ func (g *serverGoal[R]) over() bool { return g.status > msgs.Goal2Canceling }
 
 // NewActionServer serves the action of a name; kind is its type. onGoal is called for each new goal and must only store
 // it; an error rejects the goal. onCancel is called when the active goal is cancelled; it may be nil.
-func NewActionServer[G, R, F any](n *Node, name, kind string, onGoal func(string, *G) error, onCancel func()) (*ActionServer[G, R, F], error) {
+func NewActionServer[G, R, F any](n *Node, name, kind string, onGoal func(string, *G) error,
+	onCancel func(),
+) (*ActionServer[G, R, F], error) {
 	s := &ActionServer[G, R, F]{node: n, onGoal: onGoal, onCancel: onCancel}
 	send, result, cancel, err := kinds[G, R](kind)
 	if err != nil {
@@ -131,11 +133,13 @@ func NewActionServer[G, R, F any](n *Node, name, kind string, onGoal func(string
 	if s.status, err = Advertise[msgs.GoalStatusArray2](n, at+"status", Latched); err != nil {
 		return nil, err
 	}
-	if s.feedback, err = advertise[feedbackMessage[F]](n, at+"feedback", Report, said.Named(kind+"_FeedbackMessage")); err != nil {
+	if s.feedback, err = advertise[feedbackMessage[F]](n, at+"feedback", Report,
+		said.Named(kind+"_FeedbackMessage")); err != nil {
 		return nil, err
 	}
 	return s, errors.Join(
-		serve(n, at+"get_result", result, s.wantResult), serve(n, at+"cancel_goal", cancel, s.cancel), serve(n, at+"send_goal", send, s.received),
+		serve(n, at+"get_result", result, s.wantResult), serve(n, at+"cancel_goal", cancel, s.cancel),
+		serve(n, at+"send_goal", send, s.received),
 	)
 }
 

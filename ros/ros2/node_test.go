@@ -90,7 +90,8 @@ func TestServices(t *testing.T) {
 	}
 	for _, want := range []bool{true, false, true} {
 		for _, client := range []*Client[msgs.SetBoolReq, msgs.SetBoolRes]{c, other} {
-			if res, err := client.Call(t.Context(), &msgs.SetBoolReq{Data: want}); err != nil || res.Success != want || res.Message != "said" {
+			if res, err := client.Call(t.Context(), &msgs.SetBoolReq{Data: want}); err != nil || res.Success != want ||
+				res.Message != "said" {
 				t.Fatalf("%+v, %v", res, err)
 			}
 		}
@@ -112,13 +113,14 @@ func TestActions(t *testing.T) {
 	a, b := open(t, where, "a", Config{}), open(t, where, "b", Config{})
 	var newest atomic.Pointer[string]
 	const kind = "franka_msgs/action/Move"
-	s, err := NewActionServer[msgs.MoveGoal, msgs.MoveResult, msgs.MoveFeedback](a, "/gripper/move", kind, func(id string, g *msgs.MoveGoal) error {
-		if g.Width < 0 {
-			return errors.New("no such width")
-		}
-		newest.Store(&id)
-		return nil
-	}, nil)
+	s, err := NewActionServer[msgs.MoveGoal, msgs.MoveResult, msgs.MoveFeedback](a, "/gripper/move", kind,
+		func(id string, g *msgs.MoveGoal) error {
+			if g.Width < 0 {
+				return errors.New("no such width")
+			}
+			newest.Store(&id)
+			return nil
+		}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +242,11 @@ func TestHumbleIsUnderstood(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n == humble {
-			eventually(t, "both names", func() bool { p := who.Load(); return p != nil && strings.Join(*p, " ") == "/humble /jazzy" })
+			eventually(t, "both names", func() bool {
+				p := who.Load()
+				return p != nil && strings.Join(*p,
+					" ") == "/humble /jazzy"
+			})
 		}
 	}
 }

@@ -165,11 +165,13 @@ func newClient[Q, R any](n *Node, name string, kind *rosidl.Service) (*Client[Q,
 	}
 	c := &Client[Q, R]{node: n, name: abs, id: rand.Uint64(), changed: make(chan struct{}), pending: map[int64]chan *R{}}
 	said := userData("client", c.id, kind.Hash())
-	r, err := n.part.NewReader("rr"+abs+"Reply", kind.Response.DDS(), service, said, c.heard, func(s dds.Status) { c.matched(1, s.Matched) })
+	r, err := n.part.NewReader("rr"+abs+"Reply", kind.Response.DDS(), service, said, c.heard,
+		func(s dds.Status) { c.matched(1, s.Matched) })
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", abs, err)
 	}
-	if c.w, err = n.part.NewWriter("rq"+abs+"Request", kind.Request.DDS(), service, said, func(s dds.Status) { c.matched(0, s.Matched) }); err != nil {
+	if c.w, err = n.part.NewWriter("rq"+abs+"Request", kind.Request.DDS(), service, said,
+		func(s dds.Status) { c.matched(0, s.Matched) }); err != nil {
 		return nil, fmt.Errorf("call %s: %w", abs, err)
 	}
 	n.graph.mine(r.GUID(), false)
@@ -208,7 +210,8 @@ func (c *Client[Q, R]) heard(s *dds.Sample) {
 }
 
 // ErrNoServer means that nobody serves a service, or nobody who speaks Cyclone's mapping.
-var ErrNoServer = errors.New("nobody serves it (services and actions need RMW_IMPLEMENTATION=rmw_cyclonedds_cpp on the other side)")
+var ErrNoServer = errors.New("nobody serves it (services and actions need RMW_IMPLEMENTATION=rmw_cyclonedds_cpp on " +
+	"the other side)")
 
 // server waits until somebody serves.
 func (c *Client[Q, R]) server(ctx context.Context) error {

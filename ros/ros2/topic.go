@@ -20,8 +20,8 @@ type Publisher[M any] struct {
 	written chan struct{} // of commands: told of every one; nil = nobody wants to know
 }
 
-// AckLimit is how long a command may stay without an answer of a reliable reader's middleware; after that the reader counts
-// as gone. A control period at 10 Hz and this are less than three periods.
+// AckLimit is how long a command may stay without an answer of a reliable reader's middleware; after that the reader
+// counts as gone. A control period at 10 Hz and this are less than three periods.
 const AckLimit = 180 * time.Millisecond
 
 // listeners counts who listens to a topic. A reader that was killed stays matched until its lease ends (10 s and more);
@@ -140,8 +140,8 @@ func (n *Node) policy(topic string, s *dds.Status) {
 	}
 }
 
-// Subscribe calls fn for every message on the topic of a name, one at a time, on the node's goroutine. fn must not block.
-// A message that is none of its type is dropped, and said so.
+// Subscribe calls fn for every message on the topic of a name, one at a time, on the node's goroutine. fn must not
+// block. A message that is none of its type is dropped, and said so.
 func Subscribe[M any](n *Node, name string, p Profile, fn func(*M)) error {
 	return subscribe(n, name, p, func(m *M, _ *dds.Sample) { fn(m) })
 }

@@ -7,9 +7,9 @@ var (
 	null        = []byte("null")
 )
 
-// withoutBare replaces the numbers that Python writes and JSON does not know (NaN, Infinity, -Infinity) by null, which is
-// read as NaN. Without them a joint state whose efforts nobody measures could not be read at all. Text within strings
-// stays. The result is data itself when there is none.
+// withoutBare replaces the numbers that Python writes and JSON does not know (NaN, Infinity, -Infinity) by null, which
+// is read as NaN. Without them a joint state whose efforts nobody measures could not be read at all. Text within
+// strings stays. The result is data itself when there is none.
 func withoutBare(data []byte) []byte {
 	if !bytes.Contains(data, bareNumbers[1]) && !bytes.Contains(data, bareNumbers[2]) {
 		return data

@@ -32,7 +32,8 @@ type UnreachableError struct {
 
 // Error implements error.
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("no rosbridge server at %s: %v; start one (ros2 launch rosbridge_server rosbridge_websocket_launch.xml) or set --url", e.URL, e.Err)
+	return fmt.Sprintf("no rosbridge server at %s: %v; start one (ros2 launch rosbridge_server "+
+		"rosbridge_websocket_launch.xml) or set --url", e.URL, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -147,8 +148,10 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 
 func newClient(cfg Config) *Client {
 	return &Client{
-		cfg: cfg, log: throttle.Logger(cfg.Logger).With("rosbridge", cfg.URL), done: make(chan struct{}), ended: make(chan struct{}), busy: make(chan struct{}, 4),
-		handlers: map[string]func(json.RawMessage) error{}, services: map[string]func(json.RawMessage) (json.RawMessage, bool){},
+		cfg: cfg, log: throttle.Logger(cfg.Logger).With("rosbridge", cfg.URL), done: make(chan struct{}),
+		ended: make(chan struct{}), busy: make(chan struct{}, 4),
+		handlers: map[string]func(json.RawMessage) error{}, services: map[string]func(json.RawMessage) (json.RawMessage,
+			bool){},
 		pending: map[string]chan answer{},
 	}
 }

@@ -82,10 +82,14 @@ func TestTopicsAndServices(t *testing.T) {
 		if version == rosbridge.ROS2 {
 			want.Header.Seq = 0 // ROS 2 has none
 		}
-		if g := got.Load(); !g.Header.Stamp.Equal(want.Header.Stamp) || g.Header.Seq != want.Header.Seq || g.Header.FrameId != want.Header.FrameId || g.Pose != want.Pose {
+		if g := got.Load(); !g.Header.Stamp.Equal(want.Header.Stamp) || g.Header.Seq != want.Header.Seq ||
+			g.Header.FrameId != want.Header.FrameId || g.Pose != want.Pose {
 			t.Errorf("got %+v, want %+v", g, want)
 		}
-		kind := map[rosbridge.Version]string{rosbridge.ROS2: "geometry_msgs/msg/PoseStamped", rosbridge.ROS1: "geometry_msgs/PoseStamped"}[version]
+		kind := map[rosbridge.Version]string{
+			rosbridge.ROS2: "geometry_msgs/msg/PoseStamped",
+			rosbridge.ROS1: "geometry_msgs/PoseStamped",
+		}[version]
 		if s.Type("/a/target") != kind {
 			t.Errorf("type %q", s.Type("/a/target"))
 		}
@@ -99,7 +103,8 @@ func TestTopicsAndServices(t *testing.T) {
 func callBoth(t *testing.T, a, b *rosbridge.Client) {
 	t.Helper()
 	ctx := context.Background()
-	if _, err := rosbridge.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](ctx, b, "/a/enable", &msgs.SetBoolReq{}); err == nil {
+	if _, err := rosbridge.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](ctx, b, "/a/enable",
+		&msgs.SetBoolReq{}); err == nil {
 		t.Error("a service that does not exist answered")
 	}
 	if err := rosbridge.Serve[msgs.SetBool](a, "~enable", func(q *msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {
@@ -108,10 +113,12 @@ func callBoth(t *testing.T, a, b *rosbridge.Client) {
 		t.Fatal(err)
 	}
 	eventually(t, "a response", func() bool {
-		res, err := rosbridge.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](ctx, b, "/a/enable", &msgs.SetBoolReq{Data: true})
+		res, err := rosbridge.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](ctx, b, "/a/enable",
+			&msgs.SetBoolReq{Data: true})
 		return err == nil && res.Success && res.Message == "so be it"
 	})
-	if _, err := rosbridge.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](ctx, b, "/a/enable", &msgs.SetBoolReq{}); err == nil {
+	if _, err := rosbridge.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](ctx, b, "/a/enable",
+		&msgs.SetBoolReq{}); err == nil {
 		t.Error("a failing service reported success")
 	}
 }
@@ -180,35 +187,45 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	var un *rosbridge.UnreachableError
-	if _, err := rosbridge.Open(context.Background(), rosbridge.Config{URL: "ws://127.0.0.1:1", Names: n}); !errors.As(err, &un) {
+	if _, err := rosbridge.Open(context.Background(), rosbridge.Config{URL: "ws://127.0.0.1:1", Names: n}); !errors.As(err,
+		&un) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := rosbridge.Open(ctx, rosbridge.Config{URL: "ws://127.0.0.1:1", Names: n, Wait: true}); !errors.As(err, &un) {
+	if _, err := rosbridge.Open(ctx, rosbridge.Config{URL: "ws://127.0.0.1:1", Names: n, Wait: true}); !errors.As(err,
+		&un) {
 		t.Error(err)
 	}
 	web := httptest.NewServer(http.NotFoundHandler())
 	defer web.Close()
-	if _, err := rosbridge.Open(context.Background(), rosbridge.Config{URL: "ws" + strings.TrimPrefix(web.URL, "http"), Names: n}); !errors.As(err, &un) {
+	if _, err := rosbridge.Open(context.Background(), rosbridge.Config{
+		URL:   "ws" + strings.TrimPrefix(web.URL, "http"),
+		Names: n,
+	}); !errors.As(err, &un) {
 		t.Error(err)
 	}
 }
 
-// TestNonsenseIsDropped: what is not understood is counted, logged at most once a second and harmless; a message that is
-// too long ends the connection, which comes back.
+// TestNonsenseIsDropped: what is not understood is counted, logged at most once a second and harmless; a message that
+// is too long ends the connection, which comes back.
 func TestNonsenseIsDropped(t *testing.T) {
 	s := startServer(t, "127.0.0.1:0")
 	var log syncBuffer
-	c := open(t, "a", rosbridge.Config{URL: s.URL(), MaxMessage: 4096, MaxPause: 50 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	c := open(t, "a", rosbridge.Config{
+		URL: s.URL(), MaxMessage: 4096, MaxPause: 50 * time.Millisecond,
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
 	var got atomic.Int64
 	if err := rosbridge.Subscribe(c, "/t", func(*msgs.Bool) { got.Add(1) }); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "subscription", func() bool { return s.Type("/t") != "" })
 	nonsense := []string{
-		"", "{", "null", "7", `"x"`, "[]", "{}", `{"op":"publish"}`, `{"op":"publish","topic":"/t"}`, `{"op":"publish","topic":"/t","msg":{}}`,
-		`{"op":"publish","topic":"/t","msg":{"data":1}}`, `{"op":"publish","topic":"/other","msg":{"data":true}}`, `{"op":"fragment","num":0}`,
+		"", "{", "null", "7", `"x"`, "[]", "{}", `{"op":"publish"}`, `{"op":"publish","topic":"/t"}`,
+		`{"op":"publish","topic":"/t","msg":{}}`,
+		`{"op":"publish","topic":"/t","msg":{"data":1}}`, `{"op":"publish","topic":"/other","msg":{"data":true}}`,
+		`{"op":"fragment","num":0}`,
 		`{"op":"service_response","id":"call:x:1"}`, `{"op":"call_service","service":"/none","id":"1"}`, `{"op":7}`,
 		strings.Repeat("[", 2000), `{"op":"publish","topic":"/t","msg":{"data":NaN}}`,
 	}
@@ -227,7 +244,10 @@ func TestNonsenseIsDropped(t *testing.T) {
 		t.Errorf("%d reports\n%s", n, log.String())
 	}
 	s.Raw(bytes.Repeat([]byte(" "), 5000))
-	eventually(t, "the loss after a message that is too long", func() bool { return strings.Contains(log.String(), "lost") })
+	eventually(t, "the loss after a message that is too long", func() bool {
+		return strings.Contains(log.String(),
+			"lost")
+	})
 	eventually(t, "the return", func() bool {
 		s.Raw([]byte(`{"op":"publish","topic":"/t","msg":{"data":true}}`))
 		return got.Load() > 1

@@ -46,7 +46,10 @@ func TestRoundTrip(t *testing.T) {
 		state.OTEE[i] = 1 / float64(i+3)
 	}
 	state.CurrentErrors.CartesianReflex = true
-	action := &msgs.Action{Tick: math.MaxUint64, Base: []float32{0.1, -1, 3e-30}, Clamps: 1 << 31, Sent: true, Residual: []float32{}, Sum: []float32{}, Command: []float32{}}
+	action := &msgs.Action{
+		Tick: math.MaxUint64, Base: []float32{0.1, -1, 3e-30}, Clamps: 1 << 31, Sent: true,
+		Residual: []float32{}, Sum: []float32{}, Command: []float32{},
+	}
 	action.Header.Stamp = time.Unix(0, 0)
 	for _, m := range []any{state, action} {
 		for _, v := range []Version{ROS1, ROS2} {
@@ -64,7 +67,8 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 	var p msgs.Point
-	if err := Unmarshal([]byte(`{"x":null,"y":1e999,"z":-3,"w":"ignored"}`), &p); err != nil || !math.IsNaN(p.X) || !math.IsInf(p.Y, 1) || p.Z != -3 {
+	if err := Unmarshal([]byte(`{"x":null,"y":1e999,"z":-3,"w":"ignored"}`), &p); err != nil || !math.IsNaN(p.X) ||
+		!math.IsInf(p.Y, 1) || p.Z != -3 {
 		t.Errorf("%+v %v", p, err)
 	}
 }
@@ -94,7 +98,10 @@ func TestMalformed(t *testing.T) {
 
 // FuzzUnmarshal: whatever comes in is refused or read; what is read survives being written and read again.
 func FuzzUnmarshal(f *testing.F) {
-	for _, m := range []any{&msgs.JointState{Name: []string{"a"}, Position: []float64{1}}, &msgs.PoseArray{Poses: make([]msgs.Pose, 2)}, &msgs.Status{Cause: "x"}} {
+	for _, m := range []any{
+		&msgs.JointState{Name: []string{"a"}, Position: []float64{1}},
+		&msgs.PoseArray{Poses: make([]msgs.Pose, 2)}, &msgs.Status{Cause: "x"},
+	} {
 		data, err := Marshal(m, ROS2)
 		if err != nil {
 			f.Fatal(err)
@@ -103,7 +110,10 @@ func FuzzUnmarshal(f *testing.F) {
 	}
 	f.Add([]byte(`{"header":{"stamp":{"sec":-5,"nanosec":-7},"frame_id":"\ud800"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, m := range []any{new(msgs.JointState), new(msgs.PoseArray), new(msgs.Status), new(msgs.JointTrajectory), new(msgs.Action), new(msgs.SetBoolReq)} {
+		for _, m := range []any{
+			new(msgs.JointState), new(msgs.PoseArray), new(msgs.Status), new(msgs.JointTrajectory),
+			new(msgs.Action), new(msgs.SetBoolReq),
+		} {
 			if err := Unmarshal(data, m); err != nil {
 				continue
 			}
@@ -120,7 +130,11 @@ func FuzzUnmarshal(f *testing.F) {
 
 // FuzzHandle: no message of a server brings the client down.
 func FuzzHandle(f *testing.F) {
-	for _, s := range []string{`{"op":"publish","topic":"/t","msg":{"data":true}}`, `{"op":"call_service","service":"/s","id":"1","args":{"data":true}}`, `{"op":"service_response","id":"1","values":{},"result":true}`, `{"op":"status","level":"error","msg":"x"}`} {
+	for _, s := range []string{
+		`{"op":"publish","topic":"/t","msg":{"data":true}}`,
+		`{"op":"call_service","service":"/s","id":"1","args":{"data":true}}`,
+		`{"op":"service_response","id":"1","values":{},"result":true}`, `{"op":"status","level":"error","msg":"x"}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(_ *testing.T, data []byte) {
@@ -132,7 +146,10 @@ func FuzzHandle(f *testing.F) {
 		if err := Subscribe(c, "/t", func(*msgs.Bool) {}); err != nil {
 			panic(err)
 		}
-		if err := Serve[msgs.SetBool](c, "/s", func(*msgs.SetBoolReq) (*msgs.SetBoolRes, bool) { return &msgs.SetBoolRes{}, true }); err != nil {
+		if err := Serve[msgs.SetBool](c, "/s", func(*msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {
+			return &msgs.SetBoolRes{},
+				true
+		}); err != nil {
 			panic(err)
 		}
 		c.pending["1"] = make(chan answer, 1)

@@ -210,7 +210,10 @@ func Call[S, Q, R any](ctx context.Context, c *Client, name string, req *Q) (*R,
 		delete(c.pending, id)
 		c.mu.Unlock()
 	}()
-	if err := c.send((&envelope{Op: "call_service", ID: id, Service: service, Type: c.cfg.Version.typeName(kind, "srv"), Args: args}).encode()); err != nil {
+	if err := c.send((&envelope{
+		Op: "call_service", ID: id, Service: service, Type: c.cfg.Version.typeName(kind, "srv"),
+		Args: args,
+	}).encode()); err != nil {
 		return nil, fmt.Errorf("call %s: %w", service, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)

@@ -32,7 +32,8 @@ func TestStatusFlood(t *testing.T) {
 		}
 		text := strings.Repeat("x", 2000)
 		for i := range statuses {
-			if ws.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"op":"status","level":"error","msg":"%d %s"}`, i, text)) != nil {
+			if ws.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"op":"status","level":"error","msg":"%d %s"}`, i,
+				text)) != nil {
 				return
 			}
 		}

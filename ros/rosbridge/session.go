@@ -80,7 +80,8 @@ func (s *session) write() error {
 		select {
 		case <-s.ctx.Done():
 			deadline := time.Now().Add(100 * time.Millisecond)
-			_ = s.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), deadline)
+			_ = s.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""),
+				deadline)
 			return nil
 		case m := <-s.out:
 			if err = s.ws.SetWriteDeadline(time.Now().Add(silence)); err == nil {
@@ -146,7 +147,8 @@ func (c *Client) handle(data []byte) error {
 		}
 		ch <- answer{e.Values, e.Result == nil || *e.Result} // capacity one
 	case "status": // the log bounds how many
-		c.log.Log(context.Background(), statusLevel(e.Level), "the rosbridge server says", "level", e.Level, "message", string(e.Msg))
+		c.log.Log(context.Background(), statusLevel(e.Level), "the rosbridge server says", "level", e.Level, "message",
+			string(e.Msg))
 	default:
 		return fmt.Errorf("%w: operation %q", ErrMalformed, e.Op)
 	}

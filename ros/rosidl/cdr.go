@@ -70,7 +70,8 @@ const (
 )
 
 var writers = map[Kind]what{
-	Int8: write1, Uint8: write1, Byte: write1, Bool: writeBool, Int16: write2, Uint16: write2, Int32: write4, Uint32: write4,
+	Int8: write1, Uint8: write1, Byte: write1, Bool: writeBool, Int16: write2, Uint16: write2, Int32: write4,
+	Uint32:  write4,
 	Float32: write4, Int64: write8, Uint64: write8, Float64: write8, String: writeString,
 }
 

@@ -20,15 +20,19 @@ import (
 	"korr/ros/rosidl"
 )
 
-var update = flag.Bool("update", false, "write testdata/foxglove.json anew with node and the packages under $NODE_MODULES")
+var update = flag.Bool("update", false, "write testdata/foxglove.json anew with node and the packages under "+
+	"$NODE_MODULES")
 
 // spoken are the messages that cross DDS or lie in recordings, each as a new pointer.
 var spoken = []func() any{
 	made[msgs.Header], made[msgs.Bool], made[msgs.String], made[msgs.Clock], made[msgs.JointState], made[msgs.PoseStamped],
-	made[msgs.PoseArray], made[msgs.TFMessage], made[msgs.DiagnosticArray], made[msgs.JointTrajectory], made[msgs.FrankaRobotState],
-	made[msgs.Status], made[msgs.Action], made[msgs.SimState], made[msgs.ResetReq], made[msgs.ResetRes], made[msgs.StepReq],
+	made[msgs.PoseArray], made[msgs.TFMessage], made[msgs.DiagnosticArray], made[msgs.JointTrajectory],
+	made[msgs.FrankaRobotState],
+	made[msgs.Status], made[msgs.Action], made[msgs.SimState], made[msgs.ResetReq], made[msgs.ResetRes],
+	made[msgs.StepReq],
 	made[msgs.PerturbReq], made[msgs.SetBoolReq], made[msgs.SetBoolRes], made[msgs.TriggerRes], made[msgs.GraspGoal],
-	made[msgs.GraspResult], made[msgs.MoveGoal], made[msgs.GoalStatusArray2], made[msgs.CancelGoalReq], made[msgs.CancelGoalRes],
+	made[msgs.GraspResult], made[msgs.MoveGoal], made[msgs.GoalStatusArray2], made[msgs.CancelGoalReq],
+	made[msgs.CancelGoalRes],
 	made[msgs.RosoutLog], made[msgs.ParticipantEntities16], made[msgs.ParticipantEntities24],
 }
 

@@ -1,13 +1,14 @@
-// Package rosidl gives the ROS 2 form of the messages of package msgs, whose Go structs are the one description of every
-// message that korr speaks: the same struct has a ROS 1 form (package node) and, here, a CDR codec, the text of its
-// definition (ros2msg, as MCAP files and Foxglove carry it), and the RIHS01 hash by which ROS 2 nodes compare types.
+// Package rosidl gives the ROS 2 form of the messages of package msgs, whose Go structs are the one description of
+// every message that korr speaks: the same struct has a ROS 1 form (package node) and, here, a CDR codec, the text of
+// its definition (ros2msg, as MCAP files and Foxglove carry it), and the RIHS01 hash by which ROS 2 nodes compare
+// types.
 //
 // # From a struct to a type
 //
 // A struct names its ROS package by the embedded node.Package. The tag ros2:"package/kind/Name" there gives the full
-// ROS 2 name where it is not package/msg/GoName; a field tagged ros2:"-" does not exist in ROS 2 (a header's seq, five of
-// Franka's errors). time.Time is builtin_interfaces/msg/Time, time.Duration is builtin_interfaces/msg/Duration. A struct
-// without fields has one hidden octet in ROS 2, as the IDL wants at least one member.
+// ROS 2 name where it is not package/msg/GoName; a field tagged ros2:"-" does not exist in ROS 2 (a header's seq, five
+// of Franka's errors). time.Time is builtin_interfaces/msg/Time, time.Duration is builtin_interfaces/msg/Duration. A
+// struct without fields has one hidden octet in ROS 2, as the IDL wants at least one member.
 //
 // # CDR
 //

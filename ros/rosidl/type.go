@@ -64,20 +64,26 @@ const (
 type Constant struct{ Kind, Name, Value string }
 
 var kindNames = map[Kind]string{
-	Int8: "int8", Uint8: "uint8", Int16: "int16", Uint16: "uint16", Int32: "int32", Uint32: "uint32", Int64: "int64", Uint64: "uint64",
+	Int8: "int8", Uint8: "uint8", Int16: "int16", Uint16: "uint16", Int32: "int32", Uint32: "uint32", Int64: "int64",
+	Uint64:  "uint64",
 	Float32: "float32", Float64: "float64", Bool: "bool", Byte: "byte", String: "string",
 }
 
 var goKinds = map[reflect.Kind]Kind{
-	reflect.Int8: Int8, reflect.Uint8: Uint8, reflect.Int16: Int16, reflect.Uint16: Uint16, reflect.Int32: Int32, reflect.Uint32: Uint32,
-	reflect.Int64: Int64, reflect.Uint64: Uint64, reflect.Float32: Float32, reflect.Float64: Float64, reflect.Bool: Bool, reflect.String: String,
+	reflect.Int8: Int8, reflect.Uint8: Uint8, reflect.Int16: Int16, reflect.Uint16: Uint16, reflect.Int32: Int32,
+	reflect.Uint32: Uint32,
+	reflect.Int64:  Int64, reflect.Uint64: Uint64, reflect.Float32: Float32, reflect.Float64: Float64, reflect.Bool: Bool,
+	reflect.String: String,
 }
 
 var (
 	timeType     = reflect.TypeFor[time.Time]()
 	durationType = reflect.TypeFor[time.Duration]()
 
-	timeIDL     = &Type{Name: "builtin_interfaces/msg/Time", Fields: []Field{{Name: "sec", Kind: Int32}, {Name: "nanosec", Kind: Uint32}}}
+	timeIDL = &Type{Name: "builtin_interfaces/msg/Time", Fields: []Field{
+		{Name: "sec", Kind: Int32},
+		{Name: "nanosec", Kind: Uint32},
+	}}
 	durationIDL = &Type{Name: "builtin_interfaces/msg/Duration", Fields: timeIDL.Fields}
 )
 

@@ -1,5 +1,5 @@
-// Package rostest runs ROS's own programs beside korr's nodes, for tests: Debian's rosmaster, the command-line tools and
-// Python scripts. A test that needs what is not installed is skipped and says what to install.
+// Package rostest runs ROS's own programs beside korr's nodes, for tests: Debian's rosmaster, the command-line tools
+// and Python scripts. A test that needs what is not installed is skipped and says what to install.
 package rostest
 
 import (
@@ -22,8 +22,8 @@ import (
 // Python is the interpreter that Debian's ROS packages are installed for.
 const Python = "/usr/bin/python3"
 
-// Need skips the test under -short, or when one of ROS's programs (of /usr/bin, "rostopic") or files (absolute paths) is
-// not installed.
+// Need skips the test under -short, or when one of ROS's programs (of /usr/bin, "rostopic") or files (absolute paths)
+// is not installed.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	if testing.Short() {
@@ -52,7 +52,8 @@ func Masters(t *testing.T, test func(t *testing.T, uri string)) {
 	t.Run("rosmaster", func(t *testing.T) { test(t, Rosmaster(t)) })
 }
 
-// Rosmaster starts Debian's rosmaster on a free port of the loopback interface until the test ends, and returns its URI.
+// Rosmaster starts Debian's rosmaster on a free port of the loopback interface until the test ends, and returns its
+// URI.
 func Rosmaster(t testing.TB) (uri string) {
 	t.Helper()
 	Need(t, "rosmaster")
@@ -88,8 +89,8 @@ func Env(uri string, more ...string) []string {
 	return append(env, more...)
 }
 
-// Tool runs one of ROS's programs (or an absolute path) against a master for at most 30 s and returns what it printed. A
-// failure is an error of the test.
+// Tool runs one of ROS's programs (or an absolute path) against a master for at most 30 s and returns what it printed.
+// A failure is an error of the test.
 func Tool(t testing.TB, uri string, args ...string) string {
 	t.Helper()
 	out, err := Try(t, uri, args...)
@@ -119,7 +120,8 @@ func Command(ctx context.Context, t testing.TB, uri string, args ...string) *exe
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 5 * time.Second
 	dir := Messages(t)
-	c.Env = Env(uri, "ROS_HOME="+dir+"/home", "PYTHONPATH="+dir+"/python", "ROS_PACKAGE_PATH="+dir+"/share:"+filepath.Join(root(), "ros/launch")+":/usr/share")
+	c.Env = Env(uri, "ROS_HOME="+dir+"/home", "PYTHONPATH="+dir+"/python",
+		"ROS_PACKAGE_PATH="+dir+"/share:"+filepath.Join(root(), "ros/launch")+":/usr/share")
 	return c
 }
 

@@ -17,7 +17,10 @@ const fingerOffset = 0.0584
 func (f *Frame) Transforms(parts []string) *msgs.TFMessage {
 	m := &msgs.TFMessage{}
 	add := func(parent, child string, p geom.Pose) {
-		m.Transforms = append(m.Transforms, msgs.TransformStamped{Header: f.Header(parent), ChildFrameId: child, Transform: msgs.TransformOf(p)})
+		m.Transforms = append(m.Transforms, msgs.TransformStamped{
+			Header: f.Header(parent), ChildFrameId: child,
+			Transform: msgs.TransformOf(p),
+		})
 	}
 	shift := func(z float64) geom.Pose { return geom.Pose{P: geom.Vec3{0, 0, z}, Q: geom.IdentityQuat} }
 	parent, at := msgs.BaseFrame, geom.Pose{Q: geom.IdentityQuat}
@@ -31,7 +34,10 @@ func (f *Frame) Transforms(parts []string) *msgs.TFMessage {
 	add("panda_link8", "panda_hand", geom.Pose{Q: geom.AxisAngle(geom.Vec3{0, 0, 1}, panda.HandYaw)})
 	add("panda_hand", "panda_hand_tcp", shift(panda.ToolOffset))
 	add("panda_hand", "panda_leftfinger", geom.Pose{P: geom.Vec3{0, f.Arm[Fingers], fingerOffset}, Q: geom.IdentityQuat})
-	add("panda_hand", "panda_rightfinger", geom.Pose{P: geom.Vec3{0, -f.Arm[Fingers+1], fingerOffset}, Q: geom.Quat{0, 0, 1, 0}})
+	add("panda_hand", "panda_rightfinger", geom.Pose{
+		P: geom.Vec3{0, -f.Arm[Fingers+1], fingerOffset},
+		Q: geom.Quat{0, 0, 1, 0},
+	})
 	for i := range parts {
 		m.Transforms = append(m.Transforms, f.Part(parts[i], i, f.Stamp))
 	}
@@ -44,6 +50,9 @@ func (f *Frame) Part(name string, i int, stamp time.Time) msgs.TransformStamped 
 	h := f.Header(msgs.TagFrame)
 	h.Stamp = stamp
 	return msgs.TransformStamped{
-		Header: h, ChildFrameId: "furniture/" + name, Transform: msgs.TransformOf(geom.Pose{P: geom.Vec3(p), Q: geom.Quat(p[3:])}),
+		Header: h, ChildFrameId: "furniture/" + name, Transform: msgs.TransformOf(geom.Pose{
+			P: geom.Vec3(p),
+			Q: geom.Quat(p[3:]),
+		}),
 	}
 }

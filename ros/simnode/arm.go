@@ -12,8 +12,8 @@ type PoseStepper interface {
 	StepPose(obs []float32, position [3]float64, rotation [4]float64, gripper float64) (sim.Result, error)
 }
 
-// Slicer is an Env whose control step can be taken in equal slices, so that in real time the arm is observed and commanded
-// more often than once per control step. Without it the simulator's messages come at the control rate.
+// Slicer is an Env whose control step can be taken in equal slices, so that in real time the arm is observed and
+// commanded more often than once per control step. Without it the simulator's messages come at the control rate.
 type Slicer interface {
 	// Slices is the most slices of a control step; n must divide it.
 	Slices() int

@@ -20,17 +20,19 @@ type Config struct {
 	LockStep bool
 	Seed     uint64  // of the episode that runs before the first ~reset
 	Hz       float64 // real time: rate of the robot's messages, a divisor of SliceHz; 0 = 50
-	// Sensing is how parts and robot are seen. In lock step it does to the messages what sim/disturb does in process, bit for bit.
-	// In real time it is for the parts alone, and a tracker that is late without a jitter gets one of half a control step.
+	// Sensing is how parts and robot are seen. In lock step it does to the messages what sim/disturb does in process, bit
+	// for bit. In real time it is for the parts alone, and a tracker that is late without a jitter gets one of half a
+	// control step.
 	Sensing disturb.Config
 	PartsHz float64 // real time: frames of the part tracker per second, at most SliceHz; 0 = Hz
-	// PartsDelay and PartsJitter are when a frame arrives after its exposure, in real time, and by how much it is earlier or
-	// later: in place of Sensing's, which count control steps. 0 = Sensing's.
+	// PartsDelay and PartsJitter are when a frame arrives after its exposure, in real time, and by how much it is earlier
+	// or later: in place of Sensing's, which count control steps. 0 = Sensing's.
 	PartsDelay, PartsJitter time.Duration
-	Resend                  time.Duration // lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
-	Wait                    bool          // New waits for a master instead of failing
-	OpenAt                  float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
-	Logger                  *slog.Logger  // nil = silent
+	// lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
+	Resend time.Duration
+	Wait   bool         // New waits for a master instead of failing
+	OpenAt float64      // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
+	Logger *slog.Logger // nil = silent
 }
 
 // trackerJitter is by how much a late tracker's messages come earlier or later in real time (control steps).
@@ -60,7 +62,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("simnode: parts at %g Hz: take 0 (as often as the arm) to %d", c.PartsHz, SliceHz)
 	}
 	if c.PartsDelay < 0 || c.PartsJitter < 0 || c.PartsJitter > c.PartsDelay || c.LockStep && c.PartsDelay > 0 {
-		return c, fmt.Errorf("simnode: parts %v late, give or take %v: in real time, not below 0 and no jitter above the delay", c.PartsDelay,
+		return c, fmt.Errorf("simnode: parts %v late, give or take %v: in real time, not below 0 and no jitter above the "+
+			"delay", c.PartsDelay,
 			c.PartsJitter)
 	}
 	if err := c.Sensing.Validate(); err != nil {
@@ -68,7 +71,8 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if !c.LockStep {
 		if c.Sensing.Robot != (disturb.Robot{}) {
-			return c, errors.New("simnode: in real time the arm tells its true state: leave disturb.robot_* out, or use lock step or ~perturb")
+			return c, errors.New("simnode: in real time the arm tells its true state: leave disturb.robot_* out, or use lock " +
+				"step or ~perturb")
 		}
 		if c.Sensing.Parts.Delay > 0 && c.Sensing.Parts.Jitter == 0 {
 			c.Sensing.Parts.Jitter = trackerJitter

@@ -11,22 +11,22 @@
 //	act  /franka_gripper/{grasp,move,homing,stop}, /franka_control/error_recovery
 //	srv  ~reset korr_msgs/Reset, ~step korr_msgs/Step, ~pause std_srvs/SetBool, ~perturb korr_msgs/Perturb
 //
-// FrankaState is that of franka_ros 0.9 and later. 0.8 lacks O_ddP_O and five errors, 0.7 also F_T_NE and NE_T_EE: their MD5
-// sums are others, and a node built with them is refused when it connects.
+// FrankaState is that of franka_ros 0.9 and later. 0.8 lacks O_ddP_O and five errors, 0.7 also F_T_NE and NE_T_EE:
+// their MD5 sums are others, and a node built with them is refused when it connects.
 //
 // # Real time
 //
-// A control step (10 Hz) is taken in physics slices of 10 ms, each on its own time of the wall clock (see realTime): nothing
-// is interpolated. The newest pose is followed from the next slice on. /clock comes with every slice (100 Hz), the robot's
-// messages at Config.Hz (50 Hz); a message bears the time of the slice whose state it tells. A simulation that cannot
-// keep up skips time and says so. Rewards and the end of an episode are judged at the control steps. An environment that
-// is no Slicer is published at its control rate instead.
+// A control step (10 Hz) is taken in physics slices of 10 ms, each on its own time of the wall clock (see realTime):
+// nothing is interpolated. The newest pose is followed from the next slice on. /clock comes with every slice (100 Hz),
+// the robot's messages at Config.Hz (50 Hz); a message bears the time of the slice whose state it tells. A simulation
+// that cannot keep up skips time and says so. Rewards and the end of an episode are judged at the control steps. An
+// environment that is no Slicer is published at its control rate instead.
 //
 // # Injections
 //
-// ~perturb pushes and displaces parts, and breaks messages on their way out: noise, delay, loss, a stuck publisher, wrong
-// stamps, clock jumps, NaN, wrong lengths and orders, robot modes; see Perturb.srv. They outlive a reset, so that an
-// evaluation can run under them. In lock step those that would stop it for good are refused.
+// ~perturb pushes and displaces parts, and breaks messages on their way out: noise, delay, loss, a stuck publisher,
+// wrong stamps, clock jumps, NaN, wrong lengths and orders, robot modes; see Perturb.srv. They outlive a reset, so that
+// an evaluation can run under them. In lock step those that would stop it for good are refused.
 //
 // # Lock step
 //

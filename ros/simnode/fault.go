@@ -27,8 +27,8 @@ type fault struct {
 	frozen map[string]any // of stuck: the message, by target
 }
 
-// hits reports whether the fault is meant for a topic. Without a target it hits what a controller reads, of a Franka or of
-// an arm of joint states.
+// hits reports whether the fault is meant for a topic. Without a target it hits what a controller reads, of a Franka or
+// of an arm of joint states.
 func (f *fault) hits(target string) bool {
 	if f.Target == "" {
 		return target == TargetArm || target == TargetGripper || target == TargetParts || target == TargetJoints

@@ -16,8 +16,8 @@ const (
 
 var errGoal = errors.New("a gripper goal needs a finite width of at least 0 and a positive speed")
 
-// gripper serves the actions of franka_gripper, and in ROS 2 its service stop. The simulated hand opens or closes at its own speed and force, so a
-// goal's speed and force are checked and otherwise ignored.
+// gripper serves the actions of franka_gripper, and in ROS 2 its service stop. The simulated hand opens or closes at
+// its own speed and force, so a goal's speed and force are checked and otherwise ignored.
 type gripper struct {
 	openAt float64
 	grasp  transport.ActionServer[msgs.GraspResult]
@@ -40,16 +40,22 @@ type goal struct{ action, id string }
 func newGripper(l transport.Link, openAt float64) (*gripper, error) {
 	g := &gripper{openAt: openAt}
 	var errs [4]error
-	g.grasp, errs[0] = transport.NewActionServer[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspActionFeedback, msgs.GraspGoal, msgs.GraspResult, msgs.GraspFeedback](l, transport.Grasp, g.onGrasp, g.keep)
-	g.move, errs[1] = transport.NewActionServer[msgs.MoveActionGoal, msgs.MoveActionResult, msgs.MoveActionFeedback, msgs.MoveGoal, msgs.MoveResult, msgs.MoveFeedback](l, transport.Move, g.onMove, g.keep)
-	g.homing, errs[2] = transport.NewActionServer[msgs.HomingActionGoal, msgs.HomingActionResult, msgs.HomingActionFeedback, msgs.HomingGoal, msgs.HomingResult, msgs.HomingFeedback](l, transport.Homing, g.onHoming, g.keep)
+	g.grasp, errs[0] = transport.NewActionServer[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspActionFeedback,
+		msgs.GraspGoal, msgs.GraspResult, msgs.GraspFeedback](l, transport.Grasp, g.onGrasp, g.keep)
+	g.move, errs[1] = transport.NewActionServer[msgs.MoveActionGoal, msgs.MoveActionResult, msgs.MoveActionFeedback,
+		msgs.MoveGoal, msgs.MoveResult, msgs.MoveFeedback](l, transport.Move, g.onMove, g.keep)
+	g.homing, errs[2] = transport.NewActionServer[msgs.HomingActionGoal, msgs.HomingActionResult,
+		msgs.HomingActionFeedback, msgs.HomingGoal, msgs.HomingResult, msgs.HomingFeedback](l, transport.Homing, g.onHoming,
+		g.keep)
 	if transport.ROS2(l) {
 		errs[3] = transport.Serve[msgs.Trigger](l, msgs.StopService, func(*msgs.TriggerReq) (*msgs.TriggerRes, bool) {
 			g.keep()
 			return &msgs.TriggerRes{Success: true}, true
 		})
 	} else {
-		g.stop, errs[3] = transport.NewActionServer[msgs.StopActionGoal, msgs.StopActionResult, msgs.StopActionFeedback, msgs.StopGoal, msgs.StopResult, msgs.StopFeedback](l, transport.Action{ROS1: msgs.GripperAction + "stop"}, g.onStop, nil)
+		g.stop, errs[3] = transport.NewActionServer[msgs.StopActionGoal, msgs.StopActionResult, msgs.StopActionFeedback,
+			msgs.StopGoal, msgs.StopResult, msgs.StopFeedback](l, transport.Action{ROS1: msgs.GripperAction + "stop"}, g.onStop,
+			nil)
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		g.close()

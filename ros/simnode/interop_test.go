@@ -36,7 +36,10 @@ var quick = []tool{
 	{[]string{"rostopic", "list"}, "/franka_state_controller/franka_states"},
 	{[]string{"rostopic", "info", "/furniture/parts_poses"}, "geometry_msgs/PoseArray"},
 	{[]string{"rostopic", "echo", "-n", "1", "/furniture/part_names"}, "top,leg1,leg2,leg3,leg4,obstacle"},
-	{[]string{"rostopic", "echo", "-n", "1", "/franka_state_controller/franka_states"}, "control_command_success_rate: 1.0"},
+	{
+		[]string{"rostopic", "echo", "-n", "1", "/franka_state_controller/franka_states"},
+		"control_command_success_rate: 1.0",
+	},
 	{[]string{"rosnode", "list"}, "/korr_sim"},
 	{[]string{"rosnode", "info", "/korr_sim"}, "/korr_sim/perturb"},
 	{[]string{"rosnode", "ping", "-c", "1", "/korr_sim"}, "xmlrpc reply"},
@@ -58,7 +61,8 @@ var slow = []tool{
 	{[]string{"rosservice", "list"}, "/korr_sim/step"},
 	{[]string{"rosservice", "info", "/korr_sim/perturb"}, "korr_msgs/Perturb"},
 	{[]string{"rosservice", "call", "/korr_sim/step", "3"}, "success: True"},
-	{[]string{"rosservice", "call", "/korr_sim/perturb", "{kind: noise, target: parts, value: [0.001, 0.01], duration: 1.0}"}, "success: True"},
+	{[]string{"rosservice", "call", "/korr_sim/perturb", "{kind: noise, target: parts, value: [0.001, 0.01], duration: " +
+		"1.0}"}, "success: True"},
 	{[]string{"rosservice", "call", "/korr_sim/perturb", "{kind: quake}"}, "take one of"},
 	{[]string{"rosparam", "delete", "/robot/limits"}, ""},
 	{[]string{"rosmsg", "show", "korr_msgs/SimState"}, "float32 episode_return"},
@@ -124,14 +128,18 @@ func TestRecordAndPlay(t *testing.T) {
 	bag := filepath.Join(t.TempDir(), "arm.bag")
 	t.Run("record", func(t *testing.T) {
 		b := serve(t, "", simnode.Config{Env: toyarm.New(math.MaxInt)})
-		rostest.Tool(t, b.uri, "rosbag", "record", "-O", bag, "--duration=2", msgs.StateTopic, msgs.PartsTopic, msgs.TFTopic, msgs.PartNamesTopic)
+		rostest.Tool(t, b.uri, "rosbag", "record", "-O", bag, "--duration=2", msgs.StateTopic, msgs.PartsTopic, msgs.TFTopic,
+			msgs.PartNamesTopic)
 	})
 	if t.Failed() {
 		return
 	}
 	b := serve(t, "", simnode.Config{Env: toyarm.New(math.MaxInt)}) // its own messages go by another name
 	info := rostest.Tool(t, b.uri, "rosbag", "info", bag)
-	for _, want := range []string{"franka_msgs/FrankaState", "geometry_msgs/PoseArray", "tf2_msgs/TFMessage", "std_msgs/String"} {
+	for _, want := range []string{
+		"franka_msgs/FrankaState", "geometry_msgs/PoseArray", "tf2_msgs/TFMessage",
+		"std_msgs/String",
+	} {
 		if !strings.Contains(info, want) {
 			t.Errorf("rosbag info says %q, want %q in it", info, want)
 		}
@@ -146,7 +154,8 @@ func TestRecordAndPlay(t *testing.T) {
 	}
 }
 
-// rospy is a node as users write them: it waits for the arm, commands a motion, grasps, injects a fault, and looks at it all.
+// rospy is a node as users write them: it waits for the arm, commands a motion, grasps, injects a fault, and looks at
+// it all.
 const rospyNode = `
 import sys, rospy, actionlib, tf2_msgs.msg
 from franka_msgs.msg import FrankaState
@@ -193,11 +202,15 @@ print("parts", n)
 
 // TestRospyAndActionlib: a node of a user's moves the arm, grips and injects.
 func TestRospyAndActionlib(t *testing.T) {
-	rostest.Need(t, rostest.Python, "/usr/lib/python3/dist-packages/rospy", "/usr/lib/python3/dist-packages/actionlib", "/usr/lib/python3/dist-packages/tf2_msgs")
+	rostest.Need(t, rostest.Python, "/usr/lib/python3/dist-packages/rospy", "/usr/lib/python3/dist-packages/actionlib",
+		"/usr/lib/python3/dist-packages/tf2_msgs")
 	rostest.Masters(t, func(t *testing.T, uri string) {
 		serve(t, uri, simnode.Config{Env: toyarm.New(math.MaxInt)})
 		out := rostest.Tool(t, uri, rostest.Python, "-c", rospyNode)
-		for _, want := range []string{"frames True True", "moved True mode 2", "grasp 3 True", "width True", "move 3 True", "perturb True", "parts 5"} {
+		for _, want := range []string{
+			"frames True True", "moved True mode 2", "grasp 3 True", "width True", "move 3 True",
+			"perturb True", "parts 5",
+		} {
 			if !strings.Contains(out, want) {
 				t.Errorf("the node says %q, want %q in it", out, want)
 			}

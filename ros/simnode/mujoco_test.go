@@ -15,8 +15,8 @@ import (
 	"korr/sim/mujoco"
 )
 
-// TestPushAndDisplace: the physics engine's parts are pushed for as long as the injection says, and displaced at once; the
-// obstacle is fixed.
+// TestPushAndDisplace: the physics engine's parts are pushed for as long as the injection says, and displaced at once;
+// the obstacle is fixed.
 func TestPushAndDisplace(t *testing.T) {
 	env, err := mujoco.New(mujoco.Config{Task: "one_leg"})
 	if err != nil {
@@ -30,7 +30,10 @@ func TestPushAndDisplace(t *testing.T) {
 	}
 	within(t, "parts", func() bool { return parts.Load() != nil })
 	before := parts.Load().Poses
-	if res := perturb(t, b, msgs.PerturbReq{Kind: "force", Target: "top", Value: []float64{0, 2, 0}, Duration: 0.1}); !res.Success {
+	if res := perturb(t, b, msgs.PerturbReq{
+		Kind: "force", Target: "top", Value: []float64{0, 2, 0},
+		Duration: 0.1,
+	}); !res.Success {
 		t.Fatal(res.Message)
 	}
 	moved := func(i int) float64 { // along the base frame's y, the tag frame's x
@@ -48,7 +51,8 @@ func TestPushAndDisplace(t *testing.T) {
 	}
 	mustPerturb(t, b, msgs.PerturbPose, "leg1", 0, 0.01, 0)
 	within(t, "the leg is displaced", func() bool { return math.Abs(moved(1)-0.01) < 1e-3 })
-	if res := perturb(t, b, msgs.PerturbReq{Kind: "force", Target: "obstacle", Value: []float64{0, 2, 0}}); res.Success || !strings.Contains(res.Message, "leg4") {
+	if res := perturb(t, b, msgs.PerturbReq{Kind: "force", Target: "obstacle", Value: []float64{0, 2, 0}}); res.Success ||
+		!strings.Contains(res.Message, "leg4") {
 		t.Errorf("pushing the obstacle: %+v", res)
 	}
 }

@@ -66,7 +66,8 @@ func (s *Server) inject(q *msgs.PerturbReq) error {
 		return err
 	}
 	f := &fault{
-		PerturbReq: *q, rng: rand.New(rand.NewPCG(q.Seed, 1)), joints: rand.New(rand.NewPCG(q.Seed, 2)), frozen: map[string]any{},
+		PerturbReq: *q, rng: rand.New(rand.NewPCG(q.Seed, 1)), joints: rand.New(rand.NewPCG(q.Seed, 2)),
+		frozen: map[string]any{},
 	}
 	if q.Duration > 0 {
 		f.until = s.at.Add(seconds(q.Duration))
@@ -138,7 +139,8 @@ func checkValues(q *msgs.PerturbReq) error {
 		return fmt.Errorf("duration %g s: take 0 (until cleared) or more", q.Duration)
 	}
 	limit := map[string][2]float64{
-		msgs.PerturbLoss: {0, 1}, msgs.PerturbDelay: {0, 60}, msgs.PerturbNoise: {0, 10}, msgs.PerturbMode: {0, 6}, msgs.PerturbStuck: {0, 1}, msgs.PerturbLength: {0, 1},
+		msgs.PerturbLoss: {0, 1}, msgs.PerturbDelay: {0, 60}, msgs.PerturbNoise: {0, 10}, msgs.PerturbMode: {0, 6},
+		msgs.PerturbStuck: {0, 1}, msgs.PerturbLength: {0, 1},
 	}
 	if l, ok := limit[q.Kind]; ok {
 		for _, v := range q.Value {

@@ -33,13 +33,15 @@ func TestInjections(t *testing.T) {
 	var parts atomic.Pointer[msgs.PoseArray]
 	var clock atomic.Pointer[msgs.Clock]
 	var count atomic.Int64
-	if err := node.Subscribe(b.node, msgs.PartsTopic, func(m *msgs.PoseArray) { parts.Store(m); count.Add(1) }); err != nil {
+	if err := node.Subscribe(b.node, msgs.PartsTopic,
+		func(m *msgs.PoseArray) { parts.Store(m); count.Add(1) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := node.Subscribe(b.node, msgs.ClockTopic, clock.Store); err != nil {
 		t.Fatal(err)
 	}
-	call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](t, b, "/korr_sim/pause", &msgs.SetBoolReq{Data: true}) // nothing moves but the clock
+	// nothing moves but the clock
+	call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](t, b, "/korr_sim/pause", &msgs.SetBoolReq{Data: true})
 	parts.Store(nil)
 	within(t, "parts", func() bool { return parts.Load() != nil && clock.Load() != nil })
 	clean := parts.Load()
@@ -51,7 +53,11 @@ func TestInjections(t *testing.T) {
 		value        []float64
 		shows        func() bool
 	}{
-		{msgs.PerturbNoise, "parts", []float64{0.5, 0.1}, func() bool { return math.Abs(parts.Load().Poses[0].Position.X) > 0.5 }},
+		{
+			msgs.PerturbNoise, "parts",
+			[]float64{0.5, 0.1},
+			func() bool { return math.Abs(parts.Load().Poses[0].Position.X) > 0.5 },
+		},
 		{msgs.PerturbNoise, "gripper", []float64{1}, func() bool { return math.Abs(b.joint.Load().Position[0]) > 0.5 }},
 		{msgs.PerturbNoise, "arm", []float64{1, 0.1}, func() bool { return math.Abs(b.arm.Load().OTEE[14]) > 1.5 }},
 		{msgs.PerturbNaN, "arm", nil, func() bool { return math.IsNaN(b.arm.Load().OTEE[12]) }},
@@ -61,9 +67,18 @@ func TestInjections(t *testing.T) {
 		{msgs.PerturbReorder, "", nil, func() bool { return parts.Load().Poses[n-1] == clean.Poses[0] }},
 		{msgs.PerturbStamp, "parts", []float64{-30}, func() bool { return ages() > 29*time.Second }},
 		{msgs.PerturbStamp, "arm", []float64{30}, func() bool { return age(b.arm.Load().Header.Stamp) < -29*time.Second }},
-		{msgs.PerturbClock, "", []float64{3600}, func() bool { return ages() < -3599*time.Second && age(clock.Load().Clock) < -3599*time.Second }},
-		{msgs.PerturbClock, "", []float64{-3600}, func() bool { return ages() > 3599*time.Second && age(clock.Load().Clock) > 3599*time.Second }},
-		{msgs.PerturbDelay, "parts", []float64{0.3}, func() bool { return ages() > 300*time.Millisecond && ages() < 5*time.Second }},
+		{msgs.PerturbClock, "", []float64{3600}, func() bool {
+			return ages() < -3599*time.Second &&
+				age(clock.Load().Clock) < -3599*time.Second
+		}},
+		{msgs.PerturbClock, "", []float64{-3600}, func() bool {
+			return ages() > 3599*time.Second &&
+				age(clock.Load().Clock) > 3599*time.Second
+		}},
+		{msgs.PerturbDelay, "parts", []float64{0.3}, func() bool {
+			return ages() > 300*time.Millisecond &&
+				ages() < 5*time.Second
+		}},
 		{msgs.PerturbStuck, "parts", []float64{0}, func() bool { return ages() > 200*time.Millisecond }},
 		{msgs.PerturbLoss, "parts", []float64{1}, func() bool { return ages() > 200*time.Millisecond }},
 		{msgs.PerturbMode, "", []float64{5}, func() bool { return b.arm.Load().RobotMode == msgs.RobotModeUserStopped }},
@@ -73,7 +88,8 @@ func TestInjections(t *testing.T) {
 		mustPerturb(t, b, msgs.PerturbClear, "")
 		within(t, "the end of "+tc.kind, func() bool {
 			m, a, g := parts.Load(), b.arm.Load(), b.joint.Load()
-			return m.Poses[0] == clean.Poses[0] && len(m.Poses) == n && !math.IsNaN(a.OTEE[12]) && a.OTEE[14] < 1.5 && a.RobotMode == msgs.RobotModeMove &&
+			return m.Poses[0] == clean.Poses[0] && len(m.Poses) == n && !math.IsNaN(a.OTEE[12]) && a.OTEE[14] < 1.5 &&
+				a.RobotMode == msgs.RobotModeMove &&
 				len(g.Position) == 2 && math.Abs(g.Position[0]) < 0.1 && ages() >= 0 && ages() < 100*time.Millisecond &&
 				age(a.Header.Stamp) >= 0 && age(clock.Load().Clock) < time.Second
 		})
@@ -92,13 +108,19 @@ func TestFrozenWithFreshStamps(t *testing.T) {
 	mustPerturb(t, b, msgs.PerturbStuck, "arm", 1)
 	x := b.arm.Load().OTEE[12]
 	p := b.arm.Load().OTEE
-	b.pose.Write(&msgs.PoseStamped{Pose: msgs.Pose{Position: msgs.Point{X: p[12] + 0.1, Y: p[13], Z: p[14]}, Orientation: msgs.Quaternion{X: 1}}})
+	b.pose.Write(&msgs.PoseStamped{Pose: msgs.Pose{
+		Position:    msgs.Point{X: p[12] + 0.1, Y: p[13], Z: p[14]},
+		Orientation: msgs.Quaternion{X: 1},
+	}})
 	time.Sleep(400 * time.Millisecond)
 	m := b.arm.Load()
 	if m.OTEE[12] != x || time.Since(m.Header.Stamp) > 300*time.Millisecond {
 		t.Errorf("x %g, want %g, at an age of %v", m.OTEE[12], x, time.Since(m.Header.Stamp))
 	}
-	if res := perturb(t, b, msgs.PerturbReq{Kind: msgs.PerturbNoise, Target: "gripper", Value: []float64{1}, Duration: 0.2}); !res.Success {
+	if res := perturb(t, b, msgs.PerturbReq{
+		Kind: msgs.PerturbNoise, Target: "gripper", Value: []float64{1},
+		Duration: 0.2,
+	}); !res.Success {
 		t.Fatal(res.Message)
 	}
 	within(t, "noise for a while", func() bool { return math.Abs(b.joint.Load().Position[0]) > 0.2 })
@@ -107,10 +129,12 @@ func TestFrozenWithFreshStamps(t *testing.T) {
 	within(t, "the truth", func() bool { return b.arm.Load().OTEE[12] > x+0.02 })
 }
 
-// TestReflex: a stopped arm stays where it is, whatever it is told, until it is recovered; a pressed user stop cannot be.
+// TestReflex: a stopped arm stays where it is, whatever it is told, until it is recovered; a pressed user stop cannot
+// be.
 func TestReflex(t *testing.T) {
 	b := serve(t, "", simnode.Config{Env: toyarm.New(math.MaxInt)})
-	recovery, err := action.NewClient[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult](b.node, msgs.RecoveryAction)
+	recovery, err := action.NewClient[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult](b.node,
+		msgs.RecoveryAction)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +149,10 @@ func TestReflex(t *testing.T) {
 	mustPerturb(t, b, msgs.PerturbMode, "", 4)
 	within(t, "the reflex", func() bool { m := b.arm.Load(); return m.RobotMode == 4 && m.CurrentErrors.CartesianReflex })
 	p := b.arm.Load().OTEE
-	target := &msgs.PoseStamped{Pose: msgs.Pose{Position: msgs.Point{X: p[12] + 0.1, Y: p[13], Z: p[14]}, Orientation: msgs.Quaternion{X: 1}}}
+	target := &msgs.PoseStamped{Pose: msgs.Pose{
+		Position:    msgs.Point{X: p[12] + 0.1, Y: p[13], Z: p[14]},
+		Orientation: msgs.Quaternion{X: 1},
+	}}
 	b.pose.Write(target)
 	time.Sleep(300 * time.Millisecond)
 	if d := math.Abs(b.arm.Load().OTEE[12] - p[12]); d > 5e-3 {
@@ -134,7 +161,11 @@ func TestReflex(t *testing.T) {
 	if s := recover(); s != msgs.GoalSucceeded {
 		t.Errorf("recovery ended with %d", s)
 	}
-	within(t, "the mode MOVE", func() bool { m := b.arm.Load(); return m.RobotMode == 2 && !m.CurrentErrors.CartesianReflex })
+	within(t, "the mode MOVE", func() bool {
+		m := b.arm.Load()
+		return m.RobotMode == 2 &&
+			!m.CurrentErrors.CartesianReflex
+	})
 	again := *target
 	within(t, "motion again", func() bool { m := again; b.pose.Write(&m); return b.arm.Load().OTEE[12] > p[12]+0.02 })
 	mustPerturb(t, b, msgs.PerturbMode, "", 5)

@@ -163,11 +163,33 @@ type publishers struct {
 
 func (p *publishers) advertise(l transport.Link, parts []string) error {
 	var errs [9]error
-	p.franka = channel[msgs.FrankaState]{target: TargetArm, stamp: func(m *msgs.FrankaState) *time.Time { return &m.Header.Stamp }, noise: noisyArm, nan: func(m *msgs.FrankaState) { m.OTEE[12] = math.NaN() }, cut: func(*msgs.FrankaState) {}, extend: func(*msgs.FrankaState) {}, number: func(m *msgs.FrankaState, i int) *float64 { return at(m.OTEE[:], i) }}
-	joints := channel[msgs.JointState]{stamp: func(m *msgs.JointState) *time.Time { return &m.Header.Stamp }, noise: noisyJoints, nan: func(m *msgs.JointState) { m.Position[0] = math.NaN() }, cut: func(m *msgs.JointState) { m.Position = m.Position[:len(m.Position)-1] }, extend: func(m *msgs.JointState) { m.Position = append(m.Position, 0) }, number: func(m *msgs.JointState, i int) *float64 { return at(m.Position, i) }}
+	p.franka = channel[msgs.FrankaState]{
+		target: TargetArm,
+		stamp:  func(m *msgs.FrankaState) *time.Time { return &m.Header.Stamp }, noise: noisyArm,
+		nan: func(m *msgs.FrankaState) { m.OTEE[12] = math.NaN() }, cut: func(*msgs.FrankaState) {},
+		extend: func(*msgs.FrankaState) {}, number: func(m *msgs.FrankaState, i int) *float64 { return at(m.OTEE[:], i) },
+	}
+	joints := channel[msgs.JointState]{
+		stamp: func(m *msgs.JointState) *time.Time { return &m.Header.Stamp },
+		noise: noisyJoints, nan: func(m *msgs.JointState) { m.Position[0] = math.NaN() },
+		cut:    func(m *msgs.JointState) { m.Position = m.Position[:len(m.Position)-1] },
+		extend: func(m *msgs.JointState) { m.Position = append(m.Position, 0) }, number: func(m *msgs.JointState,
+			i int,
+		) *float64 {
+			return at(m.Position, i)
+		},
+	}
 	p.fingers, p.joints = joints, joints
 	p.fingers.target, p.joints.target = TargetGripper, TargetJoints
-	p.parts = channel[msgs.PoseArray]{target: TargetParts, stamp: func(m *msgs.PoseArray) *time.Time { return &m.Header.Stamp }, noise: noisyParts, nan: func(m *msgs.PoseArray) { m.Poses[0].Position.X = math.NaN() }, cut: func(m *msgs.PoseArray) { m.Poses = m.Poses[:len(m.Poses)-1] }, reverse: func(m *msgs.PoseArray) { slices.Reverse(m.Poses) }, extend: func(m *msgs.PoseArray) { m.Poses = append(m.Poses, m.Poses[0]) }, rename: func(m *msgs.PoseArray) { m.Header.FrameId = "camera" }, number: partNumber}
+	p.parts = channel[msgs.PoseArray]{
+		target: TargetParts,
+		stamp:  func(m *msgs.PoseArray) *time.Time { return &m.Header.Stamp }, noise: noisyParts,
+		nan:     func(m *msgs.PoseArray) { m.Poses[0].Position.X = math.NaN() },
+		cut:     func(m *msgs.PoseArray) { m.Poses = m.Poses[:len(m.Poses)-1] },
+		reverse: func(m *msgs.PoseArray) { slices.Reverse(m.Poses) },
+		extend:  func(m *msgs.PoseArray) { m.Poses = append(m.Poses, m.Poses[0]) },
+		rename:  func(m *msgs.PoseArray) { m.Header.FrameId = "camera" }, number: partNumber,
+	}
 	p.clock = channel[msgs.Clock]{target: TargetClock, stamp: func(m *msgs.Clock) *time.Time { return &m.Clock }}
 	p.franka.pub, errs[0] = transport.AdvertiseFranka(l)
 	p.fingers.pub, errs[1] = transport.Advertise[msgs.JointState](l, msgs.FingerTopic, transport.State)
@@ -211,8 +233,8 @@ func (s *Server) frame() simarm.Frame {
 	return simarm.Frame{Seq: s.seq, Stamp: s.stamp, Arm: s.senses.told, Target: s.target}
 }
 
-// publishParts sends what the camera shows: the array with the stamp of its newest frame, and the frame of every part that it
-// saw, each with its own.
+// publishParts sends what the camera shows: the array with the stamp of its newest frame, and the frame of every part
+// that it saw, each with its own.
 func (s *Server) publishParts(stamp time.Time) {
 	f := s.frame()
 	f.Stamp = stamp
@@ -220,7 +242,8 @@ func (s *Server) publishParts(stamp time.Time) {
 	s.out.tf.Write(s.senses.transforms(&f, s.spec.PartNames, s.faults.jump()))
 }
 
-// publishArm sends the newest observation: the same stamp on every topic, the arm's state last. A camera's parts go their own way.
+// publishArm sends the newest observation: the same stamp on every topic, the arm's state last. A camera's parts go
+// their own way.
 func (s *Server) publishArm() {
 	f := s.frame()
 	state := s.episode // a copy: messages are serialised later
@@ -269,7 +292,8 @@ func noisyJoints(m *msgs.JointState, rng *rand.Rand, length, angle float64) {
 func noisyParts(m *msgs.PoseArray, rng *rand.Rand, length, angle float64) {
 	for i := range m.Poses {
 		p := m.Poses[i].Geom()
-		m.Poses[i] = msgs.PoseOf(geom.Pose{P: p.P.Add(gauss(rng, length)), Q: geom.RotVec(gauss(rng, angle)).Mul(p.Q).Canonical()})
+		m.Poses[i] = msgs.PoseOf(geom.Pose{P: p.P.Add(gauss(rng, length)), Q: geom.RotVec(gauss(rng,
+			angle)).Mul(p.Q).Canonical()})
 	}
 }
 

@@ -10,8 +10,9 @@ import (
 // maxBehind is how far the simulation may lag behind the wall clock before it gives that time up.
 const maxBehind = 200 * time.Millisecond
 
-// realTime keeps the simulation on the wall clock: the state of slice k is that of the time origin + k slices, and bears
-// that stamp. A tick that comes late takes the slices that are due, so that simulated and real time stay the same.
+// realTime keeps the simulation on the wall clock: the state of slice k is that of the time origin + k slices, and
+// bears that stamp. A tick that comes late takes the slices that are due, so that simulated and real time stay the
+// same.
 type realTime struct {
 	slicer Slicer        // nil: whole control steps
 	n      int           // slices per control step

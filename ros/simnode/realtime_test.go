@@ -41,8 +41,9 @@ func (h *heard) rate() float64 {
 	return float64(len(h.stamps)-1) / h.stamps[len(h.stamps)-1].Sub(h.stamps[0]).Seconds()
 }
 
-// TestRates: in real time the arm speaks at 50 Hz and /clock at 100 Hz by their stamps, the stamps lie on a grid, never in
-// the future, and what they say of the arm's motion is true: the joints moved by their velocity times the time between.
+// TestRates: in real time the arm speaks at 50 Hz and /clock at 100 Hz by their stamps, the stamps lie on a grid, never
+// in the future, and what they say of the arm's motion is true: the joints moved by their velocity times the time
+// between.
 func TestRates(t *testing.T) {
 	b := serve(t, "", simnode.Config{Env: toyarm.New(math.MaxInt)})
 	var arm, clock heard
@@ -61,7 +62,10 @@ func TestRates(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := b.arm.Load().OTEE
-	b.pose.Write(&msgs.PoseStamped{Pose: msgs.Pose{Position: msgs.Point{X: p[12] + 0.1, Y: p[13], Z: p[14]}, Orientation: msgs.Quaternion{X: 1}}})
+	b.pose.Write(&msgs.PoseStamped{Pose: msgs.Pose{
+		Position:    msgs.Point{X: p[12] + 0.1, Y: p[13], Z: p[14]},
+		Orientation: msgs.Quaternion{X: 1},
+	}})
 	time.Sleep(time.Second)
 	if hz := arm.rate(); math.Abs(hz-50) > 2 {
 		t.Errorf("the arm's state comes at %.1f Hz", hz)
@@ -124,7 +128,8 @@ func TestTransforms(t *testing.T) {
 	if got.P.Sub(want).Norm() > 1e-12 || got.Q.Angle(rotation.Quat()) > 1e-7 {
 		t.Errorf("panda_hand_tcp is at %v, want %v", got, want)
 	}
-	if left, right := at("panda_leftfinger").P, at("panda_rightfinger").P; math.Abs(left.Sub(right).Norm()-f.Arm[simarm.Fingers]-f.Arm[simarm.Fingers+1]) > 1e-12 {
+	if left, right := at("panda_leftfinger").P,
+		at("panda_rightfinger").P; math.Abs(left.Sub(right).Norm()-f.Arm[simarm.Fingers]-f.Arm[simarm.Fingers+1]) > 1e-12 {
 		t.Errorf("the fingers are %g m apart", left.Sub(right).Norm())
 	}
 	for i, name := range env.Spec().PartNames {

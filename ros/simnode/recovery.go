@@ -17,7 +17,9 @@ var errRecovering = errors.New("a recovery is under way")
 
 func newRecovery(l transport.Link) (r *recovery, err error) {
 	r = &recovery{asked: make(chan string, 1)}
-	r.server, err = transport.NewActionServer[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult, msgs.ErrorRecoveryActionFeedback, msgs.ErrorRecoveryGoal, msgs.ErrorRecoveryResult, msgs.ErrorRecoveryFeedback](l, transport.Recovery, r.goal, nil)
+	r.server, err = transport.NewActionServer[msgs.ErrorRecoveryActionGoal, msgs.ErrorRecoveryActionResult,
+		msgs.ErrorRecoveryActionFeedback, msgs.ErrorRecoveryGoal, msgs.ErrorRecoveryResult, msgs.ErrorRecoveryFeedback](l,
+		transport.Recovery, r.goal, nil)
 	return r, err
 }
 
@@ -36,8 +38,8 @@ func (r *recovery) goal(id string, _ *msgs.ErrorRecoveryGoal) error {
 	}
 }
 
-// recover ends a reflex: the arm moves again, from where it is, with the next command. A pressed user stop must be released
-// first (~perturb clear).
+// recover ends a reflex: the arm moves again, from where it is, with the next command. A pressed user stop must be
+// released first (~perturb clear).
 func (s *Server) recover(id string) {
 	status := msgs.GoalSucceeded
 	if s.faults.mode() == msgs.RobotModeUserStopped {

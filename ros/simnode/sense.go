@@ -77,8 +77,8 @@ func (s *senses) follow(arm []float64) {
 	copy(s.told, arm)
 }
 
-// transforms are the frames of the parts that were measured since the last call, each with the stamp of its own measurement:
-// a tracker says nothing of what it did not see.
+// transforms are the frames of the parts that were measured since the last call, each with the stamp of its own
+// measurement: a tracker says nothing of what it did not see.
 func (s *senses) transforms(f *simarm.Frame, parts []string, jump time.Duration) *msgs.TFMessage {
 	m := &msgs.TFMessage{}
 	for i, name := range parts {
@@ -137,8 +137,8 @@ type sighting struct {
 	lost       []bool
 }
 
-// newCamera makes the tracker of a configuration. Chances that Sensing gives per control step are turned into those per frame;
-// dropout is per frame already.
+// newCamera makes the tracker of a configuration. Chances that Sensing gives per control step are turned into those per
+// frame; dropout is per frame already.
 func newCamera(cfg *Config) (*camera, error) {
 	spec := cfg.Env.Spec()
 	hz := cfg.PartsHz
@@ -150,7 +150,8 @@ func newCamera(cfg *Config) (*camera, error) {
 	c := &camera{
 		period: time.Duration(float64(time.Second) / hz), delay: time.Duration(parts.Delay) * step,
 		jitter: time.Duration(parts.Jitter * float64(step)),
-		truth:  make([]float32, spec.ObsDim), lost: make([]bool, spec.AgeDim()), stamps: make([]time.Time, len(spec.PartNames)),
+		truth:  make([]float32, spec.ObsDim), lost: make([]bool, spec.AgeDim()), stamps: make([]time.Time,
+			len(spec.PartNames)),
 	}
 	if cfg.PartsDelay > 0 {
 		c.delay, c.jitter = cfg.PartsDelay, cfg.PartsJitter
@@ -187,8 +188,8 @@ func (c *camera) look(arm []float64) {
 	}
 }
 
-// see takes the frame that is due at the time of the arm state, and brings told up to date with every frame that has arrived
-// by then, calling news with the frame's stamp after each.
+// see takes the frame that is due at the time of the arm state, and brings told up to date with every frame that has
+// arrived by then, calling news with the frame's stamp after each.
 func (c *camera) see(told, arm []float64, at time.Time, news func(stamp time.Time)) {
 	if !at.Before(c.next) {
 		c.look(arm)

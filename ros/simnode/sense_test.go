@@ -17,8 +17,8 @@ import (
 	"korr/sim/disturb"
 )
 
-// TestTracker: in real time the parts come at the tracker's own rate and late by their stamps, the arm stays fresh at its own
-// rate, and /tf has a frame for every part that was seen, with the stamp of its measurement, and for no other.
+// TestTracker: in real time the parts come at the tracker's own rate and late by their stamps, the arm stays fresh at
+// its own rate, and /tf has a frame for every part that was seen, with the stamp of its measurement, and for no other.
 func TestTracker(t *testing.T) {
 	const hz, dropout = 15., 0.3
 	cfg := disturb.Config{Parts: disturb.Parts{Position: 0.001, Rotation: 0.01, Delay: 2, Dropout: dropout}}
@@ -65,7 +65,8 @@ func TestTracker(t *testing.T) {
 		t.Errorf("a frame is %v old, at least 150 ms are asked for", ages[0])
 	}
 	if ages[0] == ages[len(ages)-1] || ages[len(ages)/2] < 170*time.Millisecond {
-		t.Errorf("frames are %v to %v old, %v in the middle: where is the jitter about 200 ms?", ages[0], ages[len(ages)-1], ages[len(ages)/2])
+		t.Errorf("frames are %v to %v old, %v in the middle: where is the jitter about 200 ms?", ages[0], ages[len(ages)-1],
+			ages[len(ages)/2])
 	}
 	if !slices.IsSortedFunc(parts.stamps, time.Time.Compare) {
 		t.Error("frames come out of order")
@@ -82,7 +83,8 @@ func TestTracker(t *testing.T) {
 			if i > 0 && !s.After(stamps[i-1]) {
 				t.Fatalf("%s comes twice with the stamp %v", name, s)
 			}
-			if s.After(parts.stamps[0]) && s.Before(parts.stamps[len(parts.stamps)-1]) && !slices.ContainsFunc(parts.stamps, s.Equal) {
+			if s.After(parts.stamps[0]) && s.Before(parts.stamps[len(parts.stamps)-1]) && !slices.ContainsFunc(parts.stamps,
+				s.Equal) {
 				t.Fatalf("%s was measured at %v, which no frame was", name, s)
 			}
 		}

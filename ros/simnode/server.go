@@ -80,12 +80,16 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if s.senses, err = newSenses(&cfg); err != nil {
 		return nil, err
 	}
-	if s.node, err = transport.Open(ctx, transport.Config{Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait}); err != nil {
+	if s.node, err = transport.Open(ctx, transport.Config{
+		Names: cfg.Names, Logger: cfg.Logger,
+		Wait: cfg.Wait,
+	}); err != nil {
 		return nil, err
 	}
 	s.log = s.node.Logger()
 	if _, wrapped := s.env.(sim.Wrapper); wrapped {
-		s.log.Warn("over ROS the arm tells its true state: what wraps the simulator is not seen; use Config.Sensing or ~perturb")
+		s.log.Warn("over ROS the arm tells its true state: what wraps the simulator is not seen; use Config.Sensing or " +
+			"~perturb")
 	}
 	if err := s.register(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -252,8 +256,8 @@ func (s *Server) observe() {
 	state.ArmStateTo(s.arm)
 }
 
-// mark stamps a new observation, which is later by d on the simulator's clock. In real time that clock starts from the wall
-// clock's time and follows it; see keepUp.
+// mark stamps a new observation, which is later by d on the simulator's clock. In real time that clock starts from the
+// wall clock's time and follows it; see keepUp.
 func (s *Server) mark(d time.Duration) {
 	s.seq++
 	s.at = s.at.Add(d)

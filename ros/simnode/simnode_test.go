@@ -146,7 +146,8 @@ func TestPauseStepReset(t *testing.T) {
 	if res := step(1); res.Success || !strings.Contains(res.Message, "pause") {
 		t.Errorf("stepping a running simulator: %+v", res)
 	}
-	if res := call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](t, b, "/korr_sim/pause", &msgs.SetBoolReq{Data: true}); !res.Success {
+	if res := call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](t, b, "/korr_sim/pause",
+		&msgs.SetBoolReq{Data: true}); !res.Success {
 		t.Fatalf("%+v", res)
 	}
 	b.answer(b.state.Load(), 0.5)
@@ -187,7 +188,10 @@ func TestGripper(t *testing.T) {
 	}
 	ctx := context.Background()
 	width := func() float64 { p := b.joint.Load().Position; return p[0] + p[1] }
-	if err := grasp.Do(ctx, func(g *msgs.GraspActionGoal) { g.Goal.Width, g.Goal.Speed, g.Goal.Epsilon.Outer = 0.015, 0.1, 0.01 }); err != nil {
+	if err := grasp.Do(ctx, func(g *msgs.GraspActionGoal) {
+		g.Goal.Width, g.Goal.Speed, g.Goal.Epsilon.Outer = 0.015, 0.1,
+			0.01
+	}); err != nil {
 		t.Fatal(err)
 	}
 	within(t, "a grasp", func() bool { return grasp.Result() != nil })
@@ -221,7 +225,8 @@ type armed struct {
 
 func TestNoArm(t *testing.T) {
 	nm, _ := names.New(msgs.SimNode, "")
-	if _, err := simnode.New(context.Background(), simnode.Config{Names: nm, Env: bare{toyarm.New(1)}}); !errors.Is(err, simnode.ErrNoArm) {
+	if _, err := simnode.New(context.Background(), simnode.Config{Names: nm, Env: bare{toyarm.New(1)}}); !errors.Is(err,
+		simnode.ErrNoArm) {
 		t.Errorf("got %v", err)
 	}
 }

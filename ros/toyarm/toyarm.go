@@ -19,8 +19,8 @@ const (
 	chaos = 3.9 // of the logistic map
 )
 
-// Env is the toy. FailAt makes the step of that number return sim.ErrUnstable; 0 = never. Still keeps the parts where they
-// are.
+// Env is the toy. FailAt makes the step of that number return sim.ErrUnstable; 0 = never. Still keeps the parts where
+// they are.
 type Env struct {
 	FailAt int
 	Still  bool
@@ -47,7 +47,10 @@ func New(maxSteps int) *Env {
 
 // Spec implements sim.Env.
 func (e *Env) Spec() sim.Spec {
-	return sim.Spec{Task: "toy", ObsDim: sim.StateDim + sim.PoseDim*len(e.names), ActDim: sim.ActDim, MaxSteps: e.max, ControlHz: 1 / period, PartNames: e.names}
+	return sim.Spec{
+		Task: "toy", ObsDim: sim.StateDim + sim.PoseDim*len(e.names), ActDim: sim.ActDim, MaxSteps: e.max,
+		ControlHz: 1 / period, PartNames: e.names,
+	}
 }
 
 // Close implements sim.Env.
@@ -86,7 +89,9 @@ func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, 
 func (e *Env) Slices() int { return substeps }
 
 // StepSlice implements simnode.Slicer: the joints move in every slice, all else in the last one.
-func (e *Env) StepSlice(obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int) (sim.Result, error) {
+func (e *Env) StepSlice(obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int) (sim.Result,
+	error,
+) {
 	if !e.live {
 		return sim.Result{}, sim.ErrNotReset
 	}

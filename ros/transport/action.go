@@ -62,7 +62,9 @@ type ActionServer[R any] interface {
 // NewActionServer serves an action with the goal G, the result R and the feedback F; AG, AR and AF are ROS 1's messages
 // around them. onGoal is called for each new goal and must only store it; an error rejects the goal. onCancel is called
 // when the active goal is cancelled; it may be nil.
-func NewActionServer[AG, AR, AF, G, R, F any](l Link, a Action, onGoal func(id string, goal *G) error, onCancel func()) (ActionServer[R], error) {
+func NewActionServer[AG, AR, AF, G, R, F any](l Link, a Action, onGoal func(id string, goal *G) error,
+	onCancel func(),
+) (ActionServer[R], error) {
 	switch l := l.(type) {
 	case *node.Node:
 		s, err := action.NewServer[AG, AR, AF](l, a.ROS1, func(m *AG) error {

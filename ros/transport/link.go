@@ -66,7 +66,8 @@ func Open(ctx context.Context, c Config) (Link, error) {
 	switch {
 	case c.Names != nil && c.Names.ROS2 != nil:
 		return open(ros2.Open(ctx, ros2.Config{
-			Names: c.Names, Logger: c.Logger, OnListeners: c.OnListeners, OnPublisherLost: c.OnPublisherLost, OnPolicy: c.OnPolicy,
+			Names: c.Names, Logger: c.Logger, OnListeners: c.OnListeners, OnPublisherLost: c.OnPublisherLost,
+			OnPolicy: c.OnPolicy,
 		}))
 	case c.URL == "":
 		return open(node.Open(ctx, node.Config{
@@ -129,7 +130,8 @@ func published[M any, P Publisher[M]](p P, err error) (Publisher[M], error) {
 	return p, nil
 }
 
-// Subscribe calls fn for every message on the topic of a name, one at a time. fn must only store. A message may come twice.
+// Subscribe calls fn for every message on the topic of a name, one at a time. fn must only store. A message may come
+// twice.
 func Subscribe[M any](l Link, name string, k Kind, fn func(*M)) error {
 	switch l := l.(type) {
 	case *node.Node:
@@ -165,8 +167,8 @@ func WatchPublishers(l Link, name string, fn func(nodes []string)) error {
 	return unknown(l)
 }
 
-// Serve answers the service of a name; S is its type with the request Q and the response R. fn returns false to report a
-// failure.
+// Serve answers the service of a name; S is its type with the request Q and the response R. fn returns false to report
+// a failure.
 func Serve[S, Q, R any](l Link, name string, fn func(*Q) (*R, bool)) error {
 	switch l := l.(type) {
 	case *node.Node:

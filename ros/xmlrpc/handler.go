@@ -18,9 +18,10 @@ import (
 // inFlight bounds the bytes of all calls that one handler reads and answers at a time.
 const inFlight = 4 * MaxBytes
 
-// Handler answers calls over HTTP. It is for ROS programs and refuses web pages: a page that somebody on the robot's network opens can
-// post to any address, but not without an Origin, with a type of content that only a program sends, and to a name that is known here
-// (a page may rebind its own name to this machine's address). What it refuses never reaches Answer.
+// Handler answers calls over HTTP. It is for ROS programs and refuses web pages: a page that somebody on the robot's
+// network opens can post to any address, but not without an Origin, with a type of content that only a program sends,
+// and to a name that is known here (a page may rebind its own name to this machine's address). What it refuses never
+// reaches Answer.
 type Handler struct {
 	// Answer runs a call and returns the document of its response or fault. It is called from several goroutines.
 	Answer func(*Call) []byte
@@ -31,8 +32,8 @@ type Handler struct {
 	taken atomic.Int64 // bytes of calls in flight
 }
 
-// NewHandler returns a handler of calls up to max bytes. names are the host names by which clients may address it, beside IP addresses,
-// this machine's own name and names that the Internet does not resolve.
+// NewHandler returns a handler of calls up to max bytes. names are the host names by which clients may address it,
+// beside IP addresses, this machine's own name and names that the Internet does not resolve.
 func NewHandler(answer func(*Call) []byte, max int64, log *slog.Logger, names ...string) *Handler {
 	h := &Handler{Answer: answer, log: log, max: max}
 	if name, err := os.Hostname(); err == nil {
@@ -86,25 +87,31 @@ func (h *Handler) refuse(req *http.Request) (int, error) {
 	case req.Method != http.MethodPost || req.URL.Path != "/" && req.URL.Path != "/RPC2":
 		return http.StatusNotFound, fmt.Errorf("this is ROS: POST XML-RPC to /RPC2")
 	case fromBrowser(req.Header):
-		return http.StatusForbidden, fmt.Errorf("the request comes from a web page (Origin %.60q): only ROS programs are served", req.Header.Get("Origin"))
+		return http.StatusForbidden, fmt.Errorf("the request comes from a web page (Origin %.60q): only ROS programs are "+
+			"served", req.Header.Get("Origin"))
 	case kind != "text/xml":
 		return http.StatusUnsupportedMediaType, fmt.Errorf("the content is of type %.60q, want text/xml", kind)
 	case !h.known(hostOf(req.Host)):
-		return http.StatusForbidden, fmt.Errorf("the host name %.60q is not one of this machine's: use its address, or set ROS_HOSTNAME to that name", req.Host)
+		return http.StatusForbidden, fmt.Errorf("the host name %.60q is not one of this machine's: use its address, or set "+
+			"ROS_HOSTNAME to that name", req.Host)
 	case req.ContentLength < 0:
 		return http.StatusLengthRequired, fmt.Errorf("a call must tell its length")
 	case req.ContentLength > h.max:
-		return http.StatusRequestEntityTooLarge, fmt.Errorf("a call of %d bytes, at most %d are read", req.ContentLength, h.max)
+		return http.StatusRequestEntityTooLarge, fmt.Errorf("a call of %d bytes, at most %d are read", req.ContentLength,
+			h.max)
 	}
 	return 0, nil
 }
 
-// fromBrowser reports whether the header has what browsers add to every request that a page makes, and cannot be kept from adding.
+// fromBrowser reports whether the header has what browsers add to every request that a page makes, and cannot be kept
+// from adding.
 func fromBrowser(h http.Header) bool {
-	return slices.ContainsFunc([]string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Referer"}, func(name string) bool { return h.Get(name) != "" })
+	return slices.ContainsFunc([]string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Referer"},
+		func(name string) bool { return h.Get(name) != "" })
 }
 
-// known reports whether a host name is this machine's: an address, a name given, or one that no page of the Internet can have.
+// known reports whether a host name is this machine's: an address, a name given, or one that no page of the Internet
+// can have.
 func (h *Handler) known(host string) bool {
 	if host == "" || net.ParseIP(host) != nil || slices.Contains(h.names, host) {
 		return true

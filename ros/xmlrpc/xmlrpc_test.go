@@ -76,7 +76,8 @@ func TestOtherWriters(t *testing.T) {
 }
 
 func call(value string) string {
-	return "<methodCall><methodName>m</methodName><params><param><value>" + value + "</value></param></params></methodCall>"
+	return "<methodCall><methodName>m</methodName><params><param><value>" + value +
+		"</value></param></params></methodCall>"
 }
 
 func TestMalformedIsRefused(t *testing.T) {
@@ -103,16 +104,18 @@ func TestMalformedIsRefused(t *testing.T) {
 		"element in scalar":   call("<int><b/>1</int>"),
 		"array without data":  call("<array></array>"),
 		"struct without name": call("<struct><member><value>1</value></member></struct>"),
-		"too deep":            call(strings.Repeat("<array><data><value>", 100) + strings.Repeat("</value></data></array>", 100)),
-		"entity bomb":         `<!DOCTYPE x [<!ENTITY a "aaaa">]>` + call("&a;"),
-		"charset":             `<?xml version="1.0" encoding="utf-7"?>` + call("x"),
+		"too deep": call(strings.Repeat("<array><data><value>", 100) + strings.Repeat("</value></data></array>",
+			100)),
+		"entity bomb": `<!DOCTYPE x [<!ENTITY a "aaaa">]>` + call("&a;"),
+		"charset":     `<?xml version="1.0" encoding="utf-7"?>` + call("x"),
 	}
 	for name, doc := range docs {
 		if c, err := DecodeCall(strings.NewReader(doc)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: accepted as %+v, error %v", name, c, err)
 		}
 	}
-	if _, err := DecodeResponse(strings.NewReader("<methodResponse><params></params></methodResponse>")); !errors.Is(err, ErrMalformed) {
+	if _, err := DecodeResponse(strings.NewReader("<methodResponse><params></params></methodResponse>")); !errors.Is(err,
+		ErrMalformed) {
 		t.Errorf("response without a value: %v", err)
 	}
 }

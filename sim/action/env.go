@@ -14,8 +14,9 @@ type Env struct {
 	live  bool
 }
 
-// Wrap makes env take actions of the form and owns it from then on; env itself for the canonical form. What env reports as
-// the tool's pose is where deltas start, so disturbances of the observation belong around this wrapper, not below it.
+// Wrap makes env take actions of the form and owns it from then on; env itself for the canonical form. What env reports
+// as the tool's pose is where deltas start, so disturbances of the observation belong around this wrapper, not below
+// it.
 func Wrap(env sim.Env, f Form) sim.Env {
 	if f == Canonical {
 		return env
@@ -40,8 +41,8 @@ func (e *Env) Reset(obs []float32, seed uint64) error {
 	return err
 }
 
-// Step executes one action of the form (length ActDim). An action that is not finite or of the wrong length ends the episode
-// with an error that wraps sim.ErrAction.
+// Step executes one action of the form (length ActDim). An action that is not finite or of the wrong length ends the
+// episode with an error that wraps sim.ErrAction.
 func (e *Env) Step(obs, act []float32) (sim.Result, error) {
 	if err := e.form.Check(act); err != nil {
 		e.live = false

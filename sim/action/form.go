@@ -96,9 +96,9 @@ func (f Form) Check(act []float32) error {
 	return nil
 }
 
-// DecodeTo writes the canonical form (length sim.ActDim) of act (length Dim) into dst. state begins with the tool's measured
-// position and 6D rotation, as every observation does; absolute forms do not read it. dst must not overlap act, unless the
-// form is canonical.
+// DecodeTo writes the canonical form (length sim.ActDim) of act (length Dim) into dst. state begins with the tool's
+// measured position and 6D rotation, as every observation does; absolute forms do not read it. dst must not overlap
+// act, unless the form is canonical.
 func (f Form) DecodeTo(dst, act, state []float32) {
 	if f == Canonical {
 		copy(dst[:sim.ActDim], act)
@@ -113,8 +113,8 @@ func (f Form) DecodeTo(dst, act, state []float32) {
 	dst[layout.Gripper] = act[f.Dim()-1]
 }
 
-// EncodeTo is the inverse of DecodeTo: it writes act (length Dim) for a canonical action (length sim.ActDim). Quaternions
-// have w >= 0, rotation vectors at most pi.
+// EncodeTo is the inverse of DecodeTo: it writes act (length Dim) for a canonical action (length sim.ActDim).
+// Quaternions have w >= 0, rotation vectors at most pi.
 func (f Form) EncodeTo(act, canonical, state []float32) {
 	if f == Canonical {
 		copy(act, canonical[:sim.ActDim])
@@ -130,17 +130,19 @@ func (f Form) EncodeTo(act, canonical, state []float32) {
 	act[f.Dim()-1] = canonical[layout.Gripper]
 }
 
-// Convert writes the actions of T frames in another form: src [T*from.Dim], states [T*w] with w >= 9 the frames' observations
-// or robot states (not read, and may be nil, between absolute forms), dst [T*to.Dim].
+// Convert writes the actions of T frames in another form: src [T*from.Dim], states [T*w] with w >= 9 the frames'
+// observations or robot states (not read, and may be nil, between absolute forms), dst [T*to.Dim].
 func Convert(dst, src, states []float32, from, to Form) error {
 	n := len(src) / from.Dim()
 	if len(src) != n*from.Dim() || len(dst) != n*to.Dim() {
-		return fmt.Errorf("action: %d values of form %s into %d of form %s: the frames do not match", len(src), from, len(dst), to)
+		return fmt.Errorf("action: %d values of form %s into %d of form %s: the frames do not match", len(src), from,
+			len(dst), to)
 	}
 	w := 0
 	if (from.Delta || to.Delta) && n > 0 {
 		if w = len(states) / n; len(states) != n*w || w < layout.Tool {
-			return fmt.Errorf("action: %d values of states for %d frames: deltas need the tool's pose of every frame", len(states), n)
+			return fmt.Errorf("action: %d values of states for %d frames: deltas need the tool's pose of every frame",
+				len(states), n)
 		}
 	}
 	var canonical [sim.ActDim]float32

@@ -27,7 +27,10 @@ func forms(t testing.TB) []Form {
 // turn is a uniformly distributed rotation (Shoemake 1992).
 func turn(rng *rand.Rand) geom.Quat {
 	u, a, b := rng.Float64(), 2*math.Pi*rng.Float64(), 2*math.Pi*rng.Float64()
-	return geom.Quat{math.Sqrt(1-u) * math.Sin(a), math.Sqrt(1-u) * math.Cos(a), math.Sqrt(u) * math.Sin(b), math.Sqrt(u) * math.Cos(b)}
+	return geom.Quat{
+		math.Sqrt(1-u) * math.Sin(a), math.Sqrt(1-u) * math.Cos(a), math.Sqrt(u) * math.Sin(b),
+		math.Sqrt(u) * math.Cos(b),
+	}
 }
 
 // pose writes a random position within 0.5 m and a random rotation 6D.
@@ -54,7 +57,10 @@ func TestRoundTrip(t *testing.T) {
 			switch i % 10 {
 			case 0: // a half turn of the tool, where rotation vectors flip
 				axis := turn(rng)
-				geom.Rot6DTo(canonical[3:9], geom.Rot6DAt(state[3:9]).Quat().Mul(geom.AxisAngle(geom.Vec3{axis[0], axis[1], axis[2]}, math.Pi)))
+				geom.Rot6DTo(canonical[3:9], geom.Rot6DAt(state[3:9]).Quat().Mul(geom.AxisAngle(geom.Vec3{
+					axis[0], axis[1],
+					axis[2],
+				}, math.Pi)))
 			case 1: // no motion at all
 				copy(canonical, state[:9])
 			}
@@ -80,8 +86,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestDeltaComposes as published: position added in the base frame, rotation applied in the tool's frame, written out here
-// with matrices and by example.
+// TestDeltaComposes as published: position added in the base frame, rotation applied in the tool's frame, written out
+// here with matrices and by example.
 func TestDeltaComposes(t *testing.T) {
 	rng := seed.Stream(2, "test", 0)
 	state, dst, step := make([]float32, 16), make([]float32, 10), make([]float32, 10)
@@ -122,7 +128,8 @@ func TestNoop(t *testing.T) {
 	rng := seed.Stream(3, "test", 0)
 	state, dst := make([]float32, 16), make([]float32, 10)
 	for name, noop := range map[string][]float32{
-		"delta-6d": {0, 0, 0, 1, 0, 0, 0, 1, 0, 0}, "delta-quat": {0, 0, 0, 0, 0, 0, 1, 0}, "delta-axis-angle": {0, 0, 0, 0, 0, 0, 0},
+		"delta-6d": {0, 0, 0, 1, 0, 0, 0, 1, 0, 0}, "delta-quat": {0, 0, 0, 0, 0, 0, 1, 0},
+		"delta-axis-angle": {0, 0, 0, 0, 0, 0, 0},
 	} {
 		pose(state, rng)
 		f, err := ParseForm(name)
@@ -178,7 +185,8 @@ func TestConvert(t *testing.T) {
 		"no states":      Convert(make([]float32, n*8), actions, nil, Canonical, quat),
 		"lengths differ": Convert(make([]float32, 8), actions, states, Canonical, quat),
 		"half a frame":   Convert(make([]float32, 8), actions[:15], states, Canonical, quat),
-		"not finite":     Convert(make([]float32, 8), append(slices.Clone(actions[:9]), float32(math.NaN())), states[:16], Canonical, quat),
+		"not finite": Convert(make([]float32, 8), append(slices.Clone(actions[:9]), float32(math.NaN())), states[:16],
+			Canonical, quat),
 	} {
 		if err == nil {
 			t.Errorf("%s: converted without an error", name)

@@ -13,8 +13,8 @@ const (
 	largestBurst   = 1000 // control steps
 )
 
-// Config sets both channels; the zero value changes nothing. Noise is given by its standard deviation per component. Fields
-// without a key are for profiles and for those who call the package.
+// Config sets both channels; the zero value changes nothing. Noise is given by its standard deviation per component.
+// Fields without a key are for profiles and for those who call the package.
 type Config struct {
 	Robot Robot
 	Parts Parts `yaml:"part"`
@@ -40,8 +40,8 @@ type Parts struct {
 	Jitter   float64 // control steps, bound of what a measurement comes earlier or later
 	// probability, per part, that a control step shows the pose of the one before
 	Dropout float64 `yaml:"dropout"`
-	// The hand covers a part: for Occlusion control steps on average (0 = never), with OcclusionChance for a burst to begin in a
-	// control step while the tool point is within OcclusionReach (m) of the part's origin.
+	// The hand covers a part: for Occlusion control steps on average (0 = never), with OcclusionChance for a burst to
+	// begin in a control step while the tool point is within OcclusionReach (m) of the part's origin.
 	Occlusion, OcclusionChance, OcclusionReach float64
 }
 
@@ -67,7 +67,10 @@ func (c Config) Validate() error {
 		setting.Within("part.jitter", p.Jitter, 0, largestDelay),
 		setting.Within("part.dropout", p.Dropout, 0, largestDropout),
 		setting.Within("part.occlusion", p.Occlusion, 0, largestBurst),
-		setting.Rule{Key: "part.occlusion", OK: p.Occlusion == 0 || p.Occlusion >= 1, Want: "is below a control step: use 0, or 1 or more"},
+		setting.Rule{
+			Key: "part.occlusion", OK: p.Occlusion == 0 || p.Occlusion >= 1,
+			Want: "is below a control step: use 0, or 1 or more",
+		},
 		setting.Within("part.occlusion_chance", p.OcclusionChance, 0, 1),
 		setting.Within("part.occlusion_reach", p.OcclusionReach, 0, 10),
 	)

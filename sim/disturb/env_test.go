@@ -19,7 +19,10 @@ const parts = 3
 type drift struct{ t float32 }
 
 func (d *drift) Spec() sim.Spec {
-	return sim.Spec{Task: "drift", ObsDim: sim.StateDim + parts*sim.PoseDim, ActDim: sim.ActDim, MaxSteps: 1 << 30, ControlHz: 10, PartNames: make([]string, parts)}
+	return sim.Spec{
+		Task: "drift", ObsDim: sim.StateDim + parts*sim.PoseDim, ActDim: sim.ActDim, MaxSteps: 1 << 30,
+		ControlHz: 10, PartNames: make([]string, parts),
+	}
 }
 
 func (d *drift) Reset(obs []float32, _ uint64) error {
@@ -85,7 +88,8 @@ func TestOffIsNothing(t *testing.T) {
 	}
 }
 
-// TestNoise measures the standard deviation of every group over many steps, and that a group without noise keeps its bits.
+// TestNoise measures the standard deviation of every group over many steps, and that a group without noise keeps its
+// bits.
 func TestNoise(t *testing.T) {
 	const n = 4000
 	cfg := Config{
@@ -99,11 +103,14 @@ func TestNoise(t *testing.T) {
 		want float64
 		diff func(a, b []float32) geom.Vec3
 	}{
-		"position":      {0.01, func(a, b []float32) geom.Vec3 { return geom.VecAt(b).Sub(geom.VecAt(a)) }},
-		"velocity":      {0.03, func(a, b []float32) geom.Vec3 { return geom.VecAt(b[9:]).Sub(geom.VecAt(a[9:])) }},
-		"spin":          {0.04, func(a, b []float32) geom.Vec3 { return geom.VecAt(b[12:]).Sub(geom.VecAt(a[12:])) }},
-		"gripper":       {0.005 / math.Sqrt(3), func(a, b []float32) geom.Vec3 { return geom.Vec3{float64(b[15] - a[15])} }},
-		"rotation":      {0.02, func(a, b []float32) geom.Vec3 { return turn(geom.Rot6DAt(a[3:9]).Quat(), geom.Rot6DAt(b[3:9]).Quat()) }},
+		"position": {0.01, func(a, b []float32) geom.Vec3 { return geom.VecAt(b).Sub(geom.VecAt(a)) }},
+		"velocity": {0.03, func(a, b []float32) geom.Vec3 { return geom.VecAt(b[9:]).Sub(geom.VecAt(a[9:])) }},
+		"spin":     {0.04, func(a, b []float32) geom.Vec3 { return geom.VecAt(b[12:]).Sub(geom.VecAt(a[12:])) }},
+		"gripper":  {0.005 / math.Sqrt(3), func(a, b []float32) geom.Vec3 { return geom.Vec3{float64(b[15] - a[15])} }},
+		"rotation": {0.02, func(a, b []float32) geom.Vec3 {
+			return turn(geom.Rot6DAt(a[3:9]).Quat(),
+				geom.Rot6DAt(b[3:9]).Quat())
+		}},
 		"part position": {0.002, func(a, b []float32) geom.Vec3 { return geom.VecAt(b[at:]).Sub(geom.VecAt(a[at:])) }},
 		"part rotation": {0.05, func(a, b []float32) geom.Vec3 { return turn(geom.QuatAt(a[at+3:]), geom.QuatAt(b[at+3:])) }},
 	}
@@ -132,10 +139,12 @@ func TestNoise(t *testing.T) {
 	robot := roll(t, wrap(t, &drift{}, Config{Robot: cfg.Robot}), 1, 20)
 	tracker := roll(t, wrap(t, &drift{}, Config{Parts: cfg.Parts}), 1, 20)
 	for i := range robot {
-		if !slices.Equal(robot[i][sim.StateDim:], clean[i][sim.StateDim:]) || !slices.Equal(tracker[i][:sim.StateDim], clean[i][:sim.StateDim]) {
+		if !slices.Equal(robot[i][sim.StateDim:], clean[i][sim.StateDim:]) || !slices.Equal(tracker[i][:sim.StateDim],
+			clean[i][:sim.StateDim]) {
 			t.Fatalf("step %d: one channel's noise reached the other", i)
 		}
-		if !slices.Equal(robot[i][:sim.StateDim], noisy[i][:sim.StateDim]) || !slices.Equal(tracker[i][sim.StateDim:], noisy[i][sim.StateDim:]) {
+		if !slices.Equal(robot[i][:sim.StateDim], noisy[i][:sim.StateDim]) || !slices.Equal(tracker[i][sim.StateDim:],
+			noisy[i][sim.StateDim:]) {
 			t.Fatalf("step %d: one channel's noise depends on the other's", i)
 		}
 	}
@@ -192,9 +201,13 @@ func TestDropout(t *testing.T) {
 
 // everything disturbs all there is.
 var everything = Config{
-	Robot: Robot{Position: 0.002, Rotation: 0.01, Velocity: 0.01, Spin: 0.02, Gripper: 0.001, Delay: 1, Jitter: 1, Dropout: 0.1},
+	Robot: Robot{
+		Position: 0.002, Rotation: 0.01, Velocity: 0.01, Spin: 0.02, Gripper: 0.001, Delay: 1, Jitter: 1,
+		Dropout: 0.1,
+	},
 	Parts: Parts{
-		Position: 0.002, Rotation: 0.02, Delay: 2, Jitter: 0.5, Dropout: 0.2, Occlusion: 3, OcclusionChance: 0.3, OcclusionReach: 1,
+		Position: 0.002, Rotation: 0.02, Delay: 2, Jitter: 0.5, Dropout: 0.2, Occlusion: 3, OcclusionChance: 0.3,
+		OcclusionReach: 1,
 	},
 }
 

@@ -81,7 +81,8 @@ func (s *Sensor) Reset(shown, truth []float32, episode uint64) {
 	copy(shown, s.past[:s.dim])
 }
 
-// Observe measures the truth of the next control step and brings shown, which must be what was shown before, up to date.
+// Observe measures the truth of the next control step and brings shown, which must be what was shown before, up to
+// date.
 func (s *Sensor) Observe(shown, truth []float32) {
 	s.step++
 	at := s.step % s.depth
@@ -95,7 +96,8 @@ func (s *Sensor) Observe(shown, truth []float32) {
 	}
 }
 
-// Measure writes one measurement of the truth, with noise, and which channels' are lost: dropped out, or covered by the hand.
+// Measure writes one measurement of the truth, with noise, and which channels' are lost: dropped out, or covered by the
+// hand.
 func (s *Sensor) Measure(dst, truth []float32, lost []bool) {
 	s.noise(dst, truth)
 	lost[0] = s.chance(robotDropout, s.cfg.Robot.Dropout)
@@ -105,16 +107,16 @@ func (s *Sensor) Measure(dst, truth []float32, lost []bool) {
 	}
 }
 
-// AgesTo writes how many control steps ago what is shown of each channel was measured; dst has one value for the robot and
-// one for each part.
+// AgesTo writes how many control steps ago what is shown of each channel was measured; dst has one value for the robot
+// and one for each part.
 func (s *Sensor) AgesTo(dst []float32) {
 	for c, at := range s.seen {
 		dst[c] = float32(s.step - at)
 	}
 }
 
-// arrive shows a channel's newest measurement that has come and is newer than what is shown. The delay of group 0 is the
-// robot's, of group 1 the parts'; oldest is the longest.
+// arrive shows a channel's newest measurement that has come and is newer than what is shown. The delay of group 0 is
+// the robot's, of group 1 the parts'; oldest is the longest.
 func (s *Sensor) arrive(shown []float32, c, group, oldest int) {
 	for ago := 0; ago <= oldest && s.step-ago > s.seen[c]; ago++ {
 		row := (s.step - ago) % s.depth
@@ -145,20 +147,21 @@ func (s *Sensor) travel(delay int, jitter float64, stream int) int {
 	return max(0, int(math.Ceil(float64(delay)+jitter*(2*s.rng[stream].Float64()-1))))
 }
 
-// Spread draws how much earlier or later than its delay a measurement of the parts arrives, from -1 to 1 times the jitter:
-// for whoever keeps the time itself.
+// Spread draws how much earlier or later than its delay a measurement of the parts arrives, from -1 to 1 times the
+// jitter: for whoever keeps the time itself.
 func (s *Sensor) Spread() float64 { return 2*s.rng[partJitter].Float64() - 1 }
 
 func (s *Sensor) chance(stream int, p float64) bool { return p > 0 && s.rng[stream].Float64() < p }
 
-// cover reports whether the hand hides a part. While the tool point is near the part's origin a burst may begin at every
-// step; it lasts for a geometric number of steps, also when the hand leaves.
+// cover reports whether the hand hides a part. While the tool point is near the part's origin a burst may begin at
+// every step; it lasts for a geometric number of steps, also when the hand leaves.
 func (s *Sensor) cover(c int, truth []float32) bool {
 	p := s.cfg.Parts
 	if p.Occlusion == 0 {
 		return false
 	}
-	begin, length := s.rng[occlusion].Float64(), s.rng[occlusion].Float64() // both always, so that one part's do not depend on another's
+	// both always, so that one part's do not depend on another's
+	begin, length := s.rng[occlusion].Float64(), s.rng[occlusion].Float64()
 	if s.hidden[c] > 0 {
 		s.hidden[c]--
 		return true
@@ -182,7 +185,8 @@ func (s *Sensor) noise(dst, truth []float32) {
 		p, q, v, w := normal(rng), normal(rng), normal(rng), normal(rng)
 		add(layout.Position.Of(dst), p, r.Position)
 		if r.Rotation > 0 {
-			geom.Rot6DTo(layout.Rotation.Of(dst), geom.Rot6DAt(layout.Rotation.Of(dst)).Quat().Mul(geom.RotVec(q.Scale(r.Rotation))))
+			geom.Rot6DTo(layout.Rotation.Of(dst),
+				geom.Rot6DAt(layout.Rotation.Of(dst)).Quat().Mul(geom.RotVec(q.Scale(r.Rotation))))
 		}
 		add(layout.Velocity.Of(dst), v, r.Velocity)
 		add(layout.Spin.Of(dst), w, r.Spin)

@@ -49,8 +49,8 @@ func ages(t *testing.T, cfg Config, steps int) (obs, age [][]float32) {
 	return obs, age
 }
 
-// TestAges: what is shown is the truth of that many control steps ago, in every channel, whatever disturbs it, and never gets
-// older than what was shown before.
+// TestAges: what is shown is the truth of that many control steps ago, in every channel, whatever disturbs it, and
+// never gets older than what was shown before.
 func TestAges(t *testing.T) {
 	for _, cfg := range []Config{
 		{Robot: Robot{Delay: 2}},
@@ -79,8 +79,8 @@ func TestAges(t *testing.T) {
 	}
 }
 
-// TestJitter: a measurement shows at the first control step after its arrival, so that a jitter of half a step makes half of
-// them one step later and the ages uniform on two values.
+// TestJitter: a measurement shows at the first control step after its arrival, so that a jitter of half a step makes
+// half of them one step later and the ages uniform on two values.
 func TestJitter(t *testing.T) {
 	const n = 4000
 	_, age := ages(t, Config{Parts: Parts{Delay: 2, Jitter: 0.5}}, n)
@@ -97,7 +97,8 @@ func TestJitter(t *testing.T) {
 	}
 }
 
-// TestOcclusion: bursts begin as often as asked and last as long on average, each part on its own; never while the hand is away.
+// TestOcclusion: bursts begin as often as asked and last as long on average, each part on its own; never while the hand
+// is away.
 func TestOcclusion(t *testing.T) {
 	const n, mean, chance = 20_000, 5., 0.1
 	cfg := Config{Parts: Parts{Occlusion: mean, OcclusionChance: chance, OcclusionReach: 0.06}}
@@ -111,7 +112,10 @@ func TestOcclusion(t *testing.T) {
 	geom.VecTo(truth, hand)
 	tag := geom.TagFrame.Inv()
 	geom.PoseTo(truth[sim.StateDim:], geom.Pose{P: tag.Apply(hand.Add(geom.Vec3{0, 0.059, 0})), Q: geom.IdentityQuat})
-	geom.PoseTo(truth[sim.StateDim+sim.PoseDim:], geom.Pose{P: tag.Apply(hand.Add(geom.Vec3{0, 0, 0.061})), Q: geom.IdentityQuat})
+	geom.PoseTo(truth[sim.StateDim+sim.PoseDim:], geom.Pose{
+		P: tag.Apply(hand.Add(geom.Vec3{0, 0, 0.061})),
+		Q: geom.IdentityQuat,
+	})
 	s.Reset(shown, truth, 1)
 	age := make([]float32, 3)
 	hidden, bursts := 0, 0
@@ -129,8 +133,8 @@ func TestOcclusion(t *testing.T) {
 			}
 		}
 	}
-	// A burst begins at a visible step, or at once after another, with the chance: cycles of 1/chance - 1 visible steps and
-	// mean hidden ones, of a standard deviation of about 10 steps.
+	// A burst begins at a visible step, or at once after another, with the chance: cycles of 1/chance - 1 visible steps
+	// and mean hidden ones, of a standard deviation of about 10 steps.
 	if share, want := float64(hidden)/n, mean/(mean+1/chance-1); math.Abs(share-want) > 5*0.35*math.Sqrt(10./n) {
 		t.Errorf("hidden in %.3f of the steps, want %.3f", share, want)
 	}

@@ -13,7 +13,8 @@ import (
 // purpose names the streams of this package.
 const purpose = "sim/domain"
 
-// Bounds of the ranges. Beyond a gain of 2.5 the servos' damping leaves the engine's explicit integration little margin.
+// Bounds of the ranges. Beyond a gain of 2.5 the servos' damping leaves the engine's explicit integration little
+// margin.
 const (
 	leastFactor   = 0.1
 	largestFactor = 10

@@ -9,7 +9,10 @@ import (
 	"korr/sim"
 )
 
-var all = Ranges{Mass: [2]float64{0.5, 2}, Friction: [2]float64{0.7, 1.3}, Gain: [2]float64{0.8, 1.2}, Position: 0.01, Rotation: 0.2}
+var all = Ranges{
+	Mass: [2]float64{0.5, 2}, Friction: [2]float64{0.7, 1.3}, Gain: [2]float64{0.8, 1.2}, Position: 0.01,
+	Rotation: 0.2,
+}
 
 // values lists everything a draw holds.
 func values(d *Draw) []float64 {
@@ -63,7 +66,8 @@ func TestDrawsAreUniform(t *testing.T) {
 	}
 	for i := range sum {
 		mean := sum[i] / n
-		if spread := math.Sqrt(square[i]/n - mean*mean); math.Abs(mean-0.5) > 0.02 || math.Abs(spread-math.Sqrt(1./12)) > 0.01 {
+		if spread := math.Sqrt(square[i]/n - mean*mean); math.Abs(mean-0.5) > 0.02 ||
+			math.Abs(spread-math.Sqrt(1./12)) > 0.01 {
 			t.Errorf("value %d: mean %.3f, standard deviation %.3f of its range; uniform has 0.5 and 0.289", i, mean, spread)
 		}
 	}
@@ -78,7 +82,8 @@ func TestRangesAreIndependent(t *testing.T) {
 }
 
 func TestOnAndCheck(t *testing.T) {
-	if (Ranges{}).On() || (Ranges{Mass: [2]float64{1, 1}, Gain: [2]float64{1, 1}}).On() || !all.On() || !(Ranges{Rotation: 0.1}).On() {
+	if (Ranges{}).On() || (Ranges{Mass: [2]float64{1, 1}, Gain: [2]float64{1, 1}}).On() || !all.On() ||
+		!(Ranges{Rotation: 0.1}).On() {
 		t.Error("On is wrong")
 	}
 	for _, r := range []Ranges{{}, all} {

@@ -1,10 +1,11 @@
 // Package expert holds scripted experts: policies that see exact poses (the raw observation) and assemble a task, the
 // source of demonstrations. An expert needs no engine: it works wherever observations and actions are exchanged.
 //
-// A script goes on from any state that it can see. It is a loop that looks at the newest observation, does the next thing
-// (screw.goOn, screw.goOnPlacing) and looks again, until nothing is left to do; then it returns, and is asked again a control
-// step later. Whether a part is in the hand is judged by the fingers' opening and by where the tool's point is in the part's
-// box. A part without a lying grasp (the hood, the base of the round table) that has fallen over is not picked up.
+// A script goes on from any state that it can see. It is a loop that looks at the newest observation, does the next
+// thing (screw.goOn, screw.goOnPlacing) and looks again, until nothing is left to do; then it returns, and is asked
+// again a control step later. Whether a part is in the hand is judged by the fingers' opening and by where the tool's
+// point is in the part's box. A part without a lying grasp (the hood, the base of the round table) that has fallen over
+// is not picked up.
 package expert
 
 import (
@@ -93,7 +94,8 @@ func (e *Expert) Close() {
 // ActTo writes the next action (sim.ActDim values) for the raw observation.
 func (e *Expert) ActTo(act, obs []float32) error {
 	if len(obs) != len(e.obs) || len(act) != sim.ActDim {
-		return fmt.Errorf("expert: %d observations and %d actions, want %d and %d", len(obs), len(act), len(e.obs), sim.ActDim)
+		return fmt.Errorf("expert: %d observations and %d actions, want %d and %d", len(obs), len(act), len(e.obs),
+			sim.ActDim)
 	}
 	copy(e.obs, obs)
 	c, ok := e.next()

@@ -8,10 +8,16 @@ import (
 
 // Moves for the parts of the lamp and the round table (m).
 var (
-	bulbs     = moves{thick: 0.022, topThick: 0.060, graspHead: -0.010, graspZ: 0.026, topGrasp: 0.0305, topClear: 0.055, hover: 0.25, retreat: 0.09, travel: 0.09, leastYaw: -2.2, round: true, full: true}
-	roundLegs = moves{thick: 0.0425, graspHead: 0, graspZ: 0.022, topGrasp: 0.032, topClear: 0.035, hover: 0.2, travel: 0.09, carry: true, halfWidth: 0.02125, slide: 0.007, round: true, full: true}
-	bases     = moves{topGrasp: 0.010, topClear: 0.035}
-	hoods     = moves{thick: 0.052, topGrasp: 0.050, topClear: 0.040}
+	bulbs = moves{
+		thick: 0.022, topThick: 0.060, graspHead: -0.010, graspZ: 0.026, topGrasp: 0.0305, topClear: 0.055,
+		hover: 0.25, retreat: 0.09, travel: 0.09, leastYaw: -2.2, round: true, full: true,
+	}
+	roundLegs = moves{
+		thick: 0.0425, graspHead: 0, graspZ: 0.022, topGrasp: 0.032, topClear: 0.035, hover: 0.2,
+		travel: 0.09, carry: true, halfWidth: 0.02125, slide: 0.007, round: true, full: true,
+	}
+	bases = moves{topGrasp: 0.010, topClear: 0.035}
+	hoods = moves{thick: 0.052, topGrasp: 0.050, topClear: 0.040}
 )
 
 // handClear is the distance between two parts from which on the hand fits beside the other one either way (m).
@@ -75,8 +81,8 @@ func buildRoundTable(a *arm) {
 	}
 }
 
-// goOnPlacing does what a pair needs next whose second part stands and is placed on the first, as goOn does it for one that
-// lies. above is how far over its place the part travels (m).
+// goOnPlacing does what a pair needs next whose second part stands and is placed on the first, as goOn does it for one
+// that lies. above is how far over its place the part travels (m).
 func (s *screw) goOnPlacing(above float64) {
 	held := s.holds()
 	switch {
@@ -136,7 +142,8 @@ func (s *screw) grasp() float64 {
 	part := s.leg()
 	x := part.Q.Rotate(geom.Vec3{1, 0, 0})
 	yaw := near(math.Atan2(x[1], x[0]), firstYaw, math.Pi/2)
-	if d := s.top().P.Sub(part.P); math.Hypot(d[0], d[1]) < handClear && math.Abs(d[0]*math.Sin(yaw)-d[1]*math.Cos(yaw)) > math.Abs(d[0]*math.Cos(yaw)+d[1]*math.Sin(yaw)) {
+	if d := s.top().P.Sub(part.P); math.Hypot(d[0], d[1]) < handClear &&
+		math.Abs(d[0]*math.Sin(yaw)-d[1]*math.Cos(yaw)) > math.Abs(d[0]*math.Cos(yaw)+d[1]*math.Sin(yaw)) {
 		yaw -= math.Pi / 2 // the wide side of the hand would point at the other part
 	}
 	s.swing(geom.Vec3{part.P[0], part.P[1], part.P[2] + s.topGrasp + s.topClear}, yaw, 16)

@@ -26,8 +26,8 @@ const (
 	stuckTurns   = 2     // in a row that bring nothing to a part whose thread has not engaged, then it is taken out again
 )
 
-// goOn does what the pair needs next, wherever its parts and the hand are now, and returns to be asked again. A part that
-// stands in its hole is turned; one in the hand is brought in from the present grasp; any other is fetched.
+// goOn does what the pair needs next, wherever its parts and the hand are now, and returns to be asked again. A part
+// that stands in its hole is turned; one in the hand is brought in from the present grasp; any other is fetched.
 func (s *screw) goOn() {
 	f := s.pair.Fit(s.top(), s.leg())
 	held := s.holds()
@@ -86,8 +86,8 @@ func (a *arm) straighten() {
 	a.moveTo(geom.Pose{P: geom.Vec3{a.pose.P[0], a.pose.P[1], max(a.pose.P[2], 0.2)}, Q: downward(firstYaw)}, 11)
 }
 
-// tighten shuts fingers that are at the part already, waits only where they are not yet on it, and reports whether it is
-// between them.
+// tighten shuts fingers that are at the part already, waits only where they are not yet on it, and reports whether it
+// is between them.
 func (s *screw) tighten() bool {
 	s.grip = 1
 	for range closeSteps {
@@ -165,7 +165,8 @@ func (s *screw) bring() {
 	} else {
 		s.choose()
 	}
-	if tip, tilt := s.peg(); tilt > farTilt || math.Hypot(tip[0], tip[1]) > farAside || tip[2] > farAbove || tip[2] < -clearAbove {
+	if tip, tilt := s.peg(); tilt > farTilt || math.Hypot(tip[0], tip[1]) > farAside || tip[2] > farAbove ||
+		tip[2] < -clearAbove {
 		s.over(tip)
 	}
 	fromSide := !s.down()
@@ -220,8 +221,9 @@ func (s *screw) tilted() bool {
 	return tilt > upright
 }
 
-// above is the tool's pose with the part in the hand upright and its tip so far above the mouth (m). A hand that holds the
-// part from its side points the way that side says; one that holds it from above keeps its yaw within joint 7's range.
+// above is the tool's pose with the part in the hand upright and its tip so far above the mouth (m). A hand that holds
+// the part from its side points the way that side says; one that holds it from above keeps its yaw within joint 7's
+// range.
 func (s *screw) above(height float64) geom.Pose {
 	axis, up := s.axes()
 	tool := s.tool()

@@ -46,7 +46,10 @@ type moves struct {
 }
 
 // squareLegs are the moves for a leg of the square table.
-var squareLegs = moves{thick: 0.030, graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClear: 0.035, hover: 0.2, travel: 0.09}
+var squareLegs = moves{
+	thick: 0.030, graspHead: 0.012, graspZ: 0.016, topGrasp: 0.019, topClear: 0.035, hover: 0.2,
+	travel: 0.09,
+}
 
 // screwTable assembles every screwed pair of a square table: side grasp, lift, reorient so that the tool points
 // sideways, insert, release, and turn from above with regrasps.
@@ -68,8 +71,8 @@ var middle = geom.Vec3{0.54155, 0, 0}
 var nearHole = geom.Vec3{0.4853, 0.05625, 0}
 
 // squareTableLegs are the moves for a leg that is not the last: the turn must stop where the square leg is aligned, the
-// tool travels above the legs that stand, and turns the leg upright where the arm's elbow stays on its side: near to the legs
-// on the right it swings to the other one, from where the wrist does not reach the next leg.
+// tool travels above the legs that stand, and turns the leg upright where the arm's elbow stays on its side: near to
+// the legs on the right it swings to the other one, from where the wrist does not reach the next leg.
 var squareTableLegs = func() moves {
 	m := squareLegs
 	m.stop, m.travel, m.carry = true, 0.15, true

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Largest sizes that a model may ask for. Beyond them MuJoCo 2.2.2 may abort the process (std::bad_alloc out of nuser_*, a
-// texture whose bytes overflow an int) or fill the memory instead of returning an error.
+// Largest sizes that a model may ask for. Beyond them MuJoCo 2.2.2 may abort the process (std::bad_alloc out of
+// nuser_*, a texture whose bytes overflow an int) or fill the memory instead of returning an error.
 const (
 	maxModelBytes = 4 << 20
 	maxStack      = 10_000_000 // nstack, doubles
@@ -19,7 +19,8 @@ const (
 	maxPixels     = 4096       // width and height of textures, nrow and ncol of height fields
 )
 
-// checkModel refuses, before the engine sees it, a model that could end the process or that reads files: a model is one text.
+// checkModel refuses, before the engine sees it, a model that could end the process or that reads files: a model is one
+// text.
 func checkModel(text string) error {
 	if len(text) > maxModelBytes {
 		return fmt.Errorf("the model has %d bytes, at most %d are read", len(text), maxModelBytes)

@@ -17,7 +17,8 @@ import (
 	"korr/sim/domain"
 )
 
-// Config chooses what New builds. The fields with a key are settings; an empty Randomness means low, an empty Yaw sim.Symmetric.
+// Config chooses what New builds. The fields with a key are settings; an empty Randomness means low, an empty Yaw
+// sim.Symmetric.
 type Config struct {
 	Task string `yaml:"task"` // furniture task
 	// initial part and obstacle displacement: low, med, high, or mixed, drawn anew for every episode
@@ -28,9 +29,10 @@ type Config struct {
 	MaxSteps int `yaml:"max_steps"`
 	// turns about a joint's axis that count as assembled: symmetric (all that look the same) or published (one,
 	// within 20 degrees)
-	Yaw       sim.Yaw       `yaml:"yaw"`
-	Hold      int           // control steps that success must last; 0 means the task's own (as published: one)
-	Unsettled bool          // the first observation shows the nominal poses: the initial push comes with the first control step
+	Yaw  sim.Yaw `yaml:"yaw"`
+	Hold int     // control steps that success must last; 0 means the task's own (as published: one)
+	// the first observation shows the nominal poses: the initial push comes with the first control step
+	Unsettled bool
 	ModelXML  string        // replaces the generated model; empty for the task's own
 	Domain    domain.Ranges // physics drawn anew for every episode; the zero value for the nominal ones
 }
@@ -85,7 +87,8 @@ func (c *Config) resolve() (*sim.Task, sim.Level, error) {
 		return nil, sim.Level{}, err
 	}
 	if c.Perturb < 0 || math.IsNaN(c.Perturb) || c.Perturb > 100 {
-		return nil, sim.Level{}, fmt.Errorf("perturbation strength %v: use 0 (off) to 100, 1 is the published strength", c.Perturb)
+		return nil, sim.Level{}, fmt.Errorf("perturbation strength %v: use 0 (off) to 100, 1 is the published strength",
+			c.Perturb)
 	}
 	if c.MaxSteps < 0 {
 		return nil, sim.Level{}, fmt.Errorf("max steps %d: use 0 for the task's own limit or a positive number", c.MaxSteps)

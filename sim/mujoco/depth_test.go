@@ -26,7 +26,11 @@ func TestExpertDepth(t *testing.T) {
 			won, over, worst := 0, 0, 0.0
 			for i := range episodes {
 				deepest := 0.0
-				r, x := assemble(t, e, obs, eval.EpisodeSeed(1, i), func(int) bool { deepest = max(deepest, e.penetration()); return false })
+				r, x := assemble(t, e, obs, eval.EpisodeSeed(1, i), func(int) bool {
+					deepest = max(deepest,
+						e.penetration())
+					return false
+				})
 				x.Close()
 				deepest = max(deepest, e.penetration())
 				if !r.Success {
@@ -37,7 +41,8 @@ func TestExpertDepth(t *testing.T) {
 					over++
 				}
 			}
-			t.Logf("%s %s: %d of %d succeeded, the deepest contact in them %.3f mm, %d of them above %.1f mm", name, level, won, episodes, 1e3*worst, over, 1e3*heldDepth)
+			t.Logf("%s %s: %d of %d succeeded, the deepest contact in them %.3f mm, %d of them above %.1f mm", name, level, won,
+				episodes, 1e3*worst, over, 1e3*heldDepth)
 			if over > 0 && (name != "square_table" || level != sim.Med) {
 				t.Errorf("%s %s: %d episodes with contacts deeper than %.1f mm", name, level, over, 1e3*heldDepth)
 			}

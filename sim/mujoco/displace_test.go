@@ -65,9 +65,9 @@ func mean(x []float64) (m float64) {
 	return m
 }
 
-// TestDisplacement measures the initial displacement of every part; with -long it prints the table of docs/simulator.md. At
-// low, where a part meets no other, one with the published impulse goes as far as the published simulator's momentum predicts,
-// within a factor of two; a calibrated part stays within 0.4 m.
+// TestDisplacement measures the initial displacement of every part; with -long it prints the table of
+// docs/simulator.md. At low, where a part meets no other, one with the published impulse goes as far as the published
+// simulator's momentum predicts, within a factor of two; a calibrated part stays within 0.4 m.
 func TestDisplacement(t *testing.T) {
 	episodes := uint64(30)
 	if *long {
@@ -98,7 +98,8 @@ func TestDisplacement(t *testing.T) {
 					t.Errorf("%s, %s: %s went %.0f mm", name, level, p.Name, 1e3*far)
 				}
 				if level == sim.Low && !calibrated && want > 0.001 && (mean(here[i]) < want/2 || mean(here[i]) > 2*want) {
-					t.Errorf("%s, %s: %s goes %.1f mm on average, published about %.1f", name, level, p.Name, 1e3*mean(here[i]), 1e3*want)
+					t.Errorf("%s, %s: %s goes %.1f mm on average, published about %.1f", name, level, p.Name, 1e3*mean(here[i]),
+						1e3*want)
 				}
 			}
 		}

@@ -48,7 +48,8 @@ func (e *Env) setDraw(d *domain.Draw) error {
 	case d == p.draw:
 		return nil
 	case p.base == nil:
-		return errors.New("the episode's physics were drawn (domain.*): open the environment with domain randomisation to go on with it")
+		return errors.New("the episode's physics were drawn (domain.*): open the environment with domain randomisation to " +
+			"go on with it")
 	case d == nil:
 		C.korr_domain_apply(e.s, p.base, nil, nil, 1)
 	default:

@@ -66,12 +66,16 @@ func New(cfg Config) (*Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the model of %s: %w", task.Name, err)
 	}
-	e := &Env{cfg: cfg, task: task, level: level, s: s, judge: sim.NewJudge(task), poses: make([]geom.Pose, len(task.Parts)+1), arm: make([]float64, armParts+sim.PoseDim*(len(task.Parts)+1)), pcg: rand.NewPCG(0, 0)}
+	e := &Env{cfg: cfg, task: task, level: level, s: s, judge: sim.NewJudge(task), poses: make([]geom.Pose,
+		len(task.Parts)+1), arm: make([]float64, armParts+sim.PoseDim*(len(task.Parts)+1)), pcg: rand.NewPCG(0, 0)}
 	e.rng = rand.New(e.pcg)
 	for i := range task.Parts {
 		e.scale = append(e.scale, torqueScale(&task.Parts[i]))
 	}
-	e.spec = sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, MaxSteps: cfg.MaxSteps, ControlHz: controlHz, PartNames: task.PartNames(), Yaw: cfg.Yaw}
+	e.spec = sim.Spec{
+		Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, MaxSteps: cfg.MaxSteps,
+		ControlHz: controlHz, PartNames: task.PartNames(), Yaw: cfg.Yaw,
+	}
 	e.openPhysics()
 	e.open = true
 	return e, nil
@@ -170,8 +174,8 @@ func (e *Env) Close() error {
 }
 
 // Step executes one action for 0.1 s. An action that is not finite or of the wrong length ends the episode with an
-// error that wraps sim.ErrAction, an unstable simulation one with sim.ErrUnstable: one that the engine gave up, or in which
-// a part is where or as fast as none can be (plausible.go).
+// error that wraps sim.ErrAction, an unstable simulation one with sim.ErrUnstable: one that the engine gave up, or in
+// which a part is where or as fast as none can be (plausible.go).
 func (e *Env) Step(obs, act []float32) (sim.Result, error) {
 	if err := sim.CheckAction(act); err != nil {
 		e.live = false
@@ -208,7 +212,8 @@ func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, 
 	e.steps++
 	e.observe(obs)
 	reward, success := e.judge.Score(e.poses)
-	r := sim.Result{Reward: reward, Success: success, Terminated: success, Truncated: !success && e.steps >= e.spec.MaxSteps}
+	r := sim.Result{Reward: reward, Success: success, Terminated: success, Truncated: !success &&
+		e.steps >= e.spec.MaxSteps}
 	e.live = !r.Terminated && !r.Truncated
 	return r, nil
 }

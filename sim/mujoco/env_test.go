@@ -188,7 +188,8 @@ func TestBrokenModels(t *testing.T) {
 			t.Errorf("%s: error does not name the task: %v", name, err)
 		}
 	}
-	if _, err := New(Config{Task: "one_leg", Randomness: "extreme"}); err == nil || !strings.Contains(err.Error(), "low, med or high") {
+	if _, err := New(Config{Task: "one_leg", Randomness: "extreme"}); err == nil || !strings.Contains(err.Error(),
+		"low, med or high") {
 		t.Errorf("unknown randomness: %v", err)
 	}
 }

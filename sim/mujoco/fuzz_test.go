@@ -41,8 +41,8 @@ func newBystander(f *testing.F) *bystander {
 	return b
 }
 
-// during plays the bystander's first step while meanwhile runs beside it and its second one after that, and compares every
-// bit.
+// during plays the bystander's first step while meanwhile runs beside it and its second one after that, and compares
+// every bit.
 func (b *bystander) during(t *testing.T, meanwhile func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); meanwhile() }()
@@ -100,10 +100,11 @@ func newStarts(f *testing.F, e *Env) (starts []startState) {
 	return starts
 }
 
-// FuzzStep gives one environment up to three actions of any length and any bits, from the start of an episode or from the
-// middle of a rough one: what is no action ends its episode with sim.ErrAction, anything else is executed or ends with
-// sim.ErrUnstable, observations stay finite, a snapshot or a reset brings it back bit for bit, and another environment that
-// steps at the same time goes on bit for bit. A reset takes ten steps' time: one input in eight asks for it.
+// FuzzStep gives one environment up to three actions of any length and any bits, from the start of an episode or from
+// the middle of a rough one: what is no action ends its episode with sim.ErrAction, anything else is executed or ends
+// with sim.ErrUnstable, observations stay finite, a snapshot or a reset brings it back bit for bit, and another
+// environment that steps at the same time goes on bit for bit. A reset takes ten steps' time: one input in eight asks
+// for it.
 func FuzzStep(f *testing.F) {
 	b, e := newBystander(f), open(f, Config{Perturb: 1})
 	starts := newStarts(f, e)
@@ -192,10 +193,12 @@ func FuzzModel(f *testing.F) {
 	f.Add(at("<worldbody>"), uint16(0), []byte{0, 255, '<', '!'})
 	f.Add(at("<asset>"), uint16(0), []byte(`<include file="/etc/passwd"/>`))
 	f.Add(at("<worldbody>"), uint16(11), []byte("<worldbody>"+strings.Repeat("<body>", 3000)))
-	f.Add(at("nstack"), uint16(0), []byte(`nuser_body="2000000000" `)) // these four end the process when the engine sees them
+	// these four end the process when the engine sees them
+	f.Add(at("nstack"), uint16(0), []byte(`nuser_body="2000000000" `))
 	f.Add(at("nstack"), uint16(0), []byte(`nkey="2000000000" `))
 	f.Add(at("<asset>"), uint16(7), []byte(`<asset><texture type="skybox" builtin="flat" width="60000" height="360000"/>`))
-	f.Add(at("<worldbody>"), uint16(11), []byte(`<worldbody><body><composite type="grid" count="300 300 1" spacing="1"><geom size=".1"/></composite></body>`))
+	f.Add(at("<worldbody>"), uint16(11),
+		[]byte(`<worldbody><body><composite type="grid" count="300 300 1" spacing="1"><geom size=".1"/></composite></body>`))
 	f.Fuzz(func(t *testing.T, at, cut uint16, insert []byte) {
 		from := min(int(at), len(good))
 		xml := good[:from] + string(insert) + good[min(from+int(cut), len(good)):]

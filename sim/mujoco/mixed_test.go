@@ -9,8 +9,8 @@ import (
 	"korr/sim"
 )
 
-// TestMixedLevels: an episode of mixed randomness is the episode of the level that its seed draws, bit for bit, pushes and
-// a restored snapshot included, and the levels come in the stated shares.
+// TestMixedLevels: an episode of mixed randomness is the episode of the level that its seed draws, bit for bit, pushes
+// and a restored snapshot included, and the levels come in the stated shares.
 func TestMixedLevels(t *testing.T) {
 	open := func(r sim.Randomness) *Env {
 		e, err := New(Config{Task: "one_leg", Randomness: r, Perturb: 1})

@@ -29,22 +29,23 @@ const (
 // obstacleNominal is the front obstacle's centre in the base frame (m), as in FurnitureBench's simulator.
 var obstacleNominal = geom.Vec3{0.3015 + 0.38, 0, 0.015}
 
-// Published limits of the Panda's joints: torque (N m), velocity (rad/s) and acceleration (rad/s^2). Those of position are
-// in panda.xml.
+// Published limits of the Panda's joints: torque (N m), velocity (rad/s) and acceleration (rad/s^2). Those of position
+// are in panda.xml.
 var (
 	jointTorque = [7]float64{87, 87, 87, 87, 12, 12, 12}
 	jointSpeed  = [7]float64{2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61}
 	jointAccel  = [7]float64{15, 7.5, 10, 12.5, 15, 20, 20}
 )
 
-// What a finger does, well within Franka's hand (0.05 m/s, 70 N): faster fingers, or a firmer grip, sink into what they take.
+// What a finger does, well within Franka's hand (0.05 m/s, 70 N): faster fingers, or a firmer grip, sink into what they
+// take.
 const (
 	fingerSpeed = 0.04 // m/s
 	fingerForce = 10   // N
 )
 
-// servo is one arm joint's position servo and its torque limit (N m). Its velocity gain times the time step stays below the
-// joint's armature, because the Euler integrator takes actuator damping explicitly.
+// servo is one arm joint's position servo and its torque limit (N m). Its velocity gain times the time step stays below
+// the joint's armature, because the Euler integrator takes actuator damping explicitly.
 type servo struct {
 	Joint  int
 	Torque float64
@@ -67,8 +68,10 @@ func ModelXML(t *sim.Task) (string, error) {
 	for _, p := range t.Pairs {
 		if p.Thread != nil {
 			n := t.Parts[p.Second].Name
-			fmt.Fprintf(&eqs, "    <joint name=%q joint1=%q joint2=%q polycoef=\"0 %.9g 0 0 0\" solref=\".004 1\" solimp=\".99 .999 .0001\"/>\n", n+"_screw", n+"_slide", n+"_hinge", p.Thread.Pitch/(2*math.Pi))
-			fmt.Fprintf(&eqs, "    <weld name=%q body1=%q body2=%q active=\"false\" solref=\".01 1\" solimp=\".95 .99 .001\" torquescale=\"1\"/>\n", n+"_thread", n+"_nut", t.Parts[p.Male()].Name)
+			fmt.Fprintf(&eqs, "    <joint name=%q joint1=%q joint2=%q polycoef=\"0 %.9g 0 0 0\" solref=\".004 1\" "+
+				"solimp=\".99 .999 .0001\"/>\n", n+"_screw", n+"_slide", n+"_hinge", p.Thread.Pitch/(2*math.Pi))
+			fmt.Fprintf(&eqs, "    <weld name=%q body1=%q body2=%q active=\"false\" solref=\".01 1\" solimp=\".95 .99 .001\" "+
+				"torquescale=\"1\"/>\n", n+"_thread", n+"_nut", t.Parts[p.Male()].Name)
 		}
 	}
 	hand := []string{"obstacle", "hand", "finger1", "finger2"}

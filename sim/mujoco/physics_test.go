@@ -34,8 +34,8 @@ func wait(t *testing.T, e *Env, obs []float32, n int, each func()) (deepest floa
 	return deepest
 }
 
-// bring puts the second part of a pair where its joint has the given offset (y is the height of the tip above the mouth,
-// m) and tilt (rad) at the first hole.
+// bring puts the second part of a pair where its joint has the given offset (y is the height of the tip above the
+// mouth, m) and tilt (rad) at the first hole.
 func bring(e *Env, pair *sim.Pair, offset geom.Vec3, tilt float64) {
 	joint := geom.Pose{P: offset, Q: geom.AxisAngle(geom.Vec3{1, 0, 0}, tilt)}
 	second := e.poses[pair.First].Mul(pair.Hole(0)).Mul(joint).Mul(pair.Peg().Inv())
@@ -107,7 +107,8 @@ func TestThreadsNeedAlignment(t *testing.T) {
 		before := e.PegState(peg)
 		wait(t, e, obs, 50, nil)
 		if after := e.PegState(peg); !e.threaded(peg) || math.Abs(after[0]-before[0]) > 2e-4 || after[2] > 0.01 {
-			t.Errorf("in 5 s the engaged part moved from depth %.2f mm to %.2f mm, tilt %.3f rad", 1e3*before[0], 1e3*after[0], after[2])
+			t.Errorf("in 5 s the engaged part moved from depth %.2f mm to %.2f mm, tilt %.3f rad", 1e3*before[0], 1e3*after[0],
+				after[2])
 		}
 	})
 }
@@ -117,7 +118,8 @@ func TestReleasedTooEarly(t *testing.T) {
 	threads(t, func(t *testing.T, e *Env, obs []float32, peg int, pair *sim.Pair) {
 		bring(e, pair, geom.Vec3{0.011, 0.010, 0}, 0.35)
 		wait(t, e, obs, 30, nil)
-		if fit := pair.Fit(e.poses[pair.First], e.poses[pair.Second]); e.threaded(peg) || math.Hypot(fit.Lateral(), fit.Offset[1]) < 0.005 {
+		if fit := pair.Fit(e.poses[pair.First], e.poses[pair.Second]); e.threaded(peg) || math.Hypot(fit.Lateral(),
+			fit.Offset[1]) < 0.005 {
 			t.Errorf("the part stands: engaged %v, offset %v, tilt %.2f", e.threaded(peg), fit.Offset, fit.Tilt())
 		}
 	})
@@ -136,7 +138,8 @@ func TestScrewAndUnscrew(t *testing.T) {
 		}
 		in := e.PegState(peg)[0]
 		if in < depth+0.004 || in > pair.Thread.Seat+5e-4 || !e.threaded(peg) {
-			t.Errorf("clockwise: from %.2f to %.2f mm in %d steps, seat at %.2f", 1e3*depth, 1e3*in, turned, 1e3*pair.Thread.Seat)
+			t.Errorf("clockwise: from %.2f to %.2f mm in %d steps, seat at %.2f", 1e3*depth, 1e3*in, turned,
+				1e3*pair.Thread.Seat)
 		}
 		for range 20 {
 			wait(t, e, obs, 1, func() { e.twist(pair.Second, 0, 12*9.81*e.task.Parts[pair.Second].Mass) })
@@ -235,7 +238,12 @@ func TestTracking(t *testing.T) {
 	for _, c := range []struct {
 		at  geom.Vec3
 		yaw float64
-	}{{geom.Vec3{0.45, 0, 0.25}, 0}, {geom.Vec3{0.55, 0.15, 0.2}, 1.2}, {geom.Vec3{0.42, -0.2, 0.22}, -1}, {geom.Vec3{0.6, -0.05, 0.3}, 0.8}} {
+	}{
+		{geom.Vec3{0.45, 0, 0.25}, 0},
+		{geom.Vec3{0.55, 0.15, 0.2}, 1.2},
+		{geom.Vec3{0.42, -0.2, 0.22}, -1},
+		{geom.Vec3{0.6, -0.05, 0.3}, 0.8},
+	} {
 		q := geom.AxisAngle(geom.Vec3{0, 0, 1}, c.yaw).Mul(down)
 		act := make([]float32, sim.ActDim)
 		geom.VecTo(act, c.at)

@@ -10,9 +10,9 @@ import (
 	"korr/sim"
 )
 
-// Bounds of what a part's state may be after a control step. The engine warns of numbers above 1e10 only; a part that was thrown off and
-// tumbles gains spin in its explicit integration and is kilometres away before that. At the published pushes, parts stay within 1 m, 2 m/s and
-// 40 rad/s.
+// Bounds of what a part's state may be after a control step. The engine warns of numbers above 1e10 only; a part that
+// was thrown off and tumbles gains spin in its explicit integration and is kilometres away before that. At the
+// published pushes, parts stay within 1 m, 2 m/s and 40 rad/s.
 const (
 	partReach = 5.0   // m from the base
 	partBelow = 0.1   // m under the table's surface
@@ -31,7 +31,8 @@ func (e *Env) implausible() error {
 		if reach <= partReach && height >= -partBelow && speed <= partSpeed && spin <= partSpin { // false for NaN
 			continue
 		}
-		return fmt.Errorf("%w: part %s is %.4g m from the base, %.4g m above the table, at %.4g m/s and %.4g rad/s; plausible are %g m, %g m, %g m/s and %g rad/s",
+		return fmt.Errorf("%w: part %s is %.4g m from the base, %.4g m above the table, at %.4g m/s and %.4g rad/s; "+
+			"plausible are %g m, %g m, %g m/s and %g rad/s",
 			sim.ErrUnstable, e.task.Parts[i].Name, reach, height, speed, spin, partReach, -partBelow, partSpeed, partSpin)
 	}
 	return nil

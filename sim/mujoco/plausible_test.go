@@ -56,7 +56,8 @@ func TestImplausible(t *testing.T) {
 		act := still(obs)
 		c.set()
 		err := e.implausible()
-		if (err != nil) != c.bad || c.bad && (!errors.Is(err, sim.ErrUnstable) || !strings.Contains(err.Error(), "part leg4")) {
+		if (err != nil) != c.bad || c.bad && (!errors.Is(err, sim.ErrUnstable) || !strings.Contains(err.Error(),
+			"part leg4")) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if name != "far" && name != "pushed far" {

@@ -93,8 +93,8 @@ func (e *Env) setPart(i int, pose geom.Pose) {
 	C.korr_set_part(e.s, C.int(i), &p[0], &w[0])
 }
 
-// obstacle is the displaced obstacle's position, never closer to the first part, or to one that lies before its ends, than
-// obstacleSlack.
+// obstacle is the displaced obstacle's position, never closer to the first part, or to one that lies before its ends,
+// than obstacleSlack.
 func (e *Env) obstacle(dx, dy float64) [3]C.double {
 	if e.task.Before {
 		return e.beyond(dx, dy)

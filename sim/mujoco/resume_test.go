@@ -10,11 +10,12 @@ import (
 	"korr/sim/expert"
 )
 
-// TestExpertTakesOver: an expert that has not seen the episode so far brings it to its end, from all over it and after a part was
-// let go of in mid-air.
+// TestExpertTakesOver: an expert that has not seen the episode so far brings it to its end, from all over it and after
+// a part was let go of in mid-air.
 func TestExpertTakesOver(t *testing.T) {
 	for name, steps := range map[string][]int{
-		"one_leg": {60, 34, 88, 141, 20, 45, 75, 130, 200}, "lamp": {100, 430, 45, 200, 400}, "round_table": {300, 60, 90, 180, 340},
+		"one_leg": {60, 34, 88, 141, 20, 45, 75, 130, 200}, "lamp": {100, 430, 45, 200, 400},
+		"round_table":  {300, 60, 90, 180, 340},
 		"square_table": {90, 500},
 	} {
 		if testing.Short() {

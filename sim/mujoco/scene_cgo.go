@@ -30,7 +30,8 @@ func (e *Env) Scene() (*Scene, error) {
 	out := &Scene{Task: e.task.Name}
 	at := map[C.int]int{0: -1}
 	body, kind := unsafe.Slice(m.geom_bodyid, m.ngeom), unsafe.Slice(m.geom_type, m.ngeom)
-	size, pos, quat := unsafe.Slice(m.geom_size, 3*m.ngeom), unsafe.Slice(m.geom_pos, 3*m.ngeom), unsafe.Slice(m.geom_quat, 4*m.ngeom)
+	size, pos, quat := unsafe.Slice(m.geom_size, 3*m.ngeom), unsafe.Slice(m.geom_pos, 3*m.ngeom),
+		unsafe.Slice(m.geom_quat, 4*m.ngeom)
 	for g := range int(m.ngeom) {
 		name, known := sceneKinds[kind[g]]
 		rgba := e.geomColour(g)

@@ -26,7 +26,8 @@ func sceneEnv(t *testing.T, cfg Config) (*Env, *Watch) {
 	return e, w
 }
 
-// TestSceneListsEveryTask: every part and every finger can be drawn, with a size and a colour, and frames fit the scene.
+// TestSceneListsEveryTask: every part and every finger can be drawn, with a size and a colour, and frames fit the
+// scene.
 func TestSceneListsEveryTask(t *testing.T) {
 	for _, task := range sim.TaskNames() {
 		e, w := sceneEnv(t, Config{Task: task})

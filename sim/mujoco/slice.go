@@ -22,10 +22,12 @@ var ErrDisturb = errors.New("disturb")
 // Slices is into how many equal parts a control step can be divided at most: one for each physics step.
 func (e *Env) Slices() int { return substeps }
 
-// StepSlice executes slice i of the n equal ones (n divides Slices) of a control step toward a target, which each slice may
-// change; see StepPose. ArmStateTo tells the state after every slice. obs and the result are written by the last slice. n
-// slices toward one target are the step that StepPose takes.
-func (e *Env) StepSlice(obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int) (sim.Result, error) {
+// StepSlice executes slice i of the n equal ones (n divides Slices) of a control step toward a target, which each slice
+// may change; see StepPose. ArmStateTo tells the state after every slice. obs and the result are written by the last
+// slice. n slices toward one target are the step that StepPose takes.
+func (e *Env) StepSlice(obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int) (sim.Result,
+	error,
+) {
 	if !e.live {
 		return sim.Result{}, sim.ErrNotReset
 	}
@@ -52,7 +54,8 @@ func (e *Env) StepSlice(obs []float32, position [3]float64, rotation [4]float64,
 	e.steps++
 	e.observe(obs)
 	reward, success := e.judge.Score(e.poses)
-	r := sim.Result{Reward: reward, Success: success, Terminated: success, Truncated: !success && e.steps >= e.spec.MaxSteps}
+	r := sim.Result{Reward: reward, Success: success, Terminated: success, Truncated: !success &&
+		e.steps >= e.spec.MaxSteps}
 	e.live = !r.Terminated && !r.Truncated
 	return r, nil
 }
@@ -70,8 +73,8 @@ func (e *Env) slice(i, n int) C.int {
 	return code
 }
 
-// PushPart lets a force (N) and a torque (N m, both in the base frame) act on part i during the next slices, until it is
-// called again, or the episode ends, or one of its random pushes takes their place: call it before every slice.
+// PushPart lets a force (N) and a torque (N m, both in the base frame) act on part i during the next slices, until it
+// is called again, or the episode ends, or one of its random pushes takes their place: call it before every slice.
 func (e *Env) PushPart(i int, wrench [6]float64) error {
 	if i < 0 || i >= len(e.task.Parts) {
 		return fmt.Errorf("%w: part %d of %d", ErrDisturb, i, len(e.task.Parts))
@@ -83,8 +86,8 @@ func (e *Env) PushPart(i int, wrench [6]float64) error {
 	return nil
 }
 
-// MovePart displaces part i by shift (m) and turns it by a rotation vector (rad), both in the base frame. A part whose thread
-// has taken hold, or that holds one, cannot be moved.
+// MovePart displaces part i by shift (m) and turns it by a rotation vector (rad), both in the base frame. A part whose
+// thread has taken hold, or that holds one, cannot be moved.
 func (e *Env) MovePart(i int, shift, turn [3]float64) error {
 	if i < 0 || i >= len(e.task.Parts) {
 		return fmt.Errorf("%w: part %d of %d", ErrDisturb, i, len(e.task.Parts))

@@ -12,8 +12,8 @@ import (
 	"korr/sim"
 )
 
-// TestSlices: the slices of a control step add up to the step, bit for bit, pushes of the episode included, and the arm is
-// seen to move in each of them.
+// TestSlices: the slices of a control step add up to the step, bit for bit, pushes of the episode included, and the arm
+// is seen to move in each of them.
 func TestSlices(t *testing.T) {
 	for _, n := range []int{1, 5, 10, 20} {
 		a, b := open(t, Config{}), open(t, Config{})

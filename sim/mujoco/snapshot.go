@@ -15,8 +15,9 @@ import (
 	"korr/sim/domain"
 )
 
-// Snapshot is everything the rest of an episode depends on: the physics and what was drawn of them, the
-// thread and controller states, the judge, the gripper, the level and the stream of pushes. It belongs to the task it was taken from.
+// Snapshot is everything the rest of an episode depends on: the physics and what was drawn of them, the thread and
+// controller states, the judge, the gripper, the level and the stream of pushes. It belongs to the task it was taken
+// from.
 type Snapshot struct {
 	task   string
 	state  []float64
@@ -41,7 +42,10 @@ func (e *Env) Snapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, held: e.judge.Held(), closed: e.closed, live: e.live, level: e.level, pcg: pcg, draw: e.physics.draw}
+	s := &Snapshot{
+		task: e.task.Name, state: make([]float64, C.korr_state_size(e.s)), steps: e.steps, held: e.judge.Held(),
+		closed: e.closed, live: e.live, level: e.level, pcg: pcg, draw: e.physics.draw,
+	}
 	s.done, s.oneYaw = slices.Clone(e.judge.Done()), slices.Clone(e.judge.OneYaw())
 	if e.s.has_push != 0 {
 		for _, v := range e.s.push {

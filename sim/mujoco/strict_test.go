@@ -9,8 +9,8 @@ import (
 	"korr/sim"
 )
 
-// TestUnsettled: without the pause the first observation shows the nominal poses; the initial push comes with the first control
-// step, also when that begins with a push of its own, and from a snapshot.
+// TestUnsettled: without the pause the first observation shows the nominal poses; the initial push comes with the first
+// control step, also when that begins with a push of its own, and from a snapshot.
 func TestUnsettled(t *testing.T) {
 	for _, perturb := range []float64{0, 1} {
 		e := open(t, Config{Randomness: sim.Med, Unsettled: true, Perturb: perturb})

@@ -16,12 +16,12 @@ import (
 	"korr/sim"
 )
 
-// longest is how many control steps a window has at most: the engine alone rounds a part's quaternion once more than the
-// environment, and contacts make differences grow.
+// longest is how many control steps a window has at most: the engine alone rounds a part's quaternion once more than
+// the environment, and contacts make differences grow.
 const longest = 20
 
-// window is a stretch of a recorded episode in which no thread takes hold or lets go: the engine's inputs alone then lead from
-// its first state to its last.
+// window is a stretch of a recorded episode in which no thread takes hold or lets go: the engine's inputs alone then
+// lead from its first state to its last.
 type window struct {
 	start *Snapshot
 	act   []float32  // [n*sim.ActDim]
@@ -117,8 +117,8 @@ func (t *Tape) Step() (time.Duration, error) {
 	})
 }
 
-// Bare repeats the episode with MuJoCo's mj_step alone: the same model, states and inputs. With broad, this package's broad
-// phase runs before every step, which MuJoCo alone does without.
+// Bare repeats the episode with MuJoCo's mj_step alone: the same model, states and inputs. With broad, this package's
+// broad phase runs before every step, which MuJoCo alone does without.
 func (t *Tape) Bare(broad bool) (time.Duration, error) {
 	var cull C.int
 	if broad {
@@ -145,7 +145,8 @@ func (t *Tape) repeat(run func(*window) error) (spent time.Duration, err error) 
 	return spent, nil
 }
 
-// drift is the largest difference of a position coordinate (m, rad) between the engine's state and the end of the last window.
+// drift is the largest difference of a position coordinate (m, rad) between the engine's state and the end of the last
+// window.
 func (t *Tape) drift() (far float64) {
 	end := t.windows[len(t.windows)-1].end.state[1:] // after the time
 	for i, v := range unsafe.Slice(t.env.s.d.qpos, t.env.s.m.nq) {
@@ -154,8 +155,8 @@ func (t *Tape) drift() (far float64) {
 	return far
 }
 
-// Phases repeats the episode with clocks running, which slow it down a little. The engine's own clocks are the process's: no other
-// environment may be stepped meanwhile.
+// Phases repeats the episode with clocks running, which slow it down a little. The engine's own clocks are the
+// process's: no other environment may be stepped meanwhile.
 func (t *Tape) Phases() (Phases, error) {
 	var spent [C.KORR_PHASES]C.double
 	var pin runtime.Pinner
@@ -185,7 +186,8 @@ func (t *Tape) Phases() (Phases, error) {
 	}
 	per := func(i int) float64 { return float64(spent[i]) / float64(t.steps) }
 	p := Phases{
-		Total: total.Seconds() / float64(t.steps), Engine: per(C.KORR_ENGINE), Collision: per(C.KORR_COLLISION), Solver: per(C.KORR_SOLVER),
+		Total: total.Seconds() / float64(t.steps), Engine: per(C.KORR_ENGINE), Collision: per(C.KORR_COLLISION),
+		Solver:  per(C.KORR_SOLVER),
 		Control: per(C.KORR_CONTROL), Threads: per(C.KORR_THREADS), Outputs: per(C.KORR_OUTPUTS),
 	}
 	p.Go = p.Total - p.Engine - p.Control - p.Threads - p.Outputs

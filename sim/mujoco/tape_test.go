@@ -8,8 +8,8 @@ import (
 	"korr/sim/expert"
 )
 
-// TestTape: the bare engine loop passes through the environment's states, with and without the broad phase in front of it, and the
-// times of the phases add up.
+// TestTape: the bare engine loop passes through the environment's states, with and without the broad phase in front of
+// it, and the times of the phases add up.
 func TestTape(t *testing.T) {
 	e := open(t, Config{Task: "one_leg", Perturb: 1})
 	x, err := expert.New(e.task, expert.Config{})

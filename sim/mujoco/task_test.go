@@ -105,7 +105,10 @@ func TestPublishedParts(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string]geom.Vec3{"one_leg/leg4": {0.07, 0.20, 0.015}, "round_table/base": {0.12, -0.12, 0.02}, "lamp/hood": {0.13, -0.08, 0.05}} {
+	for name, want := range map[string]geom.Vec3{"one_leg/leg4": {0.07, 0.20, 0.015}, "round_table/base": {
+		0.12, -0.12,
+		0.02,
+	}, "lamp/hood": {0.13, -0.08, 0.05}} {
 		of, part, _ := strings.Cut(name, "/")
 		for _, p := range task(t, of).Parts {
 			if got := NominalPose(&p).P; p.Name == part && got.Sub(want.Add(geom.Vec3{0.3015, 0, 0})).Norm() > 1e-12 {
@@ -153,7 +156,8 @@ func TestHold(t *testing.T) {
 		}
 		return e.steps
 	}
-	if one, five := end(1), end(5); five < one+4 || five > one+40 { // the turn that assembles the leg goes on past the tolerance
+	// the turn that assembles the leg goes on past the tolerance
+	if one, five := end(1), end(5); five < one+4 || five > one+40 {
 		t.Errorf("success after %d steps with hold 1 and after %d with hold 5", one, five)
 	}
 }

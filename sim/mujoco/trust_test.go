@@ -20,22 +20,22 @@ import (
 
 const gravity = 9.81
 
-// Tolerances of TestPushDistance: of the distance and of the angle, as shares. Contacts are soft, so that a part creeps a little
-// before friction holds it, and the rotation's prediction puts the part's weight onto the corners of its box.
+// Tolerances of TestPushDistance: of the distance and of the angle, as shares. Contacts are soft, so that a part creeps
+// a little before friction holds it, and the rotation's prediction puts the part's weight onto the corners of its box.
 const (
 	pushSlack = 0.10
 	turnSlack = 0.30
 )
 
-// slide is what momentum and Coulomb friction predict for a load (force or torque) that acts for a time t on a part of that
-// inertia (kg or kg m^2) against a friction load: the distance or angle until it stands.
+// slide is what momentum and Coulomb friction predict for a load (force or torque) that acts for a time t on a part of
+// that inertia (kg or kg m^2) against a friction load: the distance or angle until it stands.
 func slide(load, friction, inertia, t float64) float64 {
 	v := (load - friction) * t / inertia
 	return v*t/2 + v*v*inertia/(2*friction)
 }
 
-// TestPushDistance: a push of the environment moves free parts as far as momentum and friction say, d = v^2 / (2 mu g) with
-// v = F t / m less friction's share, and turns them about the vertical as far.
+// TestPushDistance: a push of the environment moves free parts as far as momentum and friction say, d = v^2 / (2 mu g)
+// with v = F t / m less friction's share, and turns them about the vertical as far.
 func TestPushDistance(t *testing.T) {
 	for _, c := range []struct {
 		task, part string
@@ -70,7 +70,8 @@ func TestPushDistance(t *testing.T) {
 		wait(t, e, obs, 15, nil)
 		force := c.strength * e.level.Force * p.ForceMul * share(p.PushForce)
 		want, got := slide(force, weight, p.Mass+partArmature, push), before.P[0]-e.poses[i].P[0]
-		t.Logf("%s/%s: %.2f N for %.0f ms moved it %.2f mm, predicted %.2f", c.task, c.part, force, 1e3*push, 1e3*got, 1e3*want)
+		t.Logf("%s/%s: %.2f N for %.0f ms moved it %.2f mm, predicted %.2f", c.task, c.part, force, 1e3*push, 1e3*got,
+			1e3*want)
 		if math.Abs(got-want) > pushSlack*want || want < 0.002 || math.Abs(e.poses[i].P[1]-before.P[1]) > 0.1*want {
 			t.Errorf("%s/%s: moved %.2f mm, momentum and friction say %.2f", c.task, c.part, 1e3*got, 1e3*want)
 		}
@@ -109,7 +110,8 @@ func TestObstacle(t *testing.T) {
 	var got []string
 	for g := range int(m.ngeom) {
 		if body[g] == e.s.obstacle && contype[g] != 0 {
-			got = append(got, fmt.Sprintf("%g x %g x %g", 2e3*float64(size[3*g]), 2e3*float64(size[3*g+1]), 2e3*float64(size[3*g+2])))
+			got = append(got, fmt.Sprintf("%g x %g x %g", 2e3*float64(size[3*g]), 2e3*float64(size[3*g+1]),
+				2e3*float64(size[3*g+2])))
 		}
 	}
 	slices.Sort(got)
@@ -172,8 +174,8 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestSnapshotThreads takes snapshots at several steps of an episode with one and with two threads engaged, goes on without
-// interruption, and then goes on from each snapshot in another environment: bit for bit the same.
+// TestSnapshotThreads takes snapshots at several steps of an episode with one and with two threads engaged, goes on
+// without interruption, and then goes on from each snapshot in another environment: bit for bit the same.
 func TestSnapshotThreads(t *testing.T) {
 	for _, name := range []string{"round_table", "lamp"} {
 		cfg := Config{Task: name, Perturb: 0.5}

@@ -73,8 +73,8 @@ func openVariant(t testing.TB, cfg Config, name string) *Env {
 	return e
 }
 
-// TestVariants plays the experts with every variant, in turn, and prints control steps a second and successes: the rows of
-// a table in docs/simulator.md. The trust tests say the price, run with -variant.
+// TestVariants plays the experts with every variant, in turn, and prints control steps a second and successes: the rows
+// of a table in docs/simulator.md. The trust tests say the price, run with -variant.
 func TestVariants(t *testing.T) {
 	if !*long {
 		t.Skip("with -long only: it takes minutes, and times what it plays")

@@ -27,7 +27,8 @@ type Client struct {
 	closed  bool
 }
 
-// Dial connects to "unix:/path" or "tcp:host:port" and asks for one environment. timeout bounds the answer to every request.
+// Dial connects to "unix:/path" or "tcp:host:port" and asks for one environment. timeout bounds the answer to every
+// request.
 func Dial(ctx context.Context, address string, timeout time.Duration) (*Client, error) {
 	network, at, err := splitAddress(address)
 	if err != nil {
@@ -104,7 +105,8 @@ func (c *Client) Step(obs, act []float32) (sim.Result, error) {
 	}
 	if len(act) != c.space.Spec.ActDim {
 		c.live = false
-		return sim.Result{}, fmt.Errorf("%w: %d values, want %d (form %s)", sim.ErrAction, len(act), c.space.Spec.ActDim, c.space.Form)
+		return sim.Result{}, fmt.Errorf("%w: %d values, want %d (form %s)", sim.ErrAction, len(act), c.space.Spec.ActDim,
+			c.space.Form)
 	}
 	if !c.live {
 		return sim.Result{}, sim.ErrNotReset
@@ -126,7 +128,10 @@ func (c *Client) Step(obs, act []float32) (sim.Result, error) {
 	if err != nil {
 		return sim.Result{}, err
 	}
-	r := sim.Result{Reward: reward, Terminated: flags&flagTerminated != 0, Truncated: flags&flagTruncated != 0, Success: flags&flagSuccess != 0}
+	r := sim.Result{
+		Reward: reward, Terminated: flags&flagTerminated != 0, Truncated: flags&flagTruncated != 0,
+		Success: flags&flagSuccess != 0,
+	}
 	c.live = !r.Terminated && !r.Truncated
 	return r, nil
 }

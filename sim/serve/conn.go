@@ -39,7 +39,8 @@ type conn struct {
 }
 
 func newConn(s *Server, c net.Conn) *conn {
-	k := &conn{s: s, c: c, r: bufio.NewReaderSize(c, 16<<10), limit: 1 + helloSize, log: s.cfg.Log.With("client", c.RemoteAddr().String())}
+	k := &conn{s: s, c: c, r: bufio.NewReaderSize(c, 16<<10), limit: 1 + helloSize, log: s.cfg.Log.With("client",
+		c.RemoteAddr().String())}
 	k.begun = func() { s.await(c, s.cfg.Patience) }
 	return k
 }
@@ -50,8 +51,8 @@ func (k *conn) refuse(err *protocolError) {
 	k.drain()
 }
 
-// drain reads what the client still sends, briefly: closing a connection with unread data would reset it, and the client
-// might lose the error frame.
+// drain reads what the client still sends, briefly: closing a connection with unread data would reset it, and the
+// client might lose the error frame.
 func (k *conn) drain() {
 	if c, ok := k.c.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
@@ -129,7 +130,8 @@ func (k *conn) greet() error {
 		n = k.s.cfg.Envs
 	}
 	if n > k.s.cfg.MaxEnvs {
-		return &protocolError{codeFull, fmt.Sprintf("%d environments: this server gives a connection at most %d", n, k.s.cfg.MaxEnvs)}
+		return &protocolError{codeFull, fmt.Sprintf("%d environments: this server gives a connection at most %d", n,
+			k.s.cfg.MaxEnvs)}
 	}
 	if err := k.s.reserve(n); err != nil {
 		return err
@@ -140,7 +142,10 @@ func (k *conn) greet() error {
 		return &protocolError{codeInternal, err.Error()}
 	}
 	spec := k.batch.Spec()
-	space := Space{Spec: spec, Form: k.s.cfg.Form, Low: k.s.cfg.Low, High: k.s.cfg.High, Fingerprint: k.s.cfg.Fingerprint, Envs: n}
+	space := Space{
+		Spec: spec, Form: k.s.cfg.Form, Low: k.s.cfg.Low, High: k.s.cfg.High, Fingerprint: k.s.cfg.Fingerprint,
+		Envs: n,
+	}
 	k.limit = 1 + n + max(8*n, 4*n*spec.ActDim)
 	if k.out, err = space.append(k.out); err != nil {
 		return err
@@ -161,7 +166,8 @@ func (k *conn) open(n int) error {
 	}
 	spec := envs[0].Spec()
 	if len(k.s.cfg.Low) != spec.ActDim || len(k.s.cfg.High) != spec.ActDim {
-		return errors.Join(fmt.Errorf("bounds of %d and %d elements for actions of %d", len(k.s.cfg.Low), len(k.s.cfg.High), spec.ActDim), closeAll(envs))
+		return errors.Join(fmt.Errorf("bounds of %d and %d elements for actions of %d", len(k.s.cfg.Low), len(k.s.cfg.High),
+			spec.ActDim), closeAll(envs))
 	}
 	var err error
 	if k.batch, err = sim.NewBatch(envs, k.s.cfg.Workers); err != nil {
@@ -213,7 +219,8 @@ func (k *conn) serveOne() error {
 		}
 		return errClosed
 	default:
-		return requestf("kind %#02x is no request: use %#02x (reset), %#02x (step), %#02x (draw) or %#02x (close)", kind, kindReset, kindStep, kindDraw, kindClose)
+		return requestf("kind %#02x is no request: use %#02x (reset), %#02x (step), %#02x (draw) or %#02x (close)", kind,
+			kindReset, kindStep, kindDraw, kindClose)
 	}
 	return k.answer(kind)
 }

@@ -115,8 +115,8 @@ func TestSocketIsExact(t *testing.T) {
 	}
 }
 
-// TestPython runs examples/python against a server: the check of Gymnasium's interface in an action form of each width, and
-// the example.
+// TestPython runs examples/python against a server: the check of Gymnasium's interface in an action form of each width,
+// and the example.
 func TestPython(t *testing.T) {
 	const python = "/usr/bin/python3"
 	if out, err := exec.Command(python, "-c", "import numpy").CombinedOutput(); err != nil {

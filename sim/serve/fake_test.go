@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// toy is an environment without physics that keeps the contract: the tool goes where it is told, one part lies at a place that
-// the seed drew.
+// toy is an environment without physics that keeps the contract: the tool goes where it is told, one part lies at a
+// place that the seed drew.
 type toy struct {
 	state [9]float32
 	part  [3]float32
@@ -43,7 +43,10 @@ func newToy(maxSteps int, open *atomic.Int64) *toy {
 }
 
 func (e *toy) Spec() sim.Spec {
-	return sim.Spec{Task: "toy", ObsDim: sim.StateDim + sim.PoseDim, ActDim: sim.ActDim, MaxSteps: e.max, ControlHz: 10, PartNames: []string{"obstacle"}}
+	return sim.Spec{
+		Task: "toy", ObsDim: sim.StateDim + sim.PoseDim, ActDim: sim.ActDim, MaxSteps: e.max, ControlHz: 10,
+		PartNames: []string{"obstacle"},
+	}
 }
 
 func (e *toy) observe(obs []float32) {
@@ -108,8 +111,9 @@ func serveToys(t testing.TB, address string, change func(*Config)) *rig {
 	r := &rig{}
 	low, high := action.Canonical.Bounds()
 	cfg := Config{
-		Open: func() (sim.Env, error) { return newToy(0, &r.open), nil }, Form: "6d", Low: low, High: high, Fingerprint: "toy-1",
-		Patience: time.Minute, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Open: func() (sim.Env, error) { return newToy(0, &r.open), nil }, Form: "6d", Low: low, High: high,
+		Fingerprint: "toy-1",
+		Patience:    time.Minute, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	if change != nil {
 		change(&cfg)

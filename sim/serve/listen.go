@@ -27,7 +27,8 @@ func splitAddress(address string) (network, at string, err error) {
 	return "", "", fmt.Errorf("address %q: use unix:/path/of/socket or tcp:host:port", address)
 }
 
-// Listen opens "unix:/path", readable and writable by the user alone, or "tcp:host:port"; without a host TCP is bound to
+// Listen opens "unix:/path", readable and writable by the user alone, or "tcp:host:port"; without a host TCP is bound
+// to
 // 127.0.0.1. A socket that a dead server left behind is replaced, a live one's is not.
 func Listen(address string) (net.Listener, error) {
 	network, at, err := splitAddress(address)

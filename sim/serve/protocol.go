@@ -17,7 +17,8 @@ const Version = 1
 // magic begins a hello.
 const magic = "KORR"
 
-// Kinds of messages, the first byte of a frame's body. Requests are below 0x80; a reply is its request's with the top bit.
+// Kinds of messages, the first byte of a frame's body. Requests are below 0x80; a reply is its request's with the top
+// bit.
 const (
 	kindHello = 0x01
 	kindReset = 0x02
@@ -96,8 +97,8 @@ func requestf(format string, args ...any) error {
 	return &protocolError{codeRequest, fmt.Sprintf(format, args...)}
 }
 
-// readFrame reads one frame of at most limit bytes into buf, which grows as needed, and returns its kind and payload, valid
-// until the next call. begun, if not nil, is called once the length is there.
+// readFrame reads one frame of at most limit bytes into buf, which grows as needed, and returns its kind and payload,
+// valid until the next call. begun, if not nil, is called once the length is there.
 func readFrame(r io.Reader, buf *[]byte, limit int, begun func()) (kind byte, payload []byte, err error) {
 	if cap(*buf) < lengthSize {
 		*buf = make([]byte, 256)
@@ -233,8 +234,10 @@ func decodeSpace(b []byte) (*Space, error) {
 	le := binary.LittleEndian
 	s := &Space{Envs: int(le.Uint16(b[2:]))}
 	obs, act, steps := le.Uint32(b[4:]), le.Uint32(b[8:]), le.Uint32(b[12:])
-	if v := le.Uint16(b); v != Version || s.Envs == 0 || obs == 0 || act == 0 || uint64(s.Envs)*uint64(obs) > largest/8 || uint64(act)*8 > uint64(len(b)) {
-		return nil, malformedf("a specification of version %d, %d environments, %d observations, %d actions", v, s.Envs, obs, act)
+	if v := le.Uint16(b); v != Version || s.Envs == 0 || obs == 0 || act == 0 || uint64(s.Envs)*uint64(obs) > largest/8 ||
+		uint64(act)*8 > uint64(len(b)) {
+		return nil, malformedf("a specification of version %d, %d environments, %d observations, %d actions", v, s.Envs, obs,
+			act)
 	}
 	s.Spec = sim.Spec{ObsDim: int(obs), ActDim: int(act), MaxSteps: int(steps)}
 	var hz [1]float32
@@ -260,7 +263,8 @@ func decodeSpace(b []byte) (*Space, error) {
 func decodeReset(active []bool, seeds []uint64, payload []byte) error {
 	n := len(active)
 	if len(payload) != 9*n {
-		return requestf("a reset of %d bytes, want %d: a flag for each of %d environments, then a seed for each", len(payload), 9*n, n)
+		return requestf("a reset of %d bytes, want %d: a flag for each of %d environments, then a seed for each",
+			len(payload), 9*n, n)
 	}
 	if err := decodeFlags(active, payload); err != nil {
 		return err
@@ -271,12 +275,13 @@ func decodeReset(active []bool, seeds []uint64, payload []byte) error {
 	return nil
 }
 
-// decodeStep reads which environments take which actions, act [n*dim]. Numbers that are not finite are the environment's
-// business.
+// decodeStep reads which environments take which actions, act [n*dim]. Numbers that are not finite are the
+// environment's business.
 func decodeStep(active []bool, act []float32, payload []byte) error {
 	n := len(active)
 	if want := n + 4*len(act); len(payload) != want {
-		return requestf("a step of %d bytes, want %d: a flag for each of %d environments, then %d numbers for each", len(payload), want, n, len(act)/n)
+		return requestf("a step of %d bytes, want %d: a flag for each of %d environments, then %d numbers for each",
+			len(payload), want, n, len(act)/n)
 	}
 	if err := decodeFlags(active, payload); err != nil {
 		return err

@@ -31,12 +31,14 @@ type Config struct {
 	Fingerprint string                  // of the physics
 	Envs        int                     // environments of a connection that does not ask for a number; 0 means 1
 	MaxEnvs     int                     // most environments of one connection; 0 means DefaultMaxEnvs
-	MaxTotal    int                     // most environments of all connections together; 0 means DefaultMaxEnvs, or MaxEnvs if that is more
-	MaxConns    int                     // most connections at once; 0 means DefaultMaxConns
-	Workers     int                     // environments of one connection stepped at once; 0 means 1
-	Idle        time.Duration           // a connection that asks nothing for so long is closed; 0 means DefaultIdle
-	Patience    time.Duration           // for a hello, for the rest of a frame begun, for a reply to be taken; 0 means DefaultPatience
-	Log         *slog.Logger            // nil means none
+	// most environments of all connections together; 0 means DefaultMaxEnvs, or MaxEnvs if that is more
+	MaxTotal int
+	MaxConns int           // most connections at once; 0 means DefaultMaxConns
+	Workers  int           // environments of one connection stepped at once; 0 means 1
+	Idle     time.Duration // a connection that asks nothing for so long is closed; 0 means DefaultIdle
+	// for a hello, for the rest of a frame begun, for a reply to be taken; 0 means DefaultPatience
+	Patience time.Duration
+	Log      *slog.Logger // nil means none
 }
 
 // DrawFunc draws what an environment shows, at its present state.
@@ -90,8 +92,8 @@ func New(cfg Config) (*Server, error) {
 	return &Server{cfg: cfg, conns: map[net.Conn]struct{}{}}, nil
 }
 
-// Serve accepts connections until ctx ends, then closes the listener and every connection and waits for them. It returns nil
-// when ctx ended it, and what the listener said otherwise. A Server serves once.
+// Serve accepts connections until ctx ends, then closes the listener and every connection and waits for them. It
+// returns nil when ctx ended it, and what the listener said otherwise. A Server serves once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() {
 		_ = l.Close()
@@ -182,7 +184,8 @@ func (s *Server) reserve(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if left := s.cfg.MaxTotal - s.envs; n > left {
-		return &protocolError{codeFull, fmt.Sprintf("%d environments: of the %d that this server gives all connections together, %d are left", n, s.cfg.MaxTotal, left)}
+		return &protocolError{codeFull, fmt.Sprintf("%d environments: of the %d that this server gives all connections "+
+			"together, %d are left", n, s.cfg.MaxTotal, left)}
 	}
 	s.envs += n
 	return nil

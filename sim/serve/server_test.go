@@ -20,7 +20,8 @@ import (
 	"korr/sim/envtest"
 )
 
-// TestContract runs the contract of sim.Env through the socket, Unix and TCP, the absence of allocation on both sides included.
+// TestContract runs the contract of sim.Env through the socket, Unix and TCP, the absence of allocation on both sides
+// included.
 func TestContract(t *testing.T) {
 	for _, address := range []string{"", "tcp::0"} {
 		envtest.Check(t, func(t *testing.T, maxSteps int) sim.Env {
@@ -36,7 +37,8 @@ func TestContract(t *testing.T) {
 func TestSpace(t *testing.T) {
 	r := serveToys(t, "", nil)
 	s := r.dial(t).Space()
-	if s.Fingerprint != "toy-1" || s.Form != "6d" || s.Envs != 1 || s.Spec.Task != "toy" || s.Spec.PartNames[0] != "obstacle" || s.Spec.ControlHz != 10 || s.Low[0] != -1 || s.High[9] != 1 {
+	if s.Fingerprint != "toy-1" || s.Form != "6d" || s.Envs != 1 || s.Spec.Task != "toy" ||
+		s.Spec.PartNames[0] != "obstacle" || s.Spec.ControlHz != 10 || s.Low[0] != -1 || s.High[9] != 1 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -130,11 +132,13 @@ func TestBatch(t *testing.T) {
 	_, p = receive(t, c)
 	flags, obs := p[12:15], make([]float32, 3*d)
 	note, _, err := text(floats(obs, p[15:]))
-	if err != nil || flags[0] != 0 || flags[1] != 0 || flags[2] != faultAction<<faultShift || !strings.Contains(note, `"2":"bad action: element 0 is NaN"`) {
+	if err != nil || flags[0] != 0 || flags[1] != 0 || flags[2] != faultAction<<faultShift ||
+		!strings.Contains(note, `"2":"bad action: element 0 is NaN"`) {
 		t.Errorf("flags %v, note %q, %v", flags, note, err)
 	}
 	if obs[0] != 0.25 || !slices.Equal(obs[d:2*d], first[d:2*d]) {
-		t.Errorf("the acting environment shows %v; the resting one moved: %v", obs[0], !slices.Equal(obs[d:2*d], first[d:2*d]))
+		t.Errorf("the acting environment shows %v; the resting one moved: %v", obs[0], !slices.Equal(obs[d:2*d],
+			first[d:2*d]))
 	}
 	send(t, c, step(all, make([]float32, 30)))
 	_, p = receive(t, c)
@@ -156,19 +160,22 @@ func TestRefusals(t *testing.T) {
 		bytes []byte
 		code  int
 	}{
-		"HTTP":             {[]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), codeMalformed},
-		"empty frame":      {[]byte{0, 0, 0, 0}, codeMalformed},
-		"huge frame":       {[]byte{255, 255, 255, 255, 1}, codeMalformed},
-		"step first":       {sealed(frame(nil, kindStep)), codeMalformed},
-		"wrong magic":      {sealed(append(frame(nil, kindHello), "ROSS\x01\x00\x01\x00"...)), codeMalformed},
-		"another version":  {hello{version: 2, envs: 1}.append(nil), codeVersion},
-		"too many":         {hello{version: Version, envs: 5}.append(nil), codeFull},
-		"long hello":       {sealed(append(frame(nil, kindHello), "KORR\x01\x00"...)), codeMalformed},
-		"unknown kind":     {slices.Concat(hi, sealed(frame(nil, 0x42))), codeRequest},
-		"hello twice":      {slices.Concat(hi, hi), codeRequest},
-		"short reset":      {slices.Concat(hi, sealed(append(frame(nil, kindReset), 1))), codeRequest},
-		"step of 9":        {slices.Concat(hi, step([]bool{true}, make([]float32, 9))), codeRequest},
-		"flag 2":           {slices.Concat(hi, sealed(append(frame(nil, kindReset), 2, 0, 0, 0, 0, 0, 0, 0, 0))), codeRequest},
+		"HTTP":            {[]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), codeMalformed},
+		"empty frame":     {[]byte{0, 0, 0, 0}, codeMalformed},
+		"huge frame":      {[]byte{255, 255, 255, 255, 1}, codeMalformed},
+		"step first":      {sealed(frame(nil, kindStep)), codeMalformed},
+		"wrong magic":     {sealed(append(frame(nil, kindHello), "ROSS\x01\x00\x01\x00"...)), codeMalformed},
+		"another version": {hello{version: 2, envs: 1}.append(nil), codeVersion},
+		"too many":        {hello{version: Version, envs: 5}.append(nil), codeFull},
+		"long hello":      {sealed(append(frame(nil, kindHello), "KORR\x01\x00"...)), codeMalformed},
+		"unknown kind":    {slices.Concat(hi, sealed(frame(nil, 0x42))), codeRequest},
+		"hello twice":     {slices.Concat(hi, hi), codeRequest},
+		"short reset":     {slices.Concat(hi, sealed(append(frame(nil, kindReset), 1))), codeRequest},
+		"step of 9":       {slices.Concat(hi, step([]bool{true}, make([]float32, 9))), codeRequest},
+		"flag 2": {
+			slices.Concat(hi, sealed(append(frame(nil, kindReset), 2, 0, 0, 0, 0, 0, 0, 0, 0))),
+			codeRequest,
+		},
 		"close with more":  {slices.Concat(hi, sealed(append(frame(nil, kindClose), 1))), codeRequest},
 		"frame over limit": {slices.Concat(hi, step([]bool{true}, make([]float32, 11))), codeMalformed},
 	} {
@@ -320,13 +327,14 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// FuzzConnection sends bytes to a server: it answers with frames of the protocol or ends the connection, and serves another
-// client meanwhile.
+// FuzzConnection sends bytes to a server: it answers with frames of the protocol or ends the connection, and serves
+// another client meanwhile.
 func FuzzConnection(f *testing.F) {
 	r := serveToys(f, "", nil)
 	hi := hello{version: Version, envs: 2}.append(nil)
 	f.Add(hi)
-	f.Add(slices.Concat(hi, reset([]bool{true, true}, []uint64{1, 2}), step([]bool{true, true}, make([]float32, 20)), sealed(frame(nil, kindClose))))
+	f.Add(slices.Concat(hi, reset([]bool{true, true}, []uint64{1, 2}), step([]bool{true, true}, make([]float32, 20)),
+		sealed(frame(nil, kindClose))))
 	f.Add(slices.Concat(hi, []byte{255, 0, 0, 0, 2}))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	rng := seed.Stream(1, "fuzz", 0)
@@ -365,8 +373,8 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// TestEnvironmentsHaveABudget: all connections together get no more environments than the server has, whoever asks, and what a
-// connection had is free again when it ends.
+// TestEnvironmentsHaveABudget: all connections together get no more environments than the server has, whoever asks, and
+// what a connection had is free again when it ends.
 func TestEnvironmentsHaveABudget(t *testing.T) {
 	r := serveToys(t, "", func(c *Config) { c.MaxEnvs, c.MaxTotal = 4, 6 })
 	greet := func(n int) (byte, []byte, func()) {
@@ -403,9 +411,13 @@ func TestEnvironmentsHaveABudget(t *testing.T) {
 	}
 }
 
-// FuzzSpace: what a client takes for a server's description is of a size that it has room for, and is written and read again the same.
+// FuzzSpace: what a client takes for a server's description is of a size that it has room for, and is written and read
+// again the same.
 func FuzzSpace(f *testing.F) {
-	s := Space{Spec: newToy(0, nil).Spec(), Form: "6d", Low: make([]float32, sim.ActDim), High: make([]float32, sim.ActDim), Fingerprint: "toy-1", Envs: 3}
+	s := Space{
+		Spec: newToy(0, nil).Spec(), Form: "6d", Low: make([]float32, sim.ActDim),
+		High: make([]float32, sim.ActDim), Fingerprint: "toy-1", Envs: 3,
+	}
 	b, err := s.append(nil)
 	if err != nil {
 		f.Fatal(err)
@@ -418,7 +430,8 @@ func FuzzSpace(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(s.Low) != s.Spec.ActDim || len(s.High) != s.Spec.ActDim || s.Spec.ObsDim < 1 || s.Envs*s.Spec.ObsDim > largest/8 {
+		if len(s.Low) != s.Spec.ActDim || len(s.High) != s.Spec.ActDim || s.Spec.ObsDim < 1 ||
+			s.Envs*s.Spec.ObsDim > largest/8 {
 			t.Fatalf("accepted %+v", s)
 		}
 		b, err := s.append(nil)

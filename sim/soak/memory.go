@@ -24,8 +24,9 @@ func Resident() (int64, error) {
 	return pages * int64(os.Getpagesize()), nil
 }
 
-// Growth is by how much memory grew from the first to the last third of the samples after a warm-up tenth, as a fraction of what it
-// was: the highest of the last third over the highest of the first. Zero with fewer than ten samples.
+// Growth is by how much memory grew from the first to the last third of the samples after a warm-up tenth, as a
+// fraction of what it was: the highest of the last third over the highest of the first. Zero with fewer than ten
+// samples.
 func Growth(samples []Sample) float64 {
 	if len(samples) < 10 {
 		return 0

@@ -76,8 +76,9 @@ const (
 // ErrResume marks a checkpoint of a run that was told something else.
 var ErrResume = errors.New("the checkpoint is of another run")
 
-// Run plays until Config.Steps are reached or ctx ends; the state it returns is whole in either case, and says the truth about what
-// was played. The error is the context's, one of opening, saving or measuring, or ErrResume; faults are in the state.
+// Run plays until Config.Steps are reached or ctx ends; the state it returns is whole in either case, and says the
+// truth about what was played. The error is the context's, one of opening, saving or measuring, or ErrResume; faults
+// are in the state.
 func Run(ctx context.Context, cfg Config) (*State, error) {
 	r, err := newRun(cfg)
 	if err != nil {
@@ -122,8 +123,9 @@ func Run(ctx context.Context, cfg Config) (*State, error) {
 	return r.state, context.Cause(ctx)
 }
 
-// Replay plays one episode of a run again, on an environment of its own: the one that a run of that seed and episode length, resumed or
-// not, reported under this number. The state has only this episode. Tasks, Steps, Workers, Resume and Save are ignored.
+// Replay plays one episode of a run again, on an environment of its own: the one that a run of that seed and episode
+// length, resumed or not, reported under this number. The state has only this episode. Tasks, Steps, Workers, Resume
+// and Save are ignored.
 func Replay(cfg Config, task string, n int64) (*State, error) {
 	cfg.Tasks, cfg.Steps, cfg.Resume = []string{task}, 1, nil
 	r, err := newRun(cfg)
@@ -174,7 +176,8 @@ func newRun(cfg Config) (*run, error) {
 		}
 	}
 	if s.Schema != Schema || s.Seed != cfg.Seed || s.Episode != cfg.Episode || len(s.Tasks) != len(cfg.Tasks) {
-		return nil, fmt.Errorf("soak: %w: seed %d, episodes of %d steps, %d tasks; delete it or ask for the same", ErrResume, s.Seed, s.Episode, len(s.Tasks))
+		return nil, fmt.Errorf("soak: %w: seed %d, episodes of %d steps, %d tasks; delete it or ask for the same", ErrResume,
+			s.Seed, s.Episode, len(s.Tasks))
 	}
 	for _, t := range cfg.Tasks {
 		if s.Tasks[t] == nil {
@@ -260,7 +263,8 @@ func (r *run) note() error {
 		s.Next = min(s.Next, n)
 	}
 	if r.cfg.Progress != nil {
-		r.cfg.Progress(s.Steps, r.cfg.Steps, fmt.Sprintf("%d episodes, %d unstable, %d broken, %d MiB", s.Episodes, s.Unstable, s.Broken, s.Memory[len(s.Memory)-1].Bytes>>20))
+		r.cfg.Progress(s.Steps, r.cfg.Steps, fmt.Sprintf("%d episodes, %d unstable, %d broken, %d MiB", s.Episodes,
+			s.Unstable, s.Broken, s.Memory[len(s.Memory)-1].Bytes>>20))
 	}
 	if r.cfg.Save != nil {
 		return r.cfg.Save(&s)

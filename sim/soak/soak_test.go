@@ -54,7 +54,10 @@ func config(steps int64, wrong func(int, []float32) error) Config {
 	return Config{
 		Tasks: []string{"a", "b"}, Steps: steps, Workers: 3, Seed: 1, Episode: 50, Reopen: 5, Every: time.Millisecond,
 		Open: func(task string) (sim.Env, error) {
-			return &fake{spec: sim.Spec{Task: task, ObsDim: sim.StateDim + 2*sim.PoseDim, ActDim: sim.ActDim, PartNames: []string{"part", "obstacle"}}, wrong: wrong}, nil
+			return &fake{spec: sim.Spec{
+				Task: task, ObsDim: sim.StateDim + 2*sim.PoseDim, ActDim: sim.ActDim,
+				PartNames: []string{"part", "obstacle"},
+			}, wrong: wrong}, nil
 		},
 	}
 }
@@ -79,16 +82,20 @@ func TestFinds(t *testing.T) {
 		wrong func(step int, obs []float32) error
 		want  string
 	}{
-		"not finite": {func(step int, obs []float32) error { obs[16] = float32(math.NaN()) * float32(step/20); return nil }, "observation 16"},
-		"far away":   {func(step int, obs []float32) error { obs[17] = float32(step) * 100; return nil }, "observation 17"},
-		"error":      {func(int, []float32) error { return errors.New("something else") }, "something else"},
-		"panic":      {func(int, []float32) error { panic("boom") }, "boom"},
+		"not finite": {
+			func(step int, obs []float32) error { obs[16] = float32(math.NaN()) * float32(step/20); return nil },
+			"observation 16",
+		},
+		"far away": {func(step int, obs []float32) error { obs[17] = float32(step) * 100; return nil }, "observation 17"},
+		"error":    {func(int, []float32) error { return errors.New("something else") }, "something else"},
+		"panic":    {func(int, []float32) error { panic("boom") }, "boom"},
 	} {
 		s, err := Run(context.Background(), config(2000, c.wrong))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Broken == 0 || len(s.Faults) == 0 || !strings.Contains(s.Faults[0].Error, c.want) || s.Faults[0].Step == 0 && name != "panic" {
+		if s.Broken == 0 || len(s.Faults) == 0 || !strings.Contains(s.Faults[0].Error, c.want) || s.Faults[0].Step == 0 &&
+			name != "panic" {
 			t.Errorf("%s: %d broken, faults %+v", name, s.Broken, s.Faults)
 		}
 	}

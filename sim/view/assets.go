@@ -33,10 +33,12 @@ func contentPolicy() string {
 	script, _, _ := strings.Cut(rest, "</script>")
 	hash := sha256.Sum256([]byte(script))
 	return "default-src 'none'; script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
-		"'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+		"'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; " +
+		"form-action 'none'"
 }
 
-// assets serves the page. A viewer always asks whether a file is still the same: another binary may serve the same port.
+// assets serves the page. A viewer always asks whether a file is still the same: another binary may serve the same
+// port.
 func assets() http.Handler {
 	files, policy := http.FileServerFS(page()), contentPolicy()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -51,8 +51,10 @@ func TestLiveEpisode(t *testing.T) {
 	for s.running() {
 		s.advance(context.Background())
 	}
-	if s.status() != "assembled" || s.last.Reward != 1 || s.last.Phase != "assembled" || len(s.board.samples) != (s.last.Step+1)*sampleSize {
-		t.Errorf("%s after %d steps, reward %g, phase %s, %d bytes of samples", s.status(), s.last.Step, s.last.Reward, s.last.Phase, len(s.board.samples))
+	if s.status() != "assembled" || s.last.Reward != 1 || s.last.Phase != "assembled" ||
+		len(s.board.samples) != (s.last.Step+1)*sampleSize {
+		t.Errorf("%s after %d steps, reward %g, phase %s, %d bytes of samples", s.status(), s.last.Step, s.last.Reward,
+			s.last.Phase, len(s.board.samples))
 	}
 }
 

@@ -32,7 +32,10 @@ const fakeBodies = 17
 func newFake(length int) *fakePlayer { return &fakePlayer{length: length, closed: make(chan struct{})} }
 
 func (p *fakePlayer) Scene() *mujoco.Scene {
-	return &mujoco.Scene{Task: "fake", Bodies: make([]mujoco.SceneBody, fakeBodies), Geoms: []mujoco.SceneGeom{{Kind: "box"}}}
+	return &mujoco.Scene{
+		Task: "fake", Bodies: make([]mujoco.SceneBody, fakeBodies),
+		Geoms: []mujoco.SceneGeom{{Kind: "box"}},
+	}
 }
 
 func (p *fakePlayer) About() About {
@@ -51,7 +54,10 @@ func (p *fakePlayer) Reset(uint64) (Sample, error) {
 }
 
 func (p *fakePlayer) sample() Sample {
-	return Sample{Step: p.step, Time: float32(p.step) / 10, Residual: nan, Innovation: float32(p.step), Phase: "carry", Target: &Pose{1, 2, 3, 0, 0, 0, 1}, Ended: p.step >= p.length}
+	return Sample{
+		Step: p.step, Time: float32(p.step) / 10, Residual: nan, Innovation: float32(p.step), Phase: "carry",
+		Target: &Pose{1, 2, 3, 0, 0, 0, 1}, Ended: p.step >= p.length,
+	}
 }
 
 func (p *fakePlayer) Step(frames int, push Push, each func(*mujoco.SceneFrame)) (Sample, error) {

@@ -66,7 +66,8 @@ func (g *ghosts) observe(obs []float32) []float32 {
 	return g.seen
 }
 
-// tell hands the ages of what is seen to a policy that reads them. Without sensors everything is fresh, as it takes for granted.
+// tell hands the ages of what is seen to a policy that reads them. Without sensors everything is fresh, as it takes for
+// granted.
 func (g *ghosts) tell(p Policy) {
 	if reader, ok := p.(sim.AgeReader); ok && g.sensor != nil {
 		g.sensor.AgesTo(g.ages)

@@ -62,14 +62,18 @@ func TestGuard(t *testing.T) {
 		if w.Code != c.want {
 			t.Errorf("%s: status %d, want %d", name, w.Code, c.want)
 		}
-		if c.want == 303 && (w.Header().Get("Location") != "/" || !strings.Contains(w.Header().Get("Set-Cookie"), "HttpOnly; SameSite=Strict")) {
+		if c.want == 303 && (w.Header().Get("Location") != "/" || !strings.Contains(w.Header().Get("Set-Cookie"),
+			"HttpOnly; SameSite=Strict")) {
 			t.Errorf("%s: %v", name, w.Header())
 		}
 	}
 }
 
 func TestListenAddresses(t *testing.T) {
-	for addr, want := range map[string]string{":0": "http://127.0.0.1:", "127.0.0.1:0": "http://127.0.0.1:", "0.0.0.0:0": "/?token="} {
+	for addr, want := range map[string]string{
+		":0": "http://127.0.0.1:", "127.0.0.1:0": "http://127.0.0.1:",
+		"0.0.0.0:0": "/?token=",
+	} {
 		s, err := Listen(addr, nil, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -86,13 +90,18 @@ func TestListenAddresses(t *testing.T) {
 
 // TestPageIsWhole: the page's files are embedded, and its content policy names the import map.
 func TestPageIsWhole(t *testing.T) {
-	for _, name := range []string{"/", "/main.js", "/scene.js", "/light.js", "/charts.js", "/wire.js", "/style.css", "/vendor/three/three.module.min.js", "/vendor/three/three.core.min.js", "/vendor/three/OrbitControls.js", "/vendor/three/LICENSE"} {
+	for _, name := range []string{
+		"/", "/main.js", "/scene.js", "/light.js", "/charts.js", "/wire.js", "/style.css",
+		"/vendor/three/three.module.min.js", "/vendor/three/three.core.min.js", "/vendor/three/OrbitControls.js",
+		"/vendor/three/LICENSE",
+	} {
 		w := httptest.NewRecorder()
 		assets().ServeHTTP(w, httptest.NewRequest(http.MethodGet, name, nil))
 		if w.Code != 200 || w.Body.Len() == 0 {
 			t.Errorf("%s: status %d, %d bytes", name, w.Code, w.Body.Len())
 		}
-		if p := w.Header().Get("Content-Security-Policy"); !strings.Contains(p, "script-src 'self' 'sha256-") || strings.Contains(p, "unsafe") {
+		if p := w.Header().Get("Content-Security-Policy"); !strings.Contains(p, "script-src 'self' 'sha256-") ||
+			strings.Contains(p, "unsafe") {
 			t.Errorf("%s: policy %q", name, p)
 		}
 	}

@@ -31,8 +31,8 @@ type live struct {
 	reward  float32
 }
 
-// NewLive makes a player that simulates cfg with a policy that sees it through sensors; name is the policy's. Where the sensors
-// are disturbed, ghosts show the parts as the policy sees them. The player closes the policy.
+// NewLive makes a player that simulates cfg with a policy that sees it through sensors; name is the policy's. Where the
+// sensors are disturbed, ghosts show the parts as the policy sees them. The player closes the policy.
 func NewLive(cfg mujoco.Config, sensors disturb.Config, p Policy, name string) (Player, error) {
 	env, err := mujoco.New(cfg)
 	if err != nil {
@@ -101,7 +101,10 @@ func (l *live) Step(frames int, push Push, each func(*mujoco.SceneFrame)) (Sampl
 	if err != nil {
 		return Sample{}, fmt.Errorf("step %d: %w", l.step, err)
 	}
-	s := Sample{Residual: advice.Residual, Innovation: advice.Innovation, Target: toolPose(l.act), Base: toolPose(advice.Base)}
+	s := Sample{
+		Residual: advice.Residual, Innovation: advice.Innovation, Target: toolPose(l.act),
+		Base: toolPose(advice.Base),
+	}
 	res, err := l.watch.Step(l.obs, l.act, frames, push.Strength, push.Salt, func(int) {
 		l.FrameTo(&l.frame)
 		each(&l.frame)

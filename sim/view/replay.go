@@ -46,7 +46,8 @@ func NewReplay(ep *Episode) (Player, error) {
 	}
 	n, dim := len(ep.Reward), task.ObsDim()
 	if n == 0 || len(ep.Obs) != n*dim || len(ep.Act) != n*sim.ActDim || !(ep.Hz > 0) {
-		return nil, fmt.Errorf("recorded episode of %s: %d rewards, %d observation and %d action values at %g Hz; want T, %d T and %d T", ep.Task, n, len(ep.Obs), len(ep.Act), ep.Hz, dim, sim.ActDim)
+		return nil, fmt.Errorf("recorded episode of %s: %d rewards, %d observation and %d action values at %g Hz; want T, "+
+			"%d T and %d T", ep.Task, n, len(ep.Obs), len(ep.Act), ep.Hz, dim, sim.ActDim)
 	}
 	env, err := mujoco.New(mujoco.Config{Task: ep.Task})
 	if err != nil {
@@ -64,7 +65,8 @@ func NewReplay(ep *Episode) (Player, error) {
 	for t := range n {
 		reward += ep.Reward[t]
 		r.samples = append(r.samples, Sample{
-			Step: t, Time: float32(float64(t) / ep.Hz), Reward: reward, Residual: nan, Innovation: nan, Phase: render.Phase(task, r.obs(t)),
+			Step: t, Time: float32(float64(t) / ep.Hz), Reward: reward, Residual: nan, Innovation: nan,
+			Phase:  render.Phase(task, r.obs(t)),
 			Target: toolPose(ep.Act[t*sim.ActDim : (t+1)*sim.ActDim]), Ended: t == n-1, Success: t == n-1 && ep.Success,
 		})
 	}
@@ -115,7 +117,8 @@ func mix(dst, a, b []float32, t float64) {
 	for i := range dst {
 		dst[i] = float32((1-t)*float64(a[i]) + t*float64(b[i]))
 	}
-	geom.Rot6DTo(layout.Rotation.Of(dst), geom.Rot6DAt(layout.Rotation.Of(a)).Quat().Slerp(geom.Rot6DAt(layout.Rotation.Of(b)).Quat(), t))
+	geom.Rot6DTo(layout.Rotation.Of(dst),
+		geom.Rot6DAt(layout.Rotation.Of(a)).Quat().Slerp(geom.Rot6DAt(layout.Rotation.Of(b)).Quat(), t))
 	for i := sim.StateDim; i+sim.PoseDim <= len(dst); i += sim.PoseDim {
 		p := geom.Pose{P: geom.VecAt(dst[i:]), Q: geom.PoseAt(a[i:]).Q.Slerp(geom.PoseAt(b[i:]).Q, t)}
 		geom.PoseTo(dst[i:], p)

@@ -96,7 +96,10 @@ func (s *Server) Run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", assets())
 	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) { s.connect(ctx, w, r) })
-	web := &http.Server{Handler: s.guard.protect(mux), ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	web := &http.Server{
+		Handler: s.guard.protect(mux), ReadHeaderTimeout: headerTimeout,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
 	served := make(chan error, 1)
 	go func() {
 		err := web.Serve(s.ln)
@@ -127,7 +130,10 @@ func (s *Server) connect(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err != nil {
 		return // the upgrader has answered
 	}
-	v := &viewer{conn: c, board: s.session.board, submit: s.session.submit, turned: make(chan struct{}, 1), gone: make(chan struct{}), errors: make(chan error, 8)}
+	v := &viewer{
+		conn: c, board: s.session.board, submit: s.session.submit, turned: make(chan struct{}, 1),
+		gone: make(chan struct{}), errors: make(chan error, 8),
+	}
 	s.log.Debug("viewer came", "address", r.RemoteAddr)
 	v.serve(ctx)
 	s.log.Debug("viewer went", "address", r.RemoteAddr)

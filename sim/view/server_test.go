@@ -48,7 +48,8 @@ func TestHello(t *testing.T) {
 		t.Fatalf("second comes %v", g)
 	}
 	g := late.read()
-	if n := binary.LittleEndian.Uint32(g.data[4:]); g.kind() != "samples" || g.data[1] != 1 || n < 100 || len(g.data) != sampleHeader+int(n)*sampleSize {
+	if n := binary.LittleEndian.Uint32(g.data[4:]); g.kind() != "samples" || g.data[1] != 1 || n < 100 ||
+		len(g.data) != sampleHeader+int(n)*sampleSize {
 		t.Fatalf("third comes %s with %d records in %d bytes", g.kind(), n, len(g.data))
 	}
 	step := binary.LittleEndian.Uint32(g.data[sampleHeader+50*sampleSize:])

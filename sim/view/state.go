@@ -42,7 +42,10 @@ type stateJSON struct {
 }
 
 func sceneMessage(p Player, phases []string, recordings []Recording, live bool) []byte {
-	return mustJSON(sceneJSON{Type: "scene", Version: Version, Scene: p.Scene(), Phases: phases, Recordings: recordings, Live: live})
+	return mustJSON(sceneJSON{
+		Type: "scene", Version: Version, Scene: p.Scene(), Phases: phases, Recordings: recordings,
+		Live: live,
+	})
 }
 
 // errorMessage is the message "error".
@@ -72,7 +75,8 @@ func (s *Session) report() {
 	s.dirty = false
 	a := s.player.About()
 	st := stateJSON{
-		Type: "state", Mode: "live", Task: a.Task, Policy: a.Policy, Status: s.status(), Message: s.failure, Playing: s.playing, Loop: s.loop,
+		Type: "state", Mode: "live", Task: a.Task, Policy: a.Policy, Status: s.status(), Message: s.failure,
+		Playing: s.playing, Loop: s.loop,
 		Speed: s.speed, Seed: s.seed, MaxSteps: a.MaxSteps, Hz: a.Hz, Recording: -1, Rate: s.rate,
 	}
 	if s.seeker != nil {

@@ -136,8 +136,8 @@ func (v *viewer) read() {
 	}
 }
 
-// linger takes the rest of a message that was too long and drops it. A connection closed with bytes unread is reset, and
-// the viewer would not see why.
+// linger takes the rest of a message that was too long and drops it. A connection closed with bytes unread is reset,
+// and the viewer would not see why.
 func (v *viewer) linger() {
 	if v.conn.SetReadDeadline(time.Now().Add(lingerTimeout)) == nil {
 		_, _ = io.CopyN(io.Discard, v.conn.NetConn(), lingerBytes)

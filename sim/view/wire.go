@@ -61,7 +61,8 @@ type Command struct {
 	Step      *int     `json:"step,omitempty"`      // seek
 }
 
-// Seed is an episode's seed on the wire: decimal digits as a string, for JavaScript's numbers hold 53 bits, or a number.
+// Seed is an episode's seed on the wire: decimal digits as a string, for JavaScript's numbers hold 53 bits, or a
+// number.
 type Seed uint64
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -82,9 +83,11 @@ func (s Seed) MarshalJSON() ([]byte, error) {
 // ErrCommand marks a message that is no command.
 var ErrCommand = errors.New("bad command")
 
-// fields says which fields each command has, in the order seed, value, on, recording, episode, step; '?' may be left out.
+// fields says which fields each command has, in the order seed, value, on, recording, episode, step; '?' may be left
+// out.
 var fields = map[string]string{
-	"play": "", "pause": "", "step": "", "live": "", "reset": "seed?", "push": "value", "perturb": "value", "speed": "value",
+	"play": "", "pause": "", "step": "", "live": "", "reset": "seed?", "push": "value", "perturb": "value",
+	"speed":    "value",
 	"contacts": "on", "loop": "on", "open": "recording episode", "seek": "step",
 }
 

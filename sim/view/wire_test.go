@@ -13,17 +13,22 @@ import (
 
 func TestDecodeCommand(t *testing.T) {
 	for _, good := range []string{
-		`{"cmd":"play"}`, `{"cmd":"pause"}`, `{"cmd":"step"}`, `{"cmd":"live"}`, `{"cmd":"reset"}`, `{"cmd":"reset","seed":18446744073709551615}`, `{"cmd":"reset","seed":"18446744073709551615"}`,
-		`{"cmd":"push","value":1}`, `{"cmd":"perturb","value":0}`, `{"cmd":"speed","value":0}`, `{"cmd":"speed","value":0.25}`,
-		`{"cmd":"contacts","on":true}`, `{"cmd":"loop","on":false}`, `{"cmd":"open","recording":0,"episode":3}`, `{"cmd":"seek","step":12}`,
+		`{"cmd":"play"}`, `{"cmd":"pause"}`, `{"cmd":"step"}`, `{"cmd":"live"}`, `{"cmd":"reset"}`,
+		`{"cmd":"reset","seed":18446744073709551615}`, `{"cmd":"reset","seed":"18446744073709551615"}`,
+		`{"cmd":"push","value":1}`, `{"cmd":"perturb","value":0}`, `{"cmd":"speed","value":0}`,
+		`{"cmd":"speed","value":0.25}`,
+		`{"cmd":"contacts","on":true}`, `{"cmd":"loop","on":false}`, `{"cmd":"open","recording":0,"episode":3}`,
+		`{"cmd":"seek","step":12}`,
 	} {
 		if _, err := DecodeCommand([]byte(good)); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
 	for _, bad := range []string{
-		"", "null", "[]", "play", `{"cmd":"fly"}`, `{"cmd":"play","seed":1}`, `{"cmd":"play"}{"cmd":"play"}`, `{"cmd":"play","extra":1}`,
-		`{"cmd":"reset","seed":-1}`, `{"cmd":"reset","seed":1.5}`, `{"cmd":"reset","seed":"18446744073709551616"}`, `{"cmd":"reset","seed":"x"}`, `{"cmd":"push"}`, `{"cmd":"push","value":-1}`, `{"cmd":"push","value":1e9}`,
+		"", "null", "[]", "play", `{"cmd":"fly"}`, `{"cmd":"play","seed":1}`, `{"cmd":"play"}{"cmd":"play"}`,
+		`{"cmd":"play","extra":1}`,
+		`{"cmd":"reset","seed":-1}`, `{"cmd":"reset","seed":1.5}`, `{"cmd":"reset","seed":"18446744073709551616"}`,
+		`{"cmd":"reset","seed":"x"}`, `{"cmd":"push"}`, `{"cmd":"push","value":-1}`, `{"cmd":"push","value":1e9}`,
 		`{"cmd":"push","value":"1"}`, `{"cmd":"speed","value":0.001}`, `{"cmd":"speed","value":1e400}`, `{"cmd":"contacts"}`,
 		`{"cmd":"open","recording":-1,"episode":0}`, `{"cmd":"open","recording":0}`, `{"cmd":"seek","step":-3}`, "\x00\xff",
 		`{"cmd":"play","` + strings.Repeat("x", MaxCommand) + `":1}`,

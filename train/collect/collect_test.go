@@ -32,7 +32,10 @@ type pointEnv struct {
 	closed    *atomic.Int32
 }
 
-var pointSpec = sim.Spec{Task: "reach", ObsDim: 23, ActDim: sim.ActDim, MaxSteps: 40, ControlHz: 10, PartNames: []string{"goal"}}
+var pointSpec = sim.Spec{
+	Task: "reach", ObsDim: 23, ActDim: sim.ActDim, MaxSteps: 40, ControlHz: 10,
+	PartNames: []string{"goal"},
+}
 
 func (e *pointEnv) Spec() sim.Spec { return pointSpec }
 
@@ -158,7 +161,8 @@ func TestResultDoesNotDependOnWorkers(t *testing.T) {
 		t.Error("the seed changes nothing")
 	}
 	e := want.Episodes[7]
-	if !e.Success || e.Randomness != "low" || e.Perturb != 1 || e.Simulator != "point" || e.ExecNoise != 0.001 || e.Seed == 0 {
+	if !e.Success || e.Randomness != "low" || e.Perturb != 1 || e.Simulator != "point" || e.ExecNoise != 0.001 ||
+		e.Seed == 0 {
 		t.Errorf("episode %+v", e)
 	}
 }
@@ -256,7 +260,8 @@ func TestCollectGivesUp(t *testing.T) {
 	opts := options
 	opts.MaxAttempts = 12
 	var w workers
-	p, err := Collect(context.Background(), w.new(false), &dataset.Dataset{Info: dataset.Info{PartNames: []string{"goal"}}}, opts)
+	p, err := Collect(context.Background(), w.new(false),
+		&dataset.Dataset{Info: dataset.Info{PartNames: []string{"goal"}}}, opts)
 	if !errors.Is(err, ErrTooFew) || p.Attempts != 12 || p.Kept != p.Successes || p.Kept == 0 {
 		t.Errorf("progress %+v, error %v", p, err)
 	}
@@ -273,7 +278,8 @@ func (r *refusing) Append(*dataset.Episode) error {
 
 func TestCollectErrors(t *testing.T) {
 	var w workers
-	if p, err := Collect(context.Background(), w.new(true), &refusing{3}, options); err == nil || err.Error() != "disk full" || p.Kept != 3 {
+	if p, err := Collect(context.Background(), w.new(true), &refusing{3}, options); err == nil ||
+		err.Error() != "disk full" || p.Kept != 3 {
 		t.Errorf("a full disk: %v after %d", err, p.Kept)
 	}
 	none := func() (sim.Env, sim.Policy, error) { return nil, nil, sim.ErrNoEngine }

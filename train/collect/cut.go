@@ -64,16 +64,19 @@ func (e *GapError) Error() string {
 
 func seconds(ns int64) string { return fmt.Sprintf("%d.%03d", ns/1e9, ns%1e9/1e6) }
 
-// Cut makes demonstrations of a recording, in its order. Episodes that cannot be used are left out and reported, each as an
+// Cut makes demonstrations of a recording, in its order. Episodes that cannot be used are left out and reported, each
+// as an
 // *EpisodeError, joined; any other error concerns the whole recording.
 func Cut(rec *recording.Recording, opts CutOptions) ([]dataset.Episode, error) {
 	switch {
 	case opts.Task == nil || !(opts.FPS > 0):
 		return nil, errors.New("collect: Cut needs a task and a rate")
 	case rec.Note != nil && rec.Note.Task != opts.Task.Name:
-		return nil, fmt.Errorf("%s: a recording of %s, and the task is %s: say --task %s", rec.Path, rec.Note.Task, opts.Task.Name, rec.Note.Task)
+		return nil, fmt.Errorf("%s: a recording of %s, and the task is %s: say --task %s", rec.Path, rec.Note.Task,
+			opts.Task.Name, rec.Note.Task)
 	case len(rec.Parts) != len(opts.Task.Parts)+1:
-		return nil, fmt.Errorf("%s: %d parts, %s has %d with the obstacle", rec.Path, len(rec.Parts), opts.Task.Name, len(opts.Task.Parts)+1)
+		return nil, fmt.Errorf("%s: %d parts, %s has %d with the obstacle", rec.Path, len(rec.Parts), opts.Task.Name,
+			len(opts.Task.Parts)+1)
 	}
 	period := time.Duration(math.Round(1e9 / opts.FPS))
 	if opts.MaxGap <= 0 {
@@ -190,7 +193,8 @@ func (c *cutter) episode(s segment) (*dataset.Episode, error) {
 	c.judge(e, s, t0, n) // which ends it where the task is solved
 	for _, stop := range c.rec.Stops {
 		if stop.At >= t0 && stop.At <= c.tick(t0, e.Len()) {
-			return nil, fmt.Errorf("the arm stands %s at %s (%s): it does not follow commands, which then show nothing", stop.Why, seconds(stop.At), c.rec.State.Topic)
+			return nil, fmt.Errorf("the arm stands %s at %s (%s): it does not follow commands, which then show nothing",
+				stop.Why, seconds(stop.At), c.rec.State.Topic)
 		}
 	}
 	return e, e.CheckPoses(dataset.Info{PartNames: c.rec.Parts})

@@ -15,8 +15,9 @@ import (
 
 const ms = int64(time.Millisecond)
 
-// teleop is a recording of one_leg: the arm at 100 Hz, the gripper at 30, the parts at 15, commands at 50, with jitter; the
-// arm's x position tells the time since its beginning, s, and the command's x the same. The leg arrives at done, ms.
+// teleop is a recording of one_leg: the arm at 100 Hz, the gripper at 30, the parts at 15, commands at 50, with jitter;
+// the arm's x position tells the time since its beginning, s, and the command's x the same. The leg arrives at done,
+// ms.
 func teleop(t *testing.T, length, done int64, edit func(*recording.Recording)) (*recording.Recording, CutOptions) {
 	t.Helper()
 	task, err := sim.TaskByName("one_leg")
@@ -29,7 +30,10 @@ func teleop(t *testing.T, length, done int64, edit func(*recording.Recording)) (
 		track *recording.Track
 		width int
 	}{
-		"/arm": {&r.State, recording.StateWidth}, "/hand": {&r.Width, 1}, "/parts": {&r.Poses, recording.PoseWidth * len(r.Parts)},
+		"/arm": {&r.State, recording.StateWidth}, "/hand": {&r.Width, 1}, "/parts": {
+			&r.Poses,
+			recording.PoseWidth * len(r.Parts),
+		},
 		"/cmd": {&r.Commands, recording.CommandWidth}, "/grip": {&r.Gripper, 1}, "/ok": {&r.Success, 1},
 	} {
 		x.track.Topic, x.track.Width = name, x.width
@@ -79,8 +83,8 @@ func TestCutResamples(t *testing.T) {
 		t.Fatalf("%d episodes, %v", len(got), err)
 	}
 	e := got[0]
-	// First command at 5 ms; frame k at 5 + 100 k ms. The leg stands at 1.9 s (a sample at 1914 ms): seen 1905 ms, give or take
-	// a quarter period, which is the end of frame 18.
+	// First command at 5 ms; frame k at 5 + 100 k ms. The leg stands at 1.9 s (a sample at 1914 ms): seen 1905 ms, give or
+	// take a quarter period, which is the end of frame 18.
 	if e.Len() != 19 || !e.Success || e.Reward[18] != 1 || e.Reward[17] != 0 {
 		t.Fatalf("%d frames, success %v, rewards %v", e.Len(), e.Success, e.Reward)
 	}
@@ -121,7 +125,8 @@ func TestCutSplits(t *testing.T) {
 		}
 	}
 	rec, opts := teleop(t, 3000, 99999, silence(1000, 2000))
-	if got, err := Cut(rec, opts); err != nil || len(got) != 1 || got[0].Len() != 31 || got[0].Success || got[0].ActionAt(15)[0] != got[0].ActionAt(10)[0] {
+	if got, err := Cut(rec, opts); err != nil || len(got) != 1 || got[0].Len() != 31 || got[0].Success ||
+		got[0].ActionAt(15)[0] != got[0].ActionAt(10)[0] {
 		t.Errorf("without a gap allowed: %v; an operator may pause", err)
 	}
 	opts.EpisodeGap = 500 * time.Millisecond
@@ -147,18 +152,31 @@ func TestCutRefuses(t *testing.T) {
 		{"the tracker falls silent", func(r *recording.Recording) {
 			r.Poses.Stamps, r.Poses.Values = r.Poses.Stamps[:10], r.Poses.Values[:10*r.Poses.Width]
 		}, "/parts was silent for 0.31 s"},
-		{"a value is not finite", func(r *recording.Recording) { r.State.Values[3] = math.NaN() }, "/arm at 1000000000.000: value 3 is NaN"},
-		{"a command is infinite", func(r *recording.Recording) { r.Commands.Values[9*20+1] = math.Inf(1) }, "/cmd at 1000000000.405: value 1 is +Inf"},
+		{
+			"a value is not finite", func(r *recording.Recording) { r.State.Values[3] = math.NaN() },
+			"/arm at 1000000000.000: value 3 is NaN",
+		},
+		{
+			"a command is infinite", func(r *recording.Recording) { r.Commands.Values[9*20+1] = math.Inf(1) },
+			"/cmd at 1000000000.405: value 1 is +Inf",
+		},
 		{"a fault", func(r *recording.Recording) {
 			r.Marks = []recording.Mark{{Begin: 1e18, End: 2e18, Judged: true, Fault: "it blew up"}}
 		}, "it blew up"},
-		{"no commands in a mark", func(r *recording.Recording) { r.Marks = []recording.Mark{{Begin: 1, End: 2}} }, "no command"},
-		{"one command", func(r *recording.Recording) { r.Marks = []recording.Mark{{Begin: 1e18, End: 1e18 + 20*ms}} }, "less than two frames"},
+		{
+			"no commands in a mark", func(r *recording.Recording) { r.Marks = []recording.Mark{{Begin: 1, End: 2}} },
+			"no command",
+		},
+		{
+			"one command", func(r *recording.Recording) { r.Marks = []recording.Mark{{Begin: 1e18, End: 1e18 + 20*ms}} },
+			"less than two frames",
+		},
 	} {
 		rec, opts := teleop(t, 2000, 99999, tc.edit)
 		got, err := Cut(rec, opts)
 		var ee *EpisodeError
-		if !errors.As(err, &ee) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "t.bag: episode 0") || len(got) != 0 {
+		if !errors.As(err, &ee) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(),
+			"t.bag: episode 0") || len(got) != 0 {
 			t.Errorf("%s: %d episodes, %v; want %q", tc.name, len(got), err, tc.want)
 		}
 	}
@@ -193,7 +211,8 @@ func TestTrackSort(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoDemonstration: an arm that does not follow, and poses that are none; after the task is solved anything may happen.
+// TestWhatIsNoDemonstration: an arm that does not follow, and poses that are none; after the task is solved anything
+// may happen.
 func TestWhatIsNoDemonstration(t *testing.T) {
 	const begin = int64(1e18)
 	stop := func(at int64) func(*recording.Recording) {
@@ -225,7 +244,8 @@ func TestWhatIsNoDemonstration(t *testing.T) {
 	} {
 		rec, opts := teleop(t, 3000, 1900, c.edit)
 		got, err := Cut(rec, opts)
-		if c.want == "" && (err != nil || len(got) != 1) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || len(got) != 0) {
+		if c.want == "" && (err != nil || len(got) != 1) || c.want != "" && (err == nil || !strings.Contains(err.Error(),
+			c.want) || len(got) != 0) {
 			t.Errorf("%s: %d episodes, %v", name, len(got), err)
 		}
 	}

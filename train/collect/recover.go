@@ -28,8 +28,8 @@ func Causes() []Cause { return []Cause{AtRandom, Stalled, Lost} }
 
 // Recovery makes a collection of what a demonstrator does from where a policy leads: scripted DAgger (Ross et al. 2011,
 // arXiv 1011.0686; taking over as in HG-DAgger, Kelly et al. 2019, arXiv 1810.02890). In every attempt the policy acts
-// first. In half of them the demonstrator takes over at a random time, in the others when the policy has stalled or lost
-// a part. Only the demonstrator's frames are kept; an attempt in which it never took over is none.
+// first. In half of them the demonstrator takes over at a random time, in the others when the policy has stalled or
+// lost a part. Only the demonstrator's frames are kept; an attempt in which it never took over is none.
 type Recovery struct {
 	Policy string                     // its name, noted with every episode
 	New    func() (sim.Policy, error) // makes one for each worker
@@ -72,7 +72,8 @@ func (r *Recovery) check() error {
 	case r.New == nil || r.Task == nil || len(r.Stages) == 0:
 		return errors.New("collect: a recovery needs a policy, its task and stage times of demonstrations")
 	case r.latest() < 1:
-		return errors.New("collect: no demonstration passed every stage: stage times must come from demonstrations that succeeded")
+		return errors.New("collect: no demonstration passed every stage: stage times must come from demonstrations that " +
+			"succeeded")
 	}
 	return nil
 }
@@ -97,7 +98,9 @@ func (r *Recovery) patience(pair int, stage sim.Stage) int {
 
 // rollIn lets the policy act from obs, the first observation, until the demonstrator takes over at obs. It returns nil
 // when the episode ended before, and the control steps taken.
-func (r *Recovery) rollIn(ctx context.Context, env sim.Env, policy sim.Policy, obs []float32, rng *rand.Rand) (*Takeover, int, error) {
+func (r *Recovery) rollIn(ctx context.Context, env sim.Env, policy sim.Policy, obs []float32,
+	rng *rand.Rand,
+) (*Takeover, int, error) {
 	policy.Reset(rng.Uint64())
 	at := -1
 	if rng.IntN(2) == 0 {
@@ -166,7 +169,9 @@ func (r *Recovery) lost(g *sim.Progress, obs []float32) bool {
 }
 
 // begin lets the policy act until the demonstrator takes over at obs, and notes that with e. It returns whether it did.
-func (r *Recovery) begin(ctx context.Context, w *worker, e *dataset.Episode, obs []float32, rng *rand.Rand) (*Takeover, int, error) {
+func (r *Recovery) begin(ctx context.Context, w *worker, e *dataset.Episode, obs []float32, rng *rand.Rand) (*Takeover,
+	int, error,
+) {
 	push, ok := sim.As[pusher](w.env)
 	if r.Calm && !ok {
 		return nil, 0, fmt.Errorf("collect: the environment %T cannot stop its pushes", w.env)

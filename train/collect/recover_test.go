@@ -14,8 +14,8 @@ import (
 	"korr/train/dataset"
 )
 
-// bench is a scene of one_leg in which the hand takes the leg along once it is lifted, for as long as the fingers are shut, and
-// an episode is solved by lifting it to 0.4 m. After 300 steps it is over.
+// bench is a scene of one_leg in which the hand takes the leg along once it is lifted, for as long as the fingers are
+// shut, and an episode is solved by lifting it to 0.4 m. After 300 steps it is over.
 type bench struct {
 	task   *sim.Task
 	steps  int
@@ -24,7 +24,10 @@ type bench struct {
 }
 
 func (b *bench) Spec() sim.Spec {
-	return sim.Spec{Task: "one_leg", ObsDim: b.task.ObsDim(), ActDim: sim.ActDim, MaxSteps: 300, ControlHz: 10, PartNames: b.task.PartNames()}
+	return sim.Spec{
+		Task: "one_leg", ObsDim: b.task.ObsDim(), ActDim: sim.ActDim, MaxSteps: 300, ControlHz: 10,
+		PartNames: b.task.PartNames(),
+	}
 }
 func (b *bench) Close() error                { return nil }
 func (b *bench) SetPerturb(strength float64) { b.pushes = strength }
@@ -38,7 +41,10 @@ func (b *bench) Reset(obs []float32, _ uint64) error {
 func (b *bench) show(obs []float32, tool geom.Vec3) {
 	clear(obs)
 	for i := range b.task.PartNames() {
-		geom.PoseTo(layout.Part(i).Of(obs), geom.TagFrame.Inv().Mul(geom.Pose{P: geom.Vec3{0.5, -0.2, 0.02}, Q: geom.Quat{0, 0, 0, 1}}))
+		geom.PoseTo(layout.Part(i).Of(obs), geom.TagFrame.Inv().Mul(geom.Pose{
+			P: geom.Vec3{0.5, -0.2, 0.02},
+			Q: geom.Quat{0, 0, 0, 1},
+		}))
 	}
 	p := &b.task.Pairs[0]
 	geom.PoseTo(layout.Part(p.Second).Of(obs), geom.TagFrame.Inv().Mul(geom.Pose{P: b.leg, Q: geom.Quat{0, 0, 0, 1}}))
@@ -81,7 +87,10 @@ func recovery(t *testing.T, release int) (*Recovery, Config, Factory) {
 	}
 	r := &Recovery{
 		Policy: "lifter", New: func() (sim.Policy, error) { return &lifter{release: release}, nil }, Task: task,
-		Stages: []sim.StageTime{{Pair: 0, Stage: sim.Grasp, P95: 3, Longest: 3}, {Pair: 0, Stage: sim.Insert, P95: 10, Longest: 7}, {Pair: 0, Stage: sim.Fasten, P95: 30, Longest: 20}},
+		Stages: []sim.StageTime{{Pair: 0, Stage: sim.Grasp, P95: 3, Longest: 3}, {
+			Pair: 0, Stage: sim.Insert, P95: 10,
+			Longest: 7,
+		}, {Pair: 0, Stage: sim.Fasten, P95: 30, Longest: 20}},
 	}
 	c := Config{Episodes: 20, OnlySuccess: true, Seed: 1, Recovery: r, Origin: dataset.Episode{Perturb: 1}}
 	return r, c, func() (sim.Env, sim.Policy, error) { return &bench{task: task}, &lifter{release: math.MaxInt}, nil }
@@ -91,8 +100,8 @@ func info(task *sim.Task) dataset.Info {
 	return dataset.Info{Task: task.Name, FPS: 10, PartNames: task.PartNames()}
 }
 
-// TestTakeOver: of a policy that lets go in mid-air half of the episodes are taken over when the part is lost, the others at any
-// time before demonstrations end, and only what the demonstrator did is kept.
+// TestTakeOver: of a policy that lets go in mid-air half of the episodes are taken over when the part is lost, the
+// others at any time before demonstrations end, and only what the demonstrator did is kept.
 func TestTakeOver(t *testing.T) {
 	r, c, factory := recovery(t, 20)
 	d := &dataset.Dataset{Info: info(r.Task)}
@@ -100,7 +109,8 @@ func TestTakeOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Takeovers[Lost] == 0 || p.Takeovers[AtRandom] == 0 || p.Takeovers[Stalled] != 0 || p.Recovered[Lost]+p.Recovered[AtRandom] != 20 {
+	if p.Takeovers[Lost] == 0 || p.Takeovers[AtRandom] == 0 || p.Takeovers[Stalled] != 0 ||
+		p.Recovered[Lost]+p.Recovered[AtRandom] != 20 {
 		t.Errorf("taken over %v, solved %v", p.Takeovers, p.Recovered)
 	}
 	steps := 0
@@ -145,7 +155,10 @@ func TestStall(t *testing.T) {
 // TestSolvedWithoutHelp: where the policy does it alone there is nothing to recover from.
 func TestSolvedWithoutHelp(t *testing.T) {
 	r, c, factory := recovery(t, math.MaxInt)
-	r.Stages = []sim.StageTime{{Pair: 0, Stage: sim.Grasp, P95: 1, Longest: 1000}, {Pair: 0, Stage: sim.Insert, P95: 1, Longest: 1000}}
+	r.Stages = []sim.StageTime{{Pair: 0, Stage: sim.Grasp, P95: 1, Longest: 1000}, {
+		Pair: 0, Stage: sim.Insert, P95: 1,
+		Longest: 1000,
+	}}
 	c.Episodes, c.MaxAttempts = 20, 20
 	p, err := Collect(context.Background(), factory, &dataset.Dataset{Info: info(r.Task)}, c)
 	if !errors.Is(err, ErrTooFew) || p.Takeovers[AtRandom] != p.Kept || p.Kept == 0 || p.Kept == 20 || p.Failure != nil {
@@ -168,7 +181,8 @@ func TestCalm(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := &dataset.Episode{Perturb: 2}
-		if took, _, err := r.begin(context.Background(), w, e, obs, seed.Stream(3, "test", 0)); err != nil || took == nil || env.(*bench).pushes != 0 {
+		if took, _, err := r.begin(context.Background(), w, e, obs, seed.Stream(3, "test", 0)); err != nil || took == nil ||
+			env.(*bench).pushes != 0 {
 			t.Fatalf("%v, %v, pushes %v", took, err, env.(*bench).pushes)
 		}
 	}

@@ -20,9 +20,9 @@ import (
 // preferred metrics, the most telling first.
 var preferred = []string{"eval_success", "success", "val_loss", "loss"}
 
-// Draw draws one metric of every run over its steps, or with wall over its hours: runs of several seeds (NAME-1, NAME-2) and the
-// members of a run as their mean and range. Without a metric it draws the success rate if that is recorded, else the loss. Runs
-// that did not record the metric, and have no curve, are listed.
+// Draw draws one metric of every run over its steps, or with wall over its hours: runs of several seeds (NAME-1,
+// NAME-2) and the members of a run as their mean and range. Without a metric it draws the success rate if that is
+// recorded, else the loss. Runs that did not record the metric, and have no curve, are listed.
 func Draw(dirs []string, metric string, wall bool) (f *plot.Figure, without []string, err error) {
 	dirs = withMembers(dirs)
 	records := make([][]run.Record, len(dirs))
@@ -96,7 +96,8 @@ var seedSuffix = regexp.MustCompile(`-\d+$`)
 // withMembers puts the members of a run in its place.
 func withMembers(dirs []string) (out []string) {
 	for _, dir := range dirs {
-		if members, _ := filepath.Glob(filepath.Join(dir, run.MemberPrefix+"*")); len(members) > 0 { // the only error is of the pattern
+		// the only error is of the pattern
+		if members, _ := filepath.Glob(filepath.Join(dir, run.MemberPrefix+"*")); len(members) > 0 {
 			out = append(out, members...)
 		} else {
 			out = append(out, dir)
@@ -105,8 +106,8 @@ func withMembers(dirs []string) (out []string) {
 	return out
 }
 
-// bySeed puts runs of several seeds, NAME-1 and NAME-2, and the members of a run together; a run without such a companion
-// keeps its name.
+// bySeed puts runs of several seeds, NAME-1 and NAME-2, and the members of a run together; a run without such a
+// companion keeps its name.
 func bySeed(dirs []string) (groups []runGroup) {
 	for i, dir := range dirs {
 		base, member := runName(dir)
@@ -134,8 +135,8 @@ func runName(dir string) (name string, member bool) {
 	return filepath.Base(dir), false
 }
 
-// curve is a metric of a group's runs: their mean at the steps that all of them recorded, in the band from the least to the
-// largest.
+// curve is a metric of a group's runs: their mean at the steps that all of them recorded, in the band from the least to
+// the largest.
 func curve(g runGroup, records [][]run.Record, metric string, wall bool) plot.Series {
 	s := plot.Series{Name: g.name}
 	for _, first := range records[g.runs[0]] {
@@ -191,5 +192,6 @@ func chooseMetric(asked string, have map[string]bool) (string, error) {
 	if len(have) == 0 {
 		return "", usage.Errorf("%w: these runs have recorded none yet", ErrNoMetrics)
 	}
-	return "", usage.Errorf("%w %q in these runs; there are: %s", ErrNoMetrics, asked, strings.Join(slices.Sorted(maps.Keys(have)), ", "))
+	return "", usage.Errorf("%w %q in these runs; there are: %s", ErrNoMetrics, asked,
+		strings.Join(slices.Sorted(maps.Keys(have)), ", "))
 }

@@ -92,7 +92,8 @@ func parseChecksums(b []byte) (*checksums, error) {
 	}
 	again, err := c.encode()
 	if c.Version != checksumsVersion || c.Block != checksumBlock || err != nil || !bytes.Equal(b, again) {
-		return nil, errors.New("damaged, or of another version of korr: if nothing else is wrong with the dataset, remove this file")
+		return nil, errors.New("damaged, or of another version of korr: if nothing else is wrong with the dataset, remove " +
+			"this file")
 	}
 	for name := range c.Files {
 		if !filepath.IsLocal(name) {
@@ -102,8 +103,8 @@ func parseChecksums(b []byte) (*checksums, error) {
 	return c, nil
 }
 
-// verifyChecksums compares the files with what they held when the dataset was complete and returns where one differs. A dataset
-// of other software has no checksums and passes.
+// verifyChecksums compares the files with what they held when the dataset was complete and returns where one differs. A
+// dataset of other software has no checksums and passes.
 func verifyChecksums(dir string) error {
 	path := filepath.Join(dir, checksumsPath)
 	b, err := regular.Read(path, maxJSON)
@@ -134,7 +135,8 @@ func verifyChecksums(dir string) error {
 func (s fileSums) compare(got fileSums) error {
 	for i := range min(len(s.CRC32C), len(got.CRC32C)) {
 		if s.CRC32C[i] != got.CRC32C[i] && (int64(i+1)*checksumBlock <= min(s.Size, got.Size) || s.Size == got.Size) {
-			return fmt.Errorf("bytes %d to %d are not what was written there (%s); if the dataset was changed on purpose, remove that file",
+			return fmt.Errorf("bytes %d to %d are not what was written there (%s); if the dataset was changed on purpose, "+
+				"remove that file",
 				i*checksumBlock, min(int64(i+1)*checksumBlock, got.Size)-1, checksumsPath)
 		}
 	}
@@ -144,7 +146,8 @@ func (s fileSums) compare(got fileSums) error {
 	case got.Size > s.Size:
 		return fmt.Errorf("bytes were added from byte %d on; if on purpose, remove %s", s.Size, checksumsPath)
 	case len(s.CRC32C) != len(got.CRC32C):
-		return fmt.Errorf("%s has %d checksums for its %d blocks: one of the two is damaged", checksumsPath, len(s.CRC32C), len(got.CRC32C))
+		return fmt.Errorf("%s has %d checksums for its %d blocks: one of the two is damaged", checksumsPath, len(s.CRC32C),
+			len(got.CRC32C))
 	}
 	return nil
 }

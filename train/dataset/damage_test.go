@@ -26,8 +26,8 @@ func files(t *testing.T, dir string) (out []string) {
 	return out
 }
 
-// TestNoChangedByteIsAccepted changes bytes, one at a time, all over every file, and cuts every file at many lengths: each
-// time Read refuses, and names the file.
+// TestNoChangedByteIsAccepted changes bytes, one at a time, all over every file, and cuts every file at many lengths:
+// each time Read refuses, and names the file.
 func TestNoChangedByteIsAccepted(t *testing.T) {
 	dir := write(t, testDataset(5, 4))
 	for _, name := range files(t, dir) {

@@ -41,7 +41,8 @@ type Episode struct {
 	ExecNoise  float64 // standard deviation of the position noise on Executed, m
 	Simulator  string  // fingerprint of the physics model
 	Domain     string  // what the episode drew of its physics, JSON of domain.Draw; empty for the nominal ones
-	Recovery   string  // from what the demonstrator took over, JSON of collect.Takeover; empty when it acted from the start
+	// from what the demonstrator took over, JSON of collect.Takeover; empty when it acted from the start
+	Recovery string
 }
 
 // Len is T, the number of frames.

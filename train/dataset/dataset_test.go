@@ -29,7 +29,8 @@ func testEpisode(info Info, n int, seed uint64) *Episode {
 	e := &Episode{
 		State: fill(info.StateDim()), Env: fill(info.EnvDim()), Action: fill(sim.ActDim), Executed: fill(sim.ActDim),
 		Reward: make([]float32, n), Success: seed%2 == 0,
-		Seed: seed | 1<<63, Randomness: "low", Perturb: 0.5, ExecNoise: 0.001, Simulator: "mujoco one_leg 1234", Domain: `{"gain":1.5}`,
+		Seed: seed | 1<<63, Randomness: "low", Perturb: 0.5, ExecNoise: 0.001, Simulator: "mujoco one_leg 1234",
+		Domain: `{"gain":1.5}`,
 	}
 	if seed == 1 {
 		e.Recovery = `{"policy":"base","cause":"lost","step":12}`
@@ -228,7 +229,8 @@ func TestEpisodeObs(t *testing.T) {
 	}
 }
 
-// TestKilledWriterLeavesNothing: what a killed collection left beside the dataset goes with the next one; what is being written stays.
+// TestKilledWriterLeavesNothing: what a killed collection left beside the dataset goes with the next one; what is being
+// written stays.
 func TestKilledWriterLeavesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demos")
 	left := filepath.Join(filepath.Dir(dir), ".demos.partial-123")

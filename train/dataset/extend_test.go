@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestExtendedIsAsWrittenAtOnce: a dataset that is written in two goes is, byte for byte, the one that is written in one.
+// TestExtendedIsAsWrittenAtOnce: a dataset that is written in two goes is, byte for byte, the one that is written in
+// one.
 func TestExtendedIsAsWrittenAtOnce(t *testing.T) {
 	parent := t.TempDir()
 	episodes := []*Episode{testEpisode(testInfo, 5, 1), testEpisode(testInfo, 7, 2), testEpisode(testInfo, 3, 3)}

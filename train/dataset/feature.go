@@ -102,7 +102,8 @@ func checkFeatures(got features, task string) (Info, map[string]order, error) {
 		case !ok:
 			return Info{}, nil, fmt.Errorf("feature %q is missing", name)
 		case g.DType != want[name].DType || !slices.Equal(g.Shape, want[name].Shape):
-			return Info{}, nil, fmt.Errorf("feature %q is %s %v, want %s %v", name, g.DType, g.Shape, want[name].DType, want[name].Shape)
+			return Info{}, nil, fmt.Errorf("feature %q is %s %v, want %s %v", name, g.DType, g.Shape, want[name].DType,
+				want[name].Shape)
 		}
 		if orders[name] == nil && !g.scalar() && name != featEnv {
 			if orders[name], err = orderOf(name, g.Names, want[name].Names); err != nil {

@@ -27,7 +27,8 @@ func columnsOf(lengths ...int) *progress {
 	return p
 }
 
-// TestContradictions: columns that tell different stories are refused with the row, what is only written differently is read.
+// TestContradictions: columns that tell different stories are refused with the row, what is only written differently is
+// read.
 func TestContradictions(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(p *progress)
@@ -75,17 +76,22 @@ func shift(v []int64, by int64) {
 // TestNamesAreRead: as a list, below the keys of dictionaries, numbered, or not at all.
 func TestNamesAreRead(t *testing.T) {
 	for text, want := range map[string]names{
-		`["a","b"]`: {"a", "b"}, `null`: nil, `{"motors":["a","b"]}`: {"a", "b"}, `{"axes":{"x":["a"],"y":["b"]}}`: {"a", "b"},
+		`["a","b"]`: {"a", "b"}, `null`: nil, `{"motors":["a","b"]}`: {"a", "b"}, `{"axes":{"x":["a"],"y":["b"]}}`: {
+			"a",
+			"b",
+		},
 		`{"a":1,"b":0}`: {"b", "a"}, `[]`: nil, `true`: nil,
 	} {
 		var n names
-		if err := json.Unmarshal([]byte(text), &n); err != nil || len(n) != len(want) || len(n) > 0 && !slices.Equal(n, want) {
+		if err := json.Unmarshal([]byte(text), &n); err != nil || len(n) != len(want) || len(n) > 0 &&
+			!slices.Equal(n, want) {
 			t.Errorf("%s: %q, %v; want %q", text, n, err, want)
 		}
 	}
 }
 
-// TestColumnsAreFoundByName: in whatever order the parts and their elements stand; names that fit only in part are refused.
+// TestColumnsAreFoundByName: in whatever order the parts and their elements stand; names that fit only in part are
+// refused.
 func TestColumnsAreFoundByName(t *testing.T) {
 	task, err := sim.TaskByName("one_leg")
 	if err != nil {
@@ -121,7 +127,8 @@ func TestColumnsAreFoundByName(t *testing.T) {
 			t.Errorf("accepted %q", n)
 		}
 	}
-	if o, err := orderOf(featAction, []string{"y", "x", "z", "r11", "r12", "r13", "r21", "r22", "r23", "gripper"}, actionNames); err != nil || o[0] != 1 || o[1] != 0 {
+	if o, err := orderOf(featAction, []string{"y", "x", "z", "r11", "r12", "r13", "r21", "r22", "r23", "gripper"},
+		actionNames); err != nil || o[0] != 1 || o[1] != 0 {
 		t.Errorf("action: %v, %v", o, err)
 	}
 	if _, err := orderOf(featAction, []string{"x", "y", "z", "a", "b", "c", "d", "e", "f", "g"}, actionNames); err == nil {
@@ -155,15 +162,21 @@ func TestPosesOfOtherSoftware(t *testing.T) {
 		change func(e *Episode)
 		want   string
 	}{
-		"good":                {func(*Episode) {}, ""},
-		"rounded":             {func(e *Episode) { copy(e.Env[q+3:], []float32{0, 0, 0.707, 0.7}) }, ""},
-		"zero quaternion":     {func(e *Episode) { clear(e.Env[2*testInfo.EnvDim()+q:][3:7]) }, "frame 2: observation.environment_state: part leg1: the quaternion"},
-		"denormal quaternion": {func(e *Episode) { copy(e.Env[q+3:], []float32{0, 0, 0, 1e-40}) }, "frame 0: observation.environment_state: part leg1"},
-		"long quaternion":     {func(e *Episode) { copy(e.Env[q+3:], []float32{0, 0, 0, 2}) }, "part leg1"},
-		"far part":            {func(e *Episode) { e.Env[q] = 1e30 }, "part leg1: the position"},
-		"far tool":            {func(e *Episode) { e.State[1] = -50 }, "frame 0: observation.state: the position"},
-		"zero rotation":       {func(e *Episode) { clear(e.Action[sim.ActDim+3 : sim.ActDim+9]) }, "frame 1: action: "},
-		"one row twice":       {func(e *Episode) { copy(e.Executed[6:9], e.Executed[3:6]) }, "frame 0: action.executed: "},
+		"good":    {func(*Episode) {}, ""},
+		"rounded": {func(e *Episode) { copy(e.Env[q+3:], []float32{0, 0, 0.707, 0.7}) }, ""},
+		"zero quaternion": {
+			func(e *Episode) { clear(e.Env[2*testInfo.EnvDim()+q:][3:7]) },
+			"frame 2: observation.environment_state: part leg1: the quaternion",
+		},
+		"denormal quaternion": {
+			func(e *Episode) { copy(e.Env[q+3:], []float32{0, 0, 0, 1e-40}) },
+			"frame 0: observation.environment_state: part leg1",
+		},
+		"long quaternion": {func(e *Episode) { copy(e.Env[q+3:], []float32{0, 0, 0, 2}) }, "part leg1"},
+		"far part":        {func(e *Episode) { e.Env[q] = 1e30 }, "part leg1: the position"},
+		"far tool":        {func(e *Episode) { e.State[1] = -50 }, "frame 0: observation.state: the position"},
+		"zero rotation":   {func(e *Episode) { clear(e.Action[sim.ActDim+3 : sim.ActDim+9]) }, "frame 1: action: "},
+		"one row twice":   {func(e *Episode) { copy(e.Executed[6:9], e.Executed[3:6]) }, "frame 0: action.executed: "},
 	} {
 		e := testEpisode(testInfo, 4, 2)
 		c.change(e)
@@ -177,7 +190,8 @@ func TestPosesOfOtherSoftware(t *testing.T) {
 	}
 }
 
-// TestFoldersOfOtherSoftware: a path is a path, files that begin with a dot are notes, and what is not used may have any form.
+// TestFoldersOfOtherSoftware: a path is a path, files that begin with a dot are notes, and what is not used may have
+// any form.
 func TestFoldersOfOtherSoftware(t *testing.T) {
 	want := testDataset(5, 4)
 	dir := filepath.Join(t.TempDir(), "demos[1]*?")
@@ -192,8 +206,10 @@ func TestFoldersOfOtherSoftware(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	edit(t, filepath.Join(dir, infoPath), replace(`"features": {`, `"features": {"observation.images.top": {"dtype": "video", "shape": [480, 640, 3], "names": {"a": 1}, "info": NaN}, "odd": 7,`))
-	edit(t, filepath.Join(dir, statsPath), replace(`"action": {`, `"observation.images.top": {"mean": [[[0.1]], [[NaN]]], "count": null}, "odd": [], "action": {`))
+	edit(t, filepath.Join(dir, infoPath), replace(`"features": {`,
+		`"features": {"observation.images.top": {"dtype": "video", "shape": [480, 640, 3], "names": {"a": 1}, "info": NaN}, "odd": 7,`))
+	edit(t, filepath.Join(dir, statsPath), replace(`"action": {`,
+		`"observation.images.top": {"mean": [[[0.1]], [[NaN]]], "count": null}, "odd": [], "action": {`))
 	got, err := Read(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +242,8 @@ func TestEveryNthFrame(t *testing.T) {
 		obs, want := make([]float32, testInfo.ObsDim()), make([]float32, testInfo.ObsDim())
 		got.ObsTo(obs, k)
 		e.ObsTo(want, c.first)
-		if !slices.Equal(obs, want) || !slices.Equal(got.ActionAt(k), e.ActionAt(c.last)) || !slices.Equal(got.ExecutedAt(k), e.ExecutedAt(c.last)) {
+		if !slices.Equal(obs, want) || !slices.Equal(got.ActionAt(k), e.ActionAt(c.last)) ||
+			!slices.Equal(got.ExecutedAt(k), e.ExecutedAt(c.last)) {
 			t.Errorf("frame %d is not of frames %d to %d", k, c.first, c.last)
 		}
 	}

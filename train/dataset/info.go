@@ -82,7 +82,8 @@ func readInfo(dir, task string) (infoJSON, Info, error) {
 // check reports a dataset of another kind.
 func (j *infoJSON) check(task string) (info Info, err error) {
 	if j.CodebaseVersion != codebaseVersion {
-		return Info{}, fmt.Errorf("codebase_version %q, want %q: convert it with lerobot first", j.CodebaseVersion, codebaseVersion)
+		return Info{}, fmt.Errorf("codebase_version %q, want %q: convert it with lerobot first", j.CodebaseVersion,
+			codebaseVersion)
 	}
 	if info, j.orders, err = checkFeatures(j.Features, task); err != nil {
 		return Info{}, err

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ReadAll is Read for the episodes of several folders, one after the other: demonstrations and recoveries, say. They must be of
-// one task, at one rate, with the same parts.
+// ReadAll is Read for the episodes of several folders, one after the other: demonstrations and recoveries, say. They
+// must be of one task, at one rate, with the same parts.
 func ReadAll(dirs ...string) (*Dataset, error) {
 	if len(dirs) == 1 {
 		return Read(dirs[0])
@@ -23,7 +23,8 @@ func ReadAll(dirs ...string) (*Dataset, error) {
 		}
 		a, b := all.Info, d.Info
 		if a.Task != b.Task || a.FPS != b.FPS || !slices.Equal(a.PartNames, b.PartNames) {
-			return nil, fmt.Errorf("dataset: %s (%s at %g Hz, parts %v) and %s (%s at %g Hz, parts %v) cannot be learned from together",
+			return nil, fmt.Errorf("dataset: %s (%s at %g Hz, parts %v) and %s (%s at %g Hz, parts %v) cannot be learned from "+
+				"together",
 				dirs[0], a.Task, a.FPS, a.PartNames, dir, b.Task, b.FPS, b.PartNames)
 		}
 		all.Episodes = append(all.Episodes, d.Episodes...)

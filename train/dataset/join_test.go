@@ -12,7 +12,8 @@ func TestReadAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(d.Episodes, append(a.Episodes, b.Episodes...)) || !reflect.DeepEqual(d.Info, testInfo) || d.Frames() != 12 {
+	if !reflect.DeepEqual(d.Episodes, append(a.Episodes, b.Episodes...)) || !reflect.DeepEqual(d.Info, testInfo) ||
+		d.Frames() != 12 {
 		t.Errorf("%d episodes of %d frames", len(d.Episodes), d.Frames())
 	}
 	b.Info.FPS = 20

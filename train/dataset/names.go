@@ -15,8 +15,8 @@ import (
 // names are a feature's: a list of texts, or, as LeRobot also writes them, lists below the keys of a dictionary.
 type names []string
 
-// UnmarshalJSON implements json.Unmarshaler. It takes the texts in the order of the document; of a dictionary from names to numbers it takes
-// the names in the order of the numbers.
+// UnmarshalJSON implements json.Unmarshaler. It takes the texts in the order of the document; of a dictionary from
+// names to numbers it takes the names in the order of the numbers.
 func (n *names) UnmarshalJSON(b []byte) error {
 	var numbered []numberedName
 	*n = nil
@@ -93,8 +93,8 @@ func (f *features) UnmarshalJSON(b []byte) error {
 // order says from which column of the file each column of a feature is taken; nil stands for the order of the file.
 type order []int
 
-// orderOf compares the names of columns with those wanted. The same names in another order are put right; some of them beside others are
-// refused; none of them say nothing, and the columns stand as they are.
+// orderOf compares the names of columns with those wanted. The same names in another order are put right; some of them
+// beside others are refused; none of them say nothing, and the columns stand as they are.
 func orderOf(feature string, got, want []string) (order, error) {
 	if slices.Equal(got, want) || len(got) == 0 {
 		return nil, nil
@@ -114,15 +114,16 @@ func orderOf(feature string, got, want []string) (order, error) {
 	return o, nil
 }
 
-// partsOf recovers the parts from the names of the columns of the environment's state, in the order of the task where that is known, and
-// how to put the columns in order. Without names parts are numbered.
+// partsOf recovers the parts from the names of the columns of the environment's state, in the order of the task where
+// that is known, and how to put the columns in order. Without names parts are numbered.
 func partsOf(env feature, task string) (parts []string, o order, err error) {
 	n := 0
 	if len(env.Shape) == 1 {
 		n = env.Shape[0]
 	}
 	if n < sim.PoseDim || n > maxParts*sim.PoseDim || n%sim.PoseDim != 0 {
-		return nil, nil, fmt.Errorf("feature %q has shape %v, want 1 to %d poses of %d values", featEnv, env.Shape, maxParts, sim.PoseDim)
+		return nil, nil, fmt.Errorf("feature %q has shape %v, want 1 to %d poses of %d values", featEnv, env.Shape, maxParts,
+			sim.PoseDim)
 	}
 	if len(env.Names) != n {
 		for k := range n / sim.PoseDim {
@@ -133,7 +134,8 @@ func partsOf(env feature, task string) (parts []string, o order, err error) {
 	for _, name := range env.Names {
 		i := slices.IndexFunc(poseSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
 		if i < 0 {
-			return nil, nil, fmt.Errorf("feature %q: column %q: a name ends in one of %q, for a position and a quaternion", featEnv, name, poseSuffixes)
+			return nil, nil, fmt.Errorf("feature %q: column %q: a name ends in one of %q, for a position and a quaternion",
+				featEnv, name, poseSuffixes)
 		}
 		if part := strings.TrimSuffix(name, poseSuffixes[i]); !slices.Contains(parts, part) {
 			parts = append(parts, part)
@@ -169,8 +171,8 @@ func (o order) apply(rows []float32) {
 	}
 }
 
-// UnmarshalJSON implements json.Unmarshaler: the statistics of features that are not read here may have any form, and a number that is
-// none is refused where it counts. The error names the key.
+// UnmarshalJSON implements json.Unmarshaler: the statistics of features that are not read here may have any form, and a
+// number that is none is refused where it counts. The error names the key.
 func (s *Stats) UnmarshalJSON(b []byte) error {
 	var raw map[string]json.RawMessage
 	if err := pyjson.Unmarshal(b, &raw); err != nil {

@@ -12,13 +12,14 @@ const (
 	unit = 0.02
 	// rounding is how far a quaternion may be from unit length without being normalised.
 	rounding = 1e-4
-	// reach is how far anything of a demonstration can be from the origin of its frame, m: farther than any arm, and than a table beside it.
+	// reach is how far anything of a demonstration can be from the origin of its frame, m: farther than any arm, and than
+	// a table beside it.
 	reach = 10
 )
 
-// CheckPoses is the gate that every pose passes which comes from outside, whatever the format: it refuses positions that nobody can
-// reach, six numbers that are no rotation, and quaternions that are none, as a tracker writes for a part that it does not see. A
-// quaternion that is only rounded is normalised. The error names frame and part.
+// CheckPoses is the gate that every pose passes which comes from outside, whatever the format: it refuses positions
+// that nobody can reach, six numbers that are no rotation, and quaternions that are none, as a tracker writes for a
+// part that it does not see. A quaternion that is only rounded is normalised. The error names frame and part.
 func (e *Episode) CheckPoses(info Info) error {
 	for t := range e.Len() {
 		for _, c := range []struct {
@@ -39,7 +40,8 @@ func (e *Episode) CheckPoses(info Info) error {
 	return nil
 }
 
-// CheckTool looks at a tool's pose, the first nine values of a state or an action: its position (m) and two rows of its rotation.
+// CheckTool looks at a tool's pose, the first nine values of a state or an action: its position (m) and two rows of its
+// rotation.
 func CheckTool(pose []float32) error {
 	if err := checkPosition(pose[:3]); err != nil {
 		return err

@@ -18,7 +18,8 @@ import (
 // demonstrations.
 func Read(dir string) (*Dataset, error) { return ReadAs(dir, "") }
 
-// ReadAs is Read for a dataset whose task has another name in it, such as a sentence; an empty task stands for the dataset's own.
+// ReadAs is Read for a dataset whose task has another name in it, such as a sentence; an empty task stands for the
+// dataset's own.
 func ReadAs(dir, task string) (*Dataset, error) {
 	d, err := read(dir, task)
 	if err = located(dir, err); err != nil {
@@ -42,7 +43,8 @@ func read(dir, task string) (*Dataset, error) {
 		return nil, err
 	}
 	if len(rows) != j.TotalEpisodes {
-		return nil, &FormatError{filepath.Join(dir, episodesDir), fmt.Errorf("describes %d episodes, info.json %d", len(rows), j.TotalEpisodes)}
+		return nil, &FormatError{filepath.Join(dir, episodesDir), fmt.Errorf("describes %d episodes, info.json %d", len(rows),
+			j.TotalEpisodes)}
 	}
 	return d, d.readData(dir, j, rows, taskIndex)
 }
@@ -99,8 +101,8 @@ type episodeRow struct {
 	origin           Episode // its per-episode fields only
 }
 
-// readEpisodeRows reads all files of meta/episodes. Neither the order of the files nor that of their rows means anything: the numbers of
-// the episodes do.
+// readEpisodeRows reads all files of meta/episodes. Neither the order of the files nor that of their rows means
+// anything: the numbers of the episodes do.
 func readEpisodeRows(dir string) ([]episodeRow, error) {
 	root := filepath.Join(dir, episodesDir)
 	files, err := tables(root)
@@ -116,7 +118,8 @@ func readEpisodeRows(dir string) ([]episodeRow, error) {
 	slices.SortStableFunc(rows, func(a, b episodeRow) int { return cmp.Compare(a.index, b.index) })
 	for i := range rows {
 		if rows[i].index != int64(i) {
-			return nil, &FormatError{root, fmt.Errorf("episode %d is missing or there twice: the next of %d is %d", i, len(rows), rows[i].index)}
+			return nil, &FormatError{root, fmt.Errorf("episode %d is missing or there twice: the next of %d is %d", i, len(rows),
+				rows[i].index)}
 		}
 	}
 	return rows, nil
@@ -152,7 +155,10 @@ func readEpisodeFile(path string, rows *[]episodeRow) error {
 	}
 	defer t.close()
 	ints := map[string][]int64{}
-	for _, name := range []string{"episode_index", "length", "dataset_from_index", "dataset_to_index", "data/chunk_index", "data/file_index"} {
+	for _, name := range []string{
+		"episode_index", "length", "dataset_from_index", "dataset_to_index", "data/chunk_index",
+		"data/file_index",
+	} {
 		if ints[name], err = t.ints(name); err != nil {
 			return err
 		}
@@ -238,19 +244,23 @@ func (d *Dataset) readData(dir string, j infoJSON, rows []episodeRow, taskIndex 
 		first = last
 	}
 	if total != int64(j.TotalFrames) {
-		return &FormatError{filepath.Join(dir, infoPath), fmt.Errorf("promises %d frames, the episodes have %d", j.TotalFrames, total)}
+		return &FormatError{filepath.Join(dir, infoPath), fmt.Errorf("promises %d frames, the episodes have %d",
+			j.TotalFrames, total)}
 	}
 	return nil
 }
 
 // readDataFile reads the episodes of one file; from is the dataset's index of
 // its first frame, taskIndex the number of its only task.
-func (d *Dataset) readDataFile(path string, rows []episodeRow, from int64, orders map[string]order, taskIndex int64) error {
+func (d *Dataset) readDataFile(path string, rows []episodeRow, from int64, orders map[string]order,
+	taskIndex int64,
+) error {
 	bad := func(format string, a ...any) error { return &FormatError{path, fmt.Errorf(format, a...)} }
 	first, at := from, len(d.Episodes)
 	for i, r := range rows {
 		if r.from != from || r.length < 1 || r.to-r.from != r.length {
-			return bad("episode %d claims frames %d to %d and length %d, want them to start at %d", at+i, r.from, r.to, r.length, from)
+			return bad("episode %d claims frames %d to %d and length %d, want them to start at %d", at+i, r.from, r.to, r.length,
+				from)
 		}
 		from = r.to
 	}

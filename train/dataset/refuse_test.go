@@ -60,7 +60,10 @@ func TestReadRefuses(t *testing.T) {
 		{"text for data", dataPath, func([]byte) []byte { return []byte("hello") }, "not Parquet"},
 		{"older version", infoPath, replace(`"v3.0"`, `"v2.1"`), "convert it with lerobot"},
 		{"foreign features", infoPath, replace("environment_state", "images.top"), "not demonstrations with part poses"},
-		{"no executed action", infoPath, replace("action.executed", "action.elsewhere"), `feature "action.executed" is missing`},
+		{
+			"no executed action", infoPath, replace("action.executed", "action.elsewhere"),
+			`feature "action.executed" is missing`,
+		},
 		{"other type", infoPath, replace(`"bool"`, `"int64"`), "want bool"},
 		{"frames missing", infoPath, replace(`"total_frames": 9`, `"total_frames": 10`), "promises 10 frames"},
 		{"episodes missing", infoPath, replace(`"total_episodes": 2`, `"total_episodes": 3`), "describes 2 episodes"},
@@ -228,7 +231,10 @@ func FuzzInfo(f *testing.F) {
 
 // FuzzChecksums: what is read is what was written, to the byte, and names no file outside the dataset.
 func FuzzChecksums(f *testing.F) {
-	c := checksums{Version: checksumsVersion, Block: checksumBlock, Files: map[string]fileSums{"meta/info.json": {Size: 3, CRC32C: []string{"00000001"}}}}
+	c := checksums{Version: checksumsVersion, Block: checksumBlock, Files: map[string]fileSums{"meta/info.json": {
+		Size:   3,
+		CRC32C: []string{"00000001"},
+	}}}
 	b, err := c.encode()
 	if err != nil {
 		f.Fatal(err)

@@ -12,13 +12,14 @@ func (i Info) Ratio(hz float64) (int, error) {
 	r := i.FPS / hz
 	n := math.Round(r)
 	if n < 1 || math.Abs(r-n) > 1e-6*n {
-		return 0, fmt.Errorf("frames at %g Hz do not make frames at %g Hz: one rate must be a whole multiple of the other", i.FPS, hz)
+		return 0, fmt.Errorf("frames at %g Hz do not make frames at %g Hz: one rate must be a whole multiple of the other",
+			i.FPS, hz)
 	}
 	return int(n), nil
 }
 
-// Every makes one frame of every n: what was observed at the first, where the last commanded to be, and the rewards of all. It is what a
-// control loop that is n times slower would have seen and meant.
+// Every makes one frame of every n: what was observed at the first, where the last commanded to be, and the rewards of
+// all. It is what a control loop that is n times slower would have seen and meant.
 func (e *Episode) Every(n int, info Info) *Episode {
 	out := *e
 	out.State, out.Env, out.Action, out.Executed, out.Reward = nil, nil, nil, nil, nil

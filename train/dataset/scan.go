@@ -93,7 +93,8 @@ func checkCodecs(pq *parquet.File) error {
 			switch c.MetaData.Codec {
 			case format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Zstd:
 			default:
-				return fmt.Errorf("column %s is compressed with %v: write it with snappy", strings.Join(c.MetaData.PathInSchema, "."), c.MetaData.Codec)
+				return fmt.Errorf("column %s is compressed with %v: write it with snappy", strings.Join(c.MetaData.PathInSchema,
+					"."), c.MetaData.Codec)
 			}
 		}
 	}
@@ -233,8 +234,8 @@ func (t *table) float64s(name string) ([]float64, error) {
 	return out, err
 }
 
-// ints reads a plain column of integers; unsigned 64-bit values keep their bits. Whole numbers may be floating point, as pandas writes
-// them where a value was missing once.
+// ints reads a plain column of integers; unsigned 64-bit values keep their bits. Whole numbers may be floating point,
+// as pandas writes them where a value was missing once.
 func (t *table) ints(name string) ([]int64, error) {
 	var out []int64
 	err := t.scan(name, 0, func(v parquet.Value) error {

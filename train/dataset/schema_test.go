@@ -92,7 +92,8 @@ func TestParquetSchemas(t *testing.T) {
 	episodes := open(episodesPath)
 	for _, name := range []string{
 		"episode_index", "tasks", "length", "dataset_from_index", "dataset_to_index", "data/chunk_index", "data/file_index",
-		"meta/episodes/chunk_index", "meta/episodes/file_index", "stats/action/q50", "stats/next.done/mean", "stats/index/count",
+		"meta/episodes/chunk_index", "meta/episodes/file_index", "stats/action/q50", "stats/next.done/mean",
+		"stats/index/count",
 		"seed", "randomness", "perturbation", "execution_noise", "simulator", "domain", "recovery",
 	} {
 		if !episodes.has(name) {

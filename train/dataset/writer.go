@@ -192,7 +192,8 @@ func (w *Writer) finish() error {
 		return err
 	}
 	tasks := []column{{"task_index", 0, []int64{0}}, {"task", 0, []string{w.info.Task}}}
-	if err := writeTable(filepath.Join(w.tmp, tasksPath), tasks, map[string]string{"pandas": pandasTaskIndex}); err != nil {
+	if err := writeTable(filepath.Join(w.tmp, tasksPath), tasks,
+		map[string]string{"pandas": pandasTaskIndex}); err != nil {
 		return err
 	}
 	stats, err := w.totalStats()

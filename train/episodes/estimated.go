@@ -25,8 +25,8 @@ func NewEstimated(env sim.Env, est residual.Estimator) *Estimated {
 	return &Estimated{env: env, est: est, seen: make([]float32, s.ObsDim), ages: make([]float32, s.AgeDim())}
 }
 
-// Truth is the newest undisturbed observation (length ObsDim), where the environment tells it, and else what was seen; it is
-// overwritten by the next step.
+// Truth is the newest undisturbed observation (length ObsDim), where the environment tells it, and else what was seen;
+// it is overwritten by the next step.
 func (e *Estimated) Truth() []float32 {
 	if t, ok := sim.As[interface{ Truth() []float32 }](e.env); ok {
 		return t.Truth()
@@ -34,7 +34,8 @@ func (e *Estimated) Truth() []float32 {
 	return e.seen
 }
 
-// told is the estimator of observations that come estimated: what it knows of the parts is what the environment's knows.
+// told is the estimator of observations that come estimated: what it knows of the parts is what the environment's
+// knows.
 type told struct{ by *Estimated }
 
 func (told) Reset() {}
@@ -46,8 +47,8 @@ func (told) EstimateTo(dst, obs []float32, _ residual.When, _ []float32) error {
 
 func (t told) Parts() []filter.Estimate { return t.by.est.Parts() }
 
-// Recorded is an episode's observations as an environment, so that sensors and estimators see them. It plays them whatever is
-// done.
+// Recorded is an episode's observations as an environment, so that sensors and estimators see them. It plays them
+// whatever is done.
 type Recorded struct {
 	What sim.Spec
 	Len  int

@@ -63,8 +63,8 @@ func (s *scribe) EstimateTo(dst, obs []float32, at residual.When, cmd []float32)
 	return nil
 }
 
-// TestEstimatedShowsTheEstimate: the estimator hears every observation with its ages and the command before it, none at an
-// episode's first; what is shown is the estimate, and is of now; rewards are the environment's.
+// TestEstimatedShowsTheEstimate: the estimator hears every observation with its ages and the command before it, none at
+// an episode's first; what is shown is the estimate, and is of now; rewards are the environment's.
 func TestEstimatedShowsTheEstimate(t *testing.T) {
 	est := &scribe{}
 	env := NewEstimated(&late{}, est)

@@ -18,12 +18,14 @@ func Goal(enc *residual.Encoder, demos []dataset.Episode) ([]float32, error) {
 			continue
 		}
 		if got, want := len(e.State)+len(e.Env), e.Len()*enc.RawDim(); got != want {
-			return nil, fmt.Errorf("demonstration %d of %d frames has %d observed values, want %d: was it recorded for another task?", i, e.Len(), got, want)
+			return nil, fmt.Errorf("demonstration %d of %d frames has %d observed values, want %d: was it recorded for "+
+				"another task?", i, e.Len(), got, want)
 		}
 		obs, goal := make([]float32, enc.RawDim()), make([]float32, enc.Dim())
 		e.ObsTo(obs, e.Len()-1)
 		enc.EncodeTo(goal, obs)
 		return goal, nil
 	}
-	return nil, errors.New("the goal is taken from a demonstration that succeeded, and there is none: name demonstrations with --data")
+	return nil, errors.New("the goal is taken from a demonstration that succeeded, and there is none: name " +
+		"demonstrations with --data")
 }

@@ -14,20 +14,22 @@ const (
 	ByMethod residual.Condition = "default"
 	// Goal is the published input and the encoded observation at the end of a demonstrated success; of PPO.
 	GoalCondition residual.Condition = "goal"
-	// Nonlinear is what a learned nonlinear network predicts the base action to lead to, and nothing else: what a Koopman model's
-	// linearity is compared with. ResiP's, of PPO; the network learns as KORR's model does.
+	// Nonlinear is what a learned nonlinear network predicts the base action to lead to, and nothing else: what a Koopman
+	// model's linearity is compared with. ResiP's, of PPO; the network learns as KORR's model does.
 	Nonlinear residual.Condition = "nonlinear"
 )
 
-// Recipe is what every trainer of a residual is told: whose residual, what its actor reads, and how much of it is trained.
+// Recipe is what every trainer of a residual is told: whose residual, what its actor reads, and how much of it is
+// trained.
 type Recipe struct {
 	// korr (reads Koopman predictions) or resip (reads observation and base action)
 	Method residual.Method `json:"method" yaml:"method"`
-	// what the actor reads. published: korr the predicted latent z' alone, which the gradient refines; resip the observation, the
-	// base action, its lead over the arm and the phase. lookahead (korr): that and what a frozen Koopman model predicts the rest of
-	// the chunk to lead to. plan (resip): that and the commanded positions of the rest of the chunk. goal (of ppo): published, and
-	// the observation before the end of a demonstrated success. nonlinear (resip of ppo): what a network with the widths
-	// koopman.hidden, which learns along, predicts. default: korr lookahead, resip published
+	// what the actor reads. published: korr the predicted latent z' alone, which the gradient refines; resip the
+	// observation, the base action, its lead over the arm and the phase. lookahead (korr): that and what a frozen Koopman
+	// model predicts the rest of the chunk to lead to. plan (resip): that and the commanded positions of the rest of the
+	// chunk. goal (of ppo): published, and the observation before the end of a demonstrated success. nonlinear (resip of
+	// ppo): what a network with the widths koopman.hidden, which learns along, predicts. default: korr lookahead, resip
+	// published
 	Condition residual.Condition `json:"condition" yaml:"condition"`
 	Foresight []int              `json:"foresight" yaml:"foresight"` // control steps ahead that lookahead and plan read
 	// of the disturbance observer: a lookahead then reckons with the disturbance and reads it; 0 = none
@@ -45,8 +47,8 @@ type Recipe struct {
 	BootstrapTimeouts bool `json:"bootstrap_timeouts" yaml:"bootstrap_timeouts"`
 	// strengths of the pushes, dealt to the environments in turn; empty = sim.perturb in all
 	Pushes []float64 `json:"pushes" yaml:"pushes"`
-	// part trackers (clean, T1, T2, T3) that base and residual see through in training, behind residual.filter; each goes to as
-	// many environments in a row as there are pushes. empty = sim.sensing in all
+	// part trackers (clean, T1, T2, T3) that base and residual see through in training, behind residual.filter; each goes
+	// to as many environments in a row as there are pushes. empty = sim.sensing in all
 	Trackers []string `json:"trackers,omitempty" yaml:"trackers"`
 
 	KoopmanGradient bool `json:"koopman_gradient" yaml:"koopman_gradient"` // the actor's gradient refines a published korr's model
@@ -94,7 +96,8 @@ func (r *Recipe) Validate() error {
 	err := setting.Check(
 		"residual",
 		setting.OneOf("method", r.Method, residual.MethodResiP, residual.MethodKORR),
-		setting.OneOf("condition", r.Resolved(), residual.Published, residual.Lookahead, residual.Plan, GoalCondition, Nonlinear),
+		setting.OneOf("condition", r.Resolved(), residual.Published, residual.Lookahead, residual.Plan, GoalCondition,
+			Nonlinear),
 		setting.Counts("foresight", r.Foresight, residual.MaxForesight),
 		setting.Within("observer_gain", r.ObserverGain, 0, 1),
 		setting.AboveUpTo("alpha", r.Alpha, 0, 1),

@@ -9,7 +9,8 @@ import (
 	"korr/train/dataset"
 )
 
-// solved is a demonstration of one_leg in which a leg is lifted at frame 3, engages at 6 and is screwed in by the last of 10 steps.
+// solved is a demonstration of one_leg in which a leg is lifted at frame 3, engages at 6 and is screwed in by the last
+// of 10 steps.
 func solved(t *testing.T) (*sim.Task, dataset.Episode) {
 	t.Helper()
 	task, err := sim.TaskByName("one_leg")

@@ -72,9 +72,9 @@ func NewView(s Spec) (View, error) {
 	return v, err
 }
 
-// PlanAhead plans, for a base policy that waits for another process, the chunk that ObserveTo or PeekTo will want at obs,
-// so that the plans of several views can be made at once: each may have a goroutine. For other base policies it does
-// nothing.
+// PlanAhead plans, for a base policy that waits for another process, the chunk that ObserveTo or PeekTo will want at
+// obs, so that the plans of several views can be made at once: each may have a goroutine. For other base policies it
+// does nothing.
 func (v View) PlanAhead(obs []float32) error {
 	a := v.ahead
 	if a == nil {

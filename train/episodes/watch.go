@@ -7,15 +7,16 @@ import (
 	"korr/train/dataset"
 )
 
-// What a stage pays when an episode passes it for the first time. The task's own reward of 1 comes with the last stage of
-// every pair. A grasp pays less than what it is for: a learner that holds on to the part forever earns little.
+// What a stage pays when an episode passes it for the first time. The task's own reward of 1 comes with the last stage
+// of every pair. A grasp pays less than what it is for: a learner that holds on to the part forever earns little.
 const (
-	graspReward  = 0.3
-	insertReward = 1 // of a thread, which is then screwed in: hundreds of steps lie between an insertion and the task's reward
+	graspReward = 0.3
+	// of a thread, which is then screwed in: hundreds of steps lie between an insertion and the task's reward
+	insertReward = 1
 )
 
-// How long an episode may wait for its next stage: twice as long as the slowest demonstration did. Less than leastPatience
-// steps would cut off what a first attempt that misses has left.
+// How long an episode may wait for its next stage: twice as long as the slowest demonstration did. Less than
+// leastPatience steps would cut off what a first attempt that misses has left.
 const (
 	patienceFactor = 2
 	leastPatience  = 100 // control steps
@@ -36,7 +37,8 @@ func NewStageRules(task *sim.Task, demos []dataset.Episode) (*StageRules, error)
 	r := &StageRules{task: task, patience: make([][]int, len(task.Pairs))}
 	for _, t := range times {
 		if t.Reached == 0 {
-			return nil, fmt.Errorf("no demonstration of %s passes %s of pair %d: its time is not known", task.Name, t.Stage, t.Pair+1)
+			return nil, fmt.Errorf("no demonstration of %s passes %s of pair %d: its time is not known", task.Name, t.Stage,
+				t.Pair+1)
 		}
 		r.patience[t.Pair] = append(r.patience[t.Pair], max(leastPatience, patienceFactor*t.Longest))
 	}
@@ -88,8 +90,8 @@ func (w *StageWatch) Reset(obs []float32) {
 	w.progress.Observe(obs)
 }
 
-// Observe takes in the raw observation after a control step and returns what the step earned, without allocation. Every stage
-// pays once an episode, also when it is lost and passed again.
+// Observe takes in the raw observation after a control step and returns what the step earned, without allocation. Every
+// stage pays once an episode, also when it is lost and passed again.
 func (w *StageWatch) Observe(obs []float32) (earned float64) {
 	w.progress.Observe(obs)
 	for i := range w.paid {

@@ -33,7 +33,8 @@ func TestStagesPayOnce(t *testing.T) {
 	}
 }
 
-// TestMostOfStages: a threaded pair pays its grasp, its insertion and itself; a placed one has no insertion beside itself.
+// TestMostOfStages: a threaded pair pays its grasp, its insertion and itself; a placed one has no insertion beside
+// itself.
 func TestMostOfStages(t *testing.T) {
 	for name, want := range map[string]float64{"one_leg": 2.3, "round_table": 4.6, "lamp": 3.6} {
 		task, err := sim.TaskByName(name)
@@ -50,8 +51,8 @@ func TestMostOfStages(t *testing.T) {
 	}
 }
 
-// TestPatience: an episode is given up when it has waited twice as long for a stage as the demonstrations did, 100 steps at least,
-// and every stage begins anew.
+// TestPatience: an episode is given up when it has waited twice as long for a stage as the demonstrations did, 100
+// steps at least, and every stage begins anew.
 func TestPatience(t *testing.T) {
 	task, e := solved(t)
 	rules, err := NewStageRules(task, []dataset.Episode{e})

@@ -55,8 +55,8 @@ func (c *Config) Validate() error {
 	return setting.Check("eval", rules...)
 }
 
-// Conditions are what is measured: every randomness, tracker and physics, without and with pushes as asked. The task comes
-// from plain, and the tracker and the physics where none are named.
+// Conditions are what is measured: every randomness, tracker and physics, without and with pushes as asked. The task
+// comes from plain, and the tracker and the physics where none are named.
 func (c *Config) Conditions(plain Condition) []Condition {
 	orPlain := func(names []string, plain string) []string {
 		if len(names) == 0 {

@@ -55,10 +55,12 @@ type Episode struct {
 	Seed    uint64
 	Steps   int // control steps taken
 	Success bool
-	OneYaw  *bool        // solved, and every pair stood at its published yaw when it was assembled; nil: unknown, as over ROS
-	Stage   sim.Stage    // what was still to be done, as far as the observations that the policy acted on show; Done after a success
-	Fault   error        // the policy or the simulator failed, which counts as no success; nil otherwise
-	Domain  *domain.Draw // of the episode's physics; nil for the nominal ones and over ROS
+	// solved, and every pair stood at its published yaw when it was assembled; nil: unknown, as over ROS
+	OneYaw *bool
+	// what was still to be done, as far as the observations that the policy acted on show; Done after a success
+	Stage  sim.Stage
+	Fault  error        // the policy or the simulator failed, which counts as no success; nil otherwise
+	Domain *domain.Draw // of the episode's physics; nil for the nominal ones and over ROS
 }
 
 // Cell holds the episodes of one policy under one condition, in the order of their seeds.
@@ -131,7 +133,8 @@ func Evaluate(ctx context.Context, s Spec) ([]Cell, error) {
 }
 
 func nothing(episodes, policies, conditions int) error {
-	return fmt.Errorf("eval: %d episodes of %d policies under %d conditions is nothing to measure", episodes, policies, conditions)
+	return fmt.Errorf("eval: %d episodes of %d policies under %d conditions is nothing to measure", episodes, policies,
+		conditions)
 }
 
 func feed(ctx context.Context, jobs chan<- job, cells, episodes int) {

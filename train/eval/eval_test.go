@@ -124,9 +124,17 @@ func TestEvaluatePairsSeedsWhateverTheWorkers(t *testing.T) {
 func TestReportSumsUp(t *testing.T) {
 	yes := true
 	cells := []Cell{
-		{Condition{Task: "one_leg", Randomness: "low"}, "base", []Episode{{Success: true, OneYaw: &yes, Steps: 100, Stage: sim.Done}, {Steps: 300, Stage: sim.Insert}, {Success: true, Steps: 200}, {Steps: 400, Stage: sim.Grasp}}},
+		{Condition{Task: "one_leg", Randomness: "low"}, "base", []Episode{{
+			Success: true, OneYaw: &yes, Steps: 100,
+			Stage: sim.Done,
+		}, {Steps: 300, Stage: sim.Insert}, {Success: true, Steps: 200}, {Steps: 400, Stage: sim.Grasp}}},
 		{Condition{Task: "one_leg", Randomness: "low", Perturb: 0.5}, "base", []Episode{{Steps: 1}}},
-		{Condition{Task: "one_leg", Randomness: "low"}, "korr", []Episode{{Success: true}, {Success: true}, {Success: true}, {}}},
+		{Condition{Task: "one_leg", Randomness: "low"}, "korr", []Episode{
+			{Success: true},
+			{Success: true},
+			{Success: true},
+			{},
+		}},
 	}
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(NewReport(cells[:1])); err != nil {
@@ -178,7 +186,8 @@ func TestEvaluateStops(t *testing.T) {
 		var open atomic.Int32
 		s := hillSpec(&open)
 		s.Policies[1].New = func() (sim.Policy, error) { return nil, errBroken }
-		if _, err := Evaluate(t.Context(), s); !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "fast") || open.Load() != 0 {
+		if _, err := Evaluate(t.Context(), s); !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "fast") ||
+			open.Load() != 0 {
 			t.Errorf("error %v, %d environments or policies open", err, open.Load())
 		}
 	})
@@ -204,8 +213,8 @@ func TestRunEpisodeShowsEveryStep(t *testing.T) {
 	}
 }
 
-// TestConditionsInTables: sensing and physics have a column, a group of bars and a pairing of their own where they differ from
-// the plain ones, and none where they do not.
+// TestConditionsInTables: sensing and physics have a column, a group of bars and a pairing of their own where they
+// differ from the plain ones, and none where they do not.
 func TestConditionsInTables(t *testing.T) {
 	plain := Condition{Task: "one_leg", Randomness: "low", Sensing: "clean", Physics: "nominal"}
 	late, drawn := plain, plain
@@ -215,7 +224,8 @@ func TestConditionsInTables(t *testing.T) {
 	}
 	text := func(cells []Cell) (success, difference string) {
 		var a, b bytes.Buffer
-		if err := errors.Join(SuccessTable(NewReport(cells).Results).WriteText(&a), DifferenceTable(Compare(cells, "base")).WriteText(&b)); err != nil {
+		if err := errors.Join(SuccessTable(NewReport(cells).Results).WriteText(&a), DifferenceTable(Compare(cells,
+			"base")).WriteText(&b)); err != nil {
 			t.Fatal(err)
 		}
 		return a.String(), b.String()

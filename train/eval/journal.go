@@ -15,9 +15,9 @@ import (
 	"korr/sim/domain"
 )
 
-// Journal keeps the episodes of an evaluation in a file, a line of JSON each, as they are played: an evaluation that was
-// interrupted goes on with it. The file belongs to one evaluation; what tells evaluations apart is the caller's to put into
-// its name. Its methods may be called from several goroutines.
+// Journal keeps the episodes of an evaluation in a file, a line of JSON each, as they are played: an evaluation that
+// was interrupted goes on with it. The file belongs to one evaluation; what tells evaluations apart is the caller's to
+// put into its name. Its methods may be called from several goroutines.
 type Journal struct {
 	path  string
 	mu    sync.Mutex
@@ -45,8 +45,8 @@ type journalLine struct {
 	Domain    *domain.Draw `json:"domain,omitempty"`
 }
 
-// OpenJournal reads the journal at path, if there is one; a torn last line is left out. Nothing is written before the first
-// episode.
+// OpenJournal reads the journal at path, if there is one; a torn last line is left out. Nothing is written before the
+// first episode.
 func OpenJournal(path string) (*Journal, error) {
 	j := &Journal{path: path, known: map[journalKey]Episode{}}
 	text, err := regular.Read(path, regular.Records)
@@ -107,7 +107,8 @@ func (j *Journal) add(c Condition, policy string, e Episode) error {
 		return nil
 	}
 	l := journalLine{
-		Condition: c, Policy: policy, Seed: e.Seed, Steps: e.Steps, Success: e.Success, OneYaw: e.OneYaw, Stage: e.Stage, Domain: e.Domain,
+		Condition: c, Policy: policy, Seed: e.Seed, Steps: e.Steps, Success: e.Success, OneYaw: e.OneYaw, Stage: e.Stage,
+		Domain: e.Domain,
 	}
 	if e.Fault != nil {
 		l.Fault = e.Fault.Error()
@@ -177,8 +178,9 @@ func (j *Journal) Close(done bool) error {
 	return err
 }
 
-// Cells are the episodes of an evaluation that are in the journal: of every policy under every condition those that come
-// first, up to one that is not there, so that the policies are still compared on the same seeds. Cells without any are left out.
+// Cells are the episodes of an evaluation that are in the journal: of every policy under every condition those that
+// come first, up to one that is not there, so that the policies are still compared on the same seeds. Cells without any
+// are left out.
 func (j *Journal) Cells(conditions []Condition, policies []string, seed uint64, episodes int) (cells []Cell) {
 	for _, c := range conditions {
 		for _, p := range policies {

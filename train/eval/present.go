@@ -31,8 +31,9 @@ func onOff(perturbed bool) string {
 	return "off"
 }
 
-// SuccessTable lists rates with their Wilson intervals. Sensing and physics have a column where they are not the plain ones
-// everywhere. Of the solved episodes, at one yaw counts those that a judge of the published yaw alone would have called solved.
+// SuccessTable lists rates with their Wilson intervals. Sensing and physics have a column where they are not the plain
+// ones everywhere. Of the solved episodes, at one yaw counts those that a judge of the published yaw alone would have
+// called solved.
 func SuccessTable(results []Result) *report.Table {
 	extra := newSpecials(results, func(r Result) (string, string) { return r.Sensing, r.Physics })
 	extra.oneYaw = slices.ContainsFunc(results, func(r Result) bool { return r.OneYaw != nil })
@@ -147,7 +148,10 @@ func SuccessFigure(results []Result) (*plot.Figure, error) {
 		return append(list, s)
 	}
 	for _, r := range results {
-		group := r.Task + ", " + r.Randomness + "\n" + map[bool]string{false: "no perturbation", true: "perturbed"}[r.Perturbed]
+		group := r.Task + ", " + r.Randomness + "\n" + map[bool]string{
+			false: "no perturbation",
+			true:  "perturbed",
+		}[r.Perturbed]
 		for _, word := range extra.cells(nil, r.Sensing, r.Physics) {
 			group += ", " + word
 		}
@@ -177,15 +181,17 @@ func SuccessSection(cells []Cell, figure []byte) report.Section {
 	results := NewReport(cells).Results
 	s := report.Section{
 		Title: "Success rates",
-		Text: []string{"Every policy plays the same seeded episodes. Intervals of rates are Wilson's, those of differences Newcombe's for paired " +
+		Text: []string{"Every policy plays the same seeded episodes. Intervals of rates are Wilson's, those of differences " +
+			"Newcombe's for paired " +
 			"proportions (1998, method 10); an interval that holds 0 means that these episodes do not tell the policies apart."},
 		Tables:   []report.CaptionedTable{{Table: *SuccessTable(results), Caption: "Episodes solved before the time limit."}},
 		Pictures: []report.Picture{{Data: figure, Alt: "bars of success rates: " + rateWords(results)}},
 	}
 	if cmp := Compare(cells, Reference); len(cmp) > 0 {
 		s.Tables = append(s.Tables, report.CaptionedTable{
-			Table:   *DifferenceTable(cmp),
-			Caption: "Paired difference in percentage points; the last two columns count episodes that only one of the two solved.",
+			Table: *DifferenceTable(cmp),
+			Caption: "Paired difference in percentage points; the last two columns count episodes that only one of the two " +
+				"solved.",
 		})
 	}
 	return s

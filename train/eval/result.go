@@ -119,7 +119,10 @@ func Compare(cells []Cell, reference string) []Comparison {
 // WriteCSV writes one line per episode, so that any other statistic can be computed from it.
 func WriteCSV(w io.Writer, cells []Cell) error {
 	cw := csv.NewWriter(w)
-	_ = cw.Write([]string{"task", "randomness", "perturb", "policy", "episode", "seed", "success", "steps", "stage", "fault", "domain", "sensing", "physics", "one_yaw"})
+	_ = cw.Write([]string{
+		"task", "randomness", "perturb", "policy", "episode", "seed", "success", "steps", "stage",
+		"fault", "domain", "sensing", "physics", "one_yaw",
+	})
 	for i := range cells {
 		c := &cells[i]
 		for n, e := range c.Episodes {
@@ -133,7 +136,8 @@ func WriteCSV(w io.Writer, cells []Cell) error {
 			}
 			_ = cw.Write([]string{
 				c.Task, c.Randomness, strconv.FormatFloat(c.Perturb, 'g', -1, 64), c.Policy, strconv.Itoa(n),
-				strconv.FormatUint(e.Seed, 10), strconv.FormatBool(e.Success), strconv.Itoa(e.Steps), string(e.Stage), fault, e.Domain.String(),
+				strconv.FormatUint(e.Seed, 10), strconv.FormatBool(e.Success), strconv.Itoa(e.Steps), string(e.Stage), fault,
+				e.Domain.String(),
 				c.Sensing, c.Physics, oneYaw,
 			})
 		}

@@ -17,8 +17,8 @@ import (
 // Kind names the units of evaluations.
 const Kind = "eval"
 
-// ShardEpisodes is how many episodes a unit plays when an evaluation is cut up: few enough that workers end together, so
-// many that what a unit costs beside them does not count.
+// ShardEpisodes is how many episodes a unit plays when an evaluation is cut up: few enough that workers end together,
+// so many that what a unit costs beside them does not count.
 const ShardEpisodes = 5
 
 // Shard is what a unit of an evaluation plays: every policy under every condition, conditions outermost, the episodes

@@ -48,8 +48,8 @@ func (b *backwards) Do(ctx context.Context, j *unit.Job, done func(int, *unit.Re
 	return nil
 }
 
-// TestShardsAddUp: an evaluation cut up in any way, done in any order, is the evaluation in one piece, to the last byte of what is
-// printed of it; its progress ends with all of its episodes.
+// TestShardsAddUp: an evaluation cut up in any way, done in any order, is the evaluation in one piece, to the last byte
+// of what is printed of it; its progress ends with all of its episodes.
 func TestShardsAddUp(t *testing.T) {
 	var open atomic.Int32
 	csv := func(cells []Cell, err error) string {

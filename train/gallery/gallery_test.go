@@ -82,7 +82,8 @@ func TestFindRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		filepath.Join(root, "none"): "no such file", file: "belongs to no LeRobot dataset", t.TempDir(): "holds no LeRobot dataset", damaged: "info.json",
+		filepath.Join(root, "none"): "no such file", file: "belongs to no LeRobot dataset",
+		t.TempDir(): "holds no LeRobot dataset", damaged: "info.json",
 	} {
 		if _, err := Find(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestOpen: an episode plays with the name and the length that it was recorded with; a number that is not there is refused.
+// TestOpen: an episode plays with the name and the length that it was recorded with; a number that is not there is
+// refused.
 func TestOpen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demos")
 	record(t, dir, 3, 5)

@@ -15,7 +15,8 @@ import (
 // tdConfig is a short training in the toy that goes through everything the long ones do.
 func tdConfig(steps int) td3.Config {
 	c := td3.DefaultConfig()
-	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = residual.MethodResiP, residual.Published, false, false, 0
+	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = residual.MethodResiP, residual.Published, false, false,
+		0
 	c.MaxSteps, c.Pushes, c.UTD, c.Penalty, c.NoiseStart, c.NoiseEnd = 0, nil, 0.125, 0.2, 0.15, 0.08
 	c.Steps, c.Envs, c.Workers, c.Overlap = steps, 8, 1, false
 	c.ActorHidden, c.CriticHidden, c.Critics, c.Batch = []int{24, 24}, []int{24, 24}, 3, 32
@@ -59,7 +60,10 @@ func published() ppo.RunConfig {
 	r := episodes.DefaultRecipe()
 	r.Condition, r.ObserverGain, r.MaxSteps, r.Pushes = residual.Published, 0, 0, nil
 	r.ActorHidden, r.CriticHidden = []int{256, 256}, []int{256, 256}
-	return ppo.RunConfig{Config: ppo.DefaultConfig(), Recipe: r, Execute: 8, Seed: 1, Workers: 2, DynamicsHidden: []int{256, 256}}
+	return ppo.RunConfig{
+		Config: ppo.DefaultConfig(), Recipe: r, Execute: 8, Seed: 1, Workers: 2,
+		DynamicsHidden: []int{256, 256},
+	}
 }
 
 // TestTD3: serial trainings arrive at the weights, buffers and states they did.
@@ -83,10 +87,12 @@ func TestTD3(t *testing.T) {
 			c.Method, c.Condition, c.ObserverGain = residual.MethodKORR, residual.Lookahead, 0.1
 		}},
 		"korr critics": {"korr_critics", func(c *td3.Config) {
-			c.Method, c.Condition, c.ObserverGain, c.CriticOnly, c.Focus = residual.MethodKORR, residual.Lookahead, 0.02, true, true
+			c.Method, c.Condition, c.ObserverGain, c.CriticOnly, c.Focus = residual.MethodKORR, residual.Lookahead, 0.02, true,
+				true
 		}},
 		"korr expansion": {"korr_critics", func(c *td3.Config) {
-			c.Method, c.Condition, c.CriticOnly, c.Focus, c.ValueExpansion = residual.MethodKORR, residual.Lookahead, true, true, true
+			c.Method, c.Condition, c.CriticOnly, c.Focus, c.ValueExpansion = residual.MethodKORR, residual.Lookahead, true, true,
+				true
 		}},
 	} {
 		t.Run(key, func(t *testing.T) {
@@ -101,7 +107,8 @@ func TestTD3(t *testing.T) {
 func TestSerialTraining(t *testing.T) {
 	reproducible(t)
 	cfg := tdConfig(5000)
-	cfg.Method, cfg.Condition, cfg.ObserverGain, cfg.CriticOnly, cfg.Focus = residual.MethodKORR, residual.Lookahead, 0.02, true, true
+	cfg.Method, cfg.Condition, cfg.ObserverGain, cfg.CriticOnly, cfg.Focus = residual.MethodKORR, residual.Lookahead, 0.02,
+		true, true
 	check(t, "training", "td3 5000 steps", tdWeights(t, cfg, policies(t)["korr_critics"]))
 }
 

@@ -58,7 +58,8 @@ func TestModelLoss(t *testing.T) {
 			rng := seed.Stream(1, "gorgonia/model", uint64(steps))
 			const n = 5
 			m, err := koopman.New(koopman.Config{
-				ObsDim: 4, ActDim: 2, LatentDim: 7, Hidden: []int{8, 6}, StateInclusive: inclusive, FirstWeight: 2, SpectralBound: -1,
+				ObsDim: 4, ActDim: 2, LatentDim: 7, Hidden: []int{8, 6}, StateInclusive: inclusive, FirstWeight: 2,
+				SpectralBound: -1,
 			}, rng)
 			if err != nil {
 				t.Fatal(err)
@@ -99,10 +100,14 @@ func TestModelLoss(t *testing.T) {
 var dims = ppo.Dims{Obs: 5, X: 11, Act: 3} // more than [o, u_b]
 
 func perceptron(rng *rand.Rand, in, out int, norm bool) *nn.MLP {
-	return nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{12, 9}, Out: out, OutputBias: norm, LayerNorm: norm, LastStd: 0.7}, rng)
+	return nn.NewMLP(nn.MLPConfig{In: in, Hidden: []int{12, 9}, Out: out, OutputBias: norm, LayerNorm: norm, LastStd: 0.7},
+		rng)
 }
 
-var kinds = []string{"resip", "resip norm", "resip goal", "dynamics", "korr", "korr goal", "korr inclusive goal", "korr stop"}
+var kinds = []string{
+	"resip", "resip norm", "resip goal", "dynamics", "korr", "korr goal", "korr inclusive goal",
+	"korr stop",
+}
 
 // newAgent makes an agent of that kind; equal seeds, equal weights.
 func newAgent(t testing.TB, kind string, cfg *ppo.Config, rows int) *ppo.Agent {
@@ -116,14 +121,16 @@ func newAgent(t testing.TB, kind string, cfg *ppo.Config, rows int) *ppo.Agent {
 	case "resip goal":
 		a, err = ppo.NewResiP(perceptron(rng, dims.X+dims.Obs, dims.Act, false), dims, rows, normal(rng, dims.Obs))
 	case "dynamics":
-		a, err = ppo.NewDynamics(perceptron(rng, dims.Obs+dims.Act, dims.Obs, false), perceptron(rng, dims.Obs, dims.Act, false), dims, rows)
+		a, err = ppo.NewDynamics(perceptron(rng, dims.Obs+dims.Act, dims.Obs, false), perceptron(rng, dims.Obs, dims.Act,
+			false), dims, rows)
 	default:
 		opts, in := ppo.KORROptions{StopGradient: kind == "korr stop"}, 8
 		if kind == "korr goal" || kind == "korr inclusive goal" {
 			opts.Goal, in = normal(rng, dims.Obs), 16
 		}
 		m, kerr := koopman.New(koopman.Config{
-			ObsDim: dims.Obs, ActDim: dims.Act, LatentDim: 8, Hidden: []int{10}, StateInclusive: kind == "korr inclusive goal", SpectralBound: -1,
+			ObsDim: dims.Obs, ActDim: dims.Act, LatentDim: 8, Hidden: []int{10}, StateInclusive: kind == "korr inclusive goal",
+			SpectralBound: -1,
 		}, rng)
 		if kerr != nil {
 			t.Fatal(kerr)
@@ -179,8 +186,9 @@ func TestAgentLoss(t *testing.T) {
 		}
 		want := a.Gradients(b)
 		for what, pair := range map[string][2]float64{
-			"policy": {ours.Policy, want.Policy}, "value": {ours.Value, want.Value}, "model": {ours.Model, want.Model}, "total": {ours.Total, want.Total},
-			"kl": {ours.ApproxKL, want.ApproxKL}, "clip fraction": {ours.ClipFraction, want.ClipFraction},
+			"policy": {ours.Policy, want.Policy}, "value": {ours.Value, want.Value}, "model": {ours.Model, want.Model},
+			"total": {ours.Total, want.Total},
+			"kl":    {ours.ApproxKL, want.ApproxKL}, "clip fraction": {ours.ClipFraction, want.ClipFraction},
 		} {
 			near(t, kind+" "+what, pair[0], pair[1])
 		}

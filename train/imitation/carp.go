@@ -20,8 +20,9 @@ import (
 const reviveEvery = 100
 
 // TrainCARP teaches first the tokeniser to rebuild the demonstrated chunks of d, then the transformer its words, with
-// Steps steps of AdamW each (package carp has the losses). Of the source it leaves out what drops paths at random. Words
-// of the codebook that were not used for a while are moved to what the latents look like; the source leaves them unused.
+// Steps steps of AdamW each (package carp has the losses). Of the source it leaves out what drops paths at random.
+// Words of the codebook that were not used for a while are moved to what the latents look like; the source leaves them
+// unused.
 func TrainCARP(ctx context.Context, d *dataset.Dataset, cfg Config) (*carp.Policy, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -125,7 +126,9 @@ func (t *coarseToFine) predict(ctx context.Context) error {
 }
 
 // run makes Steps steps of opt; done counts those of the phase before, measure completes a report.
-func (t *coarseToFine) run(ctx context.Context, opt *nn.AdamW, done int, gradient func(step int) float64, measure func(r *Report)) error {
+func (t *coarseToFine) run(ctx context.Context, opt *nn.AdamW, done int, gradient func(step int) float64,
+	measure func(r *Report),
+) error {
 	var sum float64
 	since := 0
 	for step := range t.cfg.Steps {

@@ -23,13 +23,14 @@ const (
 // Archs lists the kinds of base policy.
 func Archs() []string {
 	return []string{
-		ArchCloning, diffusionPrefix + diffusion.ArchMLP, diffusionPrefix + diffusion.ArchUNet, diffusionPrefix + diffusion.ArchTransformer,
+		ArchCloning, diffusionPrefix + diffusion.ArchMLP, diffusionPrefix + diffusion.ArchUNet, diffusionPrefix +
+			diffusion.ArchTransformer,
 		ArchCARP,
 	}
 }
 
-// NoiseTurn is how many rad of rotation noise go with a metre of position noise: trackers are off by about 0.01 rad where
-// they are off by 1 mm.
+// NoiseTurn is how many rad of rotation noise go with a metre of position noise: trackers are off by about 0.01 rad
+// where they are off by 1 mm.
 const NoiseTurn = 10
 
 // largestFloor bounds the floors: nothing in the scene extends that far.
@@ -39,8 +40,8 @@ const largestFloor = 1000
 type Observed struct {
 	// read part rotations as quaternions, as published, instead of 6D
 	Quaternions bool `json:"quaternions" yaml:"quaternions"`
-	// least extent of a demonstrated position (m), rotation element, velocity (m/s, rad/s) and gripper width (m) that is stretched
-	// to [-1, 1]: below, a tracker's noise would be loud. 0 = none
+	// least extent of a demonstrated position (m), rotation element, velocity (m/s, rad/s) and gripper width (m) that is
+	// stretched to [-1, 1]: below, a tracker's noise would be loud. 0 = none
 	Floor float64 `json:"floor" yaml:"floor"`
 	// read the task's features after the observation: how parts stand to each other and to the tool
 	Features bool `json:"features" yaml:"features"`
@@ -112,8 +113,8 @@ func (c *Config) Widths() []int {
 	return []int{384, 384, 384}
 }
 
-// carp describes CARP's networks, all but the widths that follow from the data: as many heads as blocks, and scales of 1
-// to a quarter of the horizon.
+// carp describes CARP's networks, all but the widths that follow from the data: as many heads as blocks, and scales of
+// 1 to a quarter of the horizon.
 func (c *Config) carp() carp.Config {
 	n := carp.Published()
 	n.Horizon, n.Embed, n.Depth, n.Heads = c.Horizon, c.Widths()[0], len(c.Widths()), len(c.Widths())
@@ -141,9 +142,13 @@ func (c *Config) validateCARP() error {
 	)
 }
 
-// network describes the network of a diffusion policy with what its kind has, all but the widths that follow from the data.
+// network describes the network of a diffusion policy with what its kind has, all but the widths that follow from the
+// data.
 func (c *Config) network() diffusion.Config {
-	n := diffusion.Config{Arch: strings.TrimPrefix(c.Arch, diffusionPrefix), Horizon: c.Horizon, StepDim: c.Network.StepDim}
+	n := diffusion.Config{
+		Arch: strings.TrimPrefix(c.Arch, diffusionPrefix), Horizon: c.Horizon,
+		StepDim: c.Network.StepDim,
+	}
 	switch n.Arch {
 	case diffusion.ArchUNet:
 		n.DownDims, n.Kernel, n.Groups = c.Widths(), c.Network.Kernel, c.Network.Groups
@@ -180,7 +185,8 @@ func (c *Config) Validate() error {
 	}
 	err = setting.Check(
 		"imitation",
-		setting.OneOf("prediction", c.Process.Prediction, diffusion.PredictNoise, diffusion.PredictChunk, diffusion.PredictVelocity),
+		setting.OneOf("prediction", c.Process.Prediction, diffusion.PredictNoise, diffusion.PredictChunk,
+			diffusion.PredictVelocity),
 		setting.Rule{
 			Key: "hidden", OK: c.network().DownDims != nil || slices.Min(c.Widths()) == slices.Max(c.Widths()),
 			Want: fmt.Sprintf("is %v, must be equal widths for %s", c.Widths(), c.Arch),

@@ -48,7 +48,10 @@ func prepare(d *dataset.Dataset, cfg *Config) (*demos, error) {
 	if err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
-	m.origin = basepolicy.Origin{Task: d.Info.Task, Dataset: d.Path, Simulator: simulators(d), Seed: cfg.Seed, Training: string(text)}
+	m.origin = basepolicy.Origin{
+		Task: d.Info.Task, Dataset: d.Path, Simulator: simulators(d), Seed: cfg.Seed,
+		Training: string(text),
+	}
 	var feats residual.Features
 	if cfg.Features {
 		task, err := sim.TaskByName(d.Info.Task)

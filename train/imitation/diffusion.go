@@ -33,7 +33,8 @@ func TrainDiffusion(ctx context.Context, d *dataset.Dataset, cfg Config) (*diffu
 	cfg.Network = cfg.network()
 	n := cfg.Network // a unet halves the chunk as it widens; a transformer and an mlp keep their width
 	wide := cfg.Horizon * (sim.ActDim + 4*(max(1, n.Blocks)*n.Width+sum(n.DownDims)))
-	if err := memory.Check(memory.Need{Setting: "base.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch, wide)}); err != nil {
+	if err := memory.Check(memory.Need{Setting: "base.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch,
+		wide)}); err != nil {
 		return nil, err
 	}
 	data, err := prepare(d, &cfg)
@@ -229,8 +230,10 @@ func (t *denoising) validate() (loss, l1 float64, err error) {
 	w := t.parts[0].chunkDim
 	policy := t.policy()
 	p := &part{
-		net: policy.Net, pass: policy.Net.NewPass(n), frames: make([]int, n), steps: make([]int, n), chunkDim: w, total: n * w,
-		obs: make([]float32, n*t.cfg.Network.ObsDim), chunk: make([]float32, n*w), noise: make([]float32, n*w), noised: make([]float32, n*w), target: make([]float32, n*w),
+		net: policy.Net, pass: policy.Net.NewPass(n), frames: make([]int, n), steps: make([]int, n), chunkDim: w,
+		total: n * w,
+		obs:   make([]float32, n*t.cfg.Network.ObsDim), chunk: make([]float32, n*w), noise: make([]float32, n*w),
+		noised: make([]float32, n*w), target: make([]float32, n*w),
 	}
 	for i := range p.frames {
 		p.frames[i] = i * t.data.val.len() / n

@@ -22,9 +22,13 @@ func smallDiffusion(arch string) Config {
 		hidden = []int{16, 24}
 	}
 	return Config{
-		Arch: "diffusion-" + arch, Hidden: hidden, Horizon: 4, Steps: 300, Batch: 32, LR: 2e-3, WarmUp: 20, WeightDecay: 1e-4, GradClip: 1, EMAPower: 0.75, EMAMax: 0.999,
+		Arch: "diffusion-" + arch, Hidden: hidden, Horizon: 4, Steps: 300, Batch: 32, LR: 2e-3, WarmUp: 20, WeightDecay: 1e-4,
+		GradClip: 1, EMAPower: 0.75, EMAMax: 0.999,
 		Network: diffusion.Config{StepDim: 16, Heads: 2, Kernel: 3, Groups: 4},
-		Process: diffusion.Process{Steps: 20, Schedule: diffusion.SquaredCosine, Prediction: diffusion.PredictChunk, Clip: true},
+		Process: diffusion.Process{
+			Steps: 20, Schedule: diffusion.SquaredCosine, Prediction: diffusion.PredictChunk,
+			Clip: true,
+		},
 		Sampler: s, Seed: 5, Shards: 2, ReportEvery: 100,
 	}
 }
@@ -49,7 +53,8 @@ func TestTrainDiffusionLearnsTheDemonstrator(t *testing.T) {
 			t.Fatal(err)
 		}
 		first, last := reports[0], reports[len(reports)-1]
-		if len(reports) != 3 || last.Step != 300 || last.Loss > first.Loss || last.ValLoss > 0.05 || last.ValL1 > 0.12 || last.ValL1 == 0 {
+		if len(reports) != 3 || last.Step != 300 || last.Loss > first.Loss || last.ValLoss > 0.05 || last.ValL1 > 0.12 ||
+			last.ValL1 == 0 {
 			t.Errorf("%s: first %+v, last %+v", arch, first, last)
 		}
 		if o := p.About().Origin; o.Task != "reach" || o.Seed != 5 || !strings.Contains(o.Training, `"arch":"`+arch+`"`) {
@@ -68,7 +73,8 @@ func approach(t *testing.T, p basepolicy.Policy) float64 {
 	about := p.About()
 	q := basepolicy.NewQueue(p.NewChunker(), 2)
 	q.Reset(1)
-	raw, obs, act := make([]float32, sim.StateDim+sim.PoseDim), make([]float32, about.Obs.Dim()), make([]float32, sim.ActDim)
+	raw, obs, act := make([]float32, sim.StateDim+sim.PoseDim), make([]float32, about.Obs.Dim()),
+		make([]float32, sim.ActDim)
 	raw[0], raw[1], raw[2] = 0.4, -0.4, 0.3
 	for range 40 {
 		about.Obs.NormalizeObsTo(obs, raw)
@@ -118,7 +124,8 @@ func TestDiffusionResumesToTheBit(t *testing.T) {
 		}
 	}
 	cfg.LR *= 2
-	if _, err := TrainDiffusion(context.Background(), d, cfg); err == nil || !strings.Contains(err.Error(), "other settings") {
+	if _, err := TrainDiffusion(context.Background(), d, cfg); err == nil || !strings.Contains(err.Error(),
+		"other settings") {
 		t.Errorf("another learning rate: %v", err)
 	}
 	cfg.LR /= 2

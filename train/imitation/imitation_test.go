@@ -126,7 +126,8 @@ func TestOriginTravels(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := m.Origin
-	if o.Task != "reach" || o.Dataset != dir || o.Simulator != "point 1, point 2" || o.Seed != 5 || !strings.Contains(o.Training, `"batch":32`) {
+	if o.Task != "reach" || o.Dataset != dir || o.Simulator != "point 1, point 2" || o.Seed != 5 ||
+		!strings.Contains(o.Training, `"batch":32`) {
 		t.Errorf("origin %+v", o)
 	}
 }
@@ -177,7 +178,8 @@ func TestShardsSplitTheGradient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		net := nn.NewMLP(nn.MLPConfig{In: m.Dim(), Hidden: []int{16}, Out: 40, LastStd: 1, OutputBias: true}, seed.Stream(1, "x", 0))
+		net := nn.NewMLP(nn.MLPConfig{In: m.Dim(), Hidden: []int{16}, Out: 40, LastStd: 1, OutputBias: true},
+			seed.Stream(1, "x", 0))
 		l := newLearner(net, newSamples(d, newReader(m, act, nil), 4, 0), cfg)
 		l.step(1e-3)
 		var g []float32
@@ -212,8 +214,9 @@ func TestGatherPadsWithTheLastAction(t *testing.T) {
 	}
 }
 
-// TestInputNoise compares what gather draws with what was asked for: positions of parts with the given deviation, rotations
-// that are turned by ten times as many rad about every axis, an arm that is seen as it is, and labels without noise.
+// TestInputNoise compares what gather draws with what was asked for: positions of parts with the given deviation,
+// rotations that are turned by ten times as many rad about every axis, an arm that is seen as it is, and labels without
+// noise.
 func TestInputNoise(t *testing.T) {
 	const parts, draws, sigma = 2, 4000, 2e-3
 	d := &dataset.Dataset{Info: dataset.Info{PartNames: make([]string, parts)}}
@@ -223,7 +226,10 @@ func TestInputNoise(t *testing.T) {
 	for p := range parts {
 		geom.PoseTo(row[16+7*p:], geom.Pose{P: geom.Vec3{0.1, 0.2, 0.3}, Q: q})
 	}
-	d.Episodes = []dataset.Episode{{State: row[:16], Env: row[16:], Action: make([]float32, 10), Reward: make([]float32, 1)}}
+	d.Episodes = []dataset.Episode{{
+		State: row[:16], Env: row[16:], Action: make([]float32, 10),
+		Reward: make([]float32, 1),
+	}}
 	unit := &basepolicy.Normalizer{Min: make([]float32, len(row)), Max: make([]float32, len(row))}
 	for j := range row {
 		unit.Min[j], unit.Max[j] = -1, 1
@@ -278,7 +284,8 @@ func TestTrainBaseStops(t *testing.T) {
 	cfg := smallConfig()
 	cfg.ReportEvery = 10
 	cfg.Progress = func(Report) { cancel() }
-	if _, err := TrainBase(ctx, reaching(3, 10), cfg); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "step 10 of 400") {
+	if _, err := TrainBase(ctx, reaching(3, 10), cfg); !errors.Is(err, context.Canceled) ||
+		!strings.Contains(err.Error(), "step 10 of 400") {
 		t.Errorf("cancelled: %v", err)
 	}
 	cfg = smallConfig()
@@ -306,7 +313,8 @@ func TestTrainBaseRefuses(t *testing.T) {
 	for _, tt := range tests {
 		cfg := smallConfig()
 		tt.edit(&cfg)
-		if _, err := TrainBase(context.Background(), reaching(2, 5), cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := TrainBase(context.Background(), reaching(2, 5), cfg); err == nil || !strings.Contains(err.Error(),
+			tt.want) {
 			t.Errorf("%s: error %v, want one with %q", tt.name, err, tt.want)
 		}
 	}
@@ -331,7 +339,8 @@ func BenchmarkStep(b *testing.B) {
 			for i := range act.Max {
 				act.Max[i] = 1
 			}
-			m := basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 58, ActDim: 10, Horizon: 32, Hidden: cfg.Widths()}, obs, act, seed.Stream(1, "init", 0))
+			m := basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 58, ActDim: 10, Horizon: 32, Hidden: cfg.Widths()}, obs, act,
+				seed.Stream(1, "init", 0))
 			rng := seed.Stream(1, "data", 0)
 			s := &samples{obs: make([]float32, 1000*58), act: d.ActionRows(), obsDim: 58, actDim: 10, horizon: 32}
 			for i := range s.obs {

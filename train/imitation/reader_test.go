@@ -13,8 +13,8 @@ import (
 	"korr/sim"
 )
 
-// TestTrainedAsActed: what a base policy reads while it is trained is, bit for bit, what the encoder of a controller gives
-// it, and a saved policy still knows that it reads features and averages its chunks.
+// TestTrainedAsActed: what a base policy reads while it is trained is, bit for bit, what the encoder of a controller
+// gives it, and a saved policy still knows that it reads features and averages its chunks.
 func TestTrainedAsActed(t *testing.T) {
 	task, err := sim.TaskByName("lamp")
 	if err != nil {
@@ -43,8 +43,14 @@ func TestTrainedAsActed(t *testing.T) {
 	}
 	act := &basepolicy.Normalizer{Min: slices.Repeat([]float32{-1}, 10), Max: slices.Repeat([]float32{1}, 10)}
 	read := newReader(obs, act, task.NewFeatures())
-	net := basepolicy.MLPConfig{ObsDim: read.BaseDim(), ActDim: 10, Horizon: 8, Hidden: []int{8}, Features: task.NewFeatures().Dim()}
-	var base basepolicy.Policy = basepolicy.Ensembled{Policy: basepolicy.NewMLP(net, obs, act, seed.Stream(1, "net", 0)), Rate: 0.25}
+	net := basepolicy.MLPConfig{
+		ObsDim: read.BaseDim(), ActDim: 10, Horizon: 8, Hidden: []int{8},
+		Features: task.NewFeatures().Dim(),
+	}
+	var base basepolicy.Policy = basepolicy.Ensembled{
+		Policy: basepolicy.NewMLP(net, obs, act, seed.Stream(1, "net", 0)),
+		Rate:   0.25,
+	}
 	path := filepath.Join(t.TempDir(), "base.safetensors")
 	if err := basepolicy.Save(path, base); err != nil {
 		t.Fatal(err)
@@ -52,8 +58,10 @@ func TestTrainedAsActed(t *testing.T) {
 	if base, err = basepolicy.Load(path); err != nil {
 		t.Fatal(err)
 	}
-	if e, ok := base.(basepolicy.Ensembled); !ok || math.Abs(e.Rate-0.25) > 0 || base.About().Features != task.NewFeatures().Dim() {
-		t.Fatalf("loaded %T with %d features, want one that averages at 0.25 with %d", base, base.About().Features, task.NewFeatures().Dim())
+	if e, ok := base.(basepolicy.Ensembled); !ok || math.Abs(e.Rate-0.25) > 0 ||
+		base.About().Features != task.NewFeatures().Dim() {
+		t.Fatalf("loaded %T with %d features, want one that averages at 0.25 with %d", base, base.About().Features,
+			task.NewFeatures().Dim())
 	}
 	p := &residual.Policy{Method: residual.MethodBase, Task: "lamp", Base: base, Execute: 8}
 	enc := p.Encoder(task.NewFeatures())

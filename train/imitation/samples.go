@@ -38,8 +38,8 @@ type samples struct {
 	relative *basepolicy.Relative // what the network says of positions; nil for the positions
 }
 
-// newSamples reads the frames of d. sigma (m) is the noise that gather draws on the positions of the parts, with NoiseTurn
-// times that (rad) on their rotations.
+// newSamples reads the frames of d. sigma (m) is the noise that gather draws on the positions of the parts, with
+// NoiseTurn times that (rad) on their rotations.
 func newSamples(d *dataset.Dataset, read *residual.Encoder, horizon int, sigma float64) *samples {
 	s := &samples{
 		act: d.ActionRows(), obsDim: read.BaseDim(), actDim: read.ActDim(), horizon: horizon,

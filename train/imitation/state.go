@@ -66,7 +66,8 @@ func (t *denoising) restore(f *tensorfile.File) error {
 		return err
 	}
 	if got := f.Meta["config"]; got != string(config) {
-		return fmt.Errorf("the run was started with other settings, which cannot change on the way:\n saved %s\n given %s", got, config)
+		return fmt.Errorf("the run was started with other settings, which cannot change on the way:\n saved %s\n given %s",
+			got, config)
 	}
 	step := 0
 	if _, err := fmt.Sscan(f.Meta["step"], &step); err != nil || step < 0 || step > t.cfg.Steps {

@@ -46,7 +46,8 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	}
 	if err := memory.Check(
 		memory.Need{Setting: "base.batch", Value: cfg.Batch, Bytes: memory.Batch(cfg.Batch, d.Info.ObsDim(), cfg.Widths())},
-		memory.Need{Setting: "base.horizon", Value: cfg.Horizon, Bytes: memory.Batch(cfg.Batch, sim.ActDim) * float64(cfg.Horizon)},
+		memory.Need{Setting: "base.horizon", Value: cfg.Horizon, Bytes: memory.Batch(cfg.Batch,
+			sim.ActDim) * float64(cfg.Horizon)},
 	); err != nil {
 		return nil, err
 	}
@@ -54,7 +55,10 @@ func TrainBase(ctx context.Context, d *dataset.Dataset, cfg Config) (*basepolicy
 	if err != nil {
 		return nil, err
 	}
-	net := basepolicy.MLPConfig{ObsDim: data.observed(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Widths(), Features: data.features(), Relative: true}
+	net := basepolicy.MLPConfig{
+		ObsDim: data.observed(), ActDim: sim.ActDim, Horizon: cfg.Horizon, Hidden: cfg.Widths(),
+		Features: data.features(), Relative: true,
+	}
 	if err := net.Validate(); err != nil {
 		return nil, fmt.Errorf("imitation: %w", err)
 	}
@@ -164,7 +168,10 @@ func (l *learner) run(ctx context.Context) error {
 		since++
 		done := step + 1
 		if l.cfg.Progress != nil && (done == l.cfg.Steps || l.cfg.ReportEvery > 0 && done%l.cfg.ReportEvery == 0) {
-			l.cfg.Progress(Report{Step: done, Loss: sum / float64(since), ValLoss: l.valLoss(), LR: lr, Elapsed: time.Since(start)})
+			l.cfg.Progress(Report{
+				Step: done, Loss: sum / float64(since), ValLoss: l.valLoss(), LR: lr,
+				Elapsed: time.Since(start),
+			})
 			sum, since = 0, 0
 		}
 	}

@@ -29,15 +29,16 @@ type Data struct {
 // RolloutSteps is how many control steps AddRollouts played.
 func (k *Data) RolloutSteps() int { return k.rolled }
 
-// NewData encodes observations and executed actions with the base policy's encoder, with or without the task's features, and
-// holds out a seeded choice of the episodes.
+// NewData encodes observations and executed actions with the base policy's encoder, with or without the task's
+// features, and holds out a seeded choice of the episodes.
 func NewData(d *dataset.Dataset, base *residual.Policy, features bool, c *Config, runSeed uint64) (*Data, error) {
 	enc, err := taskEncoder(base, features)
 	if err != nil {
 		return nil, err
 	}
 	if d.Info.ObsDim() != enc.RawDim() {
-		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(), enc.RawDim())
+		return nil, fmt.Errorf("the demonstrations hold observations of %d values, the base policy reads %d", d.Info.ObsDim(),
+			enc.RawDim())
 	}
 	k := &Data{obsDim: enc.Dim(), actDim: enc.ActDim(), plain: enc.ObsDim()}
 	if c.Focus {
@@ -113,7 +114,9 @@ func fitRivals(ctx context.Context, k *Data, c *Config, runSeed uint64) (r rival
 
 // Fit trains the model and its rivals at the same time and scores them on the held-out episodes. Without held-out
 // episodes there are no rivals and no scores.
-func Fit(ctx context.Context, k *Data, c *Config, runSeed uint64, progress func(int, float64)) (*koopman.Model, []koopman.Score, error) {
+func Fit(ctx context.Context, k *Data, c *Config, runSeed uint64, progress func(int, float64)) (*koopman.Model,
+	[]koopman.Score, error,
+) {
 	if len(k.heldOut) == 0 {
 		m, err := fit(ctx, k, c, runSeed, progress)
 		if err != nil {
@@ -174,9 +177,11 @@ var (
 	OnDemonstrations = Scoring{"", false, false, "RMSE of the normalised observation on held-out demonstrations"}
 	Scorings         = []Scoring{
 		OnDemonstrations,
-		{"rollouts", true, false, "RMSE of the normalised observation on held-out episodes of the base policy with exploration noise"},
+		{"rollouts", true, false, "RMSE of the normalised observation on held-out episodes of the base policy with " +
+			"exploration noise"},
 		{"features", false, true, "RMSE of observation and features on held-out demonstrations"},
-		{"rollouts features", true, true, "RMSE of observation and features on held-out episodes of the base policy with exploration noise"},
+		{"rollouts features", true, true, "RMSE of observation and features on held-out episodes of the base policy with " +
+			"exploration noise"},
 	}
 )
 
@@ -198,8 +203,8 @@ func within(horizons []int, episodes []koopman.Episode) []int {
 	return slices.DeleteFunc(slices.Clone(horizons), func(h int) bool { return h >= longest })
 }
 
-// score measures the forecasters on the held-out episodes there are: over the normalised observation, and with the features that a
-// residual reads.
+// score measures the forecasters on the held-out episodes there are: over the normalised observation, and with the
+// features that a residual reads.
 func (k *Data) score(fs []koopman.Forecaster) (all []koopman.Score, err error) {
 	for _, s := range Scorings {
 		episodes, dims := k.heldOut, k.plain
@@ -212,7 +217,8 @@ func (k *Data) score(fs []koopman.Forecaster) (all []koopman.Score, err error) {
 		if len(episodes) == 0 || s.features && k.obsDim == k.plain {
 			continue
 		}
-		scores, err := koopman.Evaluate(fs, episodes, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: within(horizons, episodes), Dims: dims})
+		scores, err := koopman.Evaluate(fs, episodes, k.obsDim, k.actDim, koopman.EvalConfig{Horizons: within(horizons,
+			episodes), Dims: dims})
 		if err != nil {
 			return nil, err
 		}
@@ -267,5 +273,6 @@ func Figure(scores []koopman.Score) (*plot.Figure, error) {
 		last.X, last.Y = append(last.X, float64(s.Horizon)), append(last.Y, s.RMSE)
 	}
 	return plot.Lines("n-step prediction error on held-out episodes",
-		plot.Axes{X: "horizon (control steps of 0.1 s)", Y: "RMSE (normalised)", LogX: true, LogY: true, Markers: true}, series)
+		plot.Axes{X: "horizon (control steps of 0.1 s)", Y: "RMSE (normalised)", LogX: true, LogY: true, Markers: true},
+		series)
 }

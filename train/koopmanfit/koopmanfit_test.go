@@ -41,7 +41,10 @@ func (e *toy) Spec() sim.Spec {
 	if err != nil {
 		panic(err)
 	}
-	return sim.Spec{Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, MaxSteps: 40, ControlHz: 10, PartNames: task.PartNames()}
+	return sim.Spec{
+		Task: task.Name, ObsDim: task.ObsDim(), ActDim: sim.ActDim, MaxSteps: 40, ControlHz: 10,
+		PartNames: task.PartNames(),
+	}
 }
 
 func (e *toy) Reset(obs []float32, episodeSeed uint64) error {
@@ -194,7 +197,8 @@ func TestRollouts(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := Rollouts{
-			Policy: base(t), Open: func() (sim.Env, error) { return &toy{}, nil }, Workers: 2, Episodes: 5, HeldOut: 0.25, Seed: 3,
+			Policy: base(t), Open: func() (sim.Env, error) { return &toy{}, nil }, Workers: 2, Episodes: 5, HeldOut: 0.25,
+			Seed: 3,
 		}
 		change(&r)
 		return k, k.AddRollouts(t.Context(), r)
@@ -224,7 +228,12 @@ func TestRollouts(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Rollouts){
 		"koopman.rollouts=0": func(r *Rollouts) { r.Open = func() (sim.Env, error) { return nil, errors.New("no engine") } },
-		"broken":             func(r *Rollouts) { r.Open = func() (sim.Env, error) { return &toy{fail: errors.New("broken")}, nil } },
+		"broken": func(r *Rollouts) {
+			r.Open = func() (sim.Env, error) {
+				return &toy{fail: errors.New("broken")},
+					nil
+			}
+		},
 		"none to learn from": func(r *Rollouts) { r.Episodes = 1 },
 	} {
 		if _, err := play(change); err == nil || !strings.Contains(err.Error(), name) {

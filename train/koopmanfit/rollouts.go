@@ -37,9 +37,9 @@ type Rollouts struct {
 	Progress func(done, of int) // may be nil
 }
 
-// AddRollouts plays episodes of the base policy with the exploration noise of a residual's warm-up, and adds them to the data.
-// Demonstrations show what goes well; a residual works where the base goes wrong, and a model that has never seen that predicts
-// worse there than that nothing changes.
+// AddRollouts plays episodes of the base policy with the exploration noise of a residual's warm-up, and adds them to
+// the data. Demonstrations show what goes well; a residual works where the base goes wrong, and a model that has never
+// seen that predicts worse there than that nothing changes.
 func (k *Data) AddRollouts(ctx context.Context, c Rollouts) error {
 	n := c.Episodes
 	if n == 0 {
@@ -95,8 +95,8 @@ func (k *Data) AddRollouts(ctx context.Context, c Rollouts) error {
 	return nil
 }
 
-// rollout plays episode i for a model that reads robot of its coordinates (see koopman.Config). It ends early where a residual's
-// training would end it.
+// rollout plays episode i for a model that reads robot of its coordinates (see koopman.Config). It ends early where a
+// residual's training would end it.
 func (c *Rollouts) rollout(ctx context.Context, env sim.Env, task *sim.Task, i, robot int) (koopman.Episode, error) {
 	enc, err := taskEncoder(c.Policy, c.Features)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"korr/train/episodes"
 )
 
-// How settings follow from demonstrations. The ratios are those of the recipe that was found on one_leg (docs/learning.md).
+// How settings follow from demonstrations. The ratios are those of the recipe that was found on one_leg
+// (docs/learning.md).
 const (
 	baseEpochs     = 30   // passes of a base policy's training over the frames
 	baseBatch      = 256  // frames in its mini-batch, the default of base.batch
@@ -37,8 +38,8 @@ type Spent struct {
 	Rollouts       int // episodes of the base policy that the Koopman model learns from; each counts as MaxSteps
 }
 
-// Derive takes the settings from demonstrations of the task; recoveries among them count as frames only. A task of one pair with a thread keeps the recipe of one_leg, which
-// pays one milestone, its insertion; every other pays its stages.
+// Derive takes the settings from demonstrations of the task; recoveries among them count as frames only. A task of one
+// pair with a thread keeps the recipe of one_leg, which pays one milestone, its insertion; every other pays its stages.
 func Derive(task *sim.Task, demos []dataset.Episode, budget int, spent Spent) (Derived, error) {
 	if len(demos) == 0 {
 		return Derived{}, fmt.Errorf("no demonstrations of %s to take settings from", task.Name)
@@ -68,8 +69,10 @@ func Derive(task *sim.Task, demos []dataset.Episode, budget int, spent Spent) (D
 	}
 	d.Steps = budget - spent.Demonstrations - spent.Rollouts*d.MaxSteps
 	if d.Steps < leastResidual {
-		return d, usage.Errorf("of %d simulator steps %d are left for a residual after %d of demonstrations and up to %d of the base policy's "+
-			"episodes: ask for more steps, or for fewer demonstrations", budget, d.Steps, spent.Demonstrations, spent.Rollouts*d.MaxSteps)
+		return d, usage.Errorf("of %d simulator steps %d are left for a residual after %d of demonstrations and up to %d "+
+			"of the base policy's "+
+			"episodes: ask for more steps, or for fewer demonstrations", budget, d.Steps, spent.Demonstrations,
+			spent.Rollouts*d.MaxSteps)
 	}
 	if d.Steps >= severalMembers {
 		d.Members = 2

@@ -1,6 +1,6 @@
-// Package pipeline trains every policy of a task, from nothing to a table: demonstrations, base policy, Koopman model, residual,
-// evaluation. Each stage is a unit (package unit): this process does them one after the other, or a queue's workers do; Run puts them in
-// order in one folder and goes on where it stopped.
+// Package pipeline trains every policy of a task, from nothing to a table: demonstrations, base policy, Koopman model,
+// residual, evaluation. Each stage is a unit (package unit): this process does them one after the other, or a queue's
+// workers do; Run puts them in order in one folder and goes on where it stopped.
 //
 //	DIR/config.yaml      the settings that Run was started with
 //	DIR/demos            demonstrations (package dataset), unless they come from elsewhere
@@ -15,7 +15,8 @@
 //	DIR/evaluation.json  what the policies did, episode by episode
 //	DIR/report.html      the table, the learning curves, the prediction errors, and DIR/*.png
 //
-// A killed process loses at most the stage it was in, and of a residual's training what was done since its last checkpoint.
+// A killed process loses at most the stage it was in, and of a residual's training what was done since its last
+// checkpoint.
 //
 // What a task and its demonstrations decide is not asked for: see Derive.
 package pipeline

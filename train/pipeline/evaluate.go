@@ -29,8 +29,9 @@ func (p *Played) of(policy string, c eval.Condition, episodes int, seed uint64) 
 		p.Sensing == c.Sensing && p.Physics == c.Physics && p.Episodes == episodes && p.Seed == seed
 }
 
-// Evaluate has an executor play what the plan asks for and the file at path does not hold yet; what a policy did under a condition is
-// kept there as soon as it is known. It returns all that was asked for, conditions outermost. p.Progress hears of all episodes.
+// Evaluate has an executor play what the plan asks for and the file at path does not hold yet; what a policy did under
+// a condition is kept there as soon as it is known. It returns all that was asked for, conditions outermost. p.Progress
+// hears of all episodes.
 func Evaluate(ctx context.Context, p eval.Plan, path, name string, x unit.Executor) ([]Played, error) {
 	e, err := newEvaluation(p, path)
 	if err != nil {
@@ -60,13 +61,17 @@ type asked struct {
 	play  *eval.Playing
 }
 
-// newEvaluation reads the file. Every unit is of one policy under one condition, and plays p.Size episodes of it, or all.
+// newEvaluation reads the file. Every unit is of one policy under one condition, and plays p.Size episodes of it, or
+// all.
 func newEvaluation(p eval.Plan, path string) (*evaluation, error) {
 	have, err := readPlayed(path)
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluation{path: path, seed: p.Seed, total: len(p.Conditions) * len(p.Policies) * p.Episodes, progress: p.Progress}
+	e := &evaluation{
+		path: path, seed: p.Seed, total: len(p.Conditions) * len(p.Policies) * p.Episodes,
+		progress: p.Progress,
+	}
 	for _, c := range p.Conditions {
 		for _, entry := range p.Policies {
 			i := slices.IndexFunc(have, func(h Played) bool { return h.of(entry.Label, c, p.Episodes, p.Seed) })
@@ -155,7 +160,8 @@ func readPlayed(path string) (out []Played, err error) {
 	}
 	for i := range out {
 		if len(out[i].Outcomes) != out[i].Episodes {
-			return nil, fmt.Errorf("%s: %d outcomes of %d episodes: delete it to evaluate again", path, len(out[i].Outcomes), out[i].Episodes)
+			return nil, fmt.Errorf("%s: %d outcomes of %d episodes: delete it to evaluate again", path, len(out[i].Outcomes),
+				out[i].Episodes)
 		}
 	}
 	return out, nil
@@ -185,7 +191,10 @@ func Compare(played []Played, reference string) (out []eval.Comparison) {
 		p := &played[i]
 		for k := range played {
 			r := &played[k]
-			c := eval.Condition{Task: p.Task, Randomness: p.Randomness, Perturb: p.Strength, Sensing: p.Sensing, Physics: p.Physics}
+			c := eval.Condition{
+				Task: p.Task, Randomness: p.Randomness, Perturb: p.Strength, Sensing: p.Sensing,
+				Physics: p.Physics,
+			}
 			if p.Policy == reference || !r.of(reference, c, p.Episodes, p.Seed) {
 				continue
 			}

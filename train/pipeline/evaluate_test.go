@@ -26,16 +26,27 @@ type still struct{}
 func (still) Reset(uint64)                     {}
 func (still) ActTo([]float32, []float32) error { return nil }
 
-// TestEvaluationGoesOn: what the file holds is not played again, more conditions and policies are; the same again is the same.
+// TestEvaluationGoesOn: what the file holds is not played again, more conditions and policies are; the same again is
+// the same.
 func TestEvaluationGoesOn(t *testing.T) {
 	path, played := filepath.Join(t.TempDir(), "evaluation.json"), 0
 	plan := eval.Plan{
-		Conditions: []eval.Condition{{Task: "lamp", Randomness: "low"}}, Episodes: 4, Seed: 5, Policies: []eval.Entry{{Label: "base", Name: "base"}},
+		Conditions: []eval.Condition{{Task: "lamp", Randomness: "low"}}, Episodes: 4, Seed: 5,
+		Policies: []eval.Entry{{Label: "base", Name: "base"}},
 	}
-	here := &unit.Local{Handlers: unit.Handlers{eval.Kind: eval.Handler(func(_ *unit.Task, s *eval.Shard) (eval.Spec, error) {
-		spec := eval.Spec{Workers: 1, Open: func(context.Context, eval.Condition) (eval.Player, error) { return player{&played}, nil }}
+	here := &unit.Local{Handlers: unit.Handlers{eval.Kind: eval.Handler(func(_ *unit.Task, s *eval.Shard) (eval.Spec,
+		error,
+	) {
+		spec := eval.Spec{Workers: 1, Open: func(context.Context, eval.Condition) (eval.Player,
+			error,
+		) {
+			return player{&played}, nil
+		}}
 		for _, name := range s.Policies {
-			spec.Policies = append(spec.Policies, eval.Policy{Name: name, New: func() (sim.Policy, error) { return still{}, nil }})
+			spec.Policies = append(spec.Policies, eval.Policy{Name: name, New: func() (sim.Policy, error) {
+				return still{},
+					nil
+			}})
 		}
 		return spec, nil
 	})}}
@@ -52,7 +63,8 @@ func TestEvaluationGoesOn(t *testing.T) {
 		return out
 	}
 	first := evaluate(4)
-	if r := first[0]; len(first) != 1 || r.Episodes != 4 || len(r.Outcomes) != 4 || r.Successes != count(r.Outcomes) || r.Seed != 5 {
+	if r := first[0]; len(first) != 1 || r.Episodes != 4 || len(r.Outcomes) != 4 || r.Successes != count(r.Outcomes) ||
+		r.Seed != 5 {
 		t.Errorf("%+v", first)
 	}
 	if again := evaluate(0); !slices.Equal(again[0].Outcomes, first[0].Outcomes) {
@@ -63,7 +75,8 @@ func TestEvaluationGoesOn(t *testing.T) {
 	plan.Size = 3 // however the episodes are cut up
 	all := evaluate(12)
 	versus := Compare(all, "base")
-	if len(all) != 4 || len(versus) != 2 || versus[1].Policy != "korr" || !versus[1].Perturbed || versus[1].Pairs != 4 || versus[1].Rate != 0 {
+	if len(all) != 4 || len(versus) != 2 || versus[1].Policy != "korr" || !versus[1].Perturbed || versus[1].Pairs != 4 ||
+		versus[1].Rate != 0 {
 		t.Errorf("%d cells, %+v", len(all), versus)
 	}
 	plan.Seed++

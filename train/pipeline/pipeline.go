@@ -42,14 +42,16 @@ type Settings struct {
 // Config says what Run makes.
 type Config struct {
 	World
-	Dir     string            // of everything; see the package comment
-	Data    string            // folders of demonstrations, separated by commas; empty: the scripted expert's are collected
-	Shards  int               // goroutines that share a batch of a base policy's training: they decide its bits, Workers does not
+	Dir  string // of everything; see the package comment
+	Data string // folders of demonstrations, separated by commas; empty: the scripted expert's are collected
+	// goroutines that share a batch of a base policy's training: they decide its bits, Workers does not
+	Shards  int
 	Methods []residual.Method // residual.MethodResiP, residual.MethodKORR, or both
-	// Recoveries are episodes in which the expert takes over from a first base policy, for a second one to learn from: what the
-	// documents call a robust base. 0: the base policy learns from demonstrations alone.
+	// Recoveries are episodes in which the expert takes over from a first base policy, for a second one to learn from:
+	// what the documents call a robust base. 0: the base policy learns from demonstrations alone.
 	Recoveries int
-	// TakeOver is the world in which the expert takes over: with pushes, and with time enough for an expert that begins late.
+	// TakeOver is the world in which the expert takes over: with pushes, and with time enough for an expert that begins
+	// late.
 	TakeOver *World
 	Budget   int      // simulator steps that a policy's training may take, demonstrations included
 	Identity []byte   // text of the settings; another one does not go on in the same folder
@@ -66,13 +68,14 @@ type Config struct {
 	Episodes   int              // of each
 	EvalSeed   uint64
 
-	// Queue does the units elsewhere, by Handlers that open this same configuration from the unit's Inputs; nil: this process does
-	// them.
+	// Queue does the units elsewhere, by Handlers that open this same configuration from the unit's Inputs; nil: this
+	// process does them.
 	Queue  unit.Executor
 	Inputs unit.Inputs
 
 	Progress func(stage string, done, total int, note string) // may be nil
-	Finished func(Stage)                                      // hears of every stage, also of those finished earlier; may be nil
+	// hears of every stage, also of those finished earlier; may be nil
+	Finished func(Stage)
 }
 
 // Stage is what a stage took.
@@ -208,7 +211,10 @@ func (p *pipeline) took(name string, r *unit.Result) error {
 	}
 	p.stages = append(p.stages, s)
 	order := p.order()
-	slices.SortStableFunc(p.stages, func(a, b Stage) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
+	slices.SortStableFunc(p.stages, func(a, b Stage) int {
+		return slices.Index(order, a.Name) - slices.Index(order,
+			b.Name)
+	})
 	if err := writeJSON(p.top.Path(stagesName), p.stages); err != nil {
 		return err
 	}

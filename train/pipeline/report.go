@@ -32,16 +32,19 @@ func (r *Result) save() error {
 	}
 	page := report.Page{
 		Title: "korr: " + r.Task,
-		Lead: "A base policy learned from demonstrations plans in chunks; a residual, trained by reinforcement learning, corrects it at every " +
+		Lead: "A base policy learned from demonstrations plans in chunks; a residual, trained by reinforcement learning, " +
+			"corrects it at every " +
 			"control step.",
 		Footer: fmt.Sprintf("%s on %d cores (%s/%s).", r.spent(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 	}
-	if err := r.picture(&page, "Success rates", SuccessName, success, *eval.SuccessTable(r.Results), "Episodes solved before the time limit, with 95 % Wilson intervals over the episodes."); err != nil {
+	if err := r.picture(&page, "Success rates", SuccessName, success, *eval.SuccessTable(r.Results),
+		"Episodes solved before the time limit, with 95 % Wilson intervals over the episodes."); err != nil {
 		return err
 	}
 	if len(r.Versus) > 0 {
 		page.Sections = append(page.Sections, report.Section{
-			Title: "Against the base policy", Text: []string{"The same episodes, paired: in percentage points, with Newcombe's intervals."},
+			Title: "Against the base policy", Text: []string{"The same episodes, paired: in percentage points, with " +
+				"Newcombe's intervals."},
 			Tables: []report.CaptionedTable{{Table: *eval.DifferenceTable(r.Versus)}},
 		})
 	}
@@ -59,7 +62,8 @@ func (r *Result) save() error {
 		if err != nil {
 			return err
 		}
-		if err := r.picture(&page, "The Koopman model", "prediction.png", figure, *koopmanfit.Table(scores), koopmanfit.OnDemonstrations.Caption+"."); err != nil {
+		if err := r.picture(&page, "The Koopman model", "prediction.png", figure, *koopmanfit.Table(scores),
+			koopmanfit.OnDemonstrations.Caption+"."); err != nil {
 			return err
 		}
 	}
@@ -80,7 +84,10 @@ func (r *Result) picture(page *report.Page, title, file string, f *plot.Figure, 
 		return err
 	}
 	page.Sections = append(page.Sections, report.Section{
-		Title: title, Tables: []report.CaptionedTable{{Table: t, Caption: caption}}, Pictures: []report.Picture{{Data: svg, Alt: strings.ToLower(title)}},
+		Title: title, Tables: []report.CaptionedTable{{Table: t, Caption: caption}}, Pictures: []report.Picture{{
+			Data: svg,
+			Alt:  strings.ToLower(title),
+		}},
 	})
 	return nil
 }
@@ -105,7 +112,8 @@ func (r *Result) spent() string {
 	for _, s := range r.Stages {
 		all += time.Duration(s.Seconds * float64(time.Second))
 	}
-	return fmt.Sprintf("%d simulator steps a policy, everything counted; %.1f minutes of training", r.SimSteps, all.Minutes())
+	return fmt.Sprintf("%d simulator steps a policy, everything counted; %.1f minutes of training", r.SimSteps,
+		all.Minutes())
 }
 
 // Next lists commands that go on from here.
@@ -120,7 +128,8 @@ func (r *Result) Next() []string {
 	base := filepath.Join(r.Folder, run.CheckpointsDir, BaseName+".safetensors")
 	return []string{
 		fmt.Sprintf("korr sim --view 127.0.0.1:8080 --task %s --policy %s   # watch it", r.Task, policy),
-		fmt.Sprintf("korr eval --task %s --policy %s,%s --randomness low,med,high --episodes 200 --seed 2   # narrower intervals", r.Task, base, policy),
+		fmt.Sprintf("korr eval --task %s --policy %s,%s --randomness low,med,high --episodes 200 --seed 2   # narrower "+
+			"intervals", r.Task, base, policy),
 		fmt.Sprintf("korr plot %s --out curves.png   # other metrics: --metric NAME", filepath.Join(r.Folder, best)),
 		fmt.Sprintf("korr inspect %s   # what is in it", policy),
 	}

@@ -142,9 +142,12 @@ func (s *stage) recoveries(ctx context.Context) (Stage, error) {
 	c := s.First.Collect
 	c.Episodes, c.OnlySuccess = s.Recoveries, true
 	c.Seed = s.First.Seed + 1 // other episodes than the demonstrations'
-	c.Recovery = &collect.Recovery{Policy: firstStage, Stages: times, Task: s.Task, Calm: true, New: func() (sim.Policy, error) {
-		return first.NewController(s.Task.NewFeatures()), nil
-	}}
+	c.Recovery = &collect.Recovery{
+		Policy: firstStage, Stages: times, Task: s.Task, Calm: true,
+		New: func() (sim.Policy, error) {
+			return first.NewController(s.Task.NewFeatures()), nil
+		},
+	}
 	return s.gather(ctx, s.TakeOver, recoverStage, c, s.path(recoverStage))
 }
 
@@ -168,7 +171,8 @@ func (s *stage) gather(ctx context.Context, w *World, name string, c collect.Con
 	}
 	return Stage{
 		SimSteps: done.Steps,
-		Note:     fmt.Sprintf("%d episodes, %d frames; the expert solved %d of %d", done.Kept, done.Frames, done.Successes, done.Attempts),
+		Note: fmt.Sprintf("%d episodes, %d frames; the expert solved %d of %d", done.Kept, done.Frames, done.Successes,
+			done.Attempts),
 	}, writeJSON(s.path(gatheredName(name)), gathered{done.Steps})
 }
 
@@ -305,7 +309,9 @@ func (s *stage) residual(ctx context.Context, method residual.Method) (out Stage
 }
 
 // train trains one residual, or members and their average.
-func (s *stage) train(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, set *Settings) (Trained, error) {
+func (s *stage) train(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, set *Settings) (Trained,
+	error,
+) {
 	if set.Members > 1 {
 		open := func(k int, own td3.Config) (*run.Folder, error) {
 			alone := *set

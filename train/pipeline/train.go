@@ -40,10 +40,11 @@ type Trained struct {
 	Note       string   // what came out, in words
 }
 
-// Base trains a base policy in its run folder, which keeps the metrics, and saves it there as how says it acts. c.Run and
-// c.Progress are the function's own.
+// Base trains a base policy in its run folder, which keeps the metrics, and saves it there as how says it acts. c.Run
+// and c.Progress are the function's own.
 func Base(
-	ctx context.Context, d *dataset.Dataset, c imitation.Config, how acting.Config, folder *run.Folder, metrics *run.Recorder,
+	ctx context.Context, d *dataset.Dataset, c imitation.Config, how acting.Config, folder *run.Folder,
+	metrics *run.Recorder,
 	progress Progress,
 ) (Trained, error) {
 	t := Trained{Checkpoint: folder.Checkpoint(BaseName), Steps: c.Steps, Note: fmt.Sprintf("%d optimiser steps", c.Steps)}
@@ -143,8 +144,8 @@ func Koopman(
 	return p, errors.Join(folder.WriteFile(PredictionName, append(text, '\n')), m.Save(p.Checkpoint))
 }
 
-// Rollouts says how the base policy is played for a Koopman model to learn from: as in the warm-up of the residual's training.
-// With r.Stages the demonstrations say when an episode has waited too long.
+// Rollouts says how the base policy is played for a Koopman model to learn from: as in the warm-up of the residual's
+// training. With r.Stages the demonstrations say when an episode has waited too long.
 func (w *World) Rollouts(
 	p *residual.Policy, k *koopmanfit.Config, r *td3.Config, seed uint64, demos []dataset.Episode,
 ) (koopmanfit.Rollouts, error) {
@@ -162,8 +163,8 @@ func (w *World) Rollouts(
 	}, nil
 }
 
-// Inputs are what a residual's training works with: the frozen base policy, the Koopman model that korr reads (nil for resip), and
-// demonstrations, which may be none.
+// Inputs are what a residual's training works with: the frozen base policy, the Koopman model that korr reads (nil for
+// resip), and demonstrations, which may be none.
 func (w *World) Inputs(c *td3.Config, base *residual.Policy, model *koopman.Model, demos []dataset.Episode) td3.Inputs {
 	in := td3.Inputs{
 		Log: w.Log, NewEnv: func(i int) (sim.Env, error) { return w.TrainingEnv(c, base, i) },
@@ -177,7 +178,9 @@ func (w *World) Inputs(c *td3.Config, base *residual.Policy, model *koopman.Mode
 }
 
 // Residual trains a residual in its run folder, or with in.Resume goes on with what is there, and saves the policy.
-func Residual(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, progress Progress) (Trained, error) {
+func Residual(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, progress Progress) (Trained,
+	error,
+) {
 	var success, loss *float64
 	in.Run = folder
 	in.Progress = func(r td3.Report) {
@@ -196,10 +199,11 @@ func Residual(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Fold
 	return t, policy.Save(t.Checkpoint)
 }
 
-// Members trains n residuals side by side and saves their average in the run folder; open is td3.Members'. What members there
-// have finished is kept.
+// Members trains n residuals side by side and saves their average in the run folder; open is td3.Members'. What members
+// there have finished is kept.
 func Members(
-	ctx context.Context, c td3.Config, in td3.Inputs, n int, folder *run.Folder, open func(int, td3.Config) (*run.Folder, error),
+	ctx context.Context, c td3.Config, in td3.Inputs, n int, folder *run.Folder, open func(int, td3.Config) (*run.Folder,
+		error),
 	progress Progress,
 ) (t Trained, err error) {
 	record, err := folder.Recorder(0)

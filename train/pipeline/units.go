@@ -42,7 +42,8 @@ const (
 	stagesName     = "stages.json"
 )
 
-// A unit's inputs beside Config.Inputs: what earlier stages made, by its place in the folder, and demonstrations that are there.
+// A unit's inputs beside Config.Inputs: what earlier stages made, by its place in the folder, and demonstrations that
+// are there.
 const (
 	madeInput = "made/"
 	dataInput = "data/"
@@ -118,8 +119,8 @@ func (c *Config) needs(stage string) map[string][]string {
 	return out
 }
 
-// units are the stages that are to be made. Those that a queue made before are asked of it again: it has them, and what follows from
-// them goes by their names.
+// units are the stages that are to be made. Those that a queue made before are asked of it again: it has them, and what
+// follows from them goes by their names.
 func (p *pipeline) units() (out []unit.Unit) {
 	asked := map[string]bool{}
 	for _, stage := range p.order() {
@@ -180,7 +181,8 @@ func (p *pipeline) evaluation() eval.Plan {
 	return plan
 }
 
-// Handlers do the units of pipelines. open gives the configuration that a unit belongs to; its Dir and Data are the handlers'.
+// Handlers do the units of pipelines. open gives the configuration that a unit belongs to; its Dir and Data are the
+// handlers'.
 func Handlers(open func(*unit.Task) (*Config, error)) unit.Handlers {
 	state := run.CheckpointsDir + "/state.safetensors"
 	return unit.Handlers{
@@ -206,7 +208,8 @@ func Handlers(open func(*unit.Task) (*Config, error)) unit.Handlers {
 	}
 }
 
-// begin puts what a stage reads into its place in the unit's folder, unless it is there, as in the process that asks for it.
+// begin puts what a stage reads into its place in the unit's folder, unless it is there, as in the process that asks
+// for it.
 func begin(t *unit.Task, open func(*unit.Task) (*Config, error)) (*stage, error) {
 	c, err := open(t)
 	if err != nil {
@@ -232,7 +235,8 @@ func begin(t *unit.Task, open func(*unit.Task) (*Config, error)) (*stage, error)
 			continue
 		}
 		if path, err = filepath.Abs(path); err == nil {
-			err = errors.Join(os.MkdirAll(filepath.Dir(place), 0o755), os.Symlink(path, place)) // a link is no part of a checkpoint
+			// a link is no part of a checkpoint
+			err = errors.Join(os.MkdirAll(filepath.Dir(place), 0o755), os.Symlink(path, place))
 		}
 		if err != nil {
 			return nil, err

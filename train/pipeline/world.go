@@ -37,9 +37,10 @@ func (w *World) Info() (dataset.Info, error) {
 	return dataset.Info{Task: w.Task.Name, Robot: w.Robot, FPS: spec.ControlHz, PartNames: spec.PartNames}, env.Close()
 }
 
-// Collect writes demonstrations of the scripted expert to a new folder, or with resume goes on with one that was begun under
-// the same settings; c.Workers, c.Origin and c.Done are its own. When it is stopped early, what was collected is kept, and a
-// new folder that holds nothing is removed. The error is a usage error where the folder is of other settings.
+// Collect writes demonstrations of the scripted expert to a new folder, or with resume goes on with one that was begun
+// under the same settings; c.Workers, c.Origin and c.Done are its own. When it is stopped early, what was collected is
+// kept, and a new folder that holds nothing is removed. The error is a usage error where the folder is of other
+// settings.
 func (w *World) Collect(
 	ctx context.Context, c collect.Config, how expert.Config, dir string, resume bool,
 ) (done collect.Progress, err error) {
@@ -82,9 +83,9 @@ func (w *World) Collect(
 	return done, errors.Join(err, out.Close())
 }
 
-// TrainingEnv makes environment i of a residual's training on a base policy. Those that collect are dealt pushes and trackers
-// and are seen through the policy's filter; those that evaluate are as the world's, and the policy that plays there brings its
-// filter.
+// TrainingEnv makes environment i of a residual's training on a base policy. Those that collect are dealt pushes and
+// trackers and are seen through the policy's filter; those that evaluate are as the world's, and the policy that plays
+// there brings its filter.
 func (w *World) TrainingEnv(c *td3.Config, base *residual.Policy, i int) (sim.Env, error) {
 	at := w.Plain
 	if i >= c.Envs {

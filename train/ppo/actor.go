@@ -228,7 +228,8 @@ type KORR struct {
 // latent, or twice its width with a goal, to Act values.
 func NewKORR(model *koopman.Model, head *nn.MLP, d Dims, rows int, opts KORROptions) (*KORR, error) {
 	if c := model.Config(); c.ObsDim != d.Obs || c.ActDim != d.Act || c.Bilinear {
-		return nil, fmt.Errorf("ppo: the Koopman model reads %d + %d values, bilinear %t, want a linear one of %d + %d: fit it with the same features setting, koopman.focus=false and koopman.bilinear=false",
+		return nil, fmt.Errorf("ppo: the Koopman model reads %d + %d values, bilinear %t, want a linear one of %d + %d: "+
+			"fit it with the same features setting, koopman.focus=false and koopman.bilinear=false",
 			c.ObsDim, c.ActDim, c.Bilinear, d.Obs, d.Act)
 	}
 	l := model.LatentDim()

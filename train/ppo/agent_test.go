@@ -51,7 +51,10 @@ func newTestActor(t *testing.T, kind string, rows int) (Actor, []*nn.Param) {
 		case "korr stop":
 			opts.StopGradient = true
 		}
-		m, kerr := koopman.New(koopman.Config{ObsDim: wide.Obs, ActDim: wide.Act, LatentDim: l, Hidden: []int{8}, StateInclusive: kind == "korr inclusive goal", SpectralBound: -1}, rng)
+		m, kerr := koopman.New(koopman.Config{
+			ObsDim: wide.Obs, ActDim: wide.Act, LatentDim: l, Hidden: []int{8},
+			StateInclusive: kind == "korr inclusive goal", SpectralBound: -1,
+		}, rng)
 		if kerr != nil {
 			t.Fatal(kerr)
 		}
@@ -99,7 +102,8 @@ func testBatch(a *Agent) *Batch {
 
 var kinds = []string{"resip", "dynamics", "korr", "korr goal", "korr inclusive goal", "korr stop"}
 
-// TestGradientsMatchDifferences moves every parameter array along its own gradient: the loss must rise by |g|^2 per unit.
+// TestGradientsMatchDifferences moves every parameter array along its own gradient: the loss must rise by |g|^2 per
+// unit.
 func TestGradientsMatchDifferences(t *testing.T) {
 	for _, kind := range kinds {
 		cfg := DefaultConfig()
@@ -157,7 +161,8 @@ func TestBlocksAddUp(t *testing.T) {
 		blocks, _ := newTestAgent(t, &cfg, kind, 9)
 		b := testBatch(whole)
 		lw, lb := whole.Gradients(b), blocks.Gradients(b)
-		if math.Abs(lw.Total-lb.Total) > 1e-5 || math.Abs(lw.ApproxKL-lb.ApproxKL) > 1e-6 || lw.Model != 0 == (kind == "resip") {
+		if math.Abs(lw.Total-lb.Total) > 1e-5 || math.Abs(lw.ApproxKL-lb.ApproxKL) > 1e-6 ||
+			lw.Model != 0 == (kind == "resip") {
 			t.Errorf("%s: %+v and %+v", kind, lw, lb)
 		}
 		for i, p := range whole.params {
@@ -223,7 +228,10 @@ func TestDivergedBatchChangesNothing(t *testing.T) {
 	a, _ := newTestAgent(t, &cfg, "dynamics", rowsInTests)
 	b := testBatch(a)
 	before := append([]float32(nil), a.params[0].Data...)
-	for _, spoil := range []func(){func() { b.Return[3] = float32(math.NaN()) }, func() { b.Return[3] = float32(math.Inf(1)) }, func() { b.Return[3] = 1e30 }} {
+	for _, spoil := range []func(){
+		func() { b.Return[3] = float32(math.NaN()) },
+		func() { b.Return[3] = float32(math.Inf(1)) }, func() { b.Return[3] = 1e30 },
+	} {
 		spoil()
 		if _, err := a.Update(b); !errors.Is(err, ErrDiverged) {
 			t.Errorf("error %v", err)

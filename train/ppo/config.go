@@ -2,8 +2,8 @@ package ppo
 
 import "korr/internal/setting"
 
-// Config holds the options of the algorithm, under their published names; start from DefaultConfig. Fields without a key are
-// for those who call the package.
+// Config holds the options of the algorithm, under their published names; start from DefaultConfig. Fields without a
+// key are for those who call the package.
 type Config struct {
 	NumSteps       int     `json:"num_steps" yaml:"num_steps"`         // control steps of every environment in one iteration
 	UpdateEpochs   int     `json:"update_epochs" yaml:"update_epochs"` // passes over an iteration's steps

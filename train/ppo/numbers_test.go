@@ -7,7 +7,8 @@ import (
 	"korr/internal/seed"
 )
 
-// TestGAEIsTheWeightedSum compares with the definition: adv_t = sum over k of (gamma lambda)^k delta_t+k, up to the end of the episode.
+// TestGAEIsTheWeightedSum compares with the definition: adv_t = sum over k of (gamma lambda)^k delta_t+k, up to the end
+// of the episode.
 func TestGAEIsTheWeightedSum(t *testing.T) {
 	const steps, envs, gamma, lambda = 9, 3, 0.9, 0.8
 	rng := seed.Stream(1, "gae", 0)
@@ -42,7 +43,8 @@ func TestGAEIsTheWeightedSum(t *testing.T) {
 			}
 			at := t0*envs + i
 			if math.Abs(float64(adv[at])-want) > 1e-5 || math.Abs(float64(ret[at])-want-float64(values[at])) > 1e-5 {
-				t.Fatalf("environment %d, step %d: advantage %g, return %g, want %g more than %g", i, t0, adv[at], ret[at], want, values[at])
+				t.Fatalf("environment %d, step %d: advantage %g, return %g, want %g more than %g", i, t0, adv[at], ret[at], want,
+					values[at])
 			}
 		}
 	}
@@ -91,7 +93,17 @@ func TestSchedule(t *testing.T) {
 	for _, c := range []struct {
 		i, warmup, total int
 		want             float64
-	}{{0, 5, 105, 0}, {1, 5, 105, 0.2}, {5, 5, 105, 1}, {55, 5, 105, 0.5}, {105, 5, 105, 0}, {200, 5, 105, 0}, {0, 0, 10, 1}, {3, 5, 2, 0.6}, {5, 5, 5, 1}} {
+	}{
+		{0, 5, 105, 0},
+		{1, 5, 105, 0.2},
+		{5, 5, 105, 1},
+		{55, 5, 105, 0.5},
+		{105, 5, 105, 0},
+		{200, 5, 105, 0},
+		{0, 0, 10, 1},
+		{3, 5, 2, 0.6},
+		{5, 5, 5, 1},
+	} {
 		if got := Schedule(c.i, c.warmup, c.total); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("Schedule(%d, %d, %d) = %g, want %g", c.i, c.warmup, c.total, got, c.want)
 		}
@@ -119,8 +131,10 @@ func TestGaussian(t *testing.T) {
 func TestConfigRefuses(t *testing.T) {
 	for i, change := range []func(*Config){
 		func(c *Config) { c.ClipCoef = 0 }, func(c *Config) { c.UpdateEpochs = 0 }, func(c *Config) { c.NumMinibatches = 0 },
-		func(c *Config) { c.TargetKL = -1 }, func(c *Config) { c.ModelCoef = -1 }, func(c *Config) { c.LearningRateActor = math.NaN() },
-		func(c *Config) { c.LearningRateCritic = 0 }, func(c *Config) { c.Gamma = 1.1 }, func(c *Config) { c.GAELambda = -0.1 },
+		func(c *Config) { c.TargetKL = -1 }, func(c *Config) { c.ModelCoef = -1 },
+		func(c *Config) { c.LearningRateActor = math.NaN() },
+		func(c *Config) { c.LearningRateCritic = 0 }, func(c *Config) { c.Gamma = 1.1 },
+		func(c *Config) { c.GAELambda = -0.1 },
 		func(c *Config) { c.MaxGradNorm = -1 }, func(c *Config) { c.AdamEps = 0 }, func(c *Config) { c.WeightDecay = -1 },
 		func(c *Config) { c.ClipReward = -1 }, func(c *Config) { c.ActorWarmup = -1 },
 	} {

@@ -13,7 +13,8 @@ import (
 	"korr/train/episodes"
 )
 
-// The point task: a tool that moves at most 2 cm a step must come within 1 mm of a goal. The base policy misses by 2.9 mm.
+// The point task: a tool that moves at most 2 cm a step must come within 1 mm of a goal. The base policy misses by 2.9
+// mm.
 const (
 	pointObs   = sim.StateDim + sim.PoseDim
 	pointReach = 0.1 // m, half the range of positions
@@ -30,7 +31,10 @@ type pointEnv struct {
 }
 
 func (e *pointEnv) Spec() sim.Spec {
-	return sim.Spec{Task: "point", ObsDim: pointObs, ActDim: sim.ActDim, MaxSteps: pointSteps, ControlHz: 10, PartNames: []string{"goal"}}
+	return sim.Spec{
+		Task: "point", ObsDim: pointObs, ActDim: sim.ActDim, MaxSteps: pointSteps, ControlHz: 10,
+		PartNames: []string{"goal"},
+	}
 }
 
 func (e *pointEnv) Reset(obs []float32, episodeSeed uint64) error {

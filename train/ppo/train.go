@@ -95,7 +95,8 @@ func Train(ctx context.Context, cfg RunConfig, in Inputs) (policy *residual.Poli
 		simulated := time.Now()
 		losses, epochs, err := t.update()
 		if err != nil {
-			return nil, fmt.Errorf("ppo: iteration %d: %w: lower ppo.update_epochs or look for broken observations", t.iteration, err)
+			return nil, fmt.Errorf("ppo: iteration %d: %w: lower ppo.update_epochs or look for broken observations", t.iteration,
+				err)
 		}
 		if t.model != nil {
 			t.model.Constrain()
@@ -167,7 +168,8 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 		return nil, errors.New("ppo: a run needs a base policy and environments")
 	}
 	if cfg.Execute > in.Base.About().Horizon {
-		return nil, fmt.Errorf("ppo: execute is %d, the base policy's chunks have %d actions", cfg.Execute, in.Base.About().Horizon)
+		return nil, fmt.Errorf("ppo: execute is %d, the base policy's chunks have %d actions", cfg.Execute,
+			in.Base.About().Horizon)
 	}
 	view, err := episodes.NewView(in.spec(cfg))
 	if err != nil {
@@ -188,7 +190,8 @@ func newTrainer(cfg *RunConfig, in *Inputs) (t *trainer, err error) {
 		return nil, fmt.Errorf("ppo: %w", err)
 	}
 	if spec := t.sims.Spec(); spec.ObsDim != enc.RawDim() || spec.ActDim != d.Act {
-		return nil, errors.Join(fmt.Errorf("ppo: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
+		return nil, errors.Join(fmt.Errorf("ppo: the base policy maps %d observations to %d actions, task %s has %d and "+
+			"%d: it was trained for another task",
 			enc.RawDim(), d.Act, spec.Task, spec.ObsDim, spec.ActDim), t.close())
 	}
 	if t.rollout, err = newRollout(cfg, in, d, t.sims); err != nil {
@@ -218,7 +221,10 @@ func (t *trainer) newAgent(d Dims) error {
 	if err != nil {
 		return err
 	}
-	critic := nn.NewMLP(nn.MLPConfig{In: d.X, Hidden: cfg.CriticHidden, Out: 1, OutputBias: true, LastStd: 0.25, LastBias: 0.25}, seed.Stream(cfg.Seed, "critic", 0))
+	critic := nn.NewMLP(nn.MLPConfig{
+		In: d.X, Hidden: cfg.CriticHidden, Out: 1, OutputBias: true, LastStd: 0.25,
+		LastBias: 0.25,
+	}, seed.Stream(cfg.Seed, "critic", 0))
 	logStd := make([]float32, d.Act)
 	for i := range logStd {
 		logStd[i] = float32(cfg.InitLogStd)
@@ -244,7 +250,10 @@ func (t *trainer) newActor(d Dims, rows int) (Actor, error) {
 		in = t.model.LatentDim()
 	case cfg.nonlinear():
 		in = d.Obs
-		t.predict = nn.NewMLP(nn.MLPConfig{In: d.Obs + d.Act, Hidden: cfg.DynamicsHidden, Out: d.Obs, OutputBias: true, LastStd: 1}, seed.Stream(cfg.Seed, "dynamics", 0))
+		t.predict = nn.NewMLP(nn.MLPConfig{
+			In: d.Obs + d.Act, Hidden: cfg.DynamicsHidden, Out: d.Obs, OutputBias: true,
+			LastStd: 1,
+		}, seed.Stream(cfg.Seed, "dynamics", 0))
 	}
 	t.head = nn.NewMLP(nn.MLPConfig{In: in, Hidden: cfg.ActorHidden, Out: d.Act}, seed.Stream(cfg.Seed, "actor", 0))
 	switch {
@@ -283,9 +292,11 @@ func (t *trainer) close() error {
 func (t *trainer) report(l Losses, epochs int, simulating, learning time.Duration) error {
 	s, steps := t.rollout.stats, t.iteration*t.cfg.Envs*t.cfg.NumSteps
 	values := map[string]float64{
-		"policy_loss": l.Policy, "value_loss": l.Value, "approx_kl": l.ApproxKL, "clip_fraction": l.ClipFraction, "grad_norm": l.GradNorm, "epochs": float64(epochs),
-		"ended": float64(s.ended), "ended_success": float64(s.successes), "ended_timeout": float64(s.timeouts), "sim_errors": float64(s.errors),
-		"sim_s": simulating.Seconds(), "learn_s": learning.Seconds(), "iteration": float64(t.iteration),
+		"policy_loss": l.Policy, "value_loss": l.Value, "approx_kl": l.ApproxKL, "clip_fraction": l.ClipFraction,
+		"grad_norm": l.GradNorm, "epochs": float64(epochs),
+		"ended": float64(s.ended), "ended_success": float64(s.successes), "ended_timeout": float64(s.timeouts),
+		"sim_errors": float64(s.errors),
+		"sim_s":      simulating.Seconds(), "learn_s": learning.Seconds(), "iteration": float64(t.iteration),
 	}
 	if t.model != nil || t.predict != nil {
 		values["koopman_loss"] = l.Model
@@ -313,10 +324,14 @@ func (t *trainer) policy() *residual.Policy {
 		model = t.in.Koopman
 	}
 	return &residual.Policy{
-		Method: t.cfg.Method, Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.acting(), Foresight: t.cfg.Ahead(),
-		Alpha: float32(t.cfg.Alpha), Squash: residual.Linear, Execute: t.cfg.Execute, Features: t.in.Features != nil,
+		Method: t.cfg.Method, Task: t.sims.Spec().Task, Base: t.in.Base, Koopman: model, Actor: t.acting(),
+		Foresight: t.cfg.Ahead(),
+		Alpha:     float32(t.cfg.Alpha), Squash: residual.Linear, Execute: t.cfg.Execute, Features: t.in.Features != nil,
 		Estimation: t.in.Estimation, Filter: t.in.Filter,
-		Meta: map[string]string{"trainer": "ppo", "config": string(text), "environment_steps": strconv.Itoa(t.iteration * t.cfg.Envs * t.cfg.NumSteps)},
+		Meta: map[string]string{
+			"trainer": "ppo", "config": string(text),
+			"environment_steps": strconv.Itoa(t.iteration * t.cfg.Envs * t.cfg.NumSteps),
+		},
 	}
 }
 

@@ -72,7 +72,8 @@ func TestRolloutKeepsEpisodesApart(t *testing.T) {
 			t.Errorf("%d valid rows", len(rows))
 		}
 		tr.rollout.gather(&tr.batch, []int{at(2, 0), at(15, 0)})
-		if b := &tr.batch; b.N != 2 || !slices.Equal(b.Pairs.Next[d.Obs:], ro.next[at(15, 0)*d.Obs:(at(15, 0)+1)*d.Obs]) || !slices.Equal(b.Pairs.U[:d.Act], ro.u[at(2, 0)*d.Act:(at(2, 0)+1)*d.Act]) || b.Return[1] != ro.ret[at(15, 0)] {
+		if b := &tr.batch; b.N != 2 || !slices.Equal(b.Pairs.Next[d.Obs:], ro.next[at(15, 0)*d.Obs:(at(15, 0)+1)*d.Obs]) ||
+			!slices.Equal(b.Pairs.U[:d.Act], ro.u[at(2, 0)*d.Act:(at(2, 0)+1)*d.Act]) || b.Return[1] != ro.ret[at(15, 0)] {
 			t.Error("gathered other rows")
 		}
 		if s := ro.stats; s.ended != 2 || s.timeouts != 2 || s.errors != 8+5 {
@@ -185,7 +186,8 @@ func TestRunFolder(t *testing.T) {
 	}
 	in := pointInputs()
 	in.Run = folder
-	if in.Koopman, err = koopman.New(koopman.Config{ObsDim: pointObs, ActDim: sim.ActDim, LatentDim: 12, Hidden: []int{8}}, seed.Stream(1, "koopman", 0)); err != nil {
+	if in.Koopman, err = koopman.New(koopman.Config{ObsDim: pointObs, ActDim: sim.ActDim, LatentDim: 12, Hidden: []int{8}},
+		seed.Stream(1, "koopman", 0)); err != nil {
 		t.Fatal(err)
 	}
 	seen := 0
@@ -200,7 +202,8 @@ func TestRunFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q.Method != residual.MethodKORR || q.Squash != residual.Linear || !slices.Equal(q.Actor.Params()[2].Data, p.Actor.Params()[2].Data) || !strings.Contains(q.Meta["config"], `"clip_coef":0.2`) {
+	if q.Method != residual.MethodKORR || q.Squash != residual.Linear || !slices.Equal(q.Actor.Params()[2].Data,
+		p.Actor.Params()[2].Data) || !strings.Contains(q.Meta["config"], `"clip_coef":0.2`) {
 		t.Errorf("%+v", q)
 	}
 	lines, err := folder.Metrics()
@@ -217,7 +220,8 @@ func TestTrainStops(t *testing.T) {
 			cancel()
 		}
 	}
-	if _, err := Train(ctx, pointConfig(residual.MethodResiP), in); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "iteration 2") {
+	if _, err := Train(ctx, pointConfig(residual.MethodResiP), in); !errors.Is(err, context.Canceled) ||
+		!strings.Contains(err.Error(), "iteration 2") {
 		t.Errorf("%v", err)
 	}
 	var log bytes.Buffer
@@ -246,7 +250,12 @@ func TestTrainRefuses(t *testing.T) {
 		"alpha":                 func(c *RunConfig, _ *Inputs) { c.Alpha = 0 },
 		"chunks have 8 actions": func(c *RunConfig, _ *Inputs) { c.Execute = 9 },
 		"a base policy":         func(_ *RunConfig, in *Inputs) { in.Base = nil },
-		"environment 0: broke":  func(_ *RunConfig, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return nil, errBroken } },
+		"environment 0: broke": func(_ *RunConfig, in *Inputs) {
+			in.NewEnv = func(int) (sim.Env, error) {
+				return nil,
+					errBroken
+			}
+		},
 		"another task": func(_ *RunConfig, in *Inputs) {
 			in.NewEnv = func(int) (sim.Env, error) { return widerEnv{&pointEnv{}}, nil }
 		},

@@ -35,8 +35,8 @@ func demonstrated() []dataset.Episode {
 	return out
 }
 
-// TestVariantsTrainAndAct: the published variants learn, all their parts, and the policy that is stored acts on what the
-// controller sees as the actor does that was trained.
+// TestVariantsTrainAndAct: the published variants learn, all their parts, and the policy that is stored acts on what
+// the controller sees as the actor does that was trained.
 func TestVariantsTrainAndAct(t *testing.T) {
 	for name, set := range map[string]func(*RunConfig){
 		"resip goal":      func(c *RunConfig) { c.Condition = episodes.GoalCondition },
@@ -50,7 +50,10 @@ func TestVariantsTrainAndAct(t *testing.T) {
 			in := pointInputs()
 			in.Demos = demonstrated()
 			var err error
-			if in.Koopman, err = koopman.New(koopman.Config{ObsDim: pointObs, ActDim: sim.ActDim, LatentDim: 12, Hidden: []int{8}}, seed.Stream(1, "koopman", 0)); err != nil {
+			if in.Koopman, err = koopman.New(koopman.Config{
+				ObsDim: pointObs, ActDim: sim.ActDim, LatentDim: 12,
+				Hidden: []int{8},
+			}, seed.Stream(1, "koopman", 0)); err != nil {
 				t.Fatal(err)
 			}
 			tr := newTestTrainer(t, cfg, in)

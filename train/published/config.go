@@ -100,11 +100,13 @@ func (c *config) validate() error {
 	case c.ActionHorizon < 1 || c.ActionHorizon > c.PredHorizon:
 		return fmt.Errorf("config: action_horizon is %d of a pred_horizon of %d", c.ActionHorizon, c.PredHorizon)
 	case c.Control.ControlMode != "pos":
-		return unsupported("config: control.control_mode is %q: actions here are positions, not changes of them", c.Control.ControlMode)
+		return unsupported("config: control.control_mode is %q: actions here are positions, not changes of them",
+			c.Control.ControlMode)
 	case c.Control.ActRotRepr != "rot_6d":
 		return unsupported("config: control.act_rot_repr is %q, want rot_6d", c.Control.ActRotRepr)
 	case c.Actor.Residual.ActorActivation != "ReLU":
-		return unsupported("config: actor.residual_policy.actor_activation is %q, want ReLU", c.Actor.Residual.ActorActivation)
+		return unsupported("config: actor.residual_policy.actor_activation is %q, want ReLU",
+			c.Actor.Residual.ActorActivation)
 	case !(c.Actor.Residual.ActionScale >= 0 && c.Actor.Residual.ActionScale <= 1):
 		return fmt.Errorf("config: actor.residual_policy.action_scale is %v, want 0 to 1", c.Actor.Residual.ActionScale)
 	}
@@ -114,7 +116,10 @@ func (c *config) validate() error {
 // process is the noising of the published diffusion policies.
 func (c *config) process() diffusion.Process {
 	a := &c.Actor
-	p := diffusion.Process{Steps: a.NumDiffusionIters, Schedule: a.BetaSchedule, Prediction: a.PredictionType, Clip: a.ClipSample}
+	p := diffusion.Process{
+		Steps: a.NumDiffusionIters, Schedule: a.BetaSchedule, Prediction: a.PredictionType,
+		Clip: a.ClipSample,
+	}
 	if p.Prediction == "v_prediction" {
 		p.Prediction = diffusion.PredictVelocity
 	}
@@ -127,6 +132,7 @@ const WarmStep = 50
 // sampler is how they draw chunks.
 func (c *config) sampler() diffusion.SamplerConfig {
 	return diffusion.SamplerConfig{
-		Method: diffusion.DDIM, Steps: c.Actor.InferenceSteps, Warm: diffusion.WarmPublished, WarmStep: min(WarmStep, c.Actor.NumDiffusionIters-1),
+		Method: diffusion.DDIM, Steps: c.Actor.InferenceSteps, Warm: diffusion.WarmPublished,
+		WarmStep: min(WarmStep, c.Actor.NumDiffusionIters-1),
 	}
 }

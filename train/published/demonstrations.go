@@ -62,11 +62,15 @@ func IsZipStore(path string) bool {
 		return false
 	}
 	defer z.Close()
-	return slices.ContainsFunc(z.File, func(f *zip.File) bool { return f.Name == ".zgroup" || strings.HasSuffix(f.Name, "/.zgroup") })
+	return slices.ContainsFunc(z.File, func(f *zip.File) bool {
+		return f.Name == ".zgroup" ||
+			strings.HasSuffix(f.Name, "/.zgroup")
+	})
 }
 
-// OpenDemonstrations reads the arrays of the store in dir, images left out. task overrides the store's own; a task that package sim does not
-// know gets numbered parts. The error names the file and wraps ErrDemonstrations or one of package zarr's.
+// OpenDemonstrations reads the arrays of the store in dir, images left out. task overrides the store's own; a task that
+// package sim does not know gets numbered parts. The error names the file and wraps ErrDemonstrations or one of package
+// zarr's.
 func OpenDemonstrations(dir, task string) (*Demonstrations, error) {
 	g, err := zarr.Open(dir)
 	if err != nil {
@@ -88,7 +92,8 @@ func OpenDemonstrations(dir, task string) (*Demonstrations, error) {
 // warn notes chunks that an array lacks.
 func (d *Demonstrations) warn(a *zarr.Array) {
 	if n := len(a.Missing); n > 0 {
-		d.Warnings = append(d.Warnings, fmt.Sprintf("%s lacks %d chunks, the first is %s; their values are taken for the fill value, which is right only if the writer left them out on purpose", a.Path, n, a.Missing[0]))
+		d.Warnings = append(d.Warnings, fmt.Sprintf("%s lacks %d chunks, the first is %s; their values are taken for the "+
+			"fill value, which is right only if the writer left them out on purpose", a.Path, n, a.Missing[0]))
 	}
 }
 
@@ -165,7 +170,8 @@ func (d *Demonstrations) readEpisodes(g *zarr.Group) error {
 	before := 0
 	for i, e := range ends {
 		if e != math.Trunc(e) || e <= float64(before) || e > float64(len(d.reward)) {
-			return fmt.Errorf("%w: %s: episode %d ends at frame %v, the one before at %d, and there are %d", ErrDemonstrations, a.Path, i, e, before, len(d.reward))
+			return fmt.Errorf("%w: %s: episode %d ends at frame %v, the one before at %d, and there are %d", ErrDemonstrations,
+				a.Path, i, e, before, len(d.reward))
 		}
 		before = int(e)
 		d.ends = append(d.ends, before)
@@ -260,7 +266,8 @@ func storedTask(g *zarr.Group) (string, error) {
 			continue
 		}
 		if tasks = slices.Compact(slices.Sorted(slices.Values(tasks))); len(tasks) > 1 {
-			return "", fmt.Errorf("array %s names several tasks, %.200q: a dataset has one; choose which it is (--task)", name, tasks)
+			return "", fmt.Errorf("array %s names several tasks, %.200q: a dataset has one; choose which it is (--task)", name,
+				tasks)
 		}
 		if len(tasks) == 1 && tasks[0] != "" {
 			return tasks[0], nil
@@ -284,7 +291,8 @@ func (d *Demonstrations) Episode(i int) (dataset.Episode, error) {
 	n, width := to-from, d.Info.EnvDim()
 	e := dataset.Episode{
 		State: make([]float32, n*sim.StateDim), Env: append([]float32(nil), d.parts[from*width:to*width]...),
-		Action: append([]float32(nil), d.action[from*sim.ActDim:to*sim.ActDim]...), Reward: append([]float32(nil), d.reward[from:to]...),
+		Action: append([]float32(nil), d.action[from*sim.ActDim:to*sim.ActDim]...), Reward: append([]float32(nil),
+			d.reward[from:to]...),
 		Randomness: d.randomness, Simulator: "imported from " + filepath.Base(d.Path), Seed: uint64(i),
 	}
 	e.Executed = append([]float32(nil), e.Action...)
@@ -302,7 +310,8 @@ func (d *Demonstrations) Episode(i int) (dataset.Episode, error) {
 	if d.success != nil {
 		rewarded := e.Success
 		if e.Success = d.success[i] > 0; e.Success && !rewarded && len(d.Warnings) > 0 {
-			return e, d.where(i, fmt.Errorf("it succeeded and has no reward, and the store lacks chunks (%s): was a copy interrupted?", d.Warnings[0]))
+			return e, d.where(i, fmt.Errorf("it succeeded and has no reward, and the store lacks chunks (%s): was a copy "+
+				"interrupted?", d.Warnings[0]))
 		}
 	}
 	if err := e.Check(d.Info); err != nil { // lengths and finite numbers

@@ -51,12 +51,15 @@ func TestDemonstrations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Len() != want.Lengths[i] || e.Success != (i != 1) || e.Randomness != "low" || e.Seed != uint64(i) || e.Simulator != "imported from demos.zarr" {
+		if e.Len() != want.Lengths[i] || e.Success != (i != 1) || e.Randomness != "low" || e.Seed != uint64(i) ||
+			e.Simulator != "imported from demos.zarr" {
 			t.Errorf("episode %d: %d frames, %+v", i, e.Len(), e.Success)
 		}
-		state, env, action, reward = append(state, e.State...), append(env, e.Env...), append(action, e.Executed...), append(reward, e.Reward...)
+		state, env, action, reward = append(state, e.State...), append(env, e.Env...), append(action, e.Executed...),
+			append(reward, e.Reward...)
 	}
-	if !slices.Equal(state, want.State) || !slices.Equal(env, want.Env) || !slices.Equal(action, want.Action) || !slices.Equal(reward, want.Reward) {
+	if !slices.Equal(state, want.State) || !slices.Equal(env, want.Env) || !slices.Equal(action, want.Action) ||
+		!slices.Equal(reward, want.Reward) {
 		t.Error("the numbers are not those that were written")
 	}
 }
@@ -98,7 +101,10 @@ func putArray(t *testing.T, path string, v []float32, shape []int) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(map[string]any{"zarr_format": 2, "shape": shape, "chunks": shape, "dtype": "<f4", "compressor": nil, "fill_value": 0, "filters": nil, "order": "C"})
+	text, err := json.Marshal(map[string]any{
+		"zarr_format": 2, "shape": shape, "chunks": shape, "dtype": "<f4",
+		"compressor": nil, "fill_value": 0, "filters": nil, "order": "C",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,11 +141,21 @@ func TestBadDemonstrations(t *testing.T) {
 		dims   map[string][]int
 		want   []string
 	}{
-		"NaN":               {edits{arrayState: set(5*16+2, nan)}, nil, []string{"episode 1 (sim/one_leg/1.pkl)", "frame 1, element 2"}},
+		"NaN": {edits{arrayState: set(5*16+2, nan)}, nil, []string{
+			"episode 1 (sim/one_leg/1.pkl)",
+			"frame 1, element 2",
+		}},
 		"rotation":          {edits{arrayState: set(2*16+3, 9)}, nil, []string{"episode 0 (", "frame 2", arrayState}},
 		"action's rotation": {edits{arrayAction: set(11*10+5, 3)}, nil, []string{"episode 2 (", "frame 4", arrayAction}},
-		"quaternion":        {edits{arrayParts: set(4*42+2*7+3, 5)}, nil, []string{"episode 1 (", "frame 0", "part 2 (", "length"}},
-		"zero poses":        {edits{arrayParts: func(v []float32) []float32 { clear(v[7*42:]); return v }}, nil, []string{"episode 2 (", "frame 0", "part 0"}},
+		"quaternion": {edits{arrayParts: set(4*42+2*7+3, 5)}, nil, []string{
+			"episode 1 (", "frame 0", "part 2 (",
+			"length",
+		}},
+		"zero poses": {
+			edits{arrayParts: func(v []float32) []float32 { clear(v[7*42:]); return v }},
+			nil,
+			[]string{"episode 2 (", "frame 0", "part 0"},
+		},
 		"ends shrink":       {edits{arrayEnds: set(1, 4)}, nil, []string{"episode_ends", "episode 1 ends at frame 4"}},
 		"ends too far":      {edits{arrayEnds: set(2, 13)}, nil, []string{"episode 2 ends at frame 13"}},
 		"ends too early":    {edits{arrayEnds: set(2, 11)}, nil, []string{"the last episode ends at frame 11 of 12"}},
@@ -150,10 +166,26 @@ func TestBadDemonstrations(t *testing.T) {
 			map[string][]int{arrayAction: {11, 10}},
 			[]string{"action/pos has 11 frames, robot_state 12"},
 		},
-		"quaternion actions": {edits{arrayAction: func(v []float32) []float32 { return v[:96] }}, map[string][]int{arrayAction: {12, 8}}, []string{"action/pos is [12 8]"}},
-		"images as state":    {edits{arrayState: func(v []float32) []float32 { return v[:96] }}, map[string][]int{arrayState: {12, 2, 4}}, []string{"robot_state is [12 2 4]"}},
-		"five poses":         {edits{arrayParts: func(v []float32) []float32 { return v[:12*35] }}, map[string][]int{arrayParts: {12, 35}}, []string{"5 poses, task one_leg has 6"}},
-		"success of two":     {edits{arraySuccess: func(v []float32) []float32 { return v[:2] }}, map[string][]int{arraySuccess: {2}}, []string{"success has 2 episodes"}},
+		"quaternion actions": {
+			edits{arrayAction: func(v []float32) []float32 { return v[:96] }},
+			map[string][]int{arrayAction: {12, 8}},
+			[]string{"action/pos is [12 8]"},
+		},
+		"images as state": {
+			edits{arrayState: func(v []float32) []float32 { return v[:96] }},
+			map[string][]int{arrayState: {12, 2, 4}},
+			[]string{"robot_state is [12 2 4]"},
+		},
+		"five poses": {
+			edits{arrayParts: func(v []float32) []float32 { return v[:12*35] }},
+			map[string][]int{arrayParts: {12, 35}},
+			[]string{"5 poses, task one_leg has 6"},
+		},
+		"success of two": {
+			edits{arraySuccess: func(v []float32) []float32 { return v[:2] }},
+			map[string][]int{arraySuccess: {2}},
+			[]string{"success has 2 episodes"},
+		},
 	} {
 		dir := store(t, c.change, c.dims)
 		err := all(dir, "")
@@ -218,7 +250,8 @@ func TestRobomimic(t *testing.T) {
 	}
 	convert := func(from string, args ...string) (dir, out string, err error) {
 		dir = filepath.Join(t.TempDir(), "can.zarr")
-		b, err := exec.Command("/usr/bin/python3", append([]string{"../../examples/python/robomimic_to_zarr.py", from, dir}, args...)...).CombinedOutput()
+		b, err := exec.Command("/usr/bin/python3", append([]string{"../../examples/python/robomimic_to_zarr.py", from, dir},
+			args...)...).CombinedOutput()
 		return dir, string(b), err
 	}
 	dir, out, err := convert("testdata/robomimic.hdf5", "--part-names", "can")
@@ -260,7 +293,8 @@ func TestRobomimic(t *testing.T) {
 			near(t, e.Env[k*7:k*7+3], r["obs/object"][k*14:k*14+3])
 		}
 	}
-	if dir, out, err := convert("testdata/robomimic.hdf5", "--mask", "train"); err != nil || !strings.Contains(out, "1 demonstrations, 4 frames") {
+	if dir, out, err := convert("testdata/robomimic.hdf5", "--mask", "train"); err != nil ||
+		!strings.Contains(out, "1 demonstrations, 4 frames") {
 		t.Error(err, out, dir)
 	}
 	for _, args := range [][]string{{"--mask", "test"}, {"--parts", "object:10"}} {
@@ -283,7 +317,8 @@ func near(t *testing.T, got, want []float32) {
 	}
 }
 
-// TestStoresOfOtherWriters: what a store says of itself is read, or refused for what it is; chunks that are not there are told.
+// TestStoresOfOtherWriters: what a store says of itself is read, or refused for what it is; chunks that are not there
+// are told.
 func TestStoresOfOtherWriters(t *testing.T) {
 	for name, c := range map[string]struct {
 		attrs string
@@ -298,7 +333,8 @@ func TestStoresOfOtherWriters(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, ".zattrs"), []byte(c.attrs), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenDemonstrations(dir, ""); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+		if _, err := OpenDemonstrations(dir, ""); c.want == "" && err != nil || c.want != "" &&
+			(err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
@@ -326,7 +362,8 @@ func TestStoresOfOtherWriters(t *testing.T) {
 	}
 }
 
-// TestWrappersLeaveNames: prefixes of data parallel and compiled modules, wherever they stand in a name, name the same parameter.
+// TestWrappersLeaveNames: prefixes of data parallel and compiled modules, wherever they stand in a name, name the same
+// parameter.
 func TestWrappersLeaveNames(t *testing.T) {
 	for in, want := range map[string]string{
 		"model.a.weight": "model.a.weight", "module.model.a.weight": "model.a.weight", "_orig_mod.module.model.a": "model.a",

@@ -1,4 +1,5 @@
-// Package published reads and writes what the authors of KORR (arXiv 2509.12562) and of ResiP (robust-rearrangement, arXiv
+// Package published reads and writes what the authors of KORR (arXiv 2509.12562) and of ResiP (robust-rearrangement,
+// arXiv
 // 2407.16677) publish: PyTorch checkpoints and demonstrations in zarr directories.
 //
 // # Checkpoints
@@ -17,9 +18,9 @@
 //	residual_policy.critic.*                         critic
 //
 // Import makes a residual.Policy of every class, which acts alike. Two classes have no counterpart of their own and
-// need none. The last layer of f and the first of pi have nothing between them, so their product is one layer:
-// pi(f(x)) is a plain ResiP network. The lift of a fixed goal is a constant input, so it goes into the first bias. ResiP's
-// input here also has the lead of the base action and the phase of the chunk; a published network gives them the weight zero.
+// need none. The last layer of f and the first of pi have nothing between them, so their product is one layer: pi(f(x))
+// is a plain ResiP network. The lift of a fixed goal is a constant input, so it goes into the first bias. ResiP's input
+// here also has the lead of the base action and the phase of the chunk; a published network gives them the weight zero.
 //
 // Everything of the state dictionary that acting does not need (critic, log-std) is kept in the file under
 // "published.", so that Export gives back what was imported.

@@ -20,8 +20,8 @@ const (
 	configKey  = "published.config" // metadata: the published configuration, JSON
 )
 
-// File returns the policy as a checkpoint of this program, with what acting does not need beside it: a residual policy's,
-// or a base policy's for ClassBase.
+// File returns the policy as a checkpoint of this program, with what acting does not need beside it: a residual
+// policy's, or a base policy's for ClassBase.
 func (c *Checkpoint) File() (*tensorfile.File, error) {
 	var f *tensorfile.File
 	var err error
@@ -63,8 +63,8 @@ func (c *Checkpoint) File() (*tensorfile.File, error) {
 }
 
 // Export turns a checkpoint's policy into a state dictionary with published names; its metadata holds the configuration
-// under "config". f is the file that p was read from: what Import kept in it comes back. The error wraps ErrUnsupported for
-// a policy that the published classes cannot be.
+// under "config". f is the file that p was read from: what Import kept in it comes back. The error wraps ErrUnsupported
+// for a policy that the published classes cannot be.
 func Export(p *residual.Policy, f *tensorfile.File) (*tensorfile.File, error) {
 	out, err := generate(p)
 	if err != nil {
@@ -99,9 +99,11 @@ func generate(p *residual.Policy) (*tensorfile.File, error) {
 	base, ok := p.Base.(*diffusion.Policy)
 	switch {
 	case !ok || base.Net.Config().Arch != diffusion.ArchUNet:
-		return nil, unsupported("the base policy is not a diffusion unet, and the published names know no other; the checkpoint itself is safetensors, which PyTorch loads")
+		return nil, unsupported("the base policy is not a diffusion unet, and the published names know no other; the " +
+			"checkpoint itself is safetensors, which PyTorch loads")
 	case base.Obs.Poses != 0 || p.Features:
-		return nil, unsupported("the policy reads part rotations as 6D or task features, the published ones raw poses (korr train base --set base.quaternions=true, korr train residual --set residual.features=false)")
+		return nil, unsupported("the policy reads part rotations as 6D or task features, the published ones raw poses " +
+			"(korr train base --set base.quaternions=true, korr train residual --set residual.features=false)")
 	case p.Method != residual.MethodBase && (p.Squash != residual.Linear || p.Actor.Config().LayerNorm):
 		return nil, unsupported("the residual is bounded by tanh or its network has layer norms, the published ones not")
 	case p.Foresight.Condition != residual.Published && p.Foresight.Condition != "":
@@ -161,7 +163,8 @@ func generateResidual(f *tensorfile.File, p *residual.Policy) error {
 	for r := range first.Shape[0] {
 		for _, v := range first.Data[r*own+in : (r+1)*own] {
 			if v != 0 {
-				return unsupported("the actor reads the lead of the base action and the phase of the chunk, the published one only observation and base action")
+				return unsupported("the actor reads the lead of the base action and the phase of the chunk, the published one " +
+					"only observation and base action")
 			}
 		}
 	}
@@ -184,8 +187,12 @@ func generateResidual(f *tensorfile.File, p *residual.Policy) error {
 func describe(p *residual.Policy, base *diffusion.Policy) config {
 	c, n := defaultConfig(), base.Net.Config()
 	c.Actor.Name = "diffusion"
-	c.Actor.Network = networkConfig{Name: "unet", DownDims: n.DownDims, StepDim: n.StepDim, Kernel: n.Kernel, Groups: n.Groups}
-	c.Actor.BetaSchedule, c.Actor.PredictionType, c.Actor.ClipSample = base.Process.Schedule, base.Process.Prediction, base.Process.Clip
+	c.Actor.Network = networkConfig{
+		Name: "unet", DownDims: n.DownDims, StepDim: n.StepDim, Kernel: n.Kernel,
+		Groups: n.Groups,
+	}
+	c.Actor.BetaSchedule, c.Actor.PredictionType, c.Actor.ClipSample = base.Process.Schedule, base.Process.Prediction,
+		base.Process.Clip
 	if c.Actor.PredictionType == diffusion.PredictVelocity {
 		c.Actor.PredictionType = "v_prediction"
 	}

@@ -63,8 +63,8 @@ type Checkpoint struct {
 	Kept   []string         // names of State that acting does not need: critic, log-std and the like
 }
 
-// ReadCheckpoint imports the PyTorch checkpoint at path. The error wraps one of torchfile's or tensorfile's, or ErrUnsupported; nothing of
-// the file is executed.
+// ReadCheckpoint imports the PyTorch checkpoint at path. The error wraps one of torchfile's or tensorfile's, or
+// ErrUnsupported; nothing of the file is executed.
 func ReadCheckpoint(path string, opt Options) (*Checkpoint, error) {
 	v, err := torchfile.Read(path)
 	if err != nil {
@@ -117,10 +117,12 @@ func tensors(state *torchfile.Dict) (*tensorfile.File, error) {
 		name, ok := key.(string)
 		t, tensor := state.Values[i].(*torchfile.Tensor)
 		if !ok || !tensor {
-			return nil, fmt.Errorf("%w: the state dictionary holds a %T under %.100v, want tensors by name; a checkpoint has model_state_dict", torchfile.ErrMalformed, state.Values[i], key)
+			return nil, fmt.Errorf("%w: the state dictionary holds a %T under %.100v, want tensors by name; a checkpoint has "+
+				"model_state_dict", torchfile.ErrMalformed, state.Values[i], key)
 		}
 		if name = unwrapped(name); seen[name] {
-			return nil, fmt.Errorf("%w: the state dictionary holds %.100q twice, once below a wrapper's prefix", torchfile.ErrMalformed, name)
+			return nil, fmt.Errorf("%w: the state dictionary holds %.100q twice, once below a wrapper's prefix",
+				torchfile.ErrMalformed, name)
 		}
 		seen[name] = true
 		f.Add(name, t.Float32(), append(make([]int, 0, 4), t.Shape...)...)
@@ -168,7 +170,10 @@ func (r *reader) policy(opt Options) (*residual.Policy, Class, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	p := &residual.Policy{Task: task, Base: base, Alpha: float32(r.cfg.Actor.Residual.ActionScale), Squash: residual.Linear, Execute: r.cfg.ActionHorizon}
+	p := &residual.Policy{
+		Task: task, Base: base, Alpha: float32(r.cfg.Actor.Residual.ActionScale),
+		Squash: residual.Linear, Execute: r.cfg.ActionHorizon,
+	}
 	class := ClassBase
 	switch {
 	case r.has(liftPrefix + "0.weight"):
@@ -197,13 +202,18 @@ func (r *reader) base(task string) (*diffusion.Policy, error) {
 		return nil, err
 	}
 	if w := net.Config(); obs.Dim() != w.ObsDim || act.Dim() != w.ActDim {
-		return nil, fmt.Errorf("%w: the normaliser has %d observed values and %d of an action, the network %d and %d (more than one observation, or images?)",
+		return nil, fmt.Errorf("%w: the normaliser has %d observed values and %d of an action, the network %d and %d (more "+
+			"than one observation, or images?)",
 			tensorfile.ErrShape, obs.Dim(), act.Dim(), w.ObsDim, w.ActDim)
 	}
 	if obs.Dim() < sim.StateDim || act.Dim() != sim.ActDim {
-		return nil, unsupported("observations of %d values and actions of %d, want a robot state of %d and more, and %d", obs.Dim(), act.Dim(), sim.StateDim, sim.ActDim)
+		return nil, unsupported("observations of %d values and actions of %d, want a robot state of %d and more, and %d",
+			obs.Dim(), act.Dim(), sim.StateDim, sim.ActDim)
 	}
-	p := &diffusion.Policy{Net: net, Process: r.cfg.process(), Sampler: r.cfg.sampler(), Obs: obs, Act: act, Origin: basepolicy.Origin{Task: task, Training: "imported"}}
+	p := &diffusion.Policy{
+		Net: net, Process: r.cfg.process(), Sampler: r.cfg.sampler(), Obs: obs, Act: act,
+		Origin: basepolicy.Origin{Task: task, Training: "imported"},
+	}
 	return p, p.Validate()
 }
 
@@ -243,10 +253,14 @@ func (r *reader) korr(p *residual.Policy, goal []float32) (Class, error) {
 	}
 	c := phi.Config()
 	if c.OutputBias || len(c.Hidden) == 0 || len(pi.Config().Hidden) == 0 {
-		return "", unsupported("%s: %d hidden layers, a bias on the last layer %t: want one or more and none", liftPrefix, len(c.Hidden), c.OutputBias)
+		return "", unsupported("%s: %d hidden layers, a bias on the last layer %t: want one or more and none", liftPrefix,
+			len(c.Hidden), c.OutputBias)
 	}
 	// SpectralBound -1: the published A is what it is.
-	if p.Koopman, err = koopman.New(koopman.Config{ObsDim: c.In, ActDim: p.Base.About().ActDim(), LatentDim: c.Out, Hidden: c.Hidden, SpectralBound: -1}, nil); err != nil {
+	if p.Koopman, err = koopman.New(koopman.Config{
+		ObsDim: c.In, ActDim: p.Base.About().ActDim(), LatentDim: c.Out,
+		Hidden: c.Hidden, SpectralBound: -1,
+	}, nil); err != nil {
 		return "", err
 	}
 	nn.CopyParams(p.Koopman.Phi.Params(), phi.Params())
@@ -266,7 +280,8 @@ func (r *reader) korr(p *residual.Policy, goal []float32) (Class, error) {
 		return ClassKORR, nil // Validate compares the widths
 	}
 	if len(goal) != c.In {
-		return "", fmt.Errorf("this policy reads a goal, which PyTorch keeps outside of the checkpoint: give it the normalised observation of %d values (%d were given)", c.In, len(goal))
+		return "", fmt.Errorf("this policy reads a goal, which PyTorch keeps outside of the checkpoint: give it the "+
+			"normalised observation of %d values (%d were given)", c.In, len(goal))
 	}
 	z := make([]float32, c.Out)
 	p.Koopman.LiftTo(z, goal)
@@ -288,12 +303,14 @@ func (r *reader) resip(p *residual.Policy) (Class, error) {
 			return "", err
 		}
 		if f.Out() != pi.In() || len(pi.Config().Hidden) == 0 {
-			return "", fmt.Errorf("%w: %s gives %d values, %s reads %d", tensorfile.ErrShape, dynPrefix, f.Out(), meanPrefix, pi.In())
+			return "", fmt.Errorf("%w: %s gives %d values, %s reads %d", tensorfile.ErrShape, dynPrefix, f.Out(), meanPrefix,
+				pi.In())
 		}
 		class, pi = ClassDynamics, withoutBetween(f, pi)
 	}
 	if pi.In() != a.ObsDim()+a.ActDim() {
-		return "", unsupported("%s reads %d values, want observation and base action, %d + %d", meanPrefix, pi.In(), a.ObsDim(), a.ActDim())
+		return "", unsupported("%s reads %d values, want observation and base action, %d + %d", meanPrefix, pi.In(),
+			a.ObsDim(), a.ActDim())
 	}
 	p.Actor = withColumns(pi, pi.In()+leadAndPhase(a))
 	return class, nil
@@ -311,8 +328,10 @@ func (r *reader) rest() (kept []string, err error) {
 		if r.used[name] {
 			continue
 		}
-		if !strings.HasPrefix(name, residualPrefix) && !strings.HasPrefix(name, statsPrefix) && name != "normalizer.dummy_variable" && name != "dummy_variable" {
-			return nil, unsupported("tensor %q (%d are known): policies with image encoders and the like are not imported", name, len(r.used))
+		if !strings.HasPrefix(name, residualPrefix) && !strings.HasPrefix(name, statsPrefix) &&
+			name != "normalizer.dummy_variable" && name != "dummy_variable" {
+			return nil, unsupported("tensor %q (%d are known): policies with image encoders and the like are not imported", name,
+				len(r.used))
 		}
 		if _, err := r.f.Get(name); err != nil { // finite?
 			return nil, err

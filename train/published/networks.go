@@ -44,7 +44,8 @@ func MLP(f *tensorfile.File, prefix string) (*nn.MLP, error) {
 		}
 		cfg.Out, last = w[0], layer
 		if w[0] > maxLayer || w[1] > maxLayer || k > 0 && w[1] != cfg.Hidden[len(cfg.Hidden)-1] {
-			return nil, fmt.Errorf("%w: %q is %v: it does not follow the layer before it or is wider than %d", tensorfile.ErrShape, layer+".weight", w, maxLayer)
+			return nil, fmt.Errorf("%w: %q is %v: it does not follow the layer before it or is wider than %d",
+				tensorfile.ErrShape, layer+".weight", w, maxLayer)
 		}
 	}
 	_, cfg.OutputBias = f.Lookup(last + ".bias")
@@ -52,8 +53,8 @@ func MLP(f *tensorfile.File, prefix string) (*nn.MLP, error) {
 	return m, nn.LoadParams(f, prefix, m.Params())
 }
 
-// UNet reads the denoiser under prefix. Its sizes are those of its tensors but for the chunk's horizon and the number of
-// groups in its norms, which no tensor shows.
+// UNet reads the denoiser under prefix. Its sizes are those of its tensors but for the chunk's horizon and the number
+// of groups in its norms, which no tensor shows.
 func UNet(f *tensorfile.File, prefix string, horizon, groups int) (*diffusion.Network, error) {
 	cfg := diffusion.Config{Arch: diffusion.ArchUNet, Horizon: horizon, Groups: groups}
 	step, err := shape(f, prefix+"diffusion_step_encoder.1.weight", 2)

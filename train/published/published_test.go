@@ -41,12 +41,16 @@ func checkpoint(folder string) string {
 // TestClasses: what is imported is of the right class, keeps what acting does not need, and acts alike after a way
 // through a file. That it acts as PyTorch does, train/verify tests.
 func TestClasses(t *testing.T) {
-	for class, kept := range map[Class]int{ClassBase: 0, ClassKORR: 10, ClassKORRGoal: 10, ClassResiP: 7, ClassDynamics: 7} {
+	for class, kept := range map[Class]int{
+		ClassBase: 0, ClassKORR: 10, ClassKORRGoal: 10, ClassResiP: 7,
+		ClassDynamics: 7,
+	} {
 		c, err := ReadCheckpoint(checkpoint(string(class)), Options{Goal: goalOf(t)})
 		if err != nil {
 			t.Fatal(class, err)
 		}
-		if c.Class != class || len(c.Kept) != kept || c.Policy.Task != "lamp" || c.Policy.Execute != 4 || c.Sampler().Steps != 5 || c.Sampler().Warm != diffusion.WarmPublished {
+		if c.Class != class || len(c.Kept) != kept || c.Policy.Task != "lamp" || c.Policy.Execute != 4 ||
+			c.Sampler().Steps != 5 || c.Sampler().Warm != diffusion.WarmPublished {
 			t.Errorf("%s: %s, kept %q, sampler %+v, task %q", class, c.Class, c.Kept, c.Sampler(), c.Policy.Task)
 		}
 		f, err := c.File()
@@ -114,16 +118,41 @@ func TestRefusedCheckpoints(t *testing.T) {
 		spoil func(*tensorfile.File, *config)
 		want  string
 	}{
-		"NaN in the unet":        {tensor("model.final_conv.1.bias", func(x *tensorfile.Tensor) { x.F32[3] = nan }), `"model.final_conv.1.bias" holds NaN at element 3`},
-		"infinity in A":          {tensor(gAffine, func(x *tensorfile.Tensor) { x.F32[0] = float32(math.Inf(1)) }), "_g_affine"},
-		"NaN in the critic":      {tensor(criticKORR+"0.bias", func(x *tensorfile.Tensor) { x.F32[0] = nan }), "critic.backbone.0.bias"},
-		"NaN in the normaliser":  {tensor(statsPrefix+"action.max", func(x *tensorfile.Tensor) { x.F32[0] = nan }), "action.max"},
-		"an empty range":         {tensor(statsPrefix+"action.max", func(x *tensorfile.Tensor) { x.F32[0] = -9 }), "dimension 0 runs from"},
-		"another width":          {tensor(liftPrefix+"2.weight", func(x *tensorfile.Tensor) { x.Shape[1], x.F32 = 7, x.F32[:63] }), "lift_transform.2.weight"},
-		"transposed":             {tensor(uAffine, func(x *tensorfile.Tensor) { slices.Reverse(x.Shape) }), "_u_affine"},
-		"other observations":     {tensor(statsPrefix+"parts_poses.max", func(x *tensorfile.Tensor) { x.Shape[0], x.F32 = 14, x.F32[:14] }), "normalizer"},
-		"missing":                {tensor(inversePrefix+"0.bias", func(x *tensorfile.Tensor) { x.Name = "residual_policy.other" }), "inverse_dynamics.0.bias"},
-		"an image encoder":       {func(s *tensorfile.File, _ *config) { s.Add("encoder1.conv.weight", []float32{1}) }, `"encoder1.conv.weight"`},
+		"NaN in the unet": {
+			tensor("model.final_conv.1.bias", func(x *tensorfile.Tensor) { x.F32[3] = nan }),
+			`"model.final_conv.1.bias" holds NaN at element 3`,
+		},
+		"infinity in A": {
+			tensor(gAffine, func(x *tensorfile.Tensor) { x.F32[0] = float32(math.Inf(1)) }),
+			"_g_affine",
+		},
+		"NaN in the critic": {
+			tensor(criticKORR+"0.bias", func(x *tensorfile.Tensor) { x.F32[0] = nan }),
+			"critic.backbone.0.bias",
+		},
+		"NaN in the normaliser": {
+			tensor(statsPrefix+"action.max", func(x *tensorfile.Tensor) { x.F32[0] = nan }),
+			"action.max",
+		},
+		"an empty range": {
+			tensor(statsPrefix+"action.max", func(x *tensorfile.Tensor) { x.F32[0] = -9 }),
+			"dimension 0 runs from",
+		},
+		"another width": {tensor(liftPrefix+"2.weight", func(x *tensorfile.Tensor) {
+			x.Shape[1], x.F32 = 7,
+				x.F32[:63]
+		}), "lift_transform.2.weight"},
+		"transposed": {tensor(uAffine, func(x *tensorfile.Tensor) { slices.Reverse(x.Shape) }), "_u_affine"},
+		"other observations": {tensor(statsPrefix+"parts_poses.max", func(x *tensorfile.Tensor) {
+			x.Shape[0], x.F32 = 14,
+				x.F32[:14]
+		}), "normalizer"},
+		"missing": {tensor(inversePrefix+"0.bias",
+			func(x *tensorfile.Tensor) { x.Name = "residual_policy.other" }), "inverse_dynamics.0.bias"},
+		"an image encoder": {
+			func(s *tensorfile.File, _ *config) { s.Add("encoder1.conv.weight", []float32{1}) },
+			`"encoder1.conv.weight"`,
+		},
 		"horizon":                {func(_ *tensorfile.File, c *config) { c.PredHorizon = 33 }, "horizon is 33"},
 		"groups":                 {func(_ *tensorfile.File, c *config) { c.Actor.Network.Groups = 7 }, "groups"},
 		"steps of inference":     {func(_ *tensorfile.File, c *config) { c.Actor.InferenceSteps = 1000 }, "1000"},
@@ -195,10 +224,16 @@ func trained(t *testing.T, method residual.Method) *residual.Policy {
 		}
 		return x
 	}
-	net := diffusion.NewNetwork(diffusion.Config{Arch: diffusion.ArchUNet, ObsDim: 37, ActDim: 10, Horizon: 8, StepDim: 6, DownDims: []int{4, 8}, Kernel: 3, Groups: 2}, rng)
+	net := diffusion.NewNetwork(diffusion.Config{
+		Arch: diffusion.ArchUNet, ObsDim: 37, ActDim: 10, Horizon: 8, StepDim: 6,
+		DownDims: []int{4, 8}, Kernel: 3, Groups: 2,
+	}, rng)
 	p := &residual.Policy{
 		Method: method, Task: "lamp", Alpha: 0.05, Squash: residual.Linear, Execute: 4,
-		Base: &diffusion.Policy{Net: net, Process: diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(), Obs: n(37), Act: n(10)},
+		Base: &diffusion.Policy{
+			Net: net, Process: diffusion.DefaultProcess(), Sampler: diffusion.DefaultSampler(),
+			Obs: n(37), Act: n(10),
+		},
 	}
 	if method == residual.MethodKORR {
 		m, err := koopman.New(koopman.Config{ObsDim: 37, ActDim: 10, LatentDim: 9, Hidden: []int{8}}, rng)
@@ -217,7 +252,10 @@ func trained(t *testing.T, method residual.Method) *residual.Policy {
 
 // TestExportOfOurOwn: a policy that was trained here is read back, through its published names, with the same weights.
 func TestExportOfOurOwn(t *testing.T) {
-	for method, class := range map[residual.Method]Class{residual.MethodKORR: ClassKORR, residual.MethodResiP: ClassResiP} {
+	for method, class := range map[residual.Method]Class{
+		residual.MethodKORR:  ClassKORR,
+		residual.MethodResiP: ClassResiP,
+	} {
 		p := trained(t, method)
 		f, err := p.File()
 		if err != nil {
@@ -253,7 +291,8 @@ func TestNotExported(t *testing.T) {
 		"lead":      func(p *residual.Policy) { p.Actor.Params()[0].Data[48] = 1 },
 		"raw poses": func(p *residual.Policy) { p.Base.(*diffusion.Policy).Obs.Poses = 2 },
 		"not a diffusion unet": func(p *residual.Policy) {
-			p.Base = basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 37, ActDim: 10, Horizon: 8, Hidden: []int{4}}, p.Base.About().Obs, p.Base.About().Act, nil)
+			p.Base = basepolicy.NewMLP(basepolicy.MLPConfig{ObsDim: 37, ActDim: 10, Horizon: 8, Hidden: []int{4}},
+				p.Base.About().Obs, p.Base.About().Act, nil)
 		},
 	} {
 		p := trained(t, residual.MethodResiP)
@@ -264,8 +303,8 @@ func TestNotExported(t *testing.T) {
 	}
 }
 
-// TestPyTorchLoadsExport: PyTorch reads the exported golden policy, and finds every tensor and the configuration equal to
-// the checkpoint's.
+// TestPyTorchLoadsExport: PyTorch reads the exported golden policy, and finds every tensor and the configuration equal
+// to the checkpoint's.
 func TestPyTorchLoadsExport(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts PyTorch")
@@ -286,7 +325,8 @@ func TestPyTorchLoadsExport(t *testing.T) {
 	if err := tensorfile.Write(path, out); err != nil {
 		t.Fatal(err)
 	}
-	b, err := exec.Command("/usr/bin/python3", "../../examples/python/load_export.py", path, checkpoint("golden")).CombinedOutput()
+	b, err := exec.Command("/usr/bin/python3", "../../examples/python/load_export.py", path,
+		checkpoint("golden")).CombinedOutput()
 	if errors.Is(err, os.ErrNotExist) || strings.Contains(string(b), "No module named 'torch'") {
 		t.Skip("no python3 with torch")
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// writeRobomimic writes cases of {"file", "env_args", "actions"}, a list from standard input, as robomimic files of one demonstration
-// each, in which the tool moves 0.01 m a frame along x.
+// writeRobomimic writes cases of {"file", "env_args", "actions"}, a list from standard input, as robomimic files of one
+// demonstration each, in which the tool moves 0.01 m a frame along x.
 const writeRobomimic = `
 import json, sys
 import h5py, numpy as np
@@ -34,8 +34,9 @@ for case in json.load(sys.stdin):
         obs["object"] = np.tile([0.1, 0.2, 0.3, 0, 0, 0, 1.0], (n, 1))
 `
 
-// TestRobomimicControllers: what the file says of its controller is obeyed, whatever its ranges, centres and rate are, old layout or
-// new; what says something else, or nothing, is refused by its key, with one line and nothing left behind.
+// TestRobomimicControllers: what the file says of its controller is obeyed, whatever its ranges, centres and rate are,
+// old layout or new; what says something else, or nothing, is refused by its key, with one line and nothing left
+// behind.
 func TestRobomimicControllers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Python")
@@ -83,13 +84,19 @@ func TestRobomimicControllers(t *testing.T) {
 		env  any
 		want string
 	}{
-		"position":  {osc("type", "OSC_POSITION"), `type "OSC_POSITION"`},
-		"joints":    {osc("type", "JOINT_VELOCITY"), `type "JOINT_VELOCITY"`},
-		"nameless":  {osc("type", nil), "type null"},
-		"tool":      {osc("input_ref_frame", "gripper"), `the frame "gripper"`},
-		"inverted":  {osc("input_min", 2), "input_min is"},
-		"rate":      {object{"env_kwargs": object{"control_freq": "20", "controller_configs": object{"type": "OSC_POSE"}}}, `control_freq is "20"`},
-		"two arms":  {object{"env_kwargs": object{"controller_configs": []object{{"type": "OSC_POSE"}, {"type": "OSC_POSE"}}}}, "one arm's controller"},
+		"position": {osc("type", "OSC_POSITION"), `type "OSC_POSITION"`},
+		"joints":   {osc("type", "JOINT_VELOCITY"), `type "JOINT_VELOCITY"`},
+		"nameless": {osc("type", nil), "type null"},
+		"tool":     {osc("input_ref_frame", "gripper"), `the frame "gripper"`},
+		"inverted": {osc("input_min", 2), "input_min is"},
+		"rate": {
+			object{"env_kwargs": object{"control_freq": "20", "controller_configs": object{"type": "OSC_POSE"}}},
+			`control_freq is "20"`,
+		},
+		"two arms": {object{"env_kwargs": object{"controller_configs": []object{
+			{"type": "OSC_POSE"},
+			{"type": "OSC_POSE"},
+		}}}, "one arm's controller"},
 		"no kwargs": {object{"env_name": "Lift"}, "env_kwargs is null"},
 		"a list":    {[]int{1}, "env_kwargs is null"},
 		"silent":    {nil, "no attribute env_args"},
@@ -113,7 +120,8 @@ func TestRobomimicControllers(t *testing.T) {
 		b, err := exec.Command("/usr/bin/python3", "../../examples/python/robomimic_to_zarr.py", f.File, to).CombinedOutput()
 		if out := string(b); f.refused != "" {
 			_, gone := os.Stat(to)
-			if err == nil || !strings.Contains(out, f.refused) || !strings.HasPrefix(out, f.File+": ") || strings.Count(out, "\n") != 1 || gone == nil {
+			if err == nil || !strings.Contains(out, f.refused) || !strings.HasPrefix(out, f.File+": ") ||
+				strings.Count(out, "\n") != 1 || gone == nil {
 				t.Errorf("%s: %v: %q, want a line with %q", f.File, err, out, f.refused)
 			}
 			continue

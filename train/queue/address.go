@@ -40,11 +40,12 @@ func EmbeddedDir(address string) (dir string, embedded bool) {
 	return strings.CutPrefix(address, Embedded+":")
 }
 
-// ParseAddress reads where a server is: a URL, which may hold a token or a user and a password, the path of a join.json,
-// or the folder that holds one.
+// ParseAddress reads where a server is: a URL, which may hold a token or a user and a password, the path of a
+// join.json, or the folder that holds one.
 func ParseAddress(address string) (Join, error) {
 	if address == "" {
-		return Join{}, usage.Errorf("a queue's address is missing: a URL (nats://HOST:PORT, tls://HOST:PORT), or the file %s that korr queue serve wrote", JoinName)
+		return Join{}, usage.Errorf("a queue's address is missing: a URL (nats://HOST:PORT, tls://HOST:PORT), or the file "+
+			"%s that korr queue serve wrote", JoinName)
 	}
 	j := Join{URL: address}
 	if !strings.Contains(address, "://") {
@@ -62,7 +63,8 @@ func readJoin(path string) (j Join, err error) {
 	}
 	text, err := regular.Read(path, regular.Text)
 	if errors.Is(err, fs.ErrNotExist) {
-		return j, usage.Errorf("%s: no such file: no queue serves there (korr queue serve --dir %s begins one)", path, filepath.Dir(path))
+		return j, usage.Errorf("%s: no such file: no queue serves there (korr queue serve --dir %s begins one)", path,
+			filepath.Dir(path))
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &j)
@@ -92,13 +94,15 @@ func (j *Join) check() error {
 	case "tls":
 	case "nats":
 		if !Loopback(u.Host) {
-			return usage.Errorf("queue %s: beyond this machine a queue is reached by tls://, not nats://: its token and its results would be readable on the way", u.Host)
+			return usage.Errorf("queue %s: beyond this machine a queue is reached by tls://, not nats://: its token and its "+
+				"results would be readable on the way", u.Host)
 		}
 	default:
 		return usage.Errorf("queue %q: want nats://HOST:PORT or tls://HOST:PORT", j.URL)
 	}
 	if u.User == nil && j.Token == "" && !Loopback(u.Host) {
-		return usage.Errorf("queue %s: the token is missing: tls://TOKEN@HOST:PORT, or the file %s of the server's folder", u.Host, JoinName)
+		return usage.Errorf("queue %s: the token is missing: tls://TOKEN@HOST:PORT, or the file %s of the server's folder",
+			u.Host, JoinName)
 	}
 	return nil
 }

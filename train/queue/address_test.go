@@ -36,8 +36,8 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestBeyondLoopback: a server that others reach asks for its token, encrypts, and is believed by its own certificate alone; its
-// secrets are its owner's.
+// TestBeyondLoopback: a server that others reach asks for its token, encrypts, and is believed by its own certificate
+// alone; its secrets are its owner's.
 func TestBeyondLoopback(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Serve(t.Context(), Settings{Dir: dir, Listen: "0.0.0.0:0", Host: "127.0.0.1", Log: quiet()})

@@ -21,8 +21,8 @@ import (
 // retryPause is how long a failed unit rests before its next try.
 const retryPause = time.Second
 
-// take does the unit of a message as far as it can be done, and answers the message. The error is what keeps this worker
-// from doing any unit.
+// take does the unit of a message as far as it can be done, and answers the message. The error is what keeps this
+// worker from doing any unit.
 func (s *slot) take(ctx context.Context, msg jetstream.Msg) error {
 	var q queued
 	if err := json.Unmarshal(msg.Data(), &q); err != nil || !strings.HasSuffix(msg.Subject(), "."+string(q.ID)) {
@@ -265,8 +265,9 @@ func (a *attempt) upload(ctx context.Context, r *unit.Result) error {
 	return nil
 }
 
-// keep extends the lease and sees that the unit is still this worker's, until over; of a worker that is told to end, for as long
-// as it may take to store what it has. Storing checkpoints is saves' business: one that takes long must not cost the lease.
+// keep extends the lease and sees that the unit is still this worker's, until over; of a worker that is told to end,
+// for as long as it may take to store what it has. Storing checkpoints is saves' business: one that takes long must not
+// cost the lease.
 func (a *attempt) keep(ctx context.Context, stop context.CancelCauseFunc, over <-chan struct{}) {
 	beat := time.NewTicker(a.Store.lease / 3)
 	defer beat.Stop()

@@ -33,7 +33,8 @@ type objects struct {
 // errIncomplete says that an object is not all there: storing it was broken off at its very end.
 var errIncomplete = errors.New("it is not all there")
 
-// size is how many bytes an object has. The error is errIncomplete when parts are missing, which its server does not notice.
+// size is how many bytes an object has. The error is errIncomplete when parts are missing, which its server does not
+// notice.
 func (o *objects) size(ctx context.Context, name string) (int64, error) {
 	info, err := o.GetInfo(ctx, name)
 	if err != nil {
@@ -81,13 +82,16 @@ func (s *Store) putUnless(ctx context.Context, digest string, content func(io.Wr
 	}
 	sum, err := s.put(ctx, s.blobs, digest, content)
 	if err == nil && sum != digest {
-		err = errors.Join(fmt.Errorf("queue: an input changed while it was read (%.12s): try again", digest), s.blobs.Delete(ctx, digest))
+		err = errors.Join(fmt.Errorf("queue: an input changed while it was read (%.12s): try again", digest),
+			s.blobs.Delete(ctx, digest))
 	}
 	return err
 }
 
 // put stores what content writes as an object and returns its digest.
-func (s *Store) put(ctx context.Context, to *objects, name string, content func(io.Writer) error) (digest string, err error) {
+func (s *Store) put(ctx context.Context, to *objects, name string, content func(io.Writer) error) (digest string,
+	err error,
+) {
 	err = s.retryWithin(ctx, 0, "store "+name, func(ctx context.Context) error {
 		r, w := io.Pipe()
 		h := sha256.New()
@@ -117,8 +121,8 @@ const (
 	fetchRate  = 1 << 20 // bytes a second at least; half as many after a try that took longer
 )
 
-// read hands an object's content to use, again from its beginning when it broke off. A try has a deadline, since a reader of the
-// library waits until then, and not for its context's end, for parts that were lost on the way.
+// read hands an object's content to use, again from its beginning when it broke off. A try has a deadline, since a
+// reader of the library waits until then, and not for its context's end, for parts that were lost on the way.
 func (s *Store) read(ctx context.Context, from *objects, name string, use func(io.Reader) error) error {
 	slow := time.Duration(1)
 	return s.retryWithin(ctx, 0, "fetch "+name, func(ctx context.Context) error {
@@ -139,7 +143,8 @@ func (s *Store) read(ctx context.Context, from *objects, name string, use func(i
 	})
 }
 
-// fetch writes a blob to path: a file, or the files of a folder. It is there whole or not at all, and what was there goes.
+// fetch writes a blob to path: a file, or the files of a folder. It is there whole or not at all, and what was there
+// goes.
 func (s *Store) fetch(ctx context.Context, digest string, folder bool, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

@@ -36,7 +36,8 @@ func (s *Store) claim(ctx context.Context, q *queued, lane, worker string) (*cla
 		return nil, &st, nil
 	}
 	if st.Tries >= MaxTries { // whoever had it last time is gone without a word
-		lost := fmt.Sprintf("%d workers began it and were gone before it got any further, the last was %s", st.Tries, st.Worker)
+		lost := fmt.Sprintf("%d workers began it and were gone before it got any further, the last was %s", st.Tries,
+			st.Worker)
 		if st.Error != "" {
 			lost += "; before: " + st.Error
 		}
@@ -73,8 +74,8 @@ func (c *claim) write(ctx context.Context, change func(*State)) error {
 	}
 }
 
-// renew reads the state anew: a worker that came late may have given a try back meanwhile, and nothing else changes the state of a
-// unit under way but a claim of another worker's, which makes this one late.
+// renew reads the state anew: a worker that came late may have given a try back meanwhile, and nothing else changes the
+// state of a unit under way but a claim of another worker's, which makes this one late.
 func (c *claim) renew(ctx context.Context) error {
 	var now State
 	rev, err := c.store.get(ctx, c.store.state, string(c.id), &now)
@@ -88,8 +89,8 @@ func (c *claim) renew(ctx context.Context) error {
 	return nil
 }
 
-// spare gives back the try of a claim that came late: its worker lives, so the unit did not take it down. Who has the unit now
-// keeps it, since its epoch is the same.
+// spare gives back the try of a claim that came late: its worker lives, so the unit did not take it down. Who has the
+// unit now keeps it, since its epoch is the same.
 func (s *Store) spare(ctx context.Context, id unit.ID) error {
 	for {
 		var st State

@@ -47,7 +47,10 @@ func dial(t *testing.T, j Join) *Store {
 func work(t *testing.T, j Join, h unit.Handlers, change func(*Worker)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &Worker{Store: dial(t, j), Handlers: h, Platform: platform, Dir: t.TempDir(), Save: time.Millisecond, Log: quiet()}
+	w := &Worker{
+		Store: dial(t, j), Handlers: h, Platform: platform, Dir: t.TempDir(), Save: time.Millisecond,
+		Log: quiet(),
+	}
 	w.Name = fmt.Sprintf("w%d", workers.Add(1))
 	if change != nil {
 		change(w)
@@ -118,7 +121,8 @@ func TestJobs(t *testing.T) {
 		}
 	}
 	status, err := dial(t, s.Join).Status(t.Context())
-	if err != nil || len(status.Jobs) != 1 || status.Jobs[0].Done != 40 || *status.Jobs[0].Left != 0 || len(status.Workers) != 2 {
+	if err != nil || len(status.Jobs) != 1 || status.Jobs[0].Done != 40 || *status.Jobs[0].Left != 0 ||
+		len(status.Workers) != 2 {
 		t.Fatalf("%+v, %v", status, err)
 	}
 	done := 0
@@ -152,7 +156,8 @@ func TestChains(t *testing.T) {
 			}
 			b, err := os.ReadFile(filepath.Join(dir, "x"))
 			made := filepath.Join(t.Dir, "made")
-			return nil, errors.Join(err, os.Mkdir(made, 0o755), os.WriteFile(filepath.Join(made, "y"), append(b, "made "...), 0o600))
+			return nil, errors.Join(err, os.Mkdir(made, 0o755), os.WriteFile(filepath.Join(made, "y"), append(b, "made "...),
+				0o600))
 		}},
 		"use": {Do: func(_ context.Context, t *unit.Task) (any, error) {
 			path, err := t.Input("made")
@@ -165,8 +170,14 @@ func TestChains(t *testing.T) {
 	}
 	work(t, s.Join, h, nil)
 	collect(t, client(t, s.Join), &unit.Job{Name: "chain", Units: []unit.Unit{
-		{Kind: "make", Name: "a", Inputs: unit.Inputs{"in": {Path: in}}, Outputs: []string{"made"}, Dir: filepath.Join(out, "a")},
-		{Kind: "use", Name: "b", Inputs: unit.Inputs{"made": {From: "a", Output: "made/y"}}, Outputs: []string{"used"}, Dir: filepath.Join(out, "b")},
+		{
+			Kind: "make", Name: "a", Inputs: unit.Inputs{"in": {Path: in}}, Outputs: []string{"made"},
+			Dir: filepath.Join(out, "a"),
+		},
+		{
+			Kind: "use", Name: "b", Inputs: unit.Inputs{"made": {From: "a", Output: "made/y"}}, Outputs: []string{"used"},
+			Dir: filepath.Join(out, "b"),
+		},
 	}})
 	for name, want := range map[string]string{"a/made/y": "given made ", "b/used": "given made used"} {
 		if b, err := os.ReadFile(filepath.Join(out, name)); err != nil || string(b) != want {
@@ -175,8 +186,8 @@ func TestChains(t *testing.T) {
 	}
 }
 
-// TestPoisonIsParked: a unit that fails three times is parked with its error, what needs it stays, the rest is done, and the same
-// job tries again.
+// TestPoisonIsParked: a unit that fails three times is parked with its error, what needs it stays, the rest is done,
+// and the same job tries again.
 func TestPoisonIsParked(t *testing.T) {
 	s := serve(t, t.TempDir())
 	var bad atomic.Bool
@@ -201,7 +212,8 @@ func TestPoisonIsParked(t *testing.T) {
 	finished := 0
 	err := client(t, s.Join).Do(t.Context(), j, func(int, *unit.Result) error { finished++; return nil })
 	var parked *ParkedError
-	if !errors.As(err, &parked) || len(parked.Units) != 1 || !strings.Contains(err.Error(), "p: panic: poison") || tries.Load() != MaxTries || finished != 1 {
+	if !errors.As(err, &parked) || len(parked.Units) != 1 || !strings.Contains(err.Error(), "p: panic: poison") ||
+		tries.Load() != MaxTries || finished != 1 {
 		t.Fatalf("%v after %d tries, %d units done", err, tries.Load(), finished)
 	}
 	status, err := dial(t, s.Join).Status(t.Context())
@@ -243,8 +255,8 @@ func counter(pause time.Duration, begun *atomic.Int32) unit.Handlers {
 	}}
 }
 
-// TestInterruptedUnitsGoOn: a worker that is stopped gives its unit back with what it did, and that is no failed try, however
-// often it happens.
+// TestInterruptedUnitsGoOn: a worker that is stopped gives its unit back with what it did, and that is no failed try,
+// however often it happens.
 func TestInterruptedUnitsGoOn(t *testing.T) {
 	s := serve(t, t.TempDir())
 	var begun atomic.Int32
@@ -290,8 +302,8 @@ func stateOf(t *testing.T, c *Client, j *unit.Job) State {
 	return st
 }
 
-// TestLateOutcomesAreDropped: a worker whose lease ran out while it was silent cannot store what it did, nor a checkpoint or a
-// failure, once another has the unit.
+// TestLateOutcomesAreDropped: a worker whose lease ran out while it was silent cannot store what it did, nor a
+// checkpoint or a failure, once another has the unit.
 func TestLateOutcomesAreDropped(t *testing.T) {
 	s := serve(t, t.TempDir())
 	st := dial(t, s.Join)
@@ -325,7 +337,8 @@ func TestLateOutcomesAreDropped(t *testing.T) {
 	}
 }
 
-// TestSilentWorkersLoseTheirUnits: a unit that workers take down with them is parked; one that got further in between is not.
+// TestSilentWorkersLoseTheirUnits: a unit that workers take down with them is parked; one that got further in between
+// is not.
 func TestSilentWorkersLoseTheirUnits(t *testing.T) {
 	s := serve(t, t.TempDir())
 	st := dial(t, s.Join)
@@ -356,8 +369,8 @@ func TestSilentWorkersLoseTheirUnits(t *testing.T) {
 	}
 }
 
-// TestLateWorkersTookNothingDown: workers that lose a unit because they were slow, and come back, have not been taken down by it:
-// however often that happens the unit is not parked, and who has it meanwhile keeps it.
+// TestLateWorkersTookNothingDown: workers that lose a unit because they were slow, and come back, have not been taken
+// down by it: however often that happens the unit is not parked, and who has it meanwhile keeps it.
 func TestLateWorkersTookNothingDown(t *testing.T) {
 	s := serve(t, t.TempDir())
 	st := dial(t, s.Join)
@@ -445,7 +458,10 @@ func TestServerComesBack(t *testing.T) {
 // TestIdleWorkersEnd: a worker without units ends by itself.
 func TestIdleWorkersEnd(t *testing.T) {
 	s := serve(t, t.TempDir())
-	w := &Worker{Store: dial(t, s.Join), Handlers: unit.Handlers{}, Platform: platform, Dir: t.TempDir(), Idle: 300 * time.Millisecond, Log: quiet()}
+	w := &Worker{
+		Store: dial(t, s.Join), Handlers: unit.Handlers{}, Platform: platform, Dir: t.TempDir(),
+		Idle: 300 * time.Millisecond, Log: quiet(),
+	}
 	if err := w.Run(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -454,8 +470,8 @@ func TestIdleWorkersEnd(t *testing.T) {
 	}
 }
 
-// TestBrokenOffObjects: an object whose parts are missing, as a server that starves can leave one, is told at once, and is stored again
-// by whoever has it.
+// TestBrokenOffObjects: an object whose parts are missing, as a server that starves can leave one, is told at once, and
+// is stored again by whoever has it.
 func TestBrokenOffObjects(t *testing.T) {
 	st := dial(t, serve(t, t.TempDir()).Join)
 	content := []byte("content")

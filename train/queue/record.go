@@ -18,7 +18,8 @@ const (
 	Done     Phase = "done"
 )
 
-// MaxTries is how often a unit is begun without getting further, a finished unit or a new checkpoint, before it is parked.
+// MaxTries is how often a unit is begun without getting further, a finished unit or a new checkpoint, before it is
+// parked.
 const MaxTries = 3
 
 // State is what the queue knows of a unit that was begun. Its writer is whoever has its revision.

@@ -21,7 +21,9 @@ func (s *Store) retry(ctx context.Context, what string, f func(context.Context) 
 }
 
 // retryWithin is retry for a call that may take so long; 0: for ever. A call ends when the connection breaks.
-func (s *Store) retryWithin(ctx context.Context, limit time.Duration, what string, f func(context.Context) error) error {
+func (s *Store) retryWithin(ctx context.Context, limit time.Duration, what string,
+	f func(context.Context) error,
+) error {
 	pause := 20 * time.Millisecond
 	for {
 		err := s.call(ctx, limit, f)
@@ -66,7 +68,8 @@ var errConflict = errors.New("somebody else has the unit")
 func lasting(err error) bool {
 	var wrong *usage.Error
 	for _, known := range []error{
-		errConflict, errLate, jetstream.ErrKeyNotFound, jetstream.ErrObjectNotFound, nats.ErrMaxPayload, nats.ErrAuthorization, nats.ErrConnectionClosed,
+		errConflict, errLate, jetstream.ErrKeyNotFound, jetstream.ErrObjectNotFound, nats.ErrMaxPayload,
+		nats.ErrAuthorization, nats.ErrConnectionClosed,
 		jetstream.ErrInvalidKey, errContent, errIncomplete,
 	} {
 		if errors.Is(err, known) {
@@ -80,5 +83,6 @@ func lasting(err error) bool {
 func outOfSequence(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) &&
-		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+			api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }

@@ -27,7 +27,8 @@ var ErrServed = errors.New("another process serves this queue")
 type Settings struct {
 	Dir    string // its store, its certificate and join.json
 	Listen string // HOST:PORT; port 0: the one it had before, or a free one
-	// Host is the name or address by which others reach it; empty: Listen's, or this machine's name when that is any address.
+	// Host is the name or address by which others reach it; empty: Listen's, or this machine's name when that is any
+	// address.
 	Host string
 	// Lease is how long a unit stays with a silent worker; 0: the one the queue has, DefaultLease for a new one.
 	Lease time.Duration
@@ -49,8 +50,8 @@ type Server struct {
 	lock *os.File
 }
 
-// Serve starts a server. What its folder holds from before is served again. The error wraps ErrServed when another process
-// serves the folder.
+// Serve starts a server. What its folder holds from before is served again. The error wraps ErrServed when another
+// process serves the folder.
 func Serve(ctx context.Context, s Settings) (srv *Server, err error) {
 	if s.Log == nil {
 		s.Log = slog.Default()

@@ -63,7 +63,10 @@ type WorkerStatus struct {
 
 // Status reads what the queue is at.
 func (s *Store) Status(ctx context.Context) (*Status, error) {
-	out := &Status{Schema: StatusSchema, Server: s.Join.Host(), At: time.Now(), Jobs: []JobStatus{}, Workers: []WorkerStatus{}}
+	out := &Status{
+		Schema: StatusSchema, Server: s.Join.Host(), At: time.Now(), Jobs: []JobStatus{},
+		Workers: []WorkerStatus{},
+	}
 	here := map[string]presence{}
 	if err := s.all(ctx, s.here, ">", func(key string, value []byte) error {
 		var p presence
@@ -76,7 +79,8 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 	for name, p := range here {
 		hours := out.At.Sub(p.Since).Hours()
 		out.Workers = append(out.Workers, WorkerStatus{
-			name, p.Lane, p.Slots, p.Since, p.Done, p.Failed, p.Late, float64(p.Done) / max(hours, 1.0/3600), append([]busy{}, p.Busy...),
+			name, p.Lane, p.Slots, p.Since, p.Done, p.Failed, p.Late, float64(p.Done) / max(hours, 1.0/3600),
+			append([]busy{}, p.Busy...),
 		})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return strings.Compare(a.Name, b.Name) })
@@ -170,7 +174,8 @@ func jobStatus(j *job, members []member, states map[unit.ID]*State, here map[str
 
 // WriteText prints the status as two tables.
 func (s *Status) WriteText(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s, %s: %d workers, %.1f MB on disk\n\n", s.Server, s.At.Format(time.DateTime), len(s.Workers), float64(s.Bytes)/1e6); err != nil {
+	if _, err := fmt.Fprintf(w, "%s, %s: %d workers, %.1f MB on disk\n\n", s.Server, s.At.Format(time.DateTime),
+		len(s.Workers), float64(s.Bytes)/1e6); err != nil {
 		return err
 	}
 	if err := s.jobTable().WriteText(w); err != nil {
@@ -222,7 +227,8 @@ func (s *Status) jobTable() *report.Table {
 		if j.Left != nil {
 			left = time.Duration(*j.Left * float64(time.Second)).Round(time.Second).String()
 		}
-		t.Add(j.Name, j.Submitted.Local().Format(time.DateTime), fmt.Sprintf("%d/%d", j.Done, j.Units), strconv.Itoa(j.Running), strconv.Itoa(j.Waiting),
+		t.Add(j.Name, j.Submitted.Local().Format(time.DateTime), fmt.Sprintf("%d/%d", j.Done, j.Units),
+			strconv.Itoa(j.Running), strconv.Itoa(j.Waiting),
 			strconv.Itoa(j.Blocked), strconv.Itoa(j.Failing), strconv.Itoa(len(j.Parked)), left)
 	}
 	return t
@@ -246,7 +252,8 @@ func (s *Status) workerTable() *report.Table {
 			}
 			at = append(at, text+")")
 		}
-		t.Add(w.Name, strconv.Itoa(w.Done), strconv.Itoa(w.Failed), strconv.Itoa(w.Late), fmt.Sprintf("%.1f", w.PerHour), strings.Join(at, "; "))
+		t.Add(w.Name, strconv.Itoa(w.Done), strconv.Itoa(w.Failed), strconv.Itoa(w.Late), fmt.Sprintf("%.1f", w.PerHour),
+			strings.Join(at, "; "))
 	}
 	return t
 }

@@ -50,8 +50,8 @@ type Store struct {
 	cut chan struct{} // closed when the connection breaks
 }
 
-// Connect opens the queue at an address (see ParseAddress) and waits for it at most so long. What the queue keeps is made
-// when it is not there, as on a server that knows nothing of it yet.
+// Connect opens the queue at an address (see ParseAddress) and waits for it at most so long. What the queue keeps is
+// made when it is not there, as on a server that knows nothing of it yet.
 func Connect(ctx context.Context, address string, log *slog.Logger, wait time.Duration) (*Store, error) {
 	j, err := ParseAddress(address)
 	if err != nil {
@@ -82,7 +82,9 @@ func connect(ctx context.Context, j Join, log *slog.Logger, wait time.Duration, 
 	o := []nats.Option{
 		nats.Name("korr"), nats.MaxReconnects(-1), nats.ReconnectWait(200 * time.Millisecond),
 		nats.ReconnectJitter(300*time.Millisecond, time.Second), nats.ReconnectBufSize(-1), nats.Timeout(5 * time.Second),
-		nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2), nats.ErrorHandler(func(_ *nats.Conn,
+			_ *nats.Subscription, err error,
+		) {
 			s.Log.Debug("queue", "err", err)
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -226,8 +228,9 @@ func (s *Store) consumer(ctx context.Context, lane string) (c jetstream.Consumer
 	return c, err
 }
 
-// set stores v under key if the key's revision is still rev, 0 for a key that is not there, and returns the new one. The
-// error is errConflict when it is not. A request whose answer was lost is found out by reading: v names who wrote it.
+// set stores v under key if the key's revision is still rev, 0 for a key that is not there, and returns the new one.
+// The error is errConflict when it is not. A request whose answer was lost is found out by reading: v names who wrote
+// it.
 func (s *Store) set(ctx context.Context, kv jetstream.KeyValue, key string, v any, rev uint64) (now uint64, err error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -281,7 +284,9 @@ func (s *Store) get(ctx context.Context, kv jetstream.KeyValue, key string, v an
 }
 
 // all reads every key of a bucket that matches; each is given its value.
-func (s *Store) all(ctx context.Context, kv jetstream.KeyValue, keys string, each func(key string, value []byte) error) error {
+func (s *Store) all(ctx context.Context, kv jetstream.KeyValue, keys string, each func(key string,
+	value []byte) error,
+) error {
 	return s.retryWithin(ctx, time.Minute, "read "+kv.Bucket(), func(ctx context.Context) error {
 		w, err := kv.Watch(ctx, keys, jetstream.IgnoreDeletes())
 		if err != nil {

@@ -45,12 +45,13 @@ func (e *ParkedError) Error() string {
 		first, _, _ := strings.Cut(u.Error, "\n")
 		lines = append(lines, "\n  "+u.Name+": "+first)
 	}
-	return fmt.Sprintf("%d of %d units are parked after %d tries each, and everything that does not need them is finished; the same command tries them again:%s",
+	return fmt.Sprintf("%d of %d units are parked after %d tries each, and everything that does not need them is "+
+		"finished; the same command tries them again:%s",
 		len(e.Units), e.Of, MaxTries, strings.Join(lines, ""))
 }
 
-// Do implements unit.Executor. Units whose results are there are not done again; cancelling ctx leaves the others to the
-// workers.
+// Do implements unit.Executor. Units whose results are there are not done again; cancelling ctx leaves the others to
+// the workers.
 func (c *Client) Do(ctx context.Context, j *unit.Job, done func(i int, r *unit.Result) error) error {
 	w, err := c.submit(ctx, j)
 	if err != nil {
@@ -82,7 +83,10 @@ func (c *Client) submit(ctx context.Context, j *unit.Job) (*waiting, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &waiting{Client: c, job: j, units: units, ids: ids, index: map[unit.ID][]int{}, ended: map[unit.ID]bool{}, bad: map[unit.ID]string{}}
+	w := &waiting{
+		Client: c, job: j, units: units, ids: ids, index: map[unit.ID][]int{}, ended: map[unit.ID]bool{},
+		bad: map[unit.ID]string{},
+	}
 	for i, id := range ids {
 		w.index[id] = append(w.index[id], i)
 	}
@@ -220,7 +224,10 @@ func (w *waiting) upload(ctx context.Context, i int, st *State) error {
 	if !u.Begun || st != nil {
 		return nil
 	}
-	begun := State{Name: u.Name, Kind: u.Kind, Lane: w.Platform.Lane(), Phase: Released, Worker: "here", Since: time.Now(), Saves: 1}
+	begun := State{
+		Name: u.Name, Kind: u.Kind, Lane: w.Platform.Lane(), Phase: Released, Worker: "here", Since: time.Now(),
+		Saves: 1,
+	}
 	begun.Checkpoint = string(w.ids[i]) + ".0.1"
 	if _, err := w.Store.put(ctx, w.Store.saves, begun.Checkpoint, packer(u.Dir, nil)); err != nil {
 		return err
@@ -291,7 +298,8 @@ func (s *Store) publish(ctx context.Context, lane string, units []queued) error 
 				if err != nil {
 					return err
 				}
-				ack, err := s.js.PublishAsync(unitsSubject+"."+lane+"."+string(part[i].ID), text, jetstream.WithExpectLastSequencePerSubject(0))
+				ack, err := s.js.PublishAsync(unitsSubject+"."+lane+"."+string(part[i].ID), text,
+					jetstream.WithExpectLastSequencePerSubject(0))
 				if err != nil {
 					return err
 				}

@@ -30,8 +30,8 @@ const (
 	certYears = 10
 )
 
-// certificate is the server's: the given files', or one of its own that it keeps in its folder. ca is what a client has to
-// trust, in PEM; empty for a given certificate, which the system's authorities vouch for or the operator's do.
+// certificate is the server's: the given files', or one of its own that it keeps in its folder. ca is what a client has
+// to trust, in PEM; empty for a given certificate, which the system's authorities vouch for or the operator's do.
 func (s *Settings) certificate() (ca string, c *tls.Config, err error) {
 	if (s.Cert == "") != (s.Key == "") {
 		return "", nil, usage.Errorf("--cert and --key go together")
@@ -60,7 +60,8 @@ func ownCertificate(cert, key, host string) error {
 	text, err := os.ReadFile(cert)
 	if err == nil {
 		if block, _ := pem.Decode(text); block != nil {
-			if c, err := x509.ParseCertificate(block.Bytes); err == nil && c.VerifyHostname(host) == nil && time.Now().Before(c.NotAfter) {
+			if c, err := x509.ParseCertificate(block.Bytes); err == nil && c.VerifyHostname(host) == nil &&
+				time.Now().Before(c.NotAfter) {
 				return nil
 			}
 		}
@@ -78,8 +79,10 @@ func ownCertificate(cert, key, host string) error {
 	t := x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "korr queue " + host},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(certYears, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true, IsCA: true, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true, IsCA: true, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0,
+			1), net.IPv6loopback},
 	}
 	if ip := net.ParseIP(host); ip != nil {
 		t.IPAddresses = append(t.IPAddresses, ip)

@@ -113,7 +113,8 @@ func (w *waiting) collect(ctx context.Context, i int, r *unit.Result) error {
 		if had, err := unit.Digest(filepath.Join(dir, filepath.FromSlash(o))); err == nil && had == r.Files[o] {
 			continue // it was fetched before
 		}
-		if err := w.Store.fetch(ctx, r.Files[o], slices.Contains(r.Folders, o), filepath.Join(dir, filepath.FromSlash(o))); err != nil {
+		if err := w.Store.fetch(ctx, r.Files[o], slices.Contains(r.Folders, o), filepath.Join(dir,
+			filepath.FromSlash(o))); err != nil {
 			return fmt.Errorf("output %s: %w", o, err)
 		}
 	}

@@ -44,8 +44,8 @@ const DefaultSave = time.Minute
 // saveLimit bounds what an interrupted worker does for the unit that it gives back.
 const saveLimit = 90 * time.Second
 
-// Run works. It returns nil when it was idle for long enough, else the cause that ended ctx, or what keeps the queue from
-// working. Interrupted units are given back, with a checkpoint if they have one.
+// Run works. It returns nil when it was idle for long enough, else the cause that ended ctx, or what keeps the queue
+// from working. Interrupted units are given back, with a checkpoint if they have one.
 func (w *Worker) Run(ctx context.Context) error {
 	if w.Log == nil {
 		w.Log = slog.Default()
@@ -73,7 +73,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	var slots, beat sync.WaitGroup
 	for i := range w.here.Slots {
 		slots.Go(func() {
-			s := &slot{Worker: w, dir: filepath.Join(dir, fmt.Sprint(i)), from: from, inputs: &cache{store: w.Store, dir: filepath.Join(w.Dir, "inputs")}}
+			s := &slot{Worker: w, dir: filepath.Join(dir, fmt.Sprint(i)), from: from, inputs: &cache{
+				store: w.Store,
+				dir:   filepath.Join(w.Dir, "inputs"),
+			}}
 			if err := s.loop(own); err != nil {
 				stop(err)
 			}
@@ -184,7 +187,8 @@ func (s *slot) next(ctx context.Context) (jetstream.Msg, error) {
 	for msg := range batch.Messages() {
 		return msg, nil
 	}
-	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) &&
+		!errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	return nil, nil

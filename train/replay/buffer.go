@@ -156,7 +156,8 @@ func (b *Buffer) LoadFrom(f *tensorfile.File, prefix string) error {
 	}
 	head := int(tensors["head"][0])
 	if n > b.Capacity() || head != n%b.Capacity() && n != b.Capacity() || head < 0 || head >= b.Capacity() {
-		return fmt.Errorf("replay: %d frames with the head at %d do not fit a buffer of %d: keep the buffer size when resuming", n, head, b.Capacity())
+		return fmt.Errorf("replay: %d frames with the head at %d do not fit a buffer of %d: keep the buffer size when "+
+			"resuming", n, head, b.Capacity())
 	}
 	link := tensors["link"]
 	for i := range n {

@@ -34,7 +34,10 @@ func (r *Report) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{TablesName: tables.Bytes(), CostsName: costs.Bytes(), JSONName: append(text, '\n')} {
+	for name, content := range map[string][]byte{
+		TablesName: tables.Bytes(), CostsName: costs.Bytes(),
+		JSONName: append(text, '\n'),
+	} {
 		if err := atomicfile.Write(filepath.Join(dir, name), content); err != nil {
 			return err
 		}
@@ -152,9 +155,11 @@ func (r *Report) successTable(task string) *report.Table {
 		}
 		seeds, spread := "", ""
 		if w.Base != "" {
-			seeds, spread = fmt.Sprint(len(w.Seeds)), fmt.Sprintf("%.1f – %.1f", 100*slices.Min(w.Rates), 100*slices.Max(w.Rates))
+			seeds, spread = fmt.Sprint(len(w.Seeds)), fmt.Sprintf("%.1f – %.1f", 100*slices.Min(w.Rates),
+				100*slices.Max(w.Rates))
 		}
-		t.Add(append(w.condition(), w.name(), seeds, fmt.Sprintf("%d/%d", w.Successes, w.Episodes), fmt.Sprintf("%.1f %%", 100*w.Rate),
+		t.Add(append(w.condition(), w.name(), seeds, fmt.Sprintf("%d/%d", w.Successes, w.Episodes),
+			fmt.Sprintf("%.1f %%", 100*w.Rate),
 			eval.Interval(w.CI95), spread, fmt.Sprintf("%.0f", w.MeanSteps), eval.Stages(w.FailedAt))...)
 	}
 	return t
@@ -205,7 +210,8 @@ func (r *Report) costTable() *report.Table {
 		{Name: "what came out"},
 	}}
 	for _, c := range r.costs {
-		t.Add(c.Task, string(c.Base), fmt.Sprint(c.Seed), c.Name, fmt.Sprintf("%.1f", c.Seconds/60), fmt.Sprint(c.SimSteps), c.Note)
+		t.Add(c.Task, string(c.Base), fmt.Sprint(c.Seed), c.Name, fmt.Sprintf("%.1f", c.Seconds/60), fmt.Sprint(c.SimSteps),
+			c.Note)
 	}
 	return t
 }

@@ -41,8 +41,8 @@ type Config struct {
 	Seeds []uint64 // of the trainings
 	// Train makes everything of a job in its folder, as far as it is not there.
 	Train func(context.Context, Job) (*pipeline.Result, error)
-	// Beside plays what is compared but not trained here, the expert and shipped weights of a task, and keeps that in the file at
-	// path. It may be nil.
+	// Beside plays what is compared but not trained here, the expert and shipped weights of a task, and keeps that in the
+	// file at path. It may be nil.
 	Beside func(ctx context.Context, task, path string) ([]eval.Result, error)
 	// Together has all of it made at once, by workers of a queue; else one job comes after the other.
 	Together bool
@@ -113,7 +113,8 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		c.Beside = func(context.Context, string, string) ([]eval.Result, error) { return nil, nil }
 	}
 	jobs := c.jobs()
-	besides, makes := make([]func() ([]eval.Result, error), len(c.Tasks)), make([]func() (*pipeline.Result, error), len(jobs))
+	besides, makes := make([]func() ([]eval.Result, error), len(c.Tasks)), make([]func() (*pipeline.Result, error),
+		len(jobs))
 	for i, task := range c.Tasks {
 		besides[i] = begin(&making, c.Together, func() ([]eval.Result, error) {
 			return c.Beside(ctx, task, filepath.Join(c.Dir, task, "beside.json"))
@@ -176,7 +177,10 @@ func (r *Report) take(j Job, res *pipeline.Result) {
 	for _, s := range res.Stages {
 		r.costs = append(r.costs, cost{j, s})
 	}
-	if len(res.Prediction) > 0 && !slices.ContainsFunc(r.prediction, func(p predicted) bool { return p.Task == j.Task && p.Base == j.Base }) {
+	if len(res.Prediction) > 0 && !slices.ContainsFunc(r.prediction, func(p predicted) bool {
+		return p.Task == j.Task &&
+			p.Base == j.Base
+	}) {
 		r.prediction = append(r.prediction, predicted{j, res.Prediction})
 	}
 	r.compare()
@@ -187,7 +191,8 @@ func (r *Report) add(j Job, one eval.Result) {
 	row := r.row(j.Base, one)
 	if row == nil {
 		r.Rows = append(r.Rows, Row{Base: j.Base, Result: eval.Result{
-			Task: one.Task, Randomness: one.Randomness, Perturbed: one.Perturbed, Sensing: one.Sensing, Physics: one.Physics, Policy: one.Policy,
+			Task: one.Task, Randomness: one.Randomness, Perturbed: one.Perturbed, Sensing: one.Sensing, Physics: one.Physics,
+			Policy: one.Policy,
 		}})
 		row = &r.Rows[len(r.Rows)-1]
 	}
@@ -215,7 +220,8 @@ func (r *Report) row(base Base, one eval.Result) *Row {
 }
 
 func (w *Row) sameCondition(o *eval.Result) bool {
-	return w.Task == o.Task && w.Randomness == o.Randomness && w.Perturbed == o.Perturbed && w.Sensing == o.Sensing && w.Physics == o.Physics
+	return w.Task == o.Task && w.Randomness == o.Randomness && w.Perturbed == o.Perturbed && w.Sensing == o.Sensing &&
+		w.Physics == o.Physics
 }
 
 // versus are the comparisons of methods, each with its reference.

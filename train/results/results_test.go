@@ -38,8 +38,8 @@ func made(j Job, korr int) *pipeline.Result {
 	return out
 }
 
-// TestRowsAndClaims: seeds are summed; korr is above the base in all three seeds, and nothing is said of korr and resip, whose
-// difference is 1, 3 and -2 of 10.
+// TestRowsAndClaims: seeds are summed; korr is above the base in all three seeds, and nothing is said of korr and
+// resip, whose difference is 1, 3 and -2 of 10.
 func TestRowsAndClaims(t *testing.T) {
 	dir, korr := t.TempDir(), map[uint64]int{1: 6, 2: 8, 3: 3}
 	c := Config{
@@ -57,7 +57,8 @@ func TestRowsAndClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := r.row(Ordinary, eval.Result{Task: "lamp", Randomness: "low", Policy: "korr"})
-	if row == nil || row.Successes != 17 || row.Episodes != 30 || row.FailedAt[sim.Insert] != 13 || row.MeanSteps != 100 || len(row.Rates) != 3 {
+	if row == nil || row.Successes != 17 || row.Episodes != 30 || row.FailedAt[sim.Insert] != 13 || row.MeanSteps != 100 ||
+		len(row.Rates) != 3 {
 		t.Fatalf("%+v", row)
 	}
 	says := map[string]bool{}
@@ -75,7 +76,10 @@ func TestRowsAndClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| ordinary korr | 3 | 17/30 | 56.7 % |", "| expert |", "insert 13", "not told apart", "resip is above"} {
+	for _, want := range []string{
+		"| ordinary korr | 3 | 17/30 | 56.7 % |", "| expert |", "insert 13", "not told apart",
+		"resip is above",
+	} {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("the tables lack %q:\n%s", want, text)
 		}
@@ -88,7 +92,8 @@ func TestRowsAndClaims(t *testing.T) {
 		t.Errorf("costs %s, %v", costs, err)
 	}
 	c.Train = func(context.Context, Job) (*pipeline.Result, error) { return nil, errors.New("no simulator") }
-	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "lamp, ordinary base, seed 1: no simulator") {
+	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(),
+		"lamp, ordinary base, seed 1: no simulator") {
 		t.Errorf("a job that fails: %v", err)
 	}
 }

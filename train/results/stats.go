@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// OverSeeds is the mean of a figure over training seeds and Student's 95 % interval of it. ok is false below two seeds, which
-// have no interval.
+// OverSeeds is the mean of a figure over training seeds and Student's 95 % interval of it. ok is false below two seeds,
+// which have no interval.
 func OverSeeds(values []float64) (mean float64, ci [2]float64, ok bool) {
 	n := float64(len(values))
 	if n == 0 {

@@ -77,8 +77,8 @@ func (f *Folder) Begun() bool {
 	return false
 }
 
-// Discard removes the folder of a run that failed before it left anything to go on from: no checkpoint, no members and, unless
-// metricsToo, no metrics. A folder in which there is anything else stays as it is.
+// Discard removes the folder of a run that failed before it left anything to go on from: no checkpoint, no members and,
+// unless metricsToo, no metrics. A folder in which there is anything else stays as it is.
 func (f *Folder) Discard(metricsToo bool) error {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {

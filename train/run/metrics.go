@@ -67,8 +67,9 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Metrics reads the recorded lines. A torn end is ignored: a last line without its end, and what a file holds behind its last record when
-// the power failed before the data was on the disk (zeros). Any other line that is not a record is an error naming it.
+// Metrics reads the recorded lines. A torn end is ignored: a last line without its end, and what a file holds behind
+// its last record when the power failed before the data was on the disk (zeros). Any other line that is not a record is
+// an error naming it.
 func (f *Folder) Metrics() ([]Record, error) {
 	b, err := regular.Read(f.Path(MetricsName), regular.Records)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -95,8 +96,8 @@ func (f *Folder) Metrics() ([]Record, error) {
 	}
 }
 
-// torn reports whether the end of a file, from a line that is no record, is what a failure of the power leaves: zeros are in it and no
-// whole record.
+// torn reports whether the end of a file, from a line that is no record, is what a failure of the power leaves: zeros
+// are in it and no whole record.
 func torn(end []byte) bool {
 	if bytes.IndexByte(end, 0) < 0 {
 		return false
@@ -171,7 +172,8 @@ func (r *Recorder) writeEvents(records []Record, afterStep int) (err error) {
 	}
 	for _, old := range records {
 		if old.Step <= afterStep {
-			err = errors.Join(err, r.events.scalars(r.start.Add(time.Duration(old.WallS*float64(time.Second))), old.Step, old.Values))
+			err = errors.Join(err, r.events.scalars(r.start.Add(time.Duration(old.WallS*float64(time.Second))), old.Step,
+				old.Values))
 		}
 	}
 	return err

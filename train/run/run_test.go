@@ -67,7 +67,8 @@ func TestCreateAndOpen(t *testing.T) {
 	if b, err := again.Config(); err != nil || string(b) != "seed: 1\n" {
 		t.Errorf("config %q, %v", b, err)
 	}
-	if _, err := Open(t.TempDir()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "no run was started") {
+	if _, err := Open(t.TempDir()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(),
+		"no run was started") {
 		t.Errorf("opening an empty folder: %v", err)
 	}
 	empty := t.TempDir()
@@ -137,14 +138,16 @@ func TestMetricsRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := got[0].Values
-	if len(got) != 1 || got[0].Step != 10 || v["loss"] != 0.25 || !math.IsNaN(v["grad"]) || !math.IsNaN(v["q"]) || len(v) != 3 {
+	if len(got) != 1 || got[0].Step != 10 || v["loss"] != 0.25 || !math.IsNaN(v["grad"]) || !math.IsNaN(v["q"]) ||
+		len(v) != 3 {
 		t.Errorf("records %+v", got)
 	}
 	b, err := os.ReadFile(f.Path(MetricsName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(b); !strings.HasPrefix(text, `{"grad":null,"loss":0.25,"q":null,"step":10,"wall_s":`) || !strings.HasSuffix(text, "}\n") {
+	if text := string(b); !strings.HasPrefix(text, `{"grad":null,"loss":0.25,"q":null,"step":10,"wall_s":`) ||
+		!strings.HasSuffix(text, "}\n") {
 		t.Errorf("the line is %q", text)
 	}
 }
@@ -218,7 +221,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// TestOneTrainerAtATime: a second Recorder of the folder is refused until the first is closed, also one of another process.
+// TestOneTrainerAtATime: a second Recorder of the folder is refused until the first is closed, also one of another
+// process.
 func TestOneTrainerAtATime(t *testing.T) {
 	const key = "KORR_RUN_TEST_FOLDER"
 	if dir := os.Getenv(key); dir != "" { // the other process
@@ -261,7 +265,8 @@ func TestOneTrainerAtATime(t *testing.T) {
 	record(t, f, 2, 3) // the first Folder too, later
 }
 
-// TestFoldersWithoutLocks: on a file system that keeps no locks a run goes on, and the log says that nothing keeps others out.
+// TestFoldersWithoutLocks: on a file system that keeps no locks a run goes on, and the log says that nothing keeps
+// others out.
 func TestFoldersWithoutLocks(t *testing.T) {
 	f := create(t)
 	var told bytes.Buffer
@@ -285,7 +290,10 @@ func TestFoldersWithoutLocks(t *testing.T) {
 // TestLeftoversGo: what a killed process left half written is gone once somebody trains in the folder again.
 func TestLeftoversGo(t *testing.T) {
 	f := create(t)
-	for _, name := range []string{f.Path(".config.yaml.tmp-1"), f.Path(CheckpointsDir, ".state.safetensors.tmp-77"), f.Path(CheckpointsDir, ".step-5.safetensors.tmp-2")} {
+	for _, name := range []string{
+		f.Path(".config.yaml.tmp-1"), f.Path(CheckpointsDir, ".state.safetensors.tmp-77"),
+		f.Path(CheckpointsDir, ".step-5.safetensors.tmp-2"),
+	} {
 		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -307,7 +315,10 @@ func TestLeftoversGo(t *testing.T) {
 // TestZerosAtTheEnd: a file system may lengthen a file before the data is there; zeros in the middle are damage.
 func TestZerosAtTheEnd(t *testing.T) {
 	zeros := strings.Repeat("\x00", 100)
-	for _, end := range []string{zeros, zeros + "\n", `{"step":2,"wa` + zeros, `{"step":2,"wa` + zeros + "\n" + zeros, zeros + "\n" + `{"step":3`} {
+	for _, end := range []string{
+		zeros, zeros + "\n", `{"step":2,"wa` + zeros, `{"step":2,"wa` + zeros + "\n" + zeros,
+		zeros + "\n" + `{"step":3`,
+	} {
 		f := create(t)
 		record(t, f, 0, 1)
 		b, err := os.ReadFile(f.Path(MetricsName))

@@ -18,8 +18,9 @@ import (
 // EventsPrefix begins the name of the file that TensorBoard reads.
 const EventsPrefix = "events.out.tfevents."
 
-// events writes scalars as TensorBoard reads them: records of TFRecord (length, masked CRC-32C of the length, data, masked
-// CRC-32C of the data; tensorflow/core/lib/io/record_writer.h) that hold Event messages (tensorflow/core/util/event.proto).
+// events writes scalars as TensorBoard reads them: records of TFRecord (length, masked CRC-32C of the length, data,
+// masked CRC-32C of the data; tensorflow/core/lib/io/record_writer.h) that hold Event messages
+// (tensorflow/core/util/event.proto).
 type events struct{ file *os.File }
 
 // Fields of the messages Event, Summary and Summary.Value.

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// TestMaskedChecksum holds the framing against a file that TensorFlow wrote: the length 24 and its checksum, from the first
-// bytes of every event file (the version record "brain.Event:2" without a step).
+// TestMaskedChecksum holds the framing against a file that TensorFlow wrote: the length 24 and its checksum, from the
+// first bytes of every event file (the version record "brain.Event:2" without a step).
 func TestMaskedChecksum(t *testing.T) {
 	length := binary.LittleEndian.AppendUint64(nil, 24)
 	if got := binary.LittleEndian.AppendUint32(nil, masked(length)); !bytes.Equal(got, []byte{0xa3, 0x7f, 0x4b, 0x22}) {
@@ -36,7 +36,10 @@ func TestEventsSayWhatTheMetricsSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := readEvents(t, b)
-	want := map[int]map[string]float32{5: {"loss": 5. / 8, "lr": 1e-3}, 10: {"loss": 10. / 8, "lr": 1e-3}, 12: {"loss": 12. / 8, "lr": 1e-3}}
+	want := map[int]map[string]float32{
+		5: {"loss": 5. / 8, "lr": 1e-3}, 10: {"loss": 10. / 8, "lr": 1e-3},
+		12: {"loss": 12. / 8, "lr": 1e-3},
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

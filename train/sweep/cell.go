@@ -58,7 +58,8 @@ func Handler(prepare func(t *unit.Task, s *Spec) (Trial, error)) unit.Handler {
 			return out, nil
 		},
 		Checkpoints: []string{
-			run.CheckpointsDir + "/state.safetensors", run.MemberPrefix + "*/" + run.CheckpointsDir + "/state.safetensors", policyOutput,
+			run.CheckpointsDir + "/state.safetensors", run.MemberPrefix + "*/" + run.CheckpointsDir + "/state.safetensors",
+			policyOutput,
 		},
 	}
 }

@@ -55,8 +55,8 @@ type Report struct {
 }
 
 // Run trains and plays what was not trained and played before, and keeps the table of what is finished in the file
-// table.txt. The cells of the report are in the order of the seeds, and of the variants within a seed, in whatever order
-// the executor finishes them. With an error of the executor, or of ctx, comes the report of what is finished.
+// table.txt. The cells of the report are in the order of the seeds, and of the variants within a seed, in whatever
+// order the executor finishes them. With an error of the executor, or of ctx, comes the report of what is finished.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	s := &sweep{Config: &c}
 	for _, seed := range c.Seeds {
@@ -139,7 +139,8 @@ func (s *sweep) plan(v Variant, seed uint64) error {
 		}
 		u.Inputs[policyInput] = unit.Input{Path: policy}
 	case trained:
-		return usage.Errorf("%s is finished but for %d conditions, and its policy is gone: delete the folder to train again", dir, len(spec.Conditions))
+		return usage.Errorf("%s is finished but for %d conditions, and its policy is gone: delete the folder to train again",
+			dir, len(spec.Conditions))
 	default:
 		u.Outputs = outputs
 		if u.Begun, err = exists(filepath.Join(dir, run.ConfigName)); err != nil {

@@ -43,15 +43,18 @@ func (f *fakeTrial) Play(_ context.Context, _ string, s *Spec) (cells []eval.Cel
 	return cells, nil
 }
 
-// TestCellsAreKept: a cell is trained and played once, its time is that of the metrics, and a run without metrics has no
-// time that could be printed.
+// TestCellsAreKept: a cell is trained and played once, its time is that of the metrics, and a run without metrics has
+// no time that could be printed.
 func TestCellsAreKept(t *testing.T) {
 	trial := &fakeTrial{}
 	c := Config{
 		Dir: t.TempDir(), Variants: []Variant{{Name: "a"}}, Seeds: []uint64{1}, Reference: "a",
 		Conditions: []eval.Condition{{Randomness: "low"}}, Episodes: 2,
-		Prepare:  func(Variant, uint64) (Training, error) { return Training{Steps: 10}, nil },
-		Executor: &unit.Local{Handlers: unit.Handlers{Kind: Handler(func(*unit.Task, *Spec) (Trial, error) { return trial, nil })}},
+		Prepare: func(Variant, uint64) (Training, error) { return Training{Steps: 10}, nil },
+		Executor: &unit.Local{Handlers: unit.Handlers{Kind: Handler(func(*unit.Task, *Spec) (Trial, error) {
+			return trial,
+				nil
+		})}},
 	}
 	for range 2 {
 		r, err := Run(t.Context(), c)
@@ -73,7 +76,8 @@ func TestCellsAreKept(t *testing.T) {
 	if _, err := Run(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := os.ReadFile(filepath.Join(c.Dir, "table.txt")); err != nil || strings.Contains(string(again), "60.0") || !strings.Contains(string(again), "1/2") {
+	if again, err := os.ReadFile(filepath.Join(c.Dir, "table.txt")); err != nil || strings.Contains(string(again),
+		"60.0") || !strings.Contains(string(again), "1/2") {
 		t.Errorf("without wall times %s, %v", again, err)
 	}
 	c.Dir, trial.silent = t.TempDir(), true

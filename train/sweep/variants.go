@@ -20,9 +20,13 @@ var builtIn = map[string][]string{
 	"korr-blind":    {"residual.method=korr", "residual.observer_gain=0"},
 	"resip-all":     {"residual.method=resip", "residual.focus=false"},
 	"korr-all":      {"residual.method=korr", "residual.focus=false"},
-	"published":     {"residual.method=korr", "residual.condition=published", "residual.focus=false", "residual.members=1"},
+	"published": {
+		"residual.method=korr", "residual.condition=published", "residual.focus=false",
+		"residual.members=1",
+	},
 	"published-stop": {
-		"residual.method=korr", "residual.condition=published", "residual.focus=false", "residual.members=1", "residual.koopman_gradient=false",
+		"residual.method=korr", "residual.condition=published", "residual.focus=false", "residual.members=1",
+		"residual.koopman_gradient=false",
 	},
 }
 

@@ -53,7 +53,10 @@ func benchLearner(tb testing.TB, cfg Config, d dims) *learner {
 	var model *koopman.Model
 	if cfg.latent() {
 		var err error
-		model, err = koopman.New(koopman.Config{ObsDim: d.obs, ActDim: d.act, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, rng)
+		model, err = koopman.New(koopman.Config{
+			ObsDim: d.obs, ActDim: d.act, LatentDim: 128, Hidden: []int{256, 256},
+			StateInclusive: true,
+		}, rng)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -97,14 +100,18 @@ func (benchFeatures) FeaturesTo(_, _ []float32) {}
 func (benchFeatures) DetailDim() int            { return 3 }
 func (benchFeatures) DetailTo(_, _ []float32)   {}
 
-// BenchmarkExpansion compares updates of the critics with and without value expansion, of what the preset one_leg reads and no
-// demonstrations.
+// BenchmarkExpansion compares updates of the critics with and without value expansion, of what the preset one_leg reads
+// and no demonstrations.
 func BenchmarkExpansion(b *testing.B) {
 	for _, expand := range []bool{false, true} {
 		b.Run(fmt.Sprint(expand), func(b *testing.B) {
 			cfg := plain()
-			cfg.Method, cfg.Condition, cfg.CriticOnly, cfg.Critics, cfg.DemoFraction = residual.MethodKORR, residual.Lookahead, true, 5, 0
-			model, err := koopman.New(koopman.Config{ObsDim: 29, State: 16, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256}, StateInclusive: true}, seed.Stream(1, "bench", 1))
+			cfg.Method, cfg.Condition, cfg.CriticOnly, cfg.Critics, cfg.DemoFraction = residual.MethodKORR, residual.Lookahead,
+				true, 5, 0
+			model, err := koopman.New(koopman.Config{
+				ObsDim: 29, State: 16, ActDim: 10, LatentDim: 128, Hidden: []int{256, 256},
+				StateInclusive: true,
+			}, seed.Stream(1, "bench", 1))
 			if err != nil {
 				b.Fatal(err)
 			}

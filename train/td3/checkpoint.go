@@ -145,7 +145,8 @@ func (t *trainer) decode(f *tensorfile.File) error {
 		return fmt.Errorf("format is %q, want %q: not a training state", got, stateFormat)
 	}
 	if got, want := f.Meta["config"], t.cfg.identity(); got != want {
-		return fmt.Errorf("the run was started with other settings, which cannot change on the way:\n saved %s\n given %s", got, want)
+		return fmt.Errorf("the run was started with other settings, which cannot change on the way:\n saved %s\n given %s",
+			got, want)
 	}
 	var p progress
 	if err := json.Unmarshal([]byte(f.Meta["progress"]), &p); err != nil {
@@ -213,7 +214,8 @@ func (ro *rollout) restore(f *tensorfile.File, stored []storedSlot) error {
 	if differ == 0 {
 		return nil
 	}
-	ro.in.log().Warn("episodes under way could not be repeated and are replaced: the run goes on, but not as it would have", "episodes", differ, "err", errors.Join(errs...))
+	ro.in.log().Warn("episodes under way could not be repeated and are replaced: the run goes on, but not as it "+
+		"would have", "episodes", differ, "err", errors.Join(errs...))
 	return ro.restart()
 }
 

@@ -10,23 +10,24 @@ import (
 	"korr/train/replay"
 )
 
-// Config holds every hyper-parameter; start from DefaultConfig. Fields without a key are for those who call the package.
+// Config holds every hyper-parameter; start from DefaultConfig. Fields without a key are for those who call the
+// package.
 type Config struct {
 	episodes.Recipe `yaml:",inline"`
 
-	// the critics alone read what a lookahead or plan adds, the actor what ResiP's reads: the value of a state depends on the rest
-	// of the chunk
+	// the critics alone read what a lookahead or plan adds, the actor what ResiP's reads: the value of a state depends on
+	// the rest of the chunk
 	CriticOnly bool `json:"critic_only" yaml:"critic_only"`
-	// actor and critics read the robot's state and the features, not every part's pose as well: the features say where the parts
-	// that matter stand to each other and to the tool
+	// actor and critics read the robot's state and the features, not every part's pose as well: the features say where the
+	// parts that matter stand to each other and to the tool
 	Focus bool `json:"focus" yaml:"focus"`
 
 	// actor and critics read how old and how sure the filter's estimates of the parts are, and how far off they have been
 	Belief bool `json:"belief,omitempty" yaml:"belief"`
 	// earlier control steps that actor and critics read: the features and details of each, and the action executed then
 	History int `json:"history,omitempty" yaml:"history"`
-	// the critics also read features and details of what is so, which the simulator knows, not only of what was estimated. With
-	// this, belief or history the demonstrations are seen through residual.trackers and the filter, too
+	// the critics also read features and details of what is so, which the simulator knows, not only of what was estimated.
+	// With this, belief or history the demonstrations are seen through residual.trackers and the filter, too
 	CriticTruth bool `json:"critic_truth,omitempty" yaml:"critic_truth"`
 
 	Critics  int     `json:"critics" yaml:"critics"`   // in the ensemble; a target takes the lesser of two
@@ -36,12 +37,13 @@ type Config struct {
 	NStep    int     `json:"n_step"`                   // control steps of reward in a target
 	ActorLR  float64 `json:"actor_lr" yaml:"actor_lr"` // learning rate of the actor
 	CriticLR float64 `json:"critic_lr"`                // learning rate of the critics
-	// last share of the run over which the learning rates fall to 0: the policy settles, and no evaluation has to choose one
+	// last share of the run over which the learning rates fall to 0: the policy settles, and no evaluation has to choose
+	// one
 	LRDecay float64 `json:"lr_decay" yaml:"lr_decay"`
 	UTD     float64 `json:"utd" yaml:"utd"` // critic updates per environment step
 	Penalty float64 `json:"penalty"`        // weight of the mean squared residual in the actor's loss
-	// for the value at a target's end the look-ahead's model moves the state there to where the present actor would have come: the
-	// steps recorded on the way followed older ones (see expansion)
+	// for the value at a target's end the look-ahead's model moves the state there to where the present actor would have
+	// come: the steps recorded on the way followed older ones (see expansion)
 	ValueExpansion bool `json:"value_expansion,omitempty" yaml:"value_expansion"`
 	// share of every batch that comes from the demonstrations, if there are any
 	DemoFraction float64 `json:"demo_fraction"`
@@ -63,8 +65,8 @@ type Config struct {
 	NoiseEnd    float64 `json:"noise_end"`     // the same after noise_steps
 	NoiseSteps  int     `json:"noise_steps"`   // environment steps over which noise_start becomes noise_end
 	NoiseRho    float64 `json:"noise_rho"`     // autocorrelation from step to step
-	// share of the environments that act without noise once the actor acts: only they meet what stalls the policy, since noise
-	// shakes a stalled peg loose
+	// share of the environments that act without noise once the actor acts: only they meet what stalls the policy, since
+	// noise shakes a stalled peg loose
 	NoiseFree       float64 `json:"noise_free"`
 	TargetNoise     float64 `json:"target_noise"`      // smoothing of the target policy
 	TargetNoiseClip float64 `json:"target_noise_clip"` // its bound
@@ -77,8 +79,9 @@ type Config struct {
 	FailAfter int `json:"fail_after" yaml:"fail_after"`
 	// reward when the first pair engages: an insertion decides, and the task's reward comes 200 steps later; 0 = sparse
 	Milestone float64 `json:"milestone" yaml:"milestone"`
-	// for tasks of several pairs, instead of milestone and fail_after: every pair pays 0.3 when its part is grasped and 1 when its
-	// thread engages, once each, and an episode has failed when it waits twice as long for a new stage as any demonstration did
+	// for tasks of several pairs, instead of milestone and fail_after: every pair pays 0.3 when its part is grasped and 1
+	// when its thread engages, once each, and an episode has failed when it waits twice as long for a new stage as any
+	// demonstration did
 	Stages bool `json:"stages,omitempty" yaml:"stages"`
 
 	// What a run is given beside the hyper-parameters.
@@ -98,9 +101,10 @@ type Config struct {
 	EvalWorkers  int  `json:"eval_workers"`  // 0 = Workers
 }
 
-// DefaultConfig is the recipe of the shipped residuals, found on one_leg (see the package comment and docs/learning.md). With
-// two critics the actor exploits what one of them gets wrong. Half of the environments are pushed, harder than published: what
-// is learned there holds at the published strength, and without. About 200 steps lie between an insertion and its reward.
+// DefaultConfig is the recipe of the shipped residuals, found on one_leg (see the package comment and
+// docs/learning.md). With two critics the actor exploits what one of them gets wrong. Half of the environments are
+// pushed, harder than published: what is learned there holds at the published strength, and without. About 200 steps
+// lie between an insertion and its reward.
 func DefaultConfig() Config {
 	return Config{
 		Recipe: episodes.DefaultRecipe(), CriticOnly: true, Focus: true,
@@ -163,7 +167,10 @@ func (c *Config) Validate() error {
 		setting.AtLeast("fail_after", c.FailAfter, 0),
 		setting.AtLeast("constrain_every", c.ConstrainEvery, 0),
 		setting.AtLeast("eval_every", c.EvalEvery, 0),
-		setting.Rule{Key: "eval_episodes", OK: c.EvalEvery == 0 || c.EvalEpisodes >= 1, Want: "must be at least 1 when eval_every is set"},
+		setting.Rule{
+			Key: "eval_episodes", OK: c.EvalEvery == 0 || c.EvalEpisodes >= 1,
+			Want: "must be at least 1 when eval_every is set",
+		},
 	); err != nil {
 		return err
 	}
@@ -181,12 +188,15 @@ func (c *Config) validateInput() error {
 		},
 		setting.Within("history", c.History, 0, residual.MaxHistory),
 		setting.Rule{
-			Key: "history", OK: c.History == 0 && !c.CriticTruth || c.Features, Want: "and critic_truth need residual.features: those are what is read",
+			Key: "history", OK: c.History == 0 && !c.CriticTruth || c.Features,
+			Want: "and critic_truth need residual.features: those are what is read",
 		},
 		setting.Rule{
-			Key: "belief", OK: !c.latent() || !c.Belief && c.History == 0, Want: "and history do not go with a published korr, which reads its latent alone",
+			Key: "belief", OK: !c.latent() || !c.Belief && c.History == 0, Want: "and history do not go with a published " +
+				"korr, which reads its latent alone",
 		},
-		setting.Rule{Key: "focus", OK: !c.Focus || c.Features, Want: "needs residual.features: without them nothing is left of the parts"},
+		setting.Rule{Key: "focus", OK: !c.Focus || c.Features, Want: "needs residual.features: without them nothing is " +
+			"left of the parts"},
 		setting.Rule{
 			Key: "focus", OK: !c.Focus || !c.latent(),
 			Want: "does not go with a published korr, which reads its latent alone: set residual.focus=false",
@@ -210,7 +220,8 @@ func (c *Config) sight() residual.Sight {
 	return residual.Sight{Belief: c.Belief, History: c.History, Truth: c.CriticTruth}
 }
 
-// focus is how many leading coordinates of the normalised observation actor and critics read beside the task's features; 0 = all.
+// focus is how many leading coordinates of the normalised observation actor and critics read beside the task's
+// features; 0 = all.
 func (c *Config) focus() int {
 	if c.Focus {
 		return sim.StateDim
@@ -228,8 +239,8 @@ func (c *Config) reads() residual.Reads {
 	return f.Actor(c.Method)
 }
 
-// targetMax bounds the targets from above, 0 for not: no return exceeds what an episode can earn, which is the reward and the
-// milestone's, or with stages what they pay.
+// targetMax bounds the targets from above, 0 for not: no return exceeds what an episode can earn, which is the reward
+// and the milestone's, or with stages what they pay.
 func (c *Config) targetMax(stages *episodes.StageRules) float64 {
 	switch {
 	case c.TargetMax != 0:
@@ -249,7 +260,8 @@ func (c *Config) milestone() float64 {
 	return c.Milestone
 }
 
-// rate is the factor on the learning rates at an environment step: 1, and over the last LRDecay of the run it falls to 0.
+// rate is the factor on the learning rates at an environment step: 1, and over the last LRDecay of the run it falls to
+// 0.
 func (c *Config) rate(step int) float64 {
 	left := 1 - float64(step)/float64(c.Steps)
 	if c.LRDecay == 0 || left >= c.LRDecay {

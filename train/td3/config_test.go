@@ -80,9 +80,20 @@ func TestInputsMustFit(t *testing.T) {
 		"koopman.bilinear=false": func(c *Config, in *Inputs) {
 			c.Method, in.Koopman = residual.MethodKORR, model(koopman.Config{ObsDim: pointObs + 2 + feats, Bilinear: true})
 		},
-		"trained for another":    func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return wide{&pointEnv{}}, nil } },
-		"chunks have 8 actions":  func(c *Config, _ *Inputs) { c.Execute = 9 },
-		"environment 0: without": func(_ *Config, in *Inputs) { in.NewEnv = func(int) (sim.Env, error) { return nil, errNoEngine } },
+		"trained for another": func(_ *Config, in *Inputs) {
+			in.NewEnv = func(int) (sim.Env,
+				error,
+			) {
+				return wide{&pointEnv{}}, nil
+			}
+		},
+		"chunks have 8 actions": func(c *Config, _ *Inputs) { c.Execute = 9 },
+		"environment 0: without": func(_ *Config, in *Inputs) {
+			in.NewEnv = func(int) (sim.Env, error) {
+				return nil,
+					errNoEngine
+			}
+		},
 	} {
 		cfg, in := shortConfig(residual.MethodResiP), pointInputs(t)
 		change(&cfg, &in)
@@ -142,12 +153,14 @@ func TestBestIsKept(t *testing.T) {
 	}
 	for _, q := range []*residual.Policy{best, saved} {
 		a := q.Actor.Params()
-		if a[len(a)-1].Data[0] != -0.2554 || q.Meta["environment_steps"] != "3000" || !strings.Contains(q.Meta["selection"], "optimistic") {
+		if a[len(a)-1].Data[0] != -0.2554 || q.Meta["environment_steps"] != "3000" || !strings.Contains(q.Meta["selection"],
+			"optimistic") {
 			t.Errorf("kept %v, %v", a[len(a)-1].Data, q.Meta)
 		}
 	}
 	lines, err := in.Run.Metrics()
-	if err != nil || len(lines) != 4 || lines[3].Values["eval_success"] != 0 || lines[3].Values["best_success"] != rates[1] {
+	if err != nil || len(lines) != 4 || lines[3].Values["eval_success"] != 0 ||
+		lines[3].Values["best_success"] != rates[1] {
 		t.Errorf("metrics %v (%v)", lines, err)
 	}
 }

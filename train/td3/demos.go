@@ -37,7 +37,8 @@ func newDemonstrations(cfg *Config, in *Inputs, d dims, recorded []dataset.Episo
 	for i := range recorded {
 		e := &recorded[i]
 		if got, want := len(e.State)+len(e.Env), e.Len()*raw; got != want || len(e.Executed) != e.Len()*d.act {
-			return nil, fmt.Errorf("td3: demonstration %d of %d frames has %d observed and %d executed values, want %d and %d: was it recorded for another task?",
+			return nil, fmt.Errorf("td3: demonstration %d of %d frames has %d observed and %d executed values, want %d and "+
+				"%d: was it recorded for another task?",
 				i, e.Len(), got, len(e.Executed), want, e.Len()*d.act)
 		}
 		env, err := in.recorded(cfg, e, i)

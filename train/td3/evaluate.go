@@ -133,7 +133,8 @@ func (t *trainer) frozen(p *residual.Policy) *residual.Policy {
 	if p.Koopman != nil {
 		q.Koopman = p.Koopman.Clone()
 	}
-	q.Meta["selection"] = fmt.Sprintf("evaluation %d: %.4f of %d validation episodes, base %.4f; best of those so far, hence optimistic",
+	q.Meta["selection"] = fmt.Sprintf("evaluation %d: %.4f of %d validation episodes, base %.4f; best of those so far, "+
+		"hence optimistic",
 		t.trials.Count, t.trials.BestRate, t.cfg.EvalEpisodes, t.trials.BaseRate)
 	return &q
 }

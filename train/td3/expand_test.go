@@ -15,8 +15,8 @@ import (
 	"korr/train/replay"
 )
 
-// linearToy is a system o' = A o + B u that its Koopman model knows exactly, and what is observed in it: x holds o, u_b, the lead,
-// the phase and the look-ahead along a plan.
+// linearToy is a system o' = A o + B u that its Koopman model knows exactly, and what is observed in it: x holds o,
+// u_b, the lead, the phase and the look-ahead along a plan.
 type linearToy struct {
 	enc   *residual.Encoder
 	model *koopman.Model
@@ -34,7 +34,10 @@ func newLinearToy(t *testing.T, bilinear bool) *linearToy {
 	rng := seed.Stream(4, "toy", 0)
 	s := &linearToy{enc: residual.NewEncoder(symmetric(toyObs, 0.05), symmetric(toyAct, 0.04), nil)}
 	var err error
-	s.model, err = koopman.New(koopman.Config{ObsDim: toyObs, ActDim: toyAct, LatentDim: toyLatent, Hidden: []int{5}, StateInclusive: true, SpectralBound: -1, Bilinear: bilinear}, rng)
+	s.model, err = koopman.New(koopman.Config{
+		ObsDim: toyObs, ActDim: toyAct, LatentDim: toyLatent, Hidden: []int{5},
+		StateInclusive: true, SpectralBound: -1, Bilinear: bilinear,
+	}, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,20 +113,22 @@ func normals(rng *rand.Rand, n int, scale float64) []float32 {
 	return v
 }
 
-// TestExpansionEqualsSimulation: where the model is exact, the corrected state to bootstrap from is where the present policy comes to
-// after the window's first action, in all that the networks read of it.
+// TestExpansionEqualsSimulation: where the model is exact, the corrected state to bootstrap from is where the present
+// policy comes to after the window's first action, in all that the networks read of it.
 func TestExpansionEqualsSimulation(t *testing.T) {
 	t.Run("linear", func(t *testing.T) { expansionEqualsSimulation(t, false, 0) })
 	t.Run("bilinear, shut", func(t *testing.T) { expansionEqualsSimulation(t, true, 2) })
 	t.Run("bilinear, open", func(t *testing.T) { expansionEqualsSimulation(t, true, -2) })
 }
 
-// expansionEqualsSimulation adds gripper to the plan's last coordinate, which is clamped to [-1, 1] in a bilinear model.
+// expansionEqualsSimulation adds gripper to the plan's last coordinate, which is clamped to [-1, 1] in a bilinear
+// model.
 func expansionEqualsSimulation(t *testing.T, bilinear bool, gripper float32) {
 	const steps, nStep = 60, 4
 	s, rng := newLinearToy(t, bilinear), seed.Stream(5, "toy", 0)
 	cfg := plain()
-	cfg.Method, cfg.Condition, cfg.Foresight, cfg.ActorHidden, cfg.Batch, cfg.NStep = residual.MethodKORR, residual.Lookahead, []int{1, 3}, []int{8}, steps, nStep
+	cfg.Method, cfg.Condition, cfg.Foresight, cfg.ActorHidden, cfg.Batch, cfg.NStep = residual.MethodKORR,
+		residual.Lookahead, []int{1, 3}, []int{8}, steps, nStep
 	a := newActor(&cfg, s.dims, nil, cfg.Batch)
 	for _, p := range a.head.Params() {
 		copy(p.Data, normals(rng, len(p.Data), 0.4))
@@ -265,7 +270,8 @@ func TestExpansionRefusals(t *testing.T) {
 		c := shortConfig(residual.MethodKORR)
 		variants["expand"](&c)
 		change(&c)
-		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "value_expansion") || !strings.Contains(err.Error(), want) {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "value_expansion") ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

@@ -114,8 +114,8 @@ func (in *Inputs) findStages(cfg *Config, spec sim.Spec) (err error) {
 	return nil
 }
 
-// recorded shows a recorded episode, the i-th, to the networks: as it was, or where they read more of the senses than the
-// present, as the tracker that is dealt to it and the filter make of it.
+// recorded shows a recorded episode, the i-th, to the networks: as it was, or where they read more of the senses than
+// the present, as the tracker that is dealt to it and the filter make of it.
 func (in *Inputs) recorded(cfg *Config, e *dataset.Episode, i int) (sim.Env, error) {
 	base := in.Base.About()
 	env := sim.Env(&episodes.Recorded{
@@ -162,12 +162,14 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 	}
 	focus := cfg.focus()
 	if focus > enc.ObsDim() || focus > 0 && in.Features == nil {
-		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", focus, enc.ObsDim())
+		return dims{}, fmt.Errorf("td3: focus on %d of %d observed values needs that many and the task's features", focus,
+			enc.ObsDim())
 	}
 	enc = enc.Focused(focus)
 	var d dims
 	if raw := base.Obs.RawDim(); spec.ObsDim != raw || spec.ActDim != base.ActDim() {
-		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was trained for another task",
+		return d, fmt.Errorf("td3: the base policy maps %d observations to %d actions, task %s has %d and %d: it was "+
+			"trained for another task",
 			raw, base.ActDim(), spec.Task, spec.ObsDim, spec.ActDim)
 	}
 	if cfg.Execute > base.Horizon {
@@ -182,7 +184,8 @@ func (in *Inputs) check(cfg *Config, spec sim.Spec) (dims, error) {
 		return d, err
 	}
 	if (cfg.Belief || cfg.CriticTruth) && in.Filter == nil {
-		return d, errors.New("td3: residual.belief is what the filter of the parts knows, and residual.critic_truth what it does not: set residual.filter")
+		return d, errors.New("td3: residual.belief is what the filter of the parts knows, and residual.critic_truth what " +
+			"it does not: set residual.filter")
 	}
 	v, err := episodes.NewView(in.spec(cfg, nil))
 	if err != nil {
@@ -197,11 +200,13 @@ func (in *Inputs) checkKoopman(cfg *Config, enc *residual.Encoder) error {
 	}
 	k := in.Koopman.Config()
 	if want := enc.PartDim(k.State); k.ObsDim != want || k.ActDim != enc.ActDim() {
-		return fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it with the same features setting",
+		return fmt.Errorf("td3: the Koopman model reads %d observed and %d action values, this run has %d and %d: fit it "+
+			"with the same features setting",
 			k.ObsDim, k.ActDim, want, enc.ActDim())
 	}
 	if (k.State > 0 || k.Bilinear) && cfg.latent() {
-		return errors.New("td3: a published korr reads the latent of a linear model of the whole observation: fit one with koopman.focus=false and koopman.bilinear=false")
+		return errors.New("td3: a published korr reads the latent of a linear model of the whole observation: fit one with " +
+			"koopman.focus=false and koopman.bilinear=false")
 	}
 	return nil
 }

@@ -52,7 +52,10 @@ func newSmallLearner(t *testing.T, change func(*Config)) *learner {
 	var model *koopman.Model
 	if cfg.Method == residual.MethodKORR {
 		var err error
-		model, err = koopman.New(koopman.Config{ObsDim: d.obs, ActDim: d.act, LatentDim: 7, Hidden: []int{6}, StateInclusive: true}, rng)
+		model, err = koopman.New(koopman.Config{
+			ObsDim: d.obs, ActDim: d.act, LatentDim: 7, Hidden: []int{6},
+			StateInclusive: true,
+		}, rng)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +148,8 @@ func TestSampleKeepsRowsTogether(t *testing.T) {
 		}
 		x, in := from.X(i), l.in[row*(d.x+d.act):(row+1)*(d.x+d.act)]
 		if !slices.Equal(x, l.x[row*d.x:(row+1)*d.x]) || !slices.Equal(x, in[:d.x]) ||
-			!slices.Equal(from.X(from.Boot(i)), l.boot[row*d.x:(row+1)*d.x]) || l.ret[row] != from.Return(i) || l.disc[row] != from.Discount(i) {
+			!slices.Equal(from.X(from.Boot(i)), l.boot[row*d.x:(row+1)*d.x]) || l.ret[row] != from.Return(i) ||
+			l.disc[row] != from.Discount(i) {
 			t.Fatalf("row %d is not transition %d", row, i)
 		}
 		for j, r := range in[d.x:] {

@@ -25,11 +25,13 @@ func (c Config) Member(k, n int) Config {
 	return c
 }
 
-// Members trains n policies side by side, at most c.Workers at once, and returns their average: each alone errs in other
-// episodes. open creates the run folder of member k, or opens what is there: a member that has made all its steps is read,
-// another goes on. in.Run, in.Resume and in.Progress are the members' own; progress hears of their reports, one at a time.
+// Members trains n policies side by side, at most c.Workers at once, and returns their average: each alone errs in
+// other episodes. open creates the run folder of member k, or opens what is there: a member that has made all its steps
+// is read, another goes on. in.Run, in.Resume and in.Progress are the members' own; progress hears of their reports,
+// one at a time.
 func Members(
-	ctx context.Context, c Config, in Inputs, n int, open func(k int, c Config) (*run.Folder, error), progress func(k int, r Report),
+	ctx context.Context, c Config, in Inputs, n int, open func(k int, c Config) (*run.Folder, error),
+	progress func(k int, r Report),
 ) (*residual.Policy, error) {
 	policies := make([]*residual.Policy, n)
 	var mu sync.Mutex

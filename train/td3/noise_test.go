@@ -18,14 +18,18 @@ func TestExplorationIsStationaryAndCorrelated(t *testing.T) {
 		sum, square, lag = sum+v, square+v*v, lag+v*prev
 		prev = v
 	}
-	if m, s, c := sum/steps, square/steps, lag/square; math.Abs(m) > 0.03 || math.Abs(s-1) > 0.03 || math.Abs(c-rho) > 0.01 {
+	if m, s, c := sum/steps, square/steps, lag/square; math.Abs(m) > 0.03 || math.Abs(s-1) > 0.03 ||
+		math.Abs(c-rho) > 0.01 {
 		t.Errorf("mean %.3f, variance %.3f, lag-1 correlation %.3f; want 0, 1, %v", m, s, c, rho)
 	}
 }
 
 func TestNoiseSchedule(t *testing.T) {
 	c := plain()
-	for step, want := range map[int]float64{0: 0.15, 14_999: 0.15, 15_000: 0.15, 65_000: 0.115, 115_000: 0.08, 1 << 30: 0.08} {
+	for step, want := range map[int]float64{
+		0: 0.15, 14_999: 0.15, 15_000: 0.15, 65_000: 0.115, 115_000: 0.08,
+		1 << 30: 0.08,
+	} {
 		if got := c.sigma(step); math.Abs(got-want) > 1e-9 {
 			t.Errorf("step %d: %v, want %v", step, got, want)
 		}

@@ -35,7 +35,10 @@ type pointEnv struct {
 }
 
 func (e *pointEnv) Spec() sim.Spec {
-	return sim.Spec{Task: "point", ObsDim: pointObs, ActDim: sim.ActDim, MaxSteps: pointSteps, ControlHz: 10, PartNames: []string{"goal"}}
+	return sim.Spec{
+		Task: "point", ObsDim: pointObs, ActDim: sim.ActDim, MaxSteps: pointSteps, ControlHz: 10,
+		PartNames: []string{"goal"},
+	}
 }
 
 func (e *pointEnv) Reset(obs []float32, episodeSeed uint64) error {
@@ -193,7 +196,10 @@ func pointKoopman(t testing.TB, demos []dataset.Episode, feats func() residual.F
 		}
 		eps = append(eps, e)
 	}
-	m, err := koopman.New(koopman.Config{ObsDim: enc.Dim(), ActDim: sim.ActDim, LatentDim: enc.Dim() + 16, Hidden: []int{32}, StateInclusive: true}, seed.Stream(1, "koopman", 0))
+	m, err := koopman.New(koopman.Config{
+		ObsDim: enc.Dim(), ActDim: sim.ActDim, LatentDim: enc.Dim() + 16,
+		Hidden: []int{32}, StateInclusive: true,
+	}, seed.Stream(1, "koopman", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +221,8 @@ func pointInputs(t testing.TB) Inputs {
 // plain is ResiP with a small recipe, without what the shipped one adds: what the tests build on.
 func plain() Config {
 	c := DefaultConfig()
-	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = residual.MethodResiP, residual.Published, false, false, 0
+	c.Method, c.Condition, c.CriticOnly, c.Focus, c.ObserverGain = residual.MethodResiP, residual.Published, false, false,
+		0
 	c.Steps, c.MaxSteps, c.FailAfter, c.Milestone, c.Pushes, c.NoiseFree = 200_000, 0, 0, 0, nil, 0
 	c.Critics, c.Gamma, c.UTD, c.Penalty, c.LRDecay, c.CriticWarmUp = 2, 0.99, 0.125, 0.2, 0, 500
 	c.NoiseStart, c.NoiseEnd, c.NoiseSteps, c.EvalEvery = 0.15, 0.08, 100_000, 50_000

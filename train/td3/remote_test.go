@@ -51,8 +51,8 @@ func servePoint(t *testing.T) (*fake.Server, *remote.Policy) {
 	return s, p
 }
 
-// TestServerDiesWhileTraining: a run on a base policy behind a server stops with its state kept when the server dies, and
-// goes on with another. The environments' requests share messages.
+// TestServerDiesWhileTraining: a run on a base policy behind a server stops with its state kept when the server dies,
+// and goes on with another. The environments' requests share messages.
 func TestServerDiesWhileTraining(t *testing.T) {
 	for name, replay := range map[string]bool{"with its buffer": true, "without": false} {
 		cfg := shortConfig(residual.MethodResiP)

@@ -36,13 +36,15 @@ var variants = map[string]func(*Config){
 		c.Method, c.Condition, c.Foresight, c.ObserverGain = residual.MethodKORR, residual.Lookahead, []int{2}, 0.3
 	},
 	"critics": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.Focus, c.CriticOnly = residual.MethodKORR, residual.Lookahead, []int{2}, true, true
+		c.Method, c.Condition, c.Foresight, c.Focus, c.CriticOnly = residual.MethodKORR, residual.Lookahead, []int{2}, true,
+			true
 	},
 	"critics' plan": func(c *Config) {
 		c.Method, c.Condition, c.Foresight, c.CriticOnly = residual.MethodResiP, residual.Plan, []int{2}, true
 	},
 	"expand": func(c *Config) {
-		c.Method, c.Condition, c.Foresight, c.CriticOnly, c.ValueExpansion = residual.MethodKORR, residual.Lookahead, []int{2}, true, true
+		c.Method, c.Condition, c.Foresight, c.CriticOnly, c.ValueExpansion = residual.MethodKORR, residual.Lookahead,
+			[]int{2}, true, true
 	},
 }
 
@@ -275,7 +277,8 @@ func sameRun(t *testing.T, got, want *run.Folder) {
 		t.Fatalf("%d lines of metrics, want %d (%v, %v)", len(a), len(b), err1, err2)
 	}
 	for i := range a {
-		if a[i].Step != b[i].Step || a[i].Values["episodes"] != b[i].Values["episodes"] || a[i].Values["critic_loss"] != b[i].Values["critic_loss"] {
+		if a[i].Step != b[i].Step || a[i].Values["episodes"] != b[i].Values["episodes"] ||
+			a[i].Values["critic_loss"] != b[i].Values["critic_loss"] {
 			t.Errorf("line %d is %+v, want %+v", i+1, a[i], b[i])
 		}
 	}

@@ -118,8 +118,8 @@ func (ro *rollout) choose(r []float32, sigma float64) {
 // simulate executes the chosen actions. It touches nothing the learner reads.
 func (ro *rollout) simulate() { ro.batch.Step(ro.obs, ro.act, nil, ro.results, ro.errs) }
 
-// errPlanning marks a base policy in another process that gave no plan. What was learned can be saved then: every slot is
-// as it was before the step, or begins an episode.
+// errPlanning marks a base policy in another process that gave no plan. What was learned can be saved then: every slot
+// is as it was before the step, or begins an episode.
 var errPlanning = errors.New("td3: no plan from the base policy")
 
 // planAhead lets the base policies of the slots that are wanted plan at once, where that waits for another process.
@@ -154,7 +154,10 @@ func (ro *rollout) undo() {
 // record writes the last step's transitions and restarts finished episodes.
 func (ro *rollout) record() error {
 	d := ro.dims
-	if err := ro.planAhead(func(i int) bool { return ro.errs[i] == nil && shield.CheckFinite("observation", ro.rawObs(i)) == nil }); err != nil {
+	if err := ro.planAhead(func(i int) bool {
+		return ro.errs[i] == nil && shield.CheckFinite("observation",
+			ro.rawObs(i)) == nil
+	}); err != nil {
 		ro.undo()
 		return err
 	}

@@ -73,8 +73,8 @@ func TestSightedRunResumes(t *testing.T) {
 	compareStates(t, readState(t, in.Run), want)
 }
 
-// TestDemonstrationsAreSensed: critics that read the truth see recorded episodes through the trackers that are dealt to them:
-// the first, whose tracker is perfect, is seen as it was, the second is not, and the truth of both is.
+// TestDemonstrationsAreSensed: critics that read the truth see recorded episodes through the trackers that are dealt to
+// them: the first, whose tracker is perfect, is seen as it was, the second is not, and the truth of both is.
 func TestDemonstrationsAreSensed(t *testing.T) {
 	cfg, in := sightedConfig(), sightedInputs(t)
 	env, err := in.NewEnv(0)

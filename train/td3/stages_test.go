@@ -29,7 +29,8 @@ func TestStagesNeedDemonstrations(t *testing.T) {
 	}
 }
 
-// TestStagesStandInForTheMilestone: what an episode can earn bounds the targets, and the first pair pays no milestone beside them.
+// TestStagesStandInForTheMilestone: what an episode can earn bounds the targets, and the first pair pays no milestone
+// beside them.
 func TestStagesStandInForTheMilestone(t *testing.T) {
 	cfg, rules := DefaultConfig(), &episodes.StageRules{}
 	if cfg.milestone() != 1 || cfg.targetMax(nil) != 2 {

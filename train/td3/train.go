@@ -175,7 +175,8 @@ func (t *trainer) loop(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("td3: stopped at step %d: %w", t.step, err), t.save())
 		}
 		if err := t.iterate(); errors.Is(err, errPlanning) {
-			return errors.Join(fmt.Errorf("td3: stopped at step %d, from where a resumed run goes on: %w", t.step, err), t.save())
+			return errors.Join(fmt.Errorf("td3: stopped at step %d, from where a resumed run goes on: %w", t.step, err),
+				t.save())
 		} else if err != nil {
 			return t.hint(err)
 		}

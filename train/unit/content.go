@@ -100,9 +100,9 @@ func WriteContent(w io.Writer, path string) error {
 	return err
 }
 
-// Pack writes the regular files below a folder as a tar archive that depends on their names and contents alone: those of
-// first in that order, then the others by name. Half-written files, whose names begin with a dot, are left out. A file
-// that vanishes meanwhile is left out too: checkpoints are replaced while a unit is under way.
+// Pack writes the regular files below a folder as a tar archive that depends on their names and contents alone: those
+// of first in that order, then the others by name. Half-written files, whose names begin with a dot, are left out. A
+// file that vanishes meanwhile is left out too: checkpoints are replaced while a unit is under way.
 func Pack(w io.Writer, dir string, first []string) error {
 	names := slices.Clone(first)
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
@@ -148,7 +148,10 @@ func packFile(t *tar.Writer, dir, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(), Format: tar.FormatPAX}); err != nil {
+	if err := t.WriteHeader(&tar.Header{
+		Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(),
+		Format: tar.FormatPAX,
+	}); err != nil {
 		return err
 	}
 	_, err = io.CopyN(t, f, info.Size())

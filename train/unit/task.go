@@ -14,8 +14,8 @@ import (
 
 // Handler does all units of one kind.
 type Handler struct {
-	// Do does the unit and returns its value, which becomes JSON. It may be called again with what an interrupted call left
-	// in the task's folder, and must then come to the same outcome.
+	// Do does the unit and returns its value, which becomes JSON. It may be called again with what an interrupted call
+	// left in the task's folder, and must then come to the same outcome.
 	Do func(ctx context.Context, t *Task) (value any, err error)
 	// Checkpoints are patterns (path/filepath.Match, relative to the unit's folder) of files that are replaced, each as a
 	// whole, when the folder holds something newer to go on from. Nil: the unit starts anew when it is done elsewhere.

@@ -29,8 +29,8 @@ type Unit struct {
 	Begun bool `json:"-"`
 }
 
-// Input is a file or folder that a unit reads: one of this machine (Path), bytes (Data), or what another unit of the job
-// makes (From, Output).
+// Input is a file or folder that a unit reads: one of this machine (Path), bytes (Data), or what another unit of the
+// job makes (From, Output).
 type Input struct {
 	Path   string `json:"-"`
 	Data   []byte `json:"-"`

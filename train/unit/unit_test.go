@@ -124,8 +124,14 @@ func TestLocalDoesAChain(t *testing.T) {
 	}}}}
 	var reports int
 	j := &Job{Progress: func(done, total int) { reports += done * total }, Units: []Unit{
-		{Kind: "join", Name: "a", Spec: Encode("b"), Dir: t.TempDir(), Inputs: map[string]Input{"in": {Data: []byte("a")}}, Outputs: []string{"out"}},
-		{Kind: "join", Name: "b", Spec: Encode("c"), Dir: dir, Inputs: map[string]Input{"in": {From: "a", Output: "out"}}, Outputs: []string{"out"}},
+		{
+			Kind: "join", Name: "a", Spec: Encode("b"), Dir: t.TempDir(), Inputs: map[string]Input{"in": {Data: []byte("a")}},
+			Outputs: []string{"out"},
+		},
+		{
+			Kind: "join", Name: "b", Spec: Encode("c"), Dir: dir, Inputs: map[string]Input{"in": {From: "a", Output: "out"}},
+			Outputs: []string{"out"},
+		},
 	}}
 	var values []string
 	err := l.Do(t.Context(), j, func(i int, r *Result) error {
@@ -151,10 +157,12 @@ func TestHandlersFail(t *testing.T) {
 		}},
 	}
 	var p *PanicError
-	if _, err := h.Do(t.Context(), &Task{Unit: &Unit{Kind: "panics"}}, ""); !errors.As(err, &p) || !strings.Contains(err.Error(), "unit_test.go") {
+	if _, err := h.Do(t.Context(), &Task{Unit: &Unit{Kind: "panics"}}, ""); !errors.As(err, &p) ||
+		!strings.Contains(err.Error(), "unit_test.go") {
 		t.Errorf("a panic: %v", err)
 	}
-	if _, err := h.Do(t.Context(), &Task{Unit: &Unit{Kind: "lazy", Outputs: []string{"x"}}, Dir: t.TempDir()}, ""); !errors.Is(err, os.ErrNotExist) {
+	if _, err := h.Do(t.Context(), &Task{Unit: &Unit{Kind: "lazy", Outputs: []string{"x"}}, Dir: t.TempDir()},
+		""); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing output: %v", err)
 	}
 	if !errors.Is(asked, ErrMissingInput) {
@@ -162,8 +170,8 @@ func TestHandlersFail(t *testing.T) {
 	}
 }
 
-// TestFoldersTravel: what Pack writes depends on names and contents alone, Unpack gives them back, and half-written files stay
-// behind.
+// TestFoldersTravel: what Pack writes depends on names and contents alone, Unpack gives them back, and half-written
+// files stay behind.
 func TestFoldersTravel(t *testing.T) {
 	a, b, c := t.TempDir(), t.TempDir(), t.TempDir()
 	for _, dir := range []string{a, b} {

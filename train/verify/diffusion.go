@@ -126,7 +126,10 @@ func (c *file) addNoise(s *diffusion.Schedule) error {
 	}
 	var x, noise, steps []float32
 	if err := c.inputs(
-		wanted{&x, "add_noise.action", shape}, wanted{&noise, "add_noise.noise", shape}, wanted{&steps, "add_noise.timesteps", shape[:1]},
+		wanted{&x, "add_noise.action", shape}, wanted{&noise, "add_noise.noise", shape}, wanted{
+			&steps, "add_noise.timesteps",
+			shape[:1],
+		},
 	); err != nil {
 		return err
 	}
@@ -150,14 +153,20 @@ func (c *file) trajectory(prefix string, net *diffusion.Network, s *diffusion.Sc
 	}
 	var cond, noise []float32
 	n, h, u := shape[0], cfg.Horizon, cfg.ActDim
-	if err := c.inputs(wanted{&cond, "sample.cond", []int{n, cfg.ObsDim}}, wanted{&noise, "sample.init_noise", []int{n, h, u}}); err != nil {
+	if err := c.inputs(wanted{&cond, "sample.cond", []int{n, cfg.ObsDim}}, wanted{&noise, "sample.init_noise", []int{
+		n, h,
+		u,
+	}}); err != nil {
 		return err
 	}
 	t, err := c.shape(prefix+"timesteps", 1)
 	if err != nil {
 		return err
 	}
-	config := diffusion.SamplerConfig{Method: diffusion.DDIM, Steps: t[0], Warm: diffusion.WarmPublished, WarmStep: min(published.WarmStep, s.Steps-1)}
+	config := diffusion.SamplerConfig{
+		Method: diffusion.DDIM, Steps: t[0], Warm: diffusion.WarmPublished,
+		WarmStep: min(published.WarmStep, s.Steps-1),
+	}
 	if err := config.Validate(s.Process); err != nil {
 		return err
 	}

@@ -65,7 +65,10 @@ func TestDiffusionSeesDamage(t *testing.T) {
 // TestUNetOfAnotherSize: sizes come from the tensors; here they are this build's
 // own, so only the reading is tested.
 func TestUNetOfAnotherSize(t *testing.T) {
-	cfg := diffusion.Config{Arch: diffusion.ArchUNet, ObsDim: 7, ActDim: 3, Horizon: 12, StepDim: 10, DownDims: []int{6, 9, 12}, Kernel: 3, Groups: 3}
+	cfg := diffusion.Config{
+		Arch: diffusion.ArchUNet, ObsDim: 7, ActDim: 3, Horizon: 12, StepDim: 10,
+		DownDims: []int{6, 9, 12}, Kernel: 3, Groups: 3,
+	}
 	net := diffusion.NewNetwork(cfg, seed.Stream(1, "verify/unet", 0))
 	const n = 2
 	x, cond, target := make([]float32, n*36), make([]float32, n*7), make([]float32, n*36)

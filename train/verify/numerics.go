@@ -33,7 +33,13 @@ func checkLQR(c *file) error {
 	}
 	l, u := shape[0], shape[1]
 	given := map[string][]float64{}
-	for _, w := range []wanted{{nil, "A", []int{l, l}}, {nil, "B", shape}, {nil, "q_log", []int{l}}, {nil, "r_log", []int{u}}, {nil, "goal", nil}} {
+	for _, w := range []wanted{
+		{nil, "A", []int{l, l}},
+		{nil, "B", shape},
+		{nil, "q_log", []int{l}},
+		{nil, "r_log", []int{u}},
+		{nil, "goal", nil},
+	} {
 		if given[w.name], err = c.input64(w.name, w.shape...); err != nil {
 			return err
 		}

@@ -164,7 +164,8 @@ func (s *subject) koopman() (*koopman.Model, error) {
 		return nil, fmt.Errorf("param.actor.lift_transform: the last layer has a bias, which a lift does not")
 	}
 	if len(cfg.Hidden) == 0 || cfg.In != s.dims.Obs {
-		return nil, fmt.Errorf("param.actor.lift_transform: reads %d values through %d hidden layers, want %d and at least one", cfg.In, len(cfg.Hidden), s.dims.Obs)
+		return nil, fmt.Errorf("param.actor.lift_transform: reads %d values through %d hidden layers, want %d and at least "+
+			"one", cfg.In, len(cfg.Hidden), s.dims.Obs)
 	}
 	model, err := koopman.New(koopman.Config{
 		ObsDim: cfg.In, ActDim: s.dims.Act, LatentDim: cfg.Out, Hidden: cfg.Hidden, SpectralBound: -1,

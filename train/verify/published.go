@@ -39,7 +39,8 @@ func importPublished(dir string, expected *tensorfile.File) (*published.Checkpoi
 	return c, nil
 }
 
-// checkCheckpoint imports a PyTorch checkpoint into a checkpoint of this program, exports that and compares every tensor.
+// checkCheckpoint imports a PyTorch checkpoint into a checkpoint of this program, exports that and compares every
+// tensor.
 func checkCheckpoint(dir, name string) []Check {
 	expected, err := tensorfile.Read(filepath.Join(dir, expectedName))
 	if err != nil {
@@ -102,7 +103,8 @@ func checkPublished(c *file) error {
 	var state, parts, noise []float32
 	n := s[0]
 	if err := c.inputs(
-		wanted{&state, "robot_state_14", []int{n, stateQuat}}, wanted{&parts, "parts_poses", []int{n, d - sim.StateDim}}, wanted{&noise, "init_noise", []int{n, h, u}},
+		wanted{&state, "robot_state_14", []int{n, stateQuat}}, wanted{&parts, "parts_poses", []int{n, d - sim.StateDim}},
+		wanted{&noise, "init_noise", []int{n, h, u}},
 	); err != nil {
 		return err
 	}
@@ -166,7 +168,8 @@ func (a *acted) step(p *residual.Policy, base *diffusion.Policy, noise, obs []fl
 	}
 	encoded := make([]float32, c.Encoder().Dim())
 	c.Encoder().EncodeTo(encoded, obs)
-	a.obs, a.chunk, a.base, a.action = append(a.obs, encoded...), append(a.chunk, given.chunk...), append(a.base, info.Base...), append(a.action, act...)
+	a.obs, a.chunk, a.base, a.action = append(a.obs, encoded...), append(a.chunk, given.chunk...),
+		append(a.base, info.Base...), append(a.action, act...)
 	for i, r := range info.Residual {
 		a.residual = append(a.residual, p.Alpha*r)
 		a.normalised = append(a.normalised, info.Base[i]+p.Alpha*r)

@@ -39,7 +39,11 @@ func TestPublishedLayoutSeesDamage(t *testing.T) {
 			edit(t, filepath.Join(dir, expectedName), func(f *tensorfile.File) { x, _ := f.Lookup("action"); x.F32[5] += 0.01 })
 		},
 		"another residual": func(dir string) {
-			edit(t, filepath.Join(dir, expectedName), func(f *tensorfile.File) { x, _ := f.Lookup("scaled_residual"); x.F32[0] *= 1.1 })
+			edit(t, filepath.Join(dir, expectedName), func(f *tensorfile.File) {
+				x,
+					_ := f.Lookup("scaled_residual")
+				x.F32[0] *= 1.1
+			})
 		},
 		"more steps": func(dir string) {
 			edit(t, filepath.Join(dir, expectedName), func(f *tensorfile.File) { f.SetMeta("ddim_steps", "6") })

@@ -12,8 +12,8 @@ import (
 	"korr/internal/tensorfile"
 )
 
-// The oracle: everything that a policy's file holds, in float64, straight from the definitions, with gradients by central
-// differences and AdamW in its textbook form. It shares no code with what is verified.
+// The oracle: everything that a policy's file holds, in float64, straight from the definitions, with gradients by
+// central differences and AdamW in its textbook form. It shares no code with what is verified.
 
 // oracle is a policy of small, odd sizes and a batch through it.
 type oracle struct {
@@ -56,7 +56,10 @@ func gaussian(rng *rand.Rand, n int, scale float64) []float64 {
 
 func newOracle(kind string) *oracle {
 	rng := seed.Stream(3, kind, 0)
-	o := &oracle{kind: kind, d: 7, u: 4, l: 9, n: 11, shape: map[string][]int{}, w: map[string][]float64{}, in: map[string][]float64{}}
+	o := &oracle{
+		kind: kind, d: 7, u: 4, l: 9, n: 11, shape: map[string][]int{}, w: map[string][]float64{},
+		in: map[string][]float64{},
+	}
 	x := o.d + o.u
 	switch kind {
 	case "resip":
@@ -84,7 +87,8 @@ func newOracle(kind string) *oracle {
 	o.logStd = gaussian(rng, o.u, 0.3)
 	for i := range o.n { // sampled from the policy: anything else makes ratios that no single precision resolves
 		for j, m := range o.mean(i) {
-			o.in["residual_action"] = append(o.in["residual_action"], float64(float32(m+math.Exp(o.logStd[j])*rng.NormFloat64())))
+			o.in["residual_action"] = append(o.in["residual_action"],
+				float64(float32(m+math.Exp(o.logStd[j])*rng.NormFloat64())))
 		}
 	}
 	logProb, _ := o.gaussianHead()
@@ -329,7 +333,10 @@ func (o *oracle) file() *tensorfile.File {
 	}
 	policy, v, model, kl := o.losses()
 	g := o.gradient()
-	for name, x := range map[string]float64{"policy_loss": policy, "value_loss": v, "model_loss": model, "total_loss": policy + v + model, "approx_kl": kl, "grad_norm": norm(g)} {
+	for name, x := range map[string]float64{
+		"policy_loss": policy, "value_loss": v, "model_loss": model,
+		"total_loss": policy + v + model, "approx_kl": kl, "grad_norm": norm(g),
+	} {
 		scalar("out."+name, x)
 	}
 	add("param.actor_logstd", o.logStd, 1, o.u)

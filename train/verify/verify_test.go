@@ -13,10 +13,12 @@ import (
 
 // sources are the golden files, where other packages' tests hold some of them.
 var sources = []string{
-	"../../koopman/testdata/korr.safetensors", "testdata/korr_goal.safetensors", "../../internal/nn/testdata/resip.safetensors",
+	"../../koopman/testdata/korr.safetensors", "testdata/korr_goal.safetensors",
+	"../../internal/nn/testdata/resip.safetensors",
 	"testdata/resip_dynamics.safetensors", "../../koopman/testdata/lqr.safetensors", "testdata/gae.safetensors",
 	"testdata/cache_speca.safetensors", "testdata/cache_bac.safetensors",
-	"testdata/carp_tokenizer.safetensors", "testdata/carp_ar.safetensors", "testdata/moe_router.safetensors", "../../internal/geom/testdata/geometry.safetensors",
+	"testdata/carp_tokenizer.safetensors", "testdata/carp_ar.safetensors", "testdata/moe_router.safetensors",
+	"../../internal/geom/testdata/geometry.safetensors",
 }
 
 // golden copies the golden files whose name holds part into a new folder.
@@ -78,7 +80,10 @@ func TestGolden(t *testing.T) {
 	for _, c := range r.Checks {
 		files[c.File]++
 	}
-	want := map[string]int{"korr": 52, "korr_goal": 53, "resip": 35, "resip_dynamics": 45, "lqr": 33, "gae": 3, "geometry": 5, "cache_speca": 74, "cache_bac": 16, "carp_tokenizer": 326, "carp_ar": 52, "moe_router": 31}
+	want := map[string]int{
+		"korr": 52, "korr_goal": 53, "resip": 35, "resip_dynamics": 45, "lqr": 33, "gae": 3,
+		"geometry": 5, "cache_speca": 74, "cache_bac": 16, "carp_tokenizer": 326, "carp_ar": 52, "moe_router": 31,
+	}
 	for name, n := range want {
 		if files[name+".safetensors"] != n {
 			t.Errorf("%s: %d checks, want %d", name, files[name+".safetensors"], n)
@@ -160,7 +165,10 @@ func TestWrongWeightFailsMuch(t *testing.T) {
 		x[5] += 0.1
 	})
 	got := failures(run(t, dir))
-	for _, want := range []string{"out.z_next", "out.residual_mean", "out.model_loss", "grad.actor.lift_transform.0.weight"} {
+	for _, want := range []string{
+		"out.z_next", "out.residual_mean", "out.model_loss",
+		"grad.actor.lift_transform.0.weight",
+	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%s did not fail", want)
 		}
@@ -236,7 +244,10 @@ func TestFolders(t *testing.T) {
 		t.Errorf("empty folder: %v", err)
 	}
 	dir := golden(t, "gae.")
-	for name, text := range map[string]string{"resip.safetensors": "junk", "unet.safetensors": "", "published_layout_actor_chkpt.pt": "", "kor.safetensors": "", "README.md": ""} {
+	for name, text := range map[string]string{
+		"resip.safetensors": "junk", "unet.safetensors": "",
+		"published_layout_actor_chkpt.pt": "", "kor.safetensors": "", "README.md": "",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +256,8 @@ func TestFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := run(t, dir)
-	if r.Passed || !slices.Equal(r.Unknown, []string{"kor.safetensors"}) || !slices.Contains(r.Absent, "korr.safetensors") || slices.Contains(r.Absent, "unet.safetensors") {
+	if r.Passed || !slices.Equal(r.Unknown, []string{"kor.safetensors"}) || !slices.Contains(r.Absent,
+		"korr.safetensors") || slices.Contains(r.Absent, "unet.safetensors") {
 		t.Errorf("passed %v, unknown %v, absent %v", r.Passed, r.Unknown, r.Absent)
 	}
 	notes := map[string]string{}
@@ -254,7 +266,11 @@ func TestFolders(t *testing.T) {
 			notes[c.File] = c.Note
 		}
 	}
-	for name, want := range map[string]string{"resip.safetensors": "malformed", "lqr.safetensors": "not a regular file: a folder", "unet.safetensors": "malformed", "published_layout_actor_chkpt.pt": "malformed"} {
+	for name, want := range map[string]string{
+		"resip.safetensors": "malformed",
+		"lqr.safetensors":   "not a regular file: a folder", "unet.safetensors": "malformed",
+		"published_layout_actor_chkpt.pt": "malformed",
+	} {
 		if !strings.Contains(notes[name], want) {
 			t.Errorf("%s: %q, want %q", name, notes[name], want)
 		}

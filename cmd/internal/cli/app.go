@@ -25,8 +25,8 @@ type Streams struct {
 	Environ []string
 }
 
-// App is what every verb is given: the streams, the global flags, and, once they are parsed, the logger. The settings belong
-// to the command, which fills them when it is told to.
+// App is what every verb is given: the streams, the global flags, and, once they are parsed, the logger. The settings
+// belong to the command, which fills them when it is told to.
 type App struct {
 	*Streams
 	Name       string // of the command, before every message
@@ -140,8 +140,8 @@ func (a *App) setUp(cmd *cobra.Command) error {
 	return a.Fill(a.Layers)
 }
 
-// Repeat is the command line that runs a verb under the settings of this one, from wherever they came: variables, preset, file
-// and flags. Settings whose keys begin with one of without are left out.
+// Repeat is the command line that runs a verb under the settings of this one, from wherever they came: variables,
+// preset, file and flags. Settings whose keys begin with one of without are left out.
 func (a *App) Repeat(verb string, without ...string) string {
 	words := append([]string{a.Name}, strings.Fields(verb)...)
 	for _, o := range [][2]string{{"--preset", a.Layers.Preset}, {"--config", a.Layers.File}} {

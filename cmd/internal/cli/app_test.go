@@ -14,7 +14,8 @@ import (
 // TestRepeatNamesEverySetting: a report's command gives the report's numbers, wherever the settings came from.
 func TestRepeatNamesEverySetting(t *testing.T) {
 	a := &App{Name: "korr", Layers: configs.Options{
-		Preset: "quick", File: "it's.yaml", Set: []string{"seed=2", "eval.randomness=[med]"}, Environ: []string{"HOME=/", "KORR_SIM_TASK=lamp"},
+		Preset: "quick", File: "it's.yaml", Set: []string{"seed=2", "eval.randomness=[med]"},
+		Environ: []string{"HOME=/", "KORR_SIM_TASK=lamp"},
 	}}
 	want := `KORR_SIM_TASK=lamp korr eval --ros --preset quick --config 'it'\''s.yaml' --set seed=2 --set 'eval.randomness=[med]'`
 	if got := a.Repeat("eval --ros"); got != want {
@@ -22,7 +23,8 @@ func TestRepeatNamesEverySetting(t *testing.T) {
 	}
 }
 
-// TestValuesAreCompleted: by the key that a flag sets or by its name, of a list the last element, of --set the key and then its value.
+// TestValuesAreCompleted: by the key that a flag sets or by its name, of a list the last element, of --set the key and
+// then its value.
 func TestValuesAreCompleted(t *testing.T) {
 	for line, want := range map[string]string{
 		"play --task ":               "lamp one_leg",
@@ -40,7 +42,10 @@ func TestValuesAreCompleted(t *testing.T) {
 		newRoot := func(a *App) *cobra.Command {
 			a.Fill = func(configs.Options) error { return nil }
 			a.Values = func() Values {
-				v := ValuesOf(&struct{}{}, map[string][]string{"sim.task": {"lamp", "one_leg"}, "sim.levels": {"low", "med"}, "--policy": {"base"}})
+				v := ValuesOf(&struct{}{}, map[string][]string{
+					"sim.task": {"lamp", "one_leg"}, "sim.levels": {"low", "med"},
+					"--policy": {"base"},
+				})
 				v.Keys = []string{"sim.levels", "sim.task"}
 				return v
 			}

@@ -10,9 +10,9 @@ import (
 	"korr/configs"
 )
 
-// Values is what a shell may put in the place of a value: by key of the settings, which serves --set and every flag that sets that
-// key, and by a flag's name with its dashes, "--policy", where the flag sets none. Where files are possible too, shells offer them
-// as soon as no value fits.
+// Values is what a shell may put in the place of a value: by key of the settings, which serves --set and every flag
+// that sets that key, and by a flag's name with its dashes, "--policy", where the flag sets none. Where files are
+// possible too, shells offer them as soon as no value fits.
 type Values struct {
 	Keys []string
 	Of   map[string][]string
@@ -37,7 +37,9 @@ func (a *App) completeValues(c *cobra.Command) {
 	}
 	register := func(f *pflag.Flag) {
 		complete := a.completeValue(f)
-		_ = c.RegisterFlagCompletionFunc(f.Name, func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		_ = c.RegisterFlagCompletionFunc(f.Name, func(_ *cobra.Command, _ []string, begun string) ([]string,
+			cobra.ShellCompDirective,
+		) {
 			return complete(begun)
 		}) // one that has a function already keeps it
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagError says what is wrong with a flag's value in the words of a user, and which flag was meant instead of one that the
-// command does not have.
+// flagError says what is wrong with a flag's value in the words of a user, and which flag was meant instead of one that
+// the command does not have.
 func flagError(cmd *cobra.Command, err error) error {
 	var value *pflag.InvalidValueError
 	var unknown *pflag.NotExistError
@@ -38,8 +38,9 @@ func dashed(name string) string {
 // wanted says what a flag's value has to be, and cause where that tells more.
 func wanted(f *pflag.Flag, cause error) string {
 	what, known := map[string]string{
-		"int": "a whole number", "uint64": "a whole number, 0 or more", "float64": "a number", "float64Slice": "numbers, as in 0,1",
-		"bool": "true or false", "duration": "a time with its unit, as 500ms or 3s",
+		"int": "a whole number", "uint64": "a whole number, 0 or more", "float64": "a number",
+		"float64Slice": "numbers, as in 0,1",
+		"bool":         "true or false", "duration": "a time with its unit, as 500ms or 3s",
 	}[f.Value.Type()]
 	var number *strconv.NumError
 	switch {

@@ -25,7 +25,8 @@ func TestOutputsAreCheckedBeforeTheWork(t *testing.T) {
 		filepath.Join(dir, "a", "b", "x.json"): "has to end in .csv",
 	} {
 		err := CheckOutput("--csv", path, ".csv")
-		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || ExitCode(err) != ExitUsage) {
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) ||
+			ExitCode(err) != ExitUsage) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
@@ -36,10 +37,12 @@ func TestOutputsAreCheckedBeforeTheWork(t *testing.T) {
 		t.Errorf("a device: %v", err)
 	}
 	for path, want := range map[string]string{
-		dir: "", filepath.Join(dir, "a", "b"): "", file: "is a file", filepath.Join(file, "a"): "file", "/proc/a/b": "nothing can be written",
+		dir: "", filepath.Join(dir, "a", "b"): "", file: "is a file", filepath.Join(file, "a"): "file",
+		"/proc/a/b": "nothing can be written",
 	} {
 		err := CheckFolder("--out", path)
-		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "not a directory")) {
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) &&
+			!strings.Contains(err.Error(), "not a directory")) {
 			t.Errorf("folder %s: %v, want %q", path, err, want)
 		}
 	}

@@ -30,7 +30,10 @@ type VersionResult struct {
 
 // build is what the binary knows about itself.
 func build(name string) VersionResult {
-	v := VersionResult{Schema: "korr.version/1", Name: name, Version: "unknown", Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Physics: []Physics{}}
+	v := VersionResult{
+		Schema: "korr.version/1", Name: name, Version: "unknown", Go: runtime.Version(),
+		System: runtime.GOOS + "/" + runtime.GOARCH, Physics: []Physics{},
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
@@ -60,8 +63,8 @@ func NewVersion(a *App, physics func() []Physics) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "version, commit and physics of this build",
-		Long: `Prints the version, the commit that it was built from, and the fingerprint of each task's physics: checkpoints and
-datasets carry the fingerprint of the simulator that they come from, and ` + a.Name + ` warns when it is another.`,
+		Long: `Prints the version, the commit that it was built from, and the fingerprint of each task's physics: checkpoints
+and datasets carry the fingerprint of the simulator that they come from, and` + a.Name + ` warns when it is another.`,
 		Example: "  " + a.Name + " version\n  " + a.Name + " version --json",
 		Args:    NoArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -28,7 +28,8 @@ func run(t *testing.T, args ...string) (code int, out, err string) {
 func TestVersionNamesThePhysics(t *testing.T) {
 	_, out, _ := run(t, "version", "--json")
 	var v VersionResult
-	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Name != "tool" || len(v.Physics) != 1 || v.Physics[0].Fingerprint != "engine-1" {
+	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Name != "tool" || len(v.Physics) != 1 ||
+		v.Physics[0].Fingerprint != "engine-1" {
 		t.Errorf("%v: %s", err, out)
 	}
 	if _, out, _ = run(t, "version"); !strings.Contains(out, "chair") || !strings.Contains(out, "commit") {

@@ -1,5 +1,5 @@
-// Package robotcmd is the verbs that the arm's computer needs, run, inspect and doctor, for the commands korr and korr-robot.
-// It links no training, no simulator and no plotting.
+// Package robotcmd is the verbs that the arm's computer needs, run, inspect and doctor, for the commands korr and
+// korr-robot. It links no training, no simulator and no plotting.
 package robotcmd
 
 import (

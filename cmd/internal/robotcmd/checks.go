@@ -73,7 +73,8 @@ func checkClock(ctx context.Context) Finding {
 	slices.Sort(late)
 	p99 := late[len(late)*99/100]
 	return Finding{
-		p99 < bound, fmt.Sprintf("wakes %v late (median), %v (99 %%)", late[len(late)/2].Round(time.Microsecond), p99.Round(time.Microsecond)),
+		p99 < bound, fmt.Sprintf("wakes %v late (median), %v (99 %%)", late[len(late)/2].Round(time.Microsecond),
+			p99.Round(time.Microsecond)),
 		"the machine is overloaded or a slow virtual one: end other work, pin korr to a core, use a low-latency kernel",
 	}
 }

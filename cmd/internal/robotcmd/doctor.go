@@ -44,8 +44,9 @@ func NewDoctor(a *App, more ...Check) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "what is missing on this machine and how to fix it",
-		Long: `Checks the simulator, the fast linear algebra, the pictures, the shipped weights, the cores, the clock's wake-ups, and
-the permissions korr needs; says how to fix what is missing. Exits with 3 when something needed is missing.`,
+		Long: `Checks the simulator, the fast linear algebra, the pictures, the shipped weights, the cores, the clock's
+wake-ups, and the permissions korr needs; says how to fix what is missing. Exits with 3 when something needed is
+missing.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), o) },
 	}

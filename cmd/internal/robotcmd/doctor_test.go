@@ -52,7 +52,10 @@ func TestDoctorTellsWhatToDo(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatal(err)
 	}
-	if want := (DoctorResult{"korr.doctor/1", false, []CheckResult{{"simulator", true, true, "runs", ""}, {"network", true, false, "no socket", "open one"}}}); !reflect.DeepEqual(r, want) {
+	if want := (DoctorResult{"korr.doctor/1", false, []CheckResult{
+		{"simulator", true, true, "runs", ""},
+		{"network", true, false, "no socket", "open one"},
+	}}); !reflect.DeepEqual(r, want) {
 		t.Errorf("got %+v", r)
 	}
 }

@@ -91,9 +91,9 @@ func (o *runOptions) rememberFaults(rc *robot.Config) {
 	}
 }
 
-// newFile creates the file of a name that is free: name.jsonl, name-2.jsonl, and so on, so that no flight record is ever
-// overwritten. What is no regular file, such as a pipe, is opened as it is. done closes the file, and removes it when
-// nothing was written.
+// newFile creates the file of a name that is free: name.jsonl, name-2.jsonl, and so on, so that no flight record is
+// ever overwritten. What is no regular file, such as a pipe, is opened as it is. done closes the file, and removes it
+// when nothing was written.
 func newFile(path string) (f *os.File, done func() error, err error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)

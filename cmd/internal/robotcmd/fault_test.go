@@ -58,7 +58,8 @@ func TestFaultNote(t *testing.T) {
 	if err := a.write(errors.New("emergency stop")); err != nil {
 		t.Fatal(err)
 	}
-	if note("korr", "http://localhost:11311").read() == "" || note("other", "http://localhost:11311").read() != "" || note("korr", "ws://robot:9090").read() != "" {
+	if note("korr", "http://localhost:11311").read() == "" || note("other", "http://localhost:11311").read() != "" ||
+		note("korr", "ws://robot:9090").read() != "" {
 		t.Error("the note is lost, or another node's")
 	}
 	if err := a.remove(); err != nil || a.read() != "" {

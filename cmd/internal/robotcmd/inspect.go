@@ -31,11 +31,12 @@ func NewInspect(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect CHECKPOINT|RECORDING",
 		Short: "what is in a checkpoint, a bag or MCAP file, a flight record or a dataset",
-		Long: `Lists the tensors of a safetensors file with their shapes and ranges, its metadata, and for every Koopman model in it the
-sizes and the spectral radius. CHECKPOINT is a path, the folder of a training, or the name of shipped weights, such as one_leg/korr or korr.
+		Long: `Lists the tensors of a safetensors file with their shapes and ranges, its metadata, and for every Koopman model
+in it the sizes and the spectral radius. CHECKPOINT is a path, the folder of a training, or the name of shipped weights,
+such as one_leg/korr or korr.
 
-RECORDING is an MCAP file or a ROS bag (topics, rates), a flight record of korr run --dump (the fault and the ticks before it) or the
-folder of a dataset. It is read and checked as a whole; damage is an error that tells where.`,
+RECORDING is an MCAP file or a ROS bag (topics, rates), a flight record of korr run --dump (the fault and the ticks
+before it) or the folder of a dataset. It is read and checked as a whole; damage is an error that tells where.`,
 		Example: a.examples(`  $korr inspect korr
   $korr inspect lab.bag.active --recover
   $korr inspect fault.jsonl --bag fault.bag`),
@@ -145,14 +146,21 @@ func (o *inspectOptions) printInspect(r InspectResult) error {
 	if err := o.Printf("%s: %d tensors, %d numbers%s\n", r.Name, len(r.Tensors), r.Parameters, size); err != nil {
 		return err
 	}
-	digest := "none: the file is from before korr wrote digests, or from another program; damage to its numbers would go unnoticed"
+	digest := "none: the file is from before korr wrote digests, or from another program; damage to its numbers would " +
+		"go unnoticed"
 	if r.Digest != "" {
 		digest = r.Digest + ", verified"
 	}
 	if err := o.Printf("SHA-256: %s\n\n", digest); err != nil {
 		return err
 	}
-	t := &report.Table{Columns: []report.Column{{Name: "tensor"}, {Name: "shape", Right: true}, {Name: "min", Right: true}, {Name: "max", Right: true}, {Name: "rms", Right: true}}}
+	t := &report.Table{Columns: []report.Column{
+		{Name: "tensor"},
+		{Name: "shape", Right: true},
+		{Name: "min", Right: true},
+		{Name: "max", Right: true},
+		{Name: "rms", Right: true},
+	}}
 	for _, n := range r.Tensors {
 		t.Add(n.Name, strings.Trim(strings.ReplaceAll(fmt.Sprint(n.Shape), " ", " x "), "[]"),
 			fmt.Sprintf("%.4g", n.Min), fmt.Sprintf("%.4g", n.Max), fmt.Sprintf("%.4g", n.RMS))
@@ -166,7 +174,8 @@ func (o *inspectOptions) printInspect(r InspectResult) error {
 			lift = "[o; phi(o)]"
 		}
 		if err := o.Printf("\nKoopman model %q: z = %s, %d -> %d, %s, actions %d; spectral radius %.6f (bound %g)\n",
-			strings.TrimSuffix(k.Prefix, "."), lift, k.Config.ObsDim, k.Config.LatentDim, k.Config.Equation(), k.Config.ActDim, k.SpectralRadius, k.Config.SpectralBound); err != nil {
+			strings.TrimSuffix(k.Prefix, "."), lift, k.Config.ObsDim, k.Config.LatentDim, k.Config.Equation(), k.Config.ActDim,
+			k.SpectralRadius, k.Config.SpectralBound); err != nil {
 			return err
 		}
 	}

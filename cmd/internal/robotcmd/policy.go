@@ -23,7 +23,8 @@ func LoadPolicy(name, task string, how *acting.Config) (*residual.Policy, error)
 	case strings.HasPrefix(name, remote.Prefix):
 		return openRemote(name, task, how)
 	case strings.HasSuffix(name, ".onnx"):
-		return nil, cli.UsageErrorf("policy %s: ONNX files cannot be run here: serve it from Python and name the server, %sws://HOST:PORT (examples/python/policy_server.py)", name, remote.Prefix)
+		return nil, cli.UsageErrorf("policy %s: ONNX files cannot be run here: serve it from Python and name the server, "+
+			"%sws://HOST:PORT (examples/python/policy_server.py)", name, remote.Prefix)
 	}
 	f, err := OpenWeights(name, task)
 	if err != nil {

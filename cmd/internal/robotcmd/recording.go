@@ -68,7 +68,8 @@ func (o *inspectOptions) inspectRecording(kind recordingKind) error {
 		return o.inspectBag(record.OpenBag, "ROS bag 2.0")
 	case mcapFile:
 		if o.Recordings == nil {
-			return cli.UsageErrorf("%s is an MCAP file, which %s does not read: use korr inspect, on the machine that trains", o.name, o.Name)
+			return cli.UsageErrorf("%s is an MCAP file, which %s does not read: use korr inspect, on the machine that trains",
+				o.name, o.Name)
 		}
 		return o.inspectBag(o.Recordings, "MCAP, ROS 2")
 	case flightFile:
@@ -78,7 +79,8 @@ func (o *inspectOptions) inspectRecording(kind recordingKind) error {
 		return cli.UsageErrorf("--recover reads bags and flight records: %s is a folder", o.name)
 	}
 	if o.Dataset == nil {
-		return cli.UsageErrorf("%s is a dataset, which %s does not read: use korr inspect, on the machine that trains", o.name, o.Name)
+		return cli.UsageErrorf("%s is a dataset, which %s does not read: use korr inspect, on the machine that trains",
+			o.name, o.Name)
 	}
 	return o.Dataset(o.name)
 }
@@ -142,7 +144,10 @@ func (o *inspectOptions) inspectBag(open record.Opener, format string) (err erro
 			}
 		}
 	}
-	r := BagResult{Schema: "korr.inspect.bag/1", Format: format, Name: o.name, Duration: all.last.Sub(all.first).Seconds(), Messages: all.n}
+	r := BagResult{
+		Schema: "korr.inspect.bag/1", Format: format, Name: o.name, Duration: all.last.Sub(all.first).Seconds(),
+		Messages: all.n,
+	}
 	if info, err := os.Stat(o.name); err == nil {
 		r.Bytes = info.Size()
 	}
@@ -177,12 +182,20 @@ func (o *inspectOptions) printBag(r BagResult) error {
 	if r.Compressions != nil {
 		chunks = fmt.Sprintf(" in %d chunks %v", r.Chunks, r.Compressions)
 	}
-	if err := o.Printf("%s: %s, %.1f MB, %d messages%s, %.3f s from %.3f\n\n", r.Name, r.Format, float64(r.Bytes)/1e6, r.Messages, chunks, r.Duration, r.Start); err != nil {
+	if err := o.Printf("%s: %s, %.1f MB, %d messages%s, %.3f s from %.3f\n\n", r.Name, r.Format, float64(r.Bytes)/1e6,
+		r.Messages, chunks, r.Duration, r.Start); err != nil {
 		return err
 	}
-	t := &report.Table{Columns: []report.Column{{Name: "topic"}, {Name: "type"}, {Name: "messages", Right: true}, {Name: "Hz", Right: true}, {Name: ""}}}
+	t := &report.Table{Columns: []report.Column{
+		{Name: "topic"},
+		{Name: "type"},
+		{Name: "messages", Right: true},
+		{Name: "Hz", Right: true},
+		{Name: ""},
+	}}
 	for _, x := range r.Topics {
-		t.Add(x.Topic, x.Type, fmt.Sprint(x.Messages), fmt.Sprintf("%.1f", x.Rate), map[bool]string{true: "latched"}[x.Latched])
+		t.Add(x.Topic, x.Type, fmt.Sprint(x.Messages), fmt.Sprintf("%.1f", x.Rate),
+			map[bool]string{true: "latched"}[x.Latched])
 	}
 	if err := t.WriteText(o.Out); err != nil {
 		return err
@@ -272,7 +285,10 @@ func (o *inspectOptions) writeFlights(flights []loop.Flight) error {
 }
 
 func summariseFlight(f *loop.Flight) FlightFault {
-	s := FlightFault{Fault: f.Error, State: f.State.String(), Tick: f.Tick, Ticks: len(f.Records), Span: f.Span().Seconds(), records: f.Records}
+	s := FlightFault{
+		Fault: f.Error, State: f.State.String(), Tick: f.Tick, Ticks: len(f.Records),
+		Span: f.Span().Seconds(), records: f.Records,
+	}
 	for i := range f.Records {
 		r := &f.Records[i]
 		if r.Sent {
@@ -293,12 +309,17 @@ func summariseFlight(f *loop.Flight) FlightFault {
 const lastTicks = 12
 
 func (o *inspectOptions) printFlight(s *FlightFault) error {
-	if err := o.Printf("fault in %s at tick %d: %s\n%d ticks over %.1f s: %d commands, %d limited by the shield, %d without the residual; oldest observation %.0f ms, slowest tick %.2f ms\n\n",
-		s.State, s.Tick, s.Fault, s.Ticks, s.Span, s.Sent, s.Limited, s.Fallbacks, 1e3*s.MaxAge, 1e3*s.MaxLatency); err != nil {
+	if err := o.Printf("fault in %s at tick %d: %s\n%d ticks over %.1f s: %d commands, %d limited by the shield, %d "+
+		"without the residual; oldest observation %.0f ms, slowest tick %.2f ms\n\n",
+		s.State, s.Tick, s.Fault, s.Ticks, s.Span, s.Sent, s.Limited, s.Fallbacks, 1e3*s.MaxAge,
+		1e3*s.MaxLatency); err != nil {
 		return err
 	}
 	t := &report.Table{}
-	for _, c := range []string{"tick", "s", "state", "age ms", "latency ms", "missed", "position", "command", "|residual|", "innovation", "changed"} {
+	for _, c := range []string{
+		"tick", "s", "state", "age ms", "latency ms", "missed", "position", "command", "|residual|",
+		"innovation", "changed",
+	} {
 		t.Columns = append(t.Columns, report.Column{Name: c, Right: c != "state" && c != "changed"})
 	}
 	last := s.records[max(0, len(s.records)-lastTicks):]
@@ -308,8 +329,10 @@ func (o *inspectOptions) printFlight(s *FlightFault) error {
 		if r.Sent {
 			command = position(r.Command)
 		}
-		t.Add(fmt.Sprint(r.Tick), fmt.Sprintf("%.2f", r.Start.Sub(last[len(last)-1].Start).Seconds()), r.State.String(), fmt.Sprintf("%.0f", 1e3*r.Age.Seconds()),
-			fmt.Sprintf("%.2f", 1e3*r.Latency.Seconds()), fmt.Sprint(r.Missed), position(r.Observation), command, fmt.Sprintf("%.3f", norm(r.Residual)), fmt.Sprintf("%.3f", r.Innovation), r.Clamps.String())
+		t.Add(fmt.Sprint(r.Tick), fmt.Sprintf("%.2f", r.Start.Sub(last[len(last)-1].Start).Seconds()), r.State.String(),
+			fmt.Sprintf("%.0f", 1e3*r.Age.Seconds()),
+			fmt.Sprintf("%.2f", 1e3*r.Latency.Seconds()), fmt.Sprint(r.Missed), position(r.Observation), command,
+			fmt.Sprintf("%.3f", norm(r.Residual)), fmt.Sprintf("%.3f", r.Innovation), r.Clamps.String())
 	}
 	return t.WriteText(o.Out)
 }

@@ -33,15 +33,15 @@ func NewRun(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [name:=value ...]",
 		Short: "the control loop over ROS, against the simulator or an arm",
-		Long: `Reads the arm and the parts over ROS, computes one action per period, and sends it through the shield. It asks before it
-moves anything unless --yes; --dry-run computes and sends nothing, and --shadow does so beside another controller, as node korr_shadow.
-Interrupting it holds the arm where it is measured to be.
+		Long: `Reads the arm and the parts over ROS, computes one action per period, and sends it through the shield. It asks
+before it moves anything unless --yes; --dry-run computes and sends nothing, and --shadow does so beside another
+controller, as node korr_shadow. Interrupting it holds the arm where it is measured to be.
 
-After a fault the node stays, silent and reporting, until ~reset_fault and then ~enable are called, or it is interrupted (exit code 4);
---exit-on-fault ends it at once. What else stops the arm, and what an operator does then: docs/safety.md.
+After a fault the node stays, silent and reporting, until ~reset_fault and then ~enable are called, or it is interrupted
+(exit code 4); --exit-on-fault ends it at once. What else stops the arm, and what an operator does then: docs/safety.md.
 
-The settings run.* (--set run.cpus=3, or a private ROS parameter _run/cpus:=3) choose how the loop keeps time, when the arm
-counts as blocked, and how an arm other than a Franka is described.
+The settings run.* (--set run.cpus=3, or a private ROS parameter _run/cpus:=3) choose how the loop keeps time, when the
+arm counts as blocked, and how an arm other than a Franka is described.
 
 ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follow anywhere, or ROS 2's after --ros-args.`,
 		Example: a.examples(`  korr sim --ros --master &
@@ -63,19 +63,22 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 	f.Bool("deadman", false, "hold unless ~deadman speaks every 0.3 s")
 	f.String("metrics", "", "serve Prometheus metrics at this `host:port`")
 	for flag, key := range map[string]string{
-		"robot": "run.robot", "url": "run.url", "arm": "run.arm", "policy": "run.policy", "rate": "run.rate_hz", "deadman": "run.deadman", "metrics": "run.metrics",
+		"robot": "run.robot", "url": "run.url", "arm": "run.arm", "policy": "run.policy", "rate": "run.rate_hz",
+		"deadman": "run.deadman", "metrics": "run.metrics",
 		"cache": "base.cache",
 	} {
 		cli.SetKey(f, flag, key)
 	}
 	f.BoolVar(&o.dryRun, "dry-run", false, "compute and send nothing")
-	f.BoolVar(&o.shadow, "shadow", false, "compute beside another controller: publish ~action and ~status, command nothing")
+	f.BoolVar(&o.shadow, "shadow", false,
+		"compute beside another controller: publish ~action and ~status, command nothing")
 	f.BoolVar(&o.lockStep, "lock-step", false, "tick on every observation of a simulator in lock step, not on the clock")
 	f.BoolVar(&o.yes, "yes", false, "do not ask before moving")
 	f.BoolVar(&o.wait, "wait", false, "wait for a ROS master or rosbridge server instead of giving up")
 	f.BoolVar(&o.once, "exit-on-fault", false, "end at a fault instead of waiting for ~reset_fault")
 	f.IntVar(&o.episodes, "episodes", 0, "reset a simulator and run this many episodes; 0 = until stopped")
-	f.DurationVar(&o.measure, "measure-tracker", 0, "command nothing: listen for so long, such as 60s, with the arm at rest and moving, and print the part tracker's rate, latency, noise and dropout, and the settings that describe it")
+	f.DurationVar(&o.measure, "measure-tracker", 0, "command nothing: listen for so long, such as 60s, with the arm at "+
+		"rest and moving, and print the part tracker's rate, latency, noise and dropout, and the settings that describe it")
 	f.StringVar(&o.dump, "dump", "", "write the flight recorder to this `file` on a fault")
 	return cmd
 }
@@ -150,7 +153,9 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 }
 
 // drive runs the loop until ctx ends, or for the episodes of a simulator.
-func (o *runOptions) drive(ctx context.Context, r *robot.Robot, ctl *residual.Controller, cfg loop.Config, result *robot.Report) error {
+func (o *runOptions) drive(ctx context.Context, r *robot.Robot, ctl *residual.Controller, cfg loop.Config,
+	result *robot.Report,
+) error {
 	if o.episodes == 0 {
 		ctl.Reset(o.seed())
 		return r.Serve(ctx, ctl, cfg, o.once, nil)
@@ -187,7 +192,10 @@ func (o *runOptions) printRun(r robot.Report) error {
 		return o.PrintJSON(r)
 	}
 	for _, e := range r.Episodes {
-		if err := o.Printf("seed %d: %s after %d steps\n", e.Seed, map[bool]string{true: "assembled", false: "not assembled"}[e.Success], e.Steps); err != nil {
+		if err := o.Printf("seed %d: %s after %d steps\n", e.Seed, map[bool]string{
+			true:  "assembled",
+			false: "not assembled",
+		}[e.Success], e.Steps); err != nil {
 			return err
 		}
 	}
@@ -199,5 +207,6 @@ func (o *runOptions) printRun(r robot.Report) error {
 	if err := r.Chunks.WriteText(o.Out); err != nil {
 		return err
 	}
-	return o.Printf("latency  p50/p99/max  %v\n%d commands, %d limited by the shield, %d without the residual\n", r.Latency, r.Ticks, r.Limited, r.Fallbacks)
+	return o.Printf("latency  p50/p99/max  %v\n%d commands, %d limited by the shield, %d without the residual\n",
+		r.Latency, r.Ticks, r.Limited, r.Fallbacks)
 }

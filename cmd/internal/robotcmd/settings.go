@@ -9,7 +9,8 @@ import (
 	"korr/residual/loop/realtime"
 )
 
-// Settings are the section run. It closes the loop over ROS: how the robot is reached, who decides, and how time is kept.
+// Settings are the section run. It closes the loop over ROS: how the robot is reached, who decides, and how time is
+// kept.
 type Settings struct {
 	Robot      string `yaml:"robot"`       // how the robot is reached: ros1, ros2, rosbridge
 	URL        string `yaml:"url"`         // of the rosbridge server
@@ -52,8 +53,10 @@ func (r *Settings) Validate() error {
 // DefaultSettings reach a Franka over ROS 1 at 10 Hz.
 func DefaultSettings() Settings {
 	return Settings{
-		Robot: "ros1", URL: "ws://127.0.0.1:9090", ROSVersion: 2, Policy: "korr", Frame: "panda_link0", PartsFrame: "tag", RateHz: 10, Resume: true,
+		Robot: "ros1", URL: "ws://127.0.0.1:9090", ROSVersion: 2, Policy: "korr", Frame: "panda_link0", PartsFrame: "tag",
+		RateHz: 10, Resume: true,
 		MaxAgePeriods: 3, MaxMisses: loop.DefaultMaxMisses,
-		Ahead: basepolicy.AheadConfig{Lead: 1, Bridge: 8}, Tracking: loop.DefaultTracking(), Realtime: realtime.DefaultOptions(),
+		Ahead: basepolicy.AheadConfig{Lead: 1, Bridge: 8}, Tracking: loop.DefaultTracking(),
+		Realtime: realtime.DefaultOptions(),
 	}
 }

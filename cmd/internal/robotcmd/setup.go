@@ -17,8 +17,8 @@ import (
 	"korr/sim"
 )
 
-// enter finds the node's names and, over ROS 1, its private parameters. Whether anybody can be asked comes first: without
-// a terminal nothing needs to be looked for.
+// enter finds the node's names and, over ROS 1, its private parameters. Whether anybody can be asked comes first:
+// without a terminal nothing needs to be looked for.
 func (o *runOptions) enter(ctx context.Context) (*names.Names, error) {
 	if o.mustAsk() && !cli.OnTerminal(o.In) {
 		return nil, cli.UsageErrorf("this may move an arm and there is no terminal to ask: say --yes, or --dry-run")
@@ -41,8 +41,8 @@ func (o *runOptions) enter(ctx context.Context) (*names.Names, error) {
 	return n, o.ROSParams(ctx, n, o.wait)
 }
 
-// checkFiles looks at the files of the settings before anything is asked of the network. Private parameters, which a launch
-// file gives, may name others: then they are looked at when they are known.
+// checkFiles looks at the files of the settings before anything is asked of the network. Private parameters, which a
+// launch file gives, may name others: then they are looked at when they are known.
 func (o *runOptions) checkFiles() error {
 	if err := cli.CheckOutput("--dump", o.dump); err != nil {
 		return err
@@ -91,7 +91,8 @@ func (o *runOptions) confirm(n *names.Names) error {
 func (o *runOptions) robotConfig(n *names.Names, task *sim.Task, p *residual.Policy) (robot.Config, error) {
 	run := o.run()
 	rc := robot.Config{
-		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, PartStamps: p.Estimates(), Deadman: run.Deadman, Passive: o.passive(),
+		Names: n, Parts: task.PartNames(), LockStep: o.lockStep, ReportedTwist: o.lockStep, PartStamps: p.Estimates(),
+		Deadman: run.Deadman, Passive: o.passive(),
 		Policy: run.Policy, Wait: o.wait, Logger: o.Log, PartsFrame: run.PartsFrame,
 	}
 	if run.Robot == "rosbridge" {
@@ -121,7 +122,8 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 	}
 	cfg := loop.Config{ // the hold is out when the observation is MaxAgePeriods old: waking up and publishing take a while
 		Period: period, Step: period, LockStep: o.lockStep, ObsDim: task.ObsDim(), MaxMisses: run.MaxMisses,
-		MaxAge: time.Duration(run.MaxAgePeriods)*period - period/10, Patience: robot.ResetTimeout, Resume: run.Resume, OnTick: t.Add,
+		MaxAge: time.Duration(run.MaxAgePeriods)*period - period/10, Patience: robot.ResetTimeout, Resume: run.Resume,
+		OnTick: t.Add,
 		OnState: func(c loop.Change) {
 			if c.Cause != nil {
 				o.Log.Warn("control loop", "from", c.From, "to", c.To, "tick", c.Tick, "cause", c.Cause)
@@ -151,10 +153,13 @@ func (o *runOptions) loopConfig(task *sim.Task, arm *robot.ArmFile) (loop.Config
 }
 
 // controller makes the policy's controller, with its chunks planned beside the loop where there is a clock to keep.
-func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.Controller, func() basepolicy.AheadStats, func(), error) {
+func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.Controller, func() basepolicy.AheadStats,
+	func(), error,
+) {
 	run := o.run()
 	if !o.lockStep && run.Ahead.Lead == 0 && p.Base.About().Waits {
-		return nil, nil, nil, cli.UsageErrorf("run.lead is 0, but this base policy waits for a server: it is planned beside the loop, set run.lead to 1 or more")
+		return nil, nil, nil, cli.UsageErrorf("run.lead is 0, but this base policy waits for a server: it is planned " +
+			"beside the loop, set run.lead to 1 or more")
 	}
 	if o.lockStep || run.Ahead.Lead == 0 {
 		return p.NewController(task.NewFeatures()), nil, func() {}, nil

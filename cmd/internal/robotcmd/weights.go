@@ -25,8 +25,8 @@ const (
 // preferred are the checkpoints that a run is for, before those that it keeps on the way.
 var preferred = []string{"policy", "base", "koopman", "filter"}
 
-// OpenWeights reads a checkpoint: a path that ends in .safetensors, the folder of a training, or else the name of shipped
-// weights with or without the task before it; task is for a name without.
+// OpenWeights reads a checkpoint: a path that ends in .safetensors, the folder of a training, or else the name of
+// shipped weights with or without the task before it; task is for a name without.
 func OpenWeights(name, task string) (*tensorfile.File, error) {
 	file, err := CheckpointPath(name)
 	switch {
@@ -62,7 +62,8 @@ func CheckpointPath(name string) (string, error) {
 	case err != nil:
 		return "", nil
 	case !st.IsDir():
-		return "", cli.UsageErrorf("%s is no checkpoint: the name of one ends in %s (korr inspect says what a file is)", name, extension)
+		return "", cli.UsageErrorf("%s is no checkpoint: the name of one ends in %s (korr inspect says what a file is)", name,
+			extension)
 	}
 	return inFolder(name)
 }
@@ -92,11 +93,13 @@ func inFolder(dir string) (string, error) {
 	case len(names) == 1:
 		return filepath.Join(folder, names[0]+extension), nil
 	case len(names) > 1:
-		return "", cli.UsageErrorf("%s holds several checkpoints: name one of %s", folder, strings.Join(names, extension+", ")+extension)
+		return "", cli.UsageErrorf("%s holds several checkpoints: name one of %s", folder, strings.Join(names,
+			extension+", ")+extension)
 	case folder != dir:
 		return "", cli.UsageErrorf("%s holds no checkpoint yet: its training has not come so far", folder)
 	}
-	return "", cli.UsageErrorf("%s is a folder without checkpoints: name the folder of a training, or a file that ends in %s", dir, extension)
+	return "", cli.UsageErrorf("%s is a folder without checkpoints: name the folder of a training, or a file that ends "+
+		"in %s", dir, extension)
 }
 
 // notFound says what was looked for under a name.
@@ -118,7 +121,8 @@ func notFound(name, task string) string {
 	case len(shipped) > 0:
 		out += fmt.Sprintf("; shipped for %s are %s", task, strings.Join(shipped, ", "))
 	default:
-		out += fmt.Sprintf("; none are shipped for %s, only %s: train some, or choose --task one_leg", task, strings.Join(others, ", "))
+		out += fmt.Sprintf("; none are shipped for %s, only %s: train some, or choose --task one_leg", task,
+			strings.Join(others, ", "))
 	}
 	return out
 }

@@ -6,12 +6,13 @@ import (
 	"testing"
 )
 
-// TestCheckpointPath: a file, the folder of a training, a folder of checkpoints; the names of shipped weights are theirs,
-// whatever else is called so.
+// TestCheckpointPath: a file, the folder of a training, a folder of checkpoints; the names of shipped weights are
+// theirs, whatever else is called so.
 func TestCheckpointPath(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, path := range []string{
-		"runs/korr/checkpoints/policy.safetensors", "runs/korr/checkpoints/best.safetensors", "runs/korr/checkpoints/state.safetensors",
+		"runs/korr/checkpoints/policy.safetensors", "runs/korr/checkpoints/best.safetensors",
+		"runs/korr/checkpoints/state.safetensors",
 		"runs/b/checkpoints/base.safetensors", "runs/k/checkpoints/koopman.safetensors", "one/only.safetensors", "korr",
 		"two/a.safetensors", "two/b.safetensors", "runs/begun/checkpoints/.part", "note.txt",
 	} {
@@ -23,8 +24,9 @@ func TestCheckpointPath(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"runs/korr": "runs/korr/checkpoints/policy.safetensors", "runs/korr/checkpoints": "runs/korr/checkpoints/policy.safetensors",
-		"runs/b": "runs/b/checkpoints/base.safetensors", "runs/k/": "runs/k/checkpoints/koopman.safetensors",
+		"runs/korr":             "runs/korr/checkpoints/policy.safetensors",
+		"runs/korr/checkpoints": "runs/korr/checkpoints/policy.safetensors",
+		"runs/b":                "runs/b/checkpoints/base.safetensors", "runs/k/": "runs/k/checkpoints/koopman.safetensors",
 		"one": "one/only.safetensors", "x.safetensors": "x.safetensors", "korr": "", "one_leg/korr": "", "nothing": "",
 	} {
 		if got, err := CheckpointPath(name); err != nil || got != want {

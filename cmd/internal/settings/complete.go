@@ -9,8 +9,8 @@ import (
 	"korr/train/sweep"
 )
 
-// Values is what shells complete in the command lines of korr: beside what the settings' own checks name, the names of tasks, of
-// policies and of what only a flag sets.
+// Values is what shells complete in the command lines of korr: beside what the settings' own checks name, the names of
+// tasks, of policies and of what only a flag sets.
 func Values() cli.Values {
 	shipped := []string{"base", string(residual.MethodResiP), string(residual.MethodKORR)}
 	acting := append([]string{"expert"}, shipped...)

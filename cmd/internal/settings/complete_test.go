@@ -8,15 +8,19 @@ import (
 	"korr/configs"
 )
 
-// TestChoicesAreWhatIsAccepted: what a shell offers for a key is accepted, and a text that it does not offer is refused where the
-// checks name all choices.
+// TestChoicesAreWhatIsAccepted: what a shell offers for a key is accepted, and a text that it does not offer is refused
+// where the checks name all choices.
 func TestChoicesAreWhatIsAccepted(t *testing.T) {
 	v, checked := Values(), configs.Choices(Defaults())
-	lists := map[string]bool{"eval.randomness": true, "eval.sensing": true, "eval.physics": true, "residual.trackers": true}
+	lists := map[string]bool{
+		"eval.randomness": true, "eval.sensing": true, "eval.physics": true,
+		"residual.trackers": true,
+	}
 	for key, want := range map[string]string{
 		"sim.task": "lamp", "sim.randomness": "mixed", "sim.sensing": "T2", "eval.randomness": "high", "eval.perturb": "both",
 		"eval.policies": "expert", "base.arch": "carp", "residual.method": "resip", "residual.filter": "kinematic",
-		"residual.trackers": "T3", "run.robot": "rosbridge", "run.resume": "false", "--preset": "diffusion", "--policy": "korr",
+		"residual.trackers": "T3", "run.robot": "rosbridge", "run.resume": "false", "--preset": "diffusion",
+		"--policy": "korr",
 	} {
 		if !slices.Contains(v.Of[key], want) {
 			t.Errorf("%s: %v lacks %s", key, v.Of[key], want)

@@ -105,17 +105,19 @@ func (b *Base) Validate() error {
 	return setting.Check("base", setting.Within("execute", b.Acting.Execute, 1, b.Training.Horizon))
 }
 
-// Residual is about the residual on the frozen base: who trains it, on what, and how. PPO reads the recipe and its own section.
+// Residual is about the residual on the frozen base: who trains it, on what, and how. PPO reads the recipe and its own
+// section.
 type Residual struct {
 	// td3; or ppo, which reads the section ppo, and of this one what is before critic_only
 	Algorithm string `yaml:"algorithm"`
 	Base      string `yaml:"base"`    // frozen base policy: shipped weights or a checkpoint
 	Koopman   string `yaml:"koopman"` // Koopman model that korr starts from: shipped weights or a checkpoint
-	// of td3: policies that are trained from different seeds, share the steps and are averaged: each alone fails in other episodes
+	// of td3: policies that are trained from different seeds, share the steps and are averaged: each alone fails in other
+	// episodes
 	Members int `yaml:"members"`
-	// what stands between the part tracker and base and residual. none: nothing. aligned: the newest pose, moved as the hand that
-	// holds the part has moved since. smoothed: that, averaged exponentially. kinematic, koopman, mlp: a Kalman filter with that model of the parts. empty: what the policy was
-	// trained behind
+	// what stands between the part tracker and base and residual. none: nothing. aligned: the newest pose, moved as the
+	// hand that holds the part has moved since. smoothed: that, averaged exponentially. kinematic, koopman, mlp: a Kalman
+	// filter with that model of the parts. empty: what the policy was trained behind
 	Filter      string `yaml:"filter"`
 	FilterModel string `yaml:"filter_model"` // fitted by korr train filter: shipped weights or a file
 	td3.Config  `yaml:",inline"`
@@ -133,7 +135,10 @@ func (r *Residual) Validate() error {
 		setting.OneOf("filter", r.Filter, "", "none", "aligned", "smoothed", "kinematic", "koopman", "mlp"),
 		setting.Within("members", r.Members, 1, 16),
 		setting.Rule{Key: "members", OK: r.Members <= r.Steps, Want: "must be at most residual.steps"},
-		setting.Rule{Key: "members", OK: r.Members == 1 || r.Algorithm != PPOName, Want: "above 1 needs residual.algorithm=td3"},
+		setting.Rule{
+			Key: "members", OK: r.Members == 1 || r.Algorithm != PPOName,
+			Want: "above 1 needs residual.algorithm=td3",
+		},
 		setting.Rule{
 			Key: "members", OK: r.Members == 1 || !published,
 			Want: "above 1 does not go with a published korr, whose members would train different Koopman models",
@@ -156,22 +161,26 @@ func (r *Residual) Validate() error {
 // PPORun is what the trainer of PPO is given by the settings.
 func (c *Config) PPORun() ppo.RunConfig {
 	return ppo.RunConfig{
-		Config: c.PPO, Recipe: c.Residual.Recipe, DynamicsHidden: c.Koopman.Model.Hidden, Execute: c.Base.Acting.Execute, Seed: c.Seed,
+		Config: c.PPO, Recipe: c.Residual.Recipe, DynamicsHidden: c.Koopman.Model.Hidden, Execute: c.Base.Acting.Execute,
+		Seed: c.Seed,
 	}
 }
 
 // Defaults are the settings of the shipped recipe.
 func Defaults() *Config {
 	return &Config{
-		Seed:     1,
-		Sim:      Sim{Config: mujoco.Config{Task: "one_leg", Randomness: sim.Low, Yaw: sim.Symmetric}, Settle: true},
-		Domain:   domain.DefaultRanges(),
-		Collect:  Collect{Recording: collect.DefaultConfig()},
-		Base:     Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
-		Koopman:  koopmanfit.DefaultConfig(),
-		Residual: Residual{Algorithm: "td3", Base: "base", Koopman: "korr", Members: 2, FilterModel: "filter", Config: td3.DefaultConfig()},
-		PPO:      ppo.DefaultConfig(),
-		Eval:     eval.DefaultConfig(),
-		Run:      robotcmd.DefaultSettings(),
+		Seed:    1,
+		Sim:     Sim{Config: mujoco.Config{Task: "one_leg", Randomness: sim.Low, Yaw: sim.Symmetric}, Settle: true},
+		Domain:  domain.DefaultRanges(),
+		Collect: Collect{Recording: collect.DefaultConfig()},
+		Base:    Base{Training: imitation.DefaultConfig(), Acting: acting.DefaultConfig()},
+		Koopman: koopmanfit.DefaultConfig(),
+		Residual: Residual{
+			Algorithm: "td3", Base: "base", Koopman: "korr", Members: 2, FilterModel: "filter",
+			Config: td3.DefaultConfig(),
+		},
+		PPO:  ppo.DefaultConfig(),
+		Eval: eval.DefaultConfig(),
+		Run:  robotcmd.DefaultSettings(),
 	}
 }

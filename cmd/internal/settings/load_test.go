@@ -52,7 +52,10 @@ func TestLayersOverrideEachOther(t *testing.T) {
 		{configs.Options{Preset: "quick"}, 5},
 		{configs.Options{Preset: "quick", File: file}, 33},
 		{configs.Options{Preset: "quick", File: file, Environ: []string{"HOME=/", "KORR_EVAL_EPISODES=44"}}, 44},
-		{configs.Options{Preset: "quick", File: file, Environ: []string{"KORR_EVAL_EPISODES=44"}, Set: []string{"eval.episodes=55"}}, 55},
+		{configs.Options{
+			Preset: "quick", File: file, Environ: []string{"KORR_EVAL_EPISODES=44"},
+			Set: []string{"eval.episodes=55"},
+		}, 55},
 		{configs.Options{Set: []string{"eval.episodes=1", "Eval.Episodes=2"}}, 2},
 		{configs.Options{Set: []string{"eval.episodes=1e2"}}, 100},
 	}
@@ -73,7 +76,8 @@ func TestListsFromText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(c.Eval.Policies, []string{"base", "korr"}) || !reflect.DeepEqual(c.Base.Training.Hidden, []int{64, 32}) {
+		if !reflect.DeepEqual(c.Eval.Policies, []string{"base", "korr"}) || !reflect.DeepEqual(c.Base.Training.Hidden,
+			[]int{64, 32}) {
 			t.Errorf("%s: %v %v", text, c.Eval.Policies, c.Base.Training.Hidden)
 		}
 	}
@@ -85,25 +89,72 @@ func TestBadInputNamesKeyAndSource(t *testing.T) {
 		opts configs.Options
 		want []string
 	}{
-		{"unknown key in file", configs.Options{File: write(t, "residual:\n  alhpa: 0.2\n")}, []string{"korr.yaml", "residual.alhpa", "no such key", "alpha"}},
-		{"a critic that ppo lacks", configs.Options{Set: []string{"residual.algorithm=ppo", "residual.members=1"}}, []string{"residual.critic_only", "td3"}},
-		{"expansion without a model", configs.Options{Set: []string{"residual.method=resip", "residual.value_expansion=true"}}, []string{"residual.value_expansion", "korr"}},
-		{"expansion by a model that learns", configs.Options{Set: []string{"residual.condition=published", "residual.focus=false", "residual.members=1", "residual.value_expansion=true"}}, []string{"residual.value_expansion", "frozen"}},
-		{"unknown section", configs.Options{File: write(t, "simulator:\n  task: x\n")}, []string{"simulator.task", "no such key"}},
-		{"unknown variable", configs.Options{Environ: []string{"KORR_EVAL_EPISODE=3"}}, []string{"KORR_EVAL_EPISODE", "no such setting"}},
+		{
+			"unknown key in file",
+			configs.Options{File: write(t, "residual:\n  alhpa: 0.2\n")},
+			[]string{"korr.yaml", "residual.alhpa", "no such key", "alpha"},
+		},
+		{
+			"a critic that ppo lacks",
+			configs.Options{Set: []string{"residual.algorithm=ppo", "residual.members=1"}},
+			[]string{"residual.critic_only", "td3"},
+		},
+		{"expansion without a model", configs.Options{Set: []string{
+			"residual.method=resip",
+			"residual.value_expansion=true",
+		}}, []string{"residual.value_expansion", "korr"}},
+		{"expansion by a model that learns", configs.Options{Set: []string{
+			"residual.condition=published",
+			"residual.focus=false", "residual.members=1", "residual.value_expansion=true",
+		}}, []string{
+			"residual.value_expansion",
+			"frozen",
+		}},
+		{"unknown section", configs.Options{File: write(t, "simulator:\n  task: x\n")}, []string{
+			"simulator.task",
+			"no such key",
+		}},
+		{"unknown variable", configs.Options{Environ: []string{"KORR_EVAL_EPISODE=3"}}, []string{
+			"KORR_EVAL_EPISODE",
+			"no such setting",
+		}},
 		{"unknown --set", configs.Options{Set: []string{"eval.nope=3"}}, []string{"--set", "eval.nope"}},
 		{"no value", configs.Options{Set: []string{"eval.episodes"}}, []string{"--set eval.episodes", "key=value"}},
-		{"fraction for a count", configs.Options{Set: []string{"eval.episodes=1.5"}}, []string{"eval.episodes", "a whole number"}},
-		{"text for a number", configs.Options{Environ: []string{"KORR_RESIDUAL_ALPHA=big"}}, []string{"KORR_RESIDUAL_ALPHA", "residual.alpha", "a number"}},
-		{"text for a bool", configs.Options{File: write(t, "residual:\n  features: maybe\n")}, []string{"residual.features", "true or false"}},
+		{"fraction for a count", configs.Options{Set: []string{"eval.episodes=1.5"}}, []string{
+			"eval.episodes",
+			"a whole number",
+		}},
+		{
+			"text for a number",
+			configs.Options{Environ: []string{"KORR_RESIDUAL_ALPHA=big"}},
+			[]string{"KORR_RESIDUAL_ALPHA", "residual.alpha", "a number"},
+		},
+		{
+			"text for a bool",
+			configs.Options{File: write(t, "residual:\n  features: maybe\n")},
+			[]string{"residual.features", "true or false"},
+		},
 		{"negative seed", configs.Options{Set: []string{"seed=-1"}}, []string{"seed", "a whole number"}},
 		{"list item", configs.Options{Set: []string{"base.hidden=64,x"}}, []string{"base.hidden", "a list"}},
-		{"out of range", configs.Options{Set: []string{"residual.alpha=2"}}, []string{"--set", "residual.alpha", "at most 1"}},
-		{"bad flag", configs.Options{Set: []string{"run.robot=ros3"}, Flags: map[string]string{"run.robot": "--robot"}}, []string{"config: --robot: run.robot", "ros1"}},
-		{"bad choice", configs.Options{Set: []string{"eval.randomness=low,wild"}}, []string{"eval.randomness[1]", "wild", "low, med, high"}},
+		{"out of range", configs.Options{Set: []string{"residual.alpha=2"}}, []string{
+			"--set", "residual.alpha",
+			"at most 1",
+		}},
+		{
+			"bad flag",
+			configs.Options{Set: []string{"run.robot=ros3"}, Flags: map[string]string{"run.robot": "--robot"}},
+			[]string{"config: --robot: run.robot", "ros1"},
+		},
+		{"bad choice", configs.Options{Set: []string{"eval.randomness=low,wild"}}, []string{
+			"eval.randomness[1]", "wild",
+			"low, med, high",
+		}},
 		{"bad YAML", configs.Options{File: write(t, "eval: [")}, []string{"korr.yaml", "line 1"}},
 		{"no file", configs.Options{File: "/does/not/exist.yaml"}, []string{"/does/not/exist.yaml", "no such file"}},
-		{"no preset", configs.Options{Preset: "huge"}, []string{"preset huge", "default, diffusion, one_leg, published, quick"}},
+		{"no preset", configs.Options{Preset: "huge"}, []string{
+			"preset huge",
+			"default, diffusion, one_leg, published, quick",
+		}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,7 +173,10 @@ func TestBadInputNamesKeyAndSource(t *testing.T) {
 }
 
 func TestResolvedFileReadsBackTheSame(t *testing.T) {
-	c, err := Load(configs.Options{Preset: "quick", Set: []string{"seed=18446744073709551615", "residual.alpha=0.05", "eval.policies=korr"}})
+	c, err := Load(configs.Options{Preset: "quick", Set: []string{
+		"seed=18446744073709551615", "residual.alpha=0.05",
+		"eval.policies=korr",
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,16 +15,18 @@ type borders struct {
 	chunks, actions          int
 	calls, forecast          float64
 	accepted, rejected, less int
-	jump, jumpMax            float64 // from what the old chunk meant to do to what the new one does instead, RMS over the dimensions
-	moved                    float64 // from one action to the next inside a chunk, likewise
-	inside                   int
-	crossed                  int // borders with an old chunk to compare with
+	// from what the old chunk meant to do to what the new one does instead, RMS over the dimensions
+	jump, jumpMax float64
+	moved         float64 // from one action to the next inside a chunk, likewise
+	inside        int
+	crossed       int // borders with an old chunk to compare with
 }
 
 func (b *borders) add(o *borders) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.chunks, b.actions, b.calls, b.forecast = b.chunks+o.chunks, b.actions+o.actions, b.calls+o.calls, b.forecast+o.forecast
+	b.chunks, b.actions, b.calls, b.forecast = b.chunks+o.chunks, b.actions+o.actions, b.calls+o.calls,
+		b.forecast+o.forecast
 	b.accepted, b.rejected, b.less = b.accepted+o.accepted, b.rejected+o.rejected, b.less+o.less
 	b.jump, b.jumpMax, b.crossed = b.jump+o.jump, max(b.jumpMax, o.jumpMax), b.crossed+o.crossed
 	b.moved, b.inside = b.moved+o.moved, b.inside+o.inside

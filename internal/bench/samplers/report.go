@@ -135,7 +135,10 @@ func (r *Report) table() *report.Table {
 	}}
 	episodes := len(r.Results) > 0 && r.Results[0].Episodes != nil
 	if episodes {
-		for _, name := range []string{"calls, warm", "solved", "95 % interval", "difference", "95 % interval", "jump", "largest", "step"} {
+		for _, name := range []string{
+			"calls, warm", "solved", "95 % interval", "difference", "95 % interval", "jump",
+			"largest", "step",
+		} {
 			t.Columns = append(t.Columns, report.Column{Name: name, Right: true})
 		}
 	}

@@ -83,7 +83,8 @@ func defaultCaches(network string) []string {
 	for _, v := range []string{"0.1", "0.3", "0.6"} {
 		out = append(out, "adaptive:max=8,threshold="+v)
 	}
-	out = append(out, "speca", "speca:tau=0.3,beta=0.05,min=3,max=8", "speca:tau=0.3,reject=now", "speca:tau=0.3,min=0,reject=now")
+	out = append(out, "speca", "speca:tau=0.3,beta=0.05,min=3,max=8", "speca:tau=0.3,reject=now",
+		"speca:tau=0.3,min=0,reject=now")
 	for _, v := range []string{"1", "2", "3"} {
 		out = append(out, "adaptive:by=step,max=8,threshold="+v)
 	}
@@ -188,7 +189,8 @@ func (c *Config) settings(file string) ([]*setting, error) {
 // Run compares them: chunks at the same observations, in turn, and episodes on the same seeds.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	if c.Chunks < 1 || c.Episodes < 0 || c.Lead < 0 {
-		return nil, usage.Errorf("--chunks %d, --episodes %d, --lead %d: want at least 1, 0 and 0", c.Chunks, c.Episodes, c.Lead)
+		return nil, usage.Errorf("--chunks %d, --episodes %d, --lead %d: want at least 1, 0 and 0", c.Chunks, c.Episodes,
+			c.Lead)
 	}
 	var all [][]*setting
 	for _, file := range c.Files {

@@ -25,7 +25,15 @@ func TestSgemmAgrees(t *testing.T) {
 		}
 		return x
 	}
-	sizes := [][3]int{{128, 128, 146}, {16, 10, 128}, {33, 300, 257}, {700, 40, 64}, {128, 1, 128}, {1, 128, 128}, {16, 16, 16}}
+	sizes := [][3]int{
+		{128, 128, 146},
+		{16, 10, 128},
+		{33, 300, 257},
+		{700, 40, 64},
+		{128, 1, 128},
+		{1, 128, 128},
+		{16, 16, 16},
+	}
 	for range 60 {
 		sizes = append(sizes, [3]int{1 + rng.IntN(40), 1 + rng.IntN(80), 1 + rng.IntN(600)})
 	}
@@ -105,7 +113,8 @@ func BenchmarkSgemm(b *testing.B) {
 		if s.tb == blas.Trans {
 			ldb = s.k
 		}
-		for name, f := range map[string]func(ta, tb blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int){
+		for name, f := range map[string]func(ta, tb blas.Transpose, m, n, k int, alpha float32, a []float32, lda int,
+			b []float32, ldb int, beta float32, c []float32, ldc int){
 			"own": implementation{}.Sgemm, "openblas": netlib.Implementation{}.Sgemm,
 		} {
 			b.Run(fmt.Sprintf("%c%c/%dx%dx%d/%s", s.ta, s.tb, s.m, s.n, s.k, name), func(b *testing.B) {

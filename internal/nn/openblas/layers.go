@@ -54,7 +54,8 @@ func groupNormGrad(g, hat, rstd []float32, rows, width int) {
 
 func fold(x, cols []float32, f nn.Folding) {
 	x, cols = x[:f.N*f.Len*f.Width], cols[:f.N*f.Out*f.Taps*f.Width]
-	C.korr_fold(ptr(x), ptr(cols), C.long(f.N), C.long(f.Len), C.long(f.Out), C.long(f.Width), C.long(f.Taps), C.long(f.Stride), C.long(f.Pad))
+	C.korr_fold(ptr(x), ptr(cols), C.long(f.N), C.long(f.Len), C.long(f.Out), C.long(f.Width), C.long(f.Taps),
+		C.long(f.Stride), C.long(f.Pad))
 }
 
 func thinProduct(dst, a, b []float32, m, k, n int) {

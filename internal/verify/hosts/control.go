@@ -14,8 +14,8 @@ import (
 	"korr/ros/robot"
 )
 
-// control runs a control node here and a toy arm on the second host for 20 s, and returns how many of the commands that are
-// due at 10 Hz were sent, %. A hold is an error.
+// control runs a control node here and a toy arm on the second host for 20 s, and returns how many of the commands that
+// are due at 10 Hz were sent, %. A hold is an error.
 func control(f *first) (float64, error) {
 	const lasts = 20 * time.Second
 	state, err := os.MkdirTemp("", "korr_hosts_state_*")
@@ -33,12 +33,14 @@ func control(f *first) (float64, error) {
 		_ = cmd.Process.Signal(syscall.SIGINT)
 		return cmd.Wait()
 	}
-	arm, _, armSaid, err := start(f.there(append(append([]string{}, f.self...), "verify", "faults", "arm", "--ros2")...)...)
+	arm, _, armSaid, err := start(f.there(append(append([]string{}, f.self...), "verify", "faults", "arm",
+		"--ros2")...)...)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = end(arm) }()
-	korr, out, said, err := start(append(append([]string{}, f.self...), "run", "--robot", "ros2", "--yes", "--json", "--log-format", "json",
+	korr, out, said, err := start(append(append([]string{}, f.self...), "run", "--robot", "ros2", "--yes", "--json",
+		"--log-format", "json",
 		"--set", "run.tracking_error=0")...) // the toy arm does not reach every pose
 	if err != nil {
 		return 0, err

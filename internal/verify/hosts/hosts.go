@@ -137,7 +137,14 @@ func build(ctx context.Context, dir string) (missing []Missing, err error) {
 // WriteText prints the rows as a table.
 func (r *Report) WriteText(w io.Writer) error {
 	t := &report.Table{Columns: []report.Column{
-		{Name: "tried"}, {Name: "with"}, {Name: "measured"}, {Name: "value", Right: true}, {Name: "bound", Right: true}, {Name: "unit"}, {Name: ""}, {Name: "why"},
+		{Name: "tried"},
+		{Name: "with"},
+		{Name: "measured"},
+		{Name: "value", Right: true},
+		{Name: "bound", Right: true},
+		{Name: "unit"},
+		{Name: ""},
+		{Name: "why"},
 	}}
 	for i := range r.Rows {
 		x := &r.Rows[i]
@@ -149,7 +156,8 @@ func (r *Report) WriteText(w io.Writer) error {
 		if !x.Passed {
 			verdict = "FAILED"
 		}
-		t.Add(x.Name, x.Peer, x.What, fmt.Sprintf("%.4g", x.Value), bound, x.Unit, verdict, strings.ReplaceAll(x.Error, "\n", " "))
+		t.Add(x.Name, x.Peer, x.What, fmt.Sprintf("%.4g", x.Value), bound, x.Unit, verdict,
+			strings.ReplaceAll(x.Error, "\n", " "))
 	}
 	if err := t.WriteText(w); err != nil {
 		return err

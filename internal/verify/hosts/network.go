@@ -66,7 +66,8 @@ func connect(dir string) (_ *network, err error) {
 		name, addr := "k0", "10.77.0.1/24"
 		if there {
 			name, addr = "k1", "10.77.0.2/24"
-		} else if err := run("ip", "link", "add", "k0", "type", "veth", "peer", "name", "k1", "netns", strconv.Itoa(n.keep.Process.Pid)); err != nil {
+		} else if err := run("ip", "link", "add", "k0", "type", "veth", "peer", "name", "k1", "netns",
+			strconv.Itoa(n.keep.Process.Pid)); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
 		for _, c := range [][]string{
@@ -102,8 +103,8 @@ func (n *network) has(peer string) bool {
 	return err == nil
 }
 
-// lose makes both hosts lose a percentage of the packets that arrive, until the function that it returns is called, which
-// says how many were lost.
+// lose makes both hosts lose a percentage of the packets that arrive, until the function that it returns is called,
+// which says how many were lost.
 func (n *network) lose(percent int) (func() (int, error), error) {
 	const table = "korr"
 	rules := fmt.Sprintf(`table inet %s {
@@ -119,7 +120,8 @@ func (n *network) lose(percent int) (func() (int, error), error) {
 		return nil, err
 	}
 	return func() (lost int, err error) {
-		for _, args := range [][]string{{"nft", "list", "counter", "inet", table, "lost"}, n.there("nft", "list", "counter", "inet", table, "lost")} {
+		for _, args := range [][]string{{"nft", "list", "counter", "inet", table, "lost"}, n.there("nft", "list", "counter",
+			"inet", table, "lost")} {
 			out, e := exec.Command(args[0], args[1:]...).Output()
 			_, text, _ := strings.Cut(string(out), "packets ")
 			count := 0

@@ -93,27 +93,81 @@ func (f *first) tried(x *row) Row {
 func allRows() (rows []row) {
 	for _, peer := range []string{Cyclone, FastDDS} {
 		rows = append(rows,
-			row{name: "topic both ways, reliable", peer: peer, what: "to the first answer", unit: "ms", bound: 5000, try: echo(peer, "reliable", 1, 30)},
-			row{name: "topic both ways, best effort", peer: peer, what: "to the first answer", unit: "ms", bound: 5000, try: echo(peer, "best_effort", 1, 30)},
-			row{name: "messages of 0.1, 1.1 and 4.2 MB", peer: peer, what: "to the last answer", unit: "ms", bound: 30000, try: echo(peer, "reliable", 2000, 20_000, 75_000)},
-			row{name: "late joiners of a latched topic, both ways", peer: peer, what: "to the answer", unit: "ms", bound: 5000, try: late(peer)},
-			row{name: "every message, reliable, at 50 Hz", peer: peer, what: "come back", unit: "of 250", bound: 250, atLeast: true, loss: 5, try: stream(peer, "reliable", 50, 250)},
-			row{name: "state, best effort, at 100 Hz", peer: peer, what: "longest gap", unit: "ms", bound: float64(bound.Milliseconds()), loss: 5, try: stream(peer, "best_effort", 100, 500)},
-			row{name: "message of 0.1 MB", peer: peer, what: "to the answer", unit: "ms", bound: 5000, loss: 5, try: echo(peer, "reliable", 2000)},
-			row{name: "incompatible QoS: durability", peer: peer, what: "to its name", unit: "ms", bound: 2000, try: incompatible(peer, "durability")},
-			row{name: "incompatible QoS: deadline", peer: peer, what: "to its name", unit: "ms", bound: 2000, try: incompatible(peer, "deadline")},
-			row{name: "a second commander", peer: peer, what: "noticed after", unit: "ms", bound: float64(bound.Milliseconds()), try: rival(peer)},
-			row{name: "vanishes (kill -9) while it is commanded", peer: peer, what: "noticed after", unit: "ms", bound: float64(bound.Milliseconds()), try: vanish(peer)},
+			row{
+				name: "topic both ways, reliable", peer: peer, what: "to the first answer", unit: "ms", bound: 5000,
+				try: echo(peer, "reliable", 1, 30),
+			},
+			row{
+				name: "topic both ways, best effort", peer: peer, what: "to the first answer", unit: "ms", bound: 5000,
+				try: echo(peer, "best_effort", 1, 30),
+			},
+			row{
+				name: "messages of 0.1, 1.1 and 4.2 MB", peer: peer, what: "to the last answer", unit: "ms", bound: 30000,
+				try: echo(peer, "reliable", 2000, 20_000, 75_000),
+			},
+			row{
+				name: "late joiners of a latched topic, both ways", peer: peer, what: "to the answer", unit: "ms", bound: 5000,
+				try: late(peer),
+			},
+			row{
+				name: "every message, reliable, at 50 Hz", peer: peer, what: "come back", unit: "of 250", bound: 250,
+				atLeast: true, loss: 5, try: stream(peer, "reliable", 50, 250),
+			},
+			row{
+				name: "state, best effort, at 100 Hz", peer: peer, what: "longest gap", unit: "ms",
+				bound: float64(bound.Milliseconds()), loss: 5, try: stream(peer, "best_effort", 100, 500),
+			},
+			row{
+				name: "message of 0.1 MB", peer: peer, what: "to the answer", unit: "ms", bound: 5000, loss: 5,
+				try: echo(peer, "reliable", 2000),
+			},
+			row{
+				name: "incompatible QoS: durability", peer: peer, what: "to its name", unit: "ms", bound: 2000,
+				try: incompatible(peer, "durability"),
+			},
+			row{
+				name: "incompatible QoS: deadline", peer: peer, what: "to its name", unit: "ms", bound: 2000,
+				try: incompatible(peer, "deadline"),
+			},
+			row{
+				name: "a second commander", peer: peer, what: "noticed after", unit: "ms", bound: float64(bound.Milliseconds()),
+				try: rival(peer),
+			},
+			row{
+				name: "vanishes (kill -9) while it is commanded", peer: peer, what: "noticed after", unit: "ms",
+				bound: float64(bound.Milliseconds()), try: vanish(peer),
+			},
 		)
 	}
 	rows = append(rows,
-		row{name: "service and action, called by the peer", peer: Cyclone, what: "for all calls", unit: "ms", bound: 10_000, try: called},
-		row{name: "service and action, served by the peer", peer: Cyclone, what: "slowest call", unit: "ms", bound: 1000, try: calls(20)},
-		row{name: "service and action, served by the peer", peer: Cyclone, what: "slowest call", unit: "ms", bound: 3000, loss: 5, try: calls(20)},
-		row{name: "publishes at 100 Hz, reliable, keyless", peer: ddsperf, what: "in sequence", unit: "samples", bound: 300, atLeast: true, try: perfPublishes},
-		row{name: "subscribes at 100 Hz, reliable, keyless", peer: ddsperf, what: "received", unit: "samples", bound: 300, atLeast: true, try: perfSubscribes},
-		row{name: "an arm is controlled from the other host for 20 s", peer: "korr", what: "commands", unit: "% of those due", bound: 98, atLeast: true, try: control},
-		row{name: "an arm is controlled from the other host for 20 s", peer: "korr", what: "commands", unit: "% of those due", bound: 98, atLeast: true, loss: 5, try: control},
+		row{
+			name: "service and action, called by the peer", peer: Cyclone, what: "for all calls", unit: "ms", bound: 10_000,
+			try: called,
+		},
+		row{
+			name: "service and action, served by the peer", peer: Cyclone, what: "slowest call", unit: "ms", bound: 1000,
+			try: calls(20),
+		},
+		row{
+			name: "service and action, served by the peer", peer: Cyclone, what: "slowest call", unit: "ms", bound: 3000,
+			loss: 5, try: calls(20),
+		},
+		row{
+			name: "publishes at 100 Hz, reliable, keyless", peer: ddsperf, what: "in sequence", unit: "samples", bound: 300,
+			atLeast: true, try: perfPublishes,
+		},
+		row{
+			name: "subscribes at 100 Hz, reliable, keyless", peer: ddsperf, what: "received", unit: "samples", bound: 300,
+			atLeast: true, try: perfSubscribes,
+		},
+		row{
+			name: "an arm is controlled from the other host for 20 s", peer: "korr", what: "commands", unit: "% of those due",
+			bound: 98, atLeast: true, try: control,
+		},
+		row{
+			name: "an arm is controlled from the other host for 20 s", peer: "korr", what: "commands", unit: "% of those due",
+			bound: 98, atLeast: true, loss: 5, try: control,
+		},
 	)
 	for i := range rows {
 		if rows[i].loss > 0 {
@@ -181,14 +235,21 @@ func (p *pair) close() error {
 
 // array is a message with some poses of 56 bytes; number tells it from others.
 func array(number, poses int) *msgs.PoseArray {
-	m := &msgs.PoseArray{Header: msgs.Header{Stamp: time.Unix(int64(number+1), 5).UTC(), FrameId: "tag"}, Poses: make([]msgs.Pose, 0, poses)}
+	m := &msgs.PoseArray{
+		Header: msgs.Header{Stamp: time.Unix(int64(number+1), 5).UTC(), FrameId: "tag"},
+		Poses:  make([]msgs.Pose, 0, poses),
+	}
 	for k := range poses {
-		m.Poses = append(m.Poses, msgs.Pose{Position: msgs.Point{X: math.Sqrt(float64(k)), Y: -1e-300}, Orientation: msgs.Quaternion{W: 1}})
+		m.Poses = append(m.Poses, msgs.Pose{
+			Position:    msgs.Point{X: math.Sqrt(float64(k)), Y: -1e-300},
+			Orientation: msgs.Quaternion{W: 1},
+		})
 	}
 	return m
 }
 
-// echo sends messages until each has come back, and looks whether it is the same. It returns the time that all took, ms.
+// echo sends messages until each has come back, and looks whether it is the same. It returns the time that all took,
+// ms.
 func echo(peer, mode string, sizes ...int) func(*first) (float64, error) {
 	return func(f *first) (float64, error) {
 		p, err := f.pair(peer, mode)
@@ -271,7 +332,8 @@ func late(peer string) func(*first) (float64, error) {
 	}
 }
 
-// stream sends n messages at a rate. Reliably it returns how many came back in order, else the longest time without one, ms.
+// stream sends n messages at a rate. Reliably it returns how many came back in order, else the longest time without
+// one, ms.
 func stream(peer, mode string, hz, n int) func(*first) (float64, error) {
 	return func(f *first) (float64, error) {
 		p, err := f.pair(peer, mode)
@@ -436,8 +498,8 @@ func rival(peer string) func(*first) (float64, error) {
 	}
 }
 
-// vanish: a peer that is commanded at 10 Hz and tells a state is killed. The time is that until its silence is known; no
-// command may wait for it longer than a period, and another peer is heard afterwards.
+// vanish: a peer that is commanded at 10 Hz and tells a state is killed. The time is that until its silence is known;
+// no command may wait for it longer than a period, and another peer is heard afterwards.
 func vanish(peer string) func(*first) (float64, error) {
 	return func(f *first) (float64, error) {
 		c, err := f.commander()
@@ -531,13 +593,14 @@ func called(f *first) (float64, error) {
 		return 0, err
 	}
 	goals := make(chan string, 10)
-	s, err := ros2.NewActionServer[msgs.MoveGoal, msgs.MoveResult, msgs.MoveFeedback](n, "/korr/move", moveKind, func(id string, g *msgs.MoveGoal) error {
-		if g.Width < 0 {
-			return errors.New("no such width")
-		}
-		goals <- id
-		return nil
-	}, nil)
+	s, err := ros2.NewActionServer[msgs.MoveGoal, msgs.MoveResult, msgs.MoveFeedback](n, "/korr/move", moveKind,
+		func(id string, g *msgs.MoveGoal) error {
+			if g.Width < 0 {
+				return errors.New("no such width")
+			}
+			goals <- id
+			return nil
+		}, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -67,7 +67,8 @@ type Residency struct {
 // episodeTicks is how long an episode lasts at least, about; it bounds the number of episodes asked for.
 const episodeTicks = 200
 
-// Run starts the simulator's node and the control node as processes, and judges what the control node reports and holds.
+// Run starts the simulator's node and the control node as processes, and judges what the control node reports and
+// holds.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	addrs, err := freePorts(2)
 	if err != nil {
@@ -106,7 +107,8 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		why := strings.TrimSpace(complaint.String())
 		return nil, errors.Join(err, fmt.Errorf("the control node gave no result: %w: %s", e, why))
 	}
-	r.Commands, r.Missed, r.InARow, r.Jitter, r.Latency, r.Chunks = said.Ticks, said.Missed, said.InARow, said.Jitter, said.Latency, said.Chunks
+	r.Commands, r.Missed, r.InARow, r.Jitter, r.Latency, r.Chunks = said.Ticks, said.Missed, said.InARow, said.Jitter,
+		said.Latency, said.Chunks
 	c.judge(r, strings.TrimSpace(complaint.String()))
 	return r, nil
 }
@@ -187,8 +189,8 @@ func holdings(addr string) (Residency, error) {
 	return r, nil
 }
 
-// growth is the least that was held in the last third over the least in the second; the first is start-up. The least, because a
-// heap swings with its collections.
+// growth is the least that was held in the last third over the least in the second; the first is start-up. The least,
+// because a heap swings with its collections.
 func growth(m []Residency, of func(Residency) float64) float64 {
 	n := len(m) / 3
 	least := func(m []Residency) float64 {
@@ -260,9 +262,11 @@ func (r *Report) WriteText(w io.Writer) error {
 		most.Resident, most.Heap = max(most.Resident, m.Resident), max(most.Heap, m.Heap)
 		most.Threads, most.Goroutines = max(most.Threads, m.Threads), max(most.Goroutines, m.Goroutines)
 	}
-	_, err := fmt.Fprintf(w, "latency  p50/p99/max  %v\n%d commands in %.0f s (at least %d), %d deadlines missed, at most %d in a row\n"+
+	_, err := fmt.Fprintf(w, "latency  p50/p99/max  %v\n%d commands in %.0f s (at least %d), %d deadlines missed, at "+
+		"most %d in a row\n"+
 		"at most %.0f MiB resident (growth %.1f %%), %.1f MiB heap (%.1f %%), %.0f goroutines (%.1f %%), %.0f threads\n",
-		r.Latency, r.Commands, r.Seconds, r.Expected, r.Missed, r.InARow, most.Resident/(1<<20), 100*r.Growth, most.Heap/(1<<20), 100*r.Heap,
+		r.Latency, r.Commands, r.Seconds, r.Expected, r.Missed, r.InARow, most.Resident/(1<<20), 100*r.Growth,
+		most.Heap/(1<<20), 100*r.Heap,
 		most.Goroutines, 100*r.Routines, most.Threads)
 	return err
 }

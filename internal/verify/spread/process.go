@@ -21,8 +21,8 @@ type process struct {
 // logDir is the folder, below that of a run, of what the processes printed and logged.
 const logDir = "log"
 
-// start runs korr in a process group of its own: an interrupt of this command reaches it by way of stop alone. name is that of its
-// files.
+// start runs korr in a process group of its own: an interrupt of this command reaches it by way of stop alone. name is
+// that of its files.
 func start(dir, name, korr string, args ...string) (*process, error) {
 	at := filepath.Join(dir, logDir, name)
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {

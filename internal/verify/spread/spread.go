@@ -180,7 +180,8 @@ func (r *run) begin(ctx context.Context) error {
 
 // serve starts the server and waits until it is up.
 func (r *run) serve(ctx context.Context) (err error) {
-	if r.server, err = r.start("server", "queue", "serve", "--dir", "queue", "--lease", r.Lease.String(), "--log-format", "json"); err != nil {
+	if r.server, err = r.start("server", "queue", "serve", "--dir", "queue", "--lease", r.Lease.String(), "--log-format",
+		"json"); err != nil {
 		return err
 	}
 	return r.until(ctx, "the server is up", func() (bool, error) {
@@ -196,7 +197,8 @@ func (r *run) serve(ctx context.Context) (err error) {
 func (r *run) work(i int) (err error) {
 	r.born++
 	name := fmt.Sprintf("w%d-%d", i, r.born)
-	r.workers[i], err = r.start(name, "worker", "--join", "queue", "--dir", "work", "--name", name, "--cores", "1", "--save", "200ms", "--log-format", "json")
+	r.workers[i], err = r.start(name, "worker", "--join", "queue", "--dir", "work", "--name", name, "--cores", "1",
+		"--save", "200ms", "--log-format", "json")
 	return err
 }
 
@@ -251,8 +253,8 @@ func (r *run) spread(ctx context.Context) error {
 	return r.count(ctx)
 }
 
-// disturb pauses a worker that trains until another has its unit; meanwhile it kills workers and the server, and interrupts
-// the sweep's submitter, which is started again and returned.
+// disturb pauses a worker that trains until another has its unit; meanwhile it kills workers and the server, and
+// interrupts the sweep's submitter, which is started again and returned.
 func (r *run) disturb(ctx context.Context, sweep *process) (*process, error) {
 	paused, id, epoch, err := r.freeze(ctx)
 	if err != nil {
@@ -286,10 +288,15 @@ func (r *run) disturb(ctx context.Context, sweep *process) (*process, error) {
 		return nil, err
 	}
 	p := r.workers[paused]
-	return sweep, r.until(ctx, "the paused worker drops what it did", func() (bool, error) { return p.says(`"msg":"late"`) > 0, nil })
+	return sweep, r.until(ctx, "the paused worker drops what it did", func() (bool,
+		error,
+	) {
+		return p.says(`"msg":"late"`) > 0, nil
+	})
 }
 
-// freeze pauses a worker in the middle of a training, one that has a checkpoint unless it is the last, and names its unit.
+// freeze pauses a worker in the middle of a training, one that has a checkpoint unless it is the last, and names its
+// unit.
 func (r *run) freeze(ctx context.Context) (worker int, id unit.ID, epoch uint64, err error) {
 	cells := len(r.policies())
 	err = r.until(ctx, "a worker trains", func() (bool, error) {
@@ -304,11 +311,13 @@ func (r *run) freeze(ctx context.Context) (worker int, id unit.ID, epoch uint64,
 			}
 		}
 		if left == 0 {
-			return false, errors.New("every training was over before a worker could be paused in it: --steps of the sweep are too few here")
+			return false, errors.New("every training was over before a worker could be paused in it: --steps of the sweep are " +
+				"too few here")
 		}
 		for worker = range r.workers {
 			for unitID, st := range all {
-				if st.Phase != queue.Running || st.Kind != trainingKind || st.Saves == 0 && left > 1 || st.Worker != r.nameOf(worker) {
+				if st.Phase != queue.Running || st.Kind != trainingKind || st.Saves == 0 && left > 1 ||
+					st.Worker != r.nameOf(worker) {
 					continue
 				}
 				if err := r.workers[worker].signal(syscall.SIGSTOP); err != nil {
@@ -348,8 +357,9 @@ func (r *run) running(ctx context.Context) (map[unit.ID]*queue.State, error) {
 	return all, err
 }
 
-// killWorker kills a worker other than the paused one and starts another. One whose unit would be parked is spared, since a unit that
-// takes three workers down is poison, and rightly parked; workers stand still while that is looked at.
+// killWorker kills a worker other than the paused one and starts another. One whose unit would be parked is spared,
+// since a unit that takes three workers down is poison, and rightly parked; workers stand still while that is looked
+// at.
 func (r *run) killWorker(ctx context.Context, paused int) error {
 	at := r.rng.IntN(workerCount)
 	for range workerCount {
@@ -434,7 +444,8 @@ func (r *run) count(ctx context.Context) error {
 
 // policies are those that one process trained.
 func (r *run) policies() []string {
-	found, _ := filepath.Glob(filepath.Join(r.Dir, "alone", "*", "checkpoints", "policy.safetensors")) // the pattern is one
+	// the pattern is one
+	found, _ := filepath.Glob(filepath.Join(r.Dir, "alone", "*", "checkpoints", "policy.safetensors"))
 	return found
 }
 
@@ -468,7 +479,11 @@ func (r *run) compare(context.Context) error {
 
 // WriteText prints the report.
 func (r *Report) WriteText(w io.Writer) error {
-	t := &report.Table{Columns: []report.Column{{Name: "compared with one process"}, {Name: "bytes", Right: true}, {Name: ""}}}
+	t := &report.Table{Columns: []report.Column{
+		{Name: "compared with one process"},
+		{Name: "bytes", Right: true},
+		{Name: ""},
+	}}
 	for _, c := range r.Checks {
 		word := "equal"
 		if !c.Equal {
@@ -479,7 +494,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	if err := t.WriteText(w); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d units by %d workers in %.0f s: %d kills of workers, %d of the server, %d pause, %d interrupt; %d units taken over, %d of them from "+
-		"a checkpoint, %d late outcomes dropped\n", r.Units, workerCount, r.Seconds, r.WorkerKills, r.ServerKills, r.Pauses, r.Interrupts, r.TakenOver, r.Resumed, r.Late)
+	_, err := fmt.Fprintf(w, "\n%d units by %d workers in %.0f s: %d kills of workers, %d of the server, %d pause, %d "+
+		"interrupt; %d units taken over, %d of them from "+
+		"a checkpoint, %d late outcomes dropped\n", r.Units, workerCount, r.Seconds, r.WorkerKills, r.ServerKills, r.Pauses,
+		r.Interrupts, r.TakenOver, r.Resumed, r.Late)
 	return err
 }

@@ -22,5 +22,8 @@ func setAffinity(cpus []int) error {
 
 // setFIFO is for the calling thread.
 func setFIFO(priority int) error {
-	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: uint32(priority)}, 0)
+	return unix.SchedSetAttr(0, &unix.SchedAttr{
+		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO,
+		Priority: uint32(priority),
+	}, 0)
 }

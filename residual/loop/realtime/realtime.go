@@ -87,7 +87,8 @@ func (o *Options) Process() (refusals []*Refusal, restore func()) {
 	}
 	if o.LockMemory {
 		if err := lockMemory(); err != nil {
-			refusals = append(refusals, &Refusal{"lock memory", err, "raise the memlock limit (ulimit -l unlimited, or LimitMEMLOCK=infinity) or grant CAP_IPC_LOCK"})
+			refusals = append(refusals, &Refusal{"lock memory", err, "raise the memlock limit (ulimit -l unlimited, or " +
+				"LimitMEMLOCK=infinity) or grant CAP_IPC_LOCK"})
 		} else {
 			locked = true
 		}
@@ -105,8 +106,8 @@ func (o *Options) Process() (refusals []*Refusal, restore func()) {
 	}
 }
 
-// Thread ties the calling goroutine to a thread of its own and applies what concerns that thread. The goroutine must end
-// without unlocking it when something was applied, so that the thread ends with it.
+// Thread ties the calling goroutine to a thread of its own and applies what concerns that thread. The goroutine must
+// end without unlocking it when something was applied, so that the thread ends with it.
 func (o *Options) Thread() (refusals []*Refusal) {
 	if len(o.CPUs) == 0 && o.Priority == 0 {
 		return nil
@@ -114,12 +115,18 @@ func (o *Options) Thread() (refusals []*Refusal) {
 	runtime.LockOSThread()
 	if len(o.CPUs) > 0 {
 		if err := setAffinity(o.CPUs); err != nil {
-			refusals = append(refusals, &Refusal{fmt.Sprintf("run on cores %v", o.CPUs), err, "name cores this process may use (taskset -p $$ shows them)"})
+			refusals = append(refusals, &Refusal{
+				fmt.Sprintf("run on cores %v", o.CPUs), err,
+				"name cores this process may use (taskset -p $$ shows them)",
+			})
 		}
 	}
 	if o.Priority > 0 {
 		if err := setFIFO(o.Priority); err != nil {
-			refusals = append(refusals, &Refusal{fmt.Sprintf("SCHED_FIFO priority %d", o.Priority), err, "grant CAP_SYS_NICE, or raise the rtprio limit (ulimit -r, LimitRTPRIO=)"})
+			refusals = append(refusals, &Refusal{
+				fmt.Sprintf("SCHED_FIFO priority %d", o.Priority), err,
+				"grant CAP_SYS_NICE, or raise the rtprio limit (ulimit -r, LimitRTPRIO=)",
+			})
 		}
 	}
 	return refusals

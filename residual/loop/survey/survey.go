@@ -33,8 +33,8 @@ type seen struct {
 	pose geom.Pose // in the arm's base frame
 }
 
-// Add takes in a sample whose sources are named "arm" and "parts", and which tells when each part was measured. Samples that
-// tell nothing new are fine.
+// Add takes in a sample whose sources are named "arm" and "parts", and which tells when each part was measured. Samples
+// that tell nothing new are fine.
 func (s *Survey) Add(x *loop.Sample) {
 	n, ok := layout.Poses(len(x.Obs))
 	if !ok || len(x.Measured) != 1+n {
@@ -72,8 +72,8 @@ type Report struct {
 	// Latency is the time from a frame's stamp to its arrival, s: the median, and half of what 95 % of the frames span.
 	Latency float64 `json:"latency_s"`
 	Jitter  float64 `json:"jitter_s"`
-	// Skew is how much earlier the exposure was than the stamp says, s, found where a part moved in the closed hand; nil where none
-	// did for long enough. The pose is then Latency + Skew late.
+	// Skew is how much earlier the exposure was than the stamp says, s, found where a part moved in the closed hand; nil
+	// where none did for long enough. The pose is then Latency + Skew late.
 	Skew *float64 `json:"stamp_skew_s,omitempty"`
 	// Position (m) and Rotation (rad) are standard deviations of the noise per axis.
 	Position float64   `json:"position_m"`
@@ -91,7 +91,8 @@ const fewest = 30
 // Report estimates, for a control loop of so many steps per second. The error says what is missing.
 func (s *Survey) Report(controlHz float64) (*Report, error) {
 	if len(s.frames) < fewest {
-		return nil, fmt.Errorf("survey: %d frames of the tracker, and at least %d are needed: is it running, and seen here?", len(s.frames), fewest)
+		return nil, fmt.Errorf("survey: %d frames of the tracker, and at least %d are needed: is it running, and seen here?",
+			len(s.frames), fewest)
 	}
 	r := &Report{Schema: Schema, Frames: len(s.frames)}
 	s.timing(r)
@@ -123,8 +124,8 @@ func (s *Survey) timing(r *Report) {
 // medianChi3 is the median of a chi-squared distribution with three degrees of freedom.
 const medianChi3 = 2.366
 
-// noise fills the noise, from the differences of a part's poses in a row: their variance is twice the noise's. The median
-// over all parts leaves out the one that moves, if most are at rest.
+// noise fills the noise, from the differences of a part's poses in a row: their variance is twice the noise's. The
+// median over all parts leaves out the one that moves, if most are at rest.
 func (s *Survey) noise(r *Report) {
 	var p, q []float64
 	for _, part := range s.parts {
@@ -169,7 +170,8 @@ const (
 	skewShift = 0.004 // m per frame: a part that moves less tells nothing about time
 )
 
-// skew is the shift of the parts' stamps with which a part moves rigidly with the closed hand; false where no part was carried.
+// skew is the shift of the parts' stamps with which a part moves rigidly with the closed hand; false where no part was
+// carried.
 func (s *Survey) skew() (float64, bool) {
 	type carried struct {
 		at   time.Time
@@ -257,10 +259,12 @@ func (r *Report) WriteText(w io.Writer) error {
 	if r.Skew != nil {
 		stamps = fmt.Sprintf("%.0f ms after the exposure", 1e3**r.Skew)
 	}
-	_, err := fmt.Fprintf(w, "rate     %.1f Hz, %d frames in %.0f s\nlatency  %.0f ms from stamp to arrival, give or take %.0f ms\nstamps   %s\n"+
+	_, err := fmt.Fprintf(w, "rate     %.1f Hz, %d frames in %.0f s\nlatency  %.0f ms from stamp to arrival, give or "+
+		"take %.0f ms\nstamps   %s\n"+
 		"noise    %.2f mm, %.4f rad, per axis\ndropout  %.0f %% of a part's frames, at most %.1f s without one\n"+
 		"oldest   %.0f ms: the control node's largest age must be more\nthe hand moved %.2f m\n\n",
-		r.RateHz, r.Frames, r.Seconds, 1e3*r.Latency, 1e3*r.Jitter, stamps, 1e3*r.Position, r.Rotation, 100*r.Dropout, r.Longest,
+		r.RateHz, r.Frames, r.Seconds, 1e3*r.Latency, 1e3*r.Jitter, stamps, 1e3*r.Position, r.Rotation, 100*r.Dropout,
+		r.Longest,
 		1e3*r.Holds(), r.Moved)
 	for _, k := range r.Keys {
 		if err == nil {

@@ -14,7 +14,8 @@ import (
 	"korr/sim/disturb"
 )
 
-// feed plays a minute of an arm of 100 states a second and a tracker: at rest first, then carrying the last of six parts about.
+// feed plays a minute of an arm of 100 states a second and a tracker: at rest first, then carrying the last of six
+// parts about.
 func feed(p disturb.Parts, hz float64, latency, jitter, skew time.Duration) *Survey {
 	const n = 6
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -44,7 +45,10 @@ func feed(p disturb.Parts, hz float64, latency, jitter, skew time.Duration) *Sur
 	}
 	var way []on
 	s, next := &Survey{}, 0.0
-	x := loop.Sample{Obs: make([]float32, layout.Observation(n)), Measured: make([]time.Time, 1+n), Sources: make([]loop.Source, 3)}
+	x := loop.Sample{
+		Obs: make([]float32, layout.Observation(n)), Measured: make([]time.Time, 1+n),
+		Sources: make([]loop.Source, 3),
+	}
 	x.Sources[0].Name, x.Sources[1].Name, x.Sources[2].Name = "arm", "gripper", "parts"
 	for k := range 6000 {
 		t := float64(k) / 100
@@ -78,8 +82,8 @@ func feed(p disturb.Parts, hz float64, latency, jitter, skew time.Duration) *Sur
 	return s
 }
 
-// TestSurveyFindsTheProfiles: the noise, dropout, rate and latency of the trackers that policies are measured with, at 15 frames
-// a second, whether their stamps tell the exposure or come 60 ms later.
+// TestSurveyFindsTheProfiles: the noise, dropout, rate and latency of the trackers that policies are measured with, at
+// 15 frames a second, whether their stamps tell the exposure or come 60 ms later.
 func TestSurveyFindsTheProfiles(t *testing.T) {
 	for _, name := range disturb.Profiles() {
 		cfg, err := disturb.Profile(name)
@@ -109,7 +113,8 @@ func TestSurveyFindsTheProfiles(t *testing.T) {
 				t.Fatalf("%s: no skew was found", name)
 			}
 			near("the skew", *r.Skew, skew.Seconds(), 0.021)
-			if steps := float64(p.Delay); skew == 0 && !strings.Contains(strings.Join(r.Keys, " "), "delay="+string(rune('0'+int(steps)))) {
+			if steps := float64(p.Delay); skew == 0 && !strings.Contains(strings.Join(r.Keys, " "),
+				"delay="+string(rune('0'+int(steps)))) {
 				t.Errorf("%s: keys %v", name, r.Keys)
 			}
 			var b strings.Builder

@@ -1,5 +1,6 @@
-// Package bare speaks just enough TCPROS to measure a node: it publishes and hears over sockets that the measuring thread writes and waits on
-// itself. So a round trip holds the node's time and the system's, and none of a second node's queues and wake-ups.
+// Package bare speaks just enough TCPROS to measure a node: it publishes and hears over sockets that the measuring
+// thread writes and waits on itself. So a round trip holds the node's time and the system's, and none of a second
+// node's queues and wake-ups.
 package bare
 
 import (
@@ -59,7 +60,8 @@ const (
 	stampEnd = stampAt + 8
 )
 
-// Open registers the messages at the master as the node id, so that a node that starts finds them; answer is what that node publishes.
+// Open registers the messages at the master as the node id, so that a node that starts finds them; answer is what that
+// node publishes.
 func Open(ctx context.Context, master, id string, answer Topic, messages ...Message) (e *End, err error) {
 	e = &End{master: xmlrpc.NewClient(master, time.Second), id: id, answer: answer}
 	for _, m := range messages {
@@ -189,7 +191,8 @@ func (e *End) subscribe(ctx context.Context, peer string, end time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, where, err := xmlrpc.NewClient(fmt.Sprint(uri), time.Second).CallROS(ctx, "requestTopic", e.id, e.answer.Name, []any{[]any{"TCPROS"}})
+	_, where, err := xmlrpc.NewClient(fmt.Sprint(uri), time.Second).CallROS(ctx, "requestTopic", e.id, e.answer.Name,
+		[]any{[]any{"TCPROS"}})
 	if err != nil {
 		return err
 	}
@@ -222,7 +225,8 @@ func (e *End) subscribe(ctx context.Context, peer string, end time.Time) error {
 	return errors.Join(err, conn.SetReadDeadline(time.Time{}))
 }
 
-// RoundTrip is the time from handing the messages to the system until the answer with their stamp is here, and whether it came in time.
+// RoundTrip is the time from handing the messages to the system until the answer with their stamp is here, and whether
+// it came in time.
 func (e *End) RoundTrip(limit time.Duration) (time.Duration, bool, error) {
 	begun := time.Now()
 	var stamp [stampEnd - stampAt]byte

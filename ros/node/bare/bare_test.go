@@ -12,7 +12,8 @@ import (
 	"korr/ros/node/bare"
 )
 
-// TestRoundTrip: a node's answers are heard, those with another stamp are not taken for them, and silence is told from an answer.
+// TestRoundTrip: a node's answers are heard, those with another stamp are not taken for them, and silence is told from
+// an answer.
 func TestRoundTrip(t *testing.T) {
 	m, err := master.Start(master.Config{Addr: "127.0.0.1:0"})
 	if err != nil {
@@ -21,7 +22,10 @@ func TestRoundTrip(t *testing.T) {
 	defer func() { _ = m.Close() }()
 	end, err := bare.Open(
 		t.Context(), m.URI(), "/x/end", bare.Topic{Name: "/x/command", Kind: msgs.PoseStamped{}},
-		bare.Message{Topic: bare.Topic{Name: "/x/state", Kind: msgs.JointState{}}, Value: &msgs.JointState{Position: make([]float64, 7)}},
+		bare.Message{
+			Topic: bare.Topic{Name: "/x/state", Kind: msgs.JointState{}},
+			Value: &msgs.JointState{Position: make([]float64, 7)},
+		},
 	)
 	if err != nil {
 		t.Fatal(err)

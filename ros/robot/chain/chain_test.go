@@ -15,7 +15,15 @@ import (
 func pandaDH() *chain.Spec {
 	quarter := math.Pi / 2
 	s := &chain.Spec{Tool: chain.Offset{XYZ: [3]float64{0, 0, 0.2104}, RPY: [3]float64{0, 0, -math.Pi / 4}}}
-	for i, r := range [][3]float64{{0, 0, 0.333}, {0, -quarter, 0}, {0, quarter, 0.316}, {0.0825, quarter, 0}, {-0.0825, -quarter, 0.384}, {0, quarter, 0}, {0.088, quarter, 0}} {
+	for i, r := range [][3]float64{
+		{0, 0, 0.333},
+		{0, -quarter, 0},
+		{0, quarter, 0.316},
+		{0.0825, quarter, 0},
+		{-0.0825, -quarter, 0.384},
+		{0, quarter, 0},
+		{0.088, quarter, 0},
+	} {
 		s.DH = append(s.DH, chain.DH{A: r[0], Alpha: r[1], D: r[2]})
 		j := chain.JointSpec{Name: "j" + string(rune('1'+i)), Min: -2.8, Max: 2.8, MaxVelocity: 1}
 		if i == 3 {
@@ -58,7 +66,8 @@ func TestDescriptionsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec := &chain.Spec{URDF: "panda.urdf", Base: "panda_link0", Tip: "panda_hand_tcp"}
-	if c, err := spec.Chain("testdata"); err != nil || len(c.Joints) != 7 || c.Joints[3].Max != -0.0698 || c.Joints[4].MaxVelocity != 2.61 {
+	if c, err := spec.Chain("testdata"); err != nil || len(c.Joints) != 7 || c.Joints[3].Max != -0.0698 ||
+		c.Joints[4].MaxVelocity != 2.61 {
 		t.Fatalf("%+v %v", c, err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -178,7 +187,10 @@ func TestBadDescriptions(t *testing.T) {
 		"no name":           func(s *chain.Spec) { s.Joints[0].Name = "" },
 		"base and tip":      func(s *chain.Spec) { s.DH, s.URDF = nil, "panda.urdf" },
 		"no such file":      func(s *chain.Spec) { s.DH, s.URDF, s.Base, s.Tip = nil, "none.urdf", "a", "b" },
-		"j1 is listed":      func(s *chain.Spec) { s.DH, s.URDF, s.Base, s.Tip = nil, "panda.urdf", "panda_link0", "panda_hand" },
+		"j1 is listed": func(s *chain.Spec) {
+			s.DH, s.URDF, s.Base, s.Tip = nil, "panda.urdf", "panda_link0",
+				"panda_hand"
+		},
 	} {
 		s := pandaDH()
 		edit(s)
@@ -187,7 +199,8 @@ func TestBadDescriptions(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "<robot>", "<robot/>", `<robot><joint name="j" type="revolute"><parent link="b"/><child link="t"/></joint></robot>`,
+		"", "<robot>", "<robot/>",
+		`<robot><joint name="j" type="revolute"><parent link="b"/><child link="t"/></joint></robot>`,
 		`<robot><joint name="j" type="floating"><parent link="b"/><child link="t"/></joint></robot>`,
 		`<robot><joint name="j" type="fixed"><origin xyz="1 2"/><parent link="b"/><child link="t"/></joint></robot>`,
 		`<robot><joint name="j" type="fixed"><parent link="t"/><child link="t"/></joint></robot>`,

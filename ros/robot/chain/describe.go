@@ -66,7 +66,8 @@ func (s *Spec) Chain(dir string) (*Chain, error) {
 }
 
 func (o *Offset) pose() geom.Pose {
-	q := geom.AxisAngle(geom.Vec3{0, 0, 1}, o.RPY[2]).Mul(geom.AxisAngle(geom.Vec3{0, 1, 0}, o.RPY[1])).Mul(geom.AxisAngle(geom.Vec3{1, 0, 0}, o.RPY[0]))
+	q := geom.AxisAngle(geom.Vec3{0, 0, 1}, o.RPY[2]).Mul(geom.AxisAngle(geom.Vec3{0, 1, 0},
+		o.RPY[1])).Mul(geom.AxisAngle(geom.Vec3{1, 0, 0}, o.RPY[0]))
 	return geom.Pose{P: o.XYZ, Q: q}
 }
 
@@ -155,7 +156,8 @@ func (s *Spec) fromURDF(dir string) (*Chain, error) {
 		return c, nil
 	}
 	if len(s.Joints) != len(c.Joints) {
-		return nil, fmt.Errorf("chain: %s has %d moving joints between %s and %s, %d are listed", path, len(c.Joints), s.Base, s.Tip, len(s.Joints))
+		return nil, fmt.Errorf("chain: %s has %d moving joints between %s and %s, %d are listed", path, len(c.Joints), s.Base,
+			s.Tip, len(s.Joints))
 	}
 	for i, j := range s.Joints {
 		if j.Name != c.Joints[i].Name {

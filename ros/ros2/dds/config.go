@@ -9,7 +9,8 @@ import (
 
 // policies are the names of the quality of service's policies, by Cyclone's numbers.
 var policies = map[int]string{
-	2: "durability", 4: "deadline", 5: "latency budget", 6: "ownership", 8: "liveliness", 10: "partition", 11: "reliability",
+	2: "durability", 4: "deadline", 5: "latency budget", 6: "ownership", 8: "liveliness", 10: "partition",
+	11: "reliability",
 	12: "destination order", 24: "type consistency", 25: "data representation",
 }
 
@@ -23,8 +24,8 @@ func policyName(id int) string {
 	return fmt.Sprintf("policy %d", id)
 }
 
-// quick repeats what was not acknowledged every 20 ms; Cyclone's own 100 ms are a control period. It is a default, which
-// CYCLONEDDS_URI may change.
+// quick repeats what was not acknowledged every 20 ms; Cyclone's own 100 ms are a control period. It is a default,
+// which CYCLONEDDS_URI may change.
 const quick = `<CycloneDDS><Domain id="any"><Internal><HeartbeatInterval>20 ms</HeartbeatInterval></Internal></Domain></CycloneDDS>`
 
 // xml is the configuration of a domain, around what CYCLONEDDS_URI says.

@@ -70,7 +70,8 @@ func Open(cfg Config) (*Participant, error) {
 	}
 	p := &Participant{ended: make(chan struct{}), watchers: map[int]func(){}, topics: map[string]*topic{}, next: 1}
 	if p.entity = C.dds_create_participant(C.dds_domainid_t(cfg.Domain), qos, nil); p.entity < 0 {
-		return nil, failure(fmt.Sprintf("join DDS domain %d (is a network interface up? CYCLONEDDS_URI may name one)", cfg.Domain), C.int32_t(p.entity))
+		return nil, failure(fmt.Sprintf("join DDS domain %d (is a network interface up? CYCLONEDDS_URI may name one)",
+			cfg.Domain), C.int32_t(p.entity))
 	}
 	C.korr_guid(p.entity, (*C.uchar)(&p.guid[0]))
 	p.set, p.stop = C.dds_create_waitset(p.entity), C.dds_create_guardcondition(p.entity)
@@ -180,7 +181,8 @@ func (p *Participant) topic(name, kind string) (*topic, error) {
 // with calls f with a quality of service as C has it.
 func (q *QoS) with(userData string, f func(*C.korr_qos)) {
 	c := C.korr_qos{
-		reliable: C.bool(q.Reliable), transient_local: C.bool(q.TransientLocal), keep_all: C.bool(q.KeepAll), depth: C.int32_t(q.Depth),
+		reliable: C.bool(q.Reliable), transient_local: C.bool(q.TransientLocal), keep_all: C.bool(q.KeepAll),
+		depth:    C.int32_t(q.Depth),
 		deadline: C.int64_t(q.Deadline), lifespan: C.int64_t(q.Lifespan), lease: C.int64_t(q.Lease),
 	}
 	if userData != "" {
@@ -230,7 +232,8 @@ func (p *Participant) NewWriter(name, kind string, qos QoS, userData string, sta
 
 func statusOf(s *C.korr_status) Status {
 	return Status{
-		Matched: int(s.matched), Alive: int(s.alive), Deadlines: int(s.deadlines), Lost: int(s.lost), Incompatible: policyName(int(s.policy)),
+		Matched: int(s.matched), Alive: int(s.alive), Deadlines: int(s.deadlines), Lost: int(s.lost),
+		Incompatible: policyName(int(s.policy)),
 	}
 }
 
@@ -250,7 +253,8 @@ func (w *Writer) Write(data []byte) error {
 	return nil
 }
 
-// Acked reports whether every reliable reader has acknowledged what was written; it waits for that, at most for a limit.
+// Acked reports whether every reliable reader has acknowledged what was written; it waits for that, at most for a
+// limit.
 func (w *Writer) Acked(limit time.Duration) bool {
 	w.p.life.RLock()
 	defer w.p.life.RUnlock()
@@ -275,7 +279,9 @@ type Reader struct {
 }
 
 // NewReader makes a reader; said is called for every sample, status is told of what else happens and may be nil.
-func (p *Participant) NewReader(name, kind string, qos QoS, userData string, said func(*Sample), status func(Status)) (*Reader, error) {
+func (p *Participant) NewReader(name, kind string, qos QoS, userData string, said func(*Sample),
+	status func(Status),
+) (*Reader, error) {
 	p.life.RLock()
 	defer p.life.RUnlock()
 	p.mu.Lock()
@@ -297,8 +303,8 @@ func (p *Participant) NewReader(name, kind string, qos QoS, userData string, sai
 	return r, nil
 }
 
-// happened takes the samples that there are and tells the status when something else changed. A publisher's samples come
-// before the news that it is gone.
+// happened takes the samples that there are and tells the status when something else changed. A publisher's samples
+// come before the news that it is gone.
 func (r *Reader) happened(said func(*Sample), status func(Status)) {
 	var s C.korr_status
 	C.korr_reader_status(r.entity, &s)
@@ -311,7 +317,8 @@ func (r *Reader) happened(said func(*Sample), status func(Status)) {
 			x := &r.samples[i]
 			if x.valid {
 				m := Sample{
-					Data: unsafe.Slice((*byte)(x.data), int(x.size)), Source: time.Unix(0, int64(x.source)), Sender: r.sender(x.writer),
+					Data: unsafe.Slice((*byte)(x.data), int(x.size)), Source: time.Unix(0, int64(x.source)),
+					Sender: r.sender(x.writer),
 				}
 				said(&m)
 			}

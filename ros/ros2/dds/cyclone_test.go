@@ -88,7 +88,8 @@ func TestLateJoinersGetWhatIsKept(t *testing.T) {
 		}
 	}
 	got := make(chan byte, 10)
-	if _, err := open(t, cfg).NewReader(name, kind, QoS{Reliable: true, TransientLocal: true, Depth: 10}, "", func(s *Sample) { got <- s.Data[4] }, nil); err != nil {
+	if _, err := open(t, cfg).NewReader(name, kind, QoS{Reliable: true, TransientLocal: true, Depth: 10}, "",
+		func(s *Sample) { got <- s.Data[4] }, nil); err != nil {
 		t.Fatal(err)
 	}
 	for want := byte(2); want < 5; want++ {
@@ -103,8 +104,8 @@ func TestLateJoinersGetWhatIsKept(t *testing.T) {
 	}
 }
 
-// TestStatusTellsWhatIsWrong: a policy that does not match is named, a late writer misses its deadline, a writer that is
-// gone is told of.
+// TestStatusTellsWhatIsWrong: a policy that does not match is named, a late writer misses its deadline, a writer that
+// is gone is told of.
 func TestStatusTellsWhatIsWrong(t *testing.T) {
 	cfg := testConfig()
 	a, b := open(t, cfg), open(t, cfg)
@@ -121,7 +122,11 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 	if _, err := b.NewReader(name, kind, QoS{Deadline: 50 * time.Millisecond}, "", nothing, store(&loose)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the policy's name", func() bool { s := strict.Load(); return s != nil && s.Incompatible == "reliability" && s.Matched == 0 })
+	eventually(t, "the policy's name", func() bool {
+		s := strict.Load()
+		return s != nil &&
+			s.Incompatible == "reliability" && s.Matched == 0
+	})
 	eventually(t, "a match", func() bool { s := loose.Load(); return s != nil && s.Matched == 1 && s.Alive == 1 })
 	if err := w.Write([]byte{0, 1, 0, 0, 0}); err != nil {
 		t.Fatal(err)
@@ -157,7 +162,8 @@ func TestGraphShowsEverybody(t *testing.T) {
 		}
 	}
 	wait("the writer", func(e Endpoint) bool {
-		return e.GUID == w.GUID() && e.Writer && e.Topic == name && e.Type == kind && e.UserData == "typehash=x;" && e.QoS.Reliable && e.Participant == b.GUID()
+		return e.GUID == w.GUID() && e.Writer && e.Topic == name && e.Type == kind && e.UserData == "typehash=x;" &&
+			e.QoS.Reliable && e.Participant == b.GUID()
 	})
 	w.Close()
 	wait("its end", func(e Endpoint) bool { return e.GUID == w.GUID() && e.Gone })

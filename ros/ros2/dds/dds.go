@@ -7,7 +7,8 @@ import (
 )
 
 // ErrAbsent is Open's error in a program that was built without Cyclone DDS.
-var ErrAbsent = errors.New("this program was built without ROS 2: install Cyclone DDS (Debian, Ubuntu: apt install cyclonedds-dev) " +
+var ErrAbsent = errors.New("this program was built without ROS 2: install Cyclone DDS (Debian, Ubuntu: apt install " +
+	"cyclonedds-dev) " +
 	"and build with the tag ros2 (make build, or go build -tags ros2 ./cmd/korr-robot)")
 
 // ErrClosed is the error of what belongs to a closed participant.

@@ -1,5 +1,6 @@
-// Package dds is the one room of Cyclone DDS, the middleware that ROS 2 itself runs on (rmw_cyclonedds_cpp). Samples are
-// bytes that are serialised already, types are names: what they mean is package rosidl's and package ros2's business.
+// Package dds is the one room of Cyclone DDS, the middleware that ROS 2 itself runs on (rmw_cyclonedds_cpp). Samples
+// are bytes that are serialised already, types are names: what they mean is package rosidl's and package ros2's
+// business.
 //
 // It needs the build tag ros2 and the library's headers (Debian's cyclonedds-dev, or a ROS installation's own by
 // CGO_CFLAGS and CGO_LDFLAGS). Without the tag Open returns ErrAbsent, which says so, and nothing of C is linked.

@@ -29,7 +29,8 @@ func (s *Server) act(p *peer, o *operation, raw []byte) error {
 	case "service_response":
 		return s.respond(o)
 	default:
-		return fmt.Errorf("unknown operation %q; allowed: advertise, publish, subscribe, advertise_service, call_service, service_response", o.Op)
+		return fmt.Errorf("unknown operation %q; allowed: advertise, publish, subscribe, advertise_service, call_service, "+
+			"service_response", o.Op)
 	}
 	return nil
 }

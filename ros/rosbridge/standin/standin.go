@@ -1,7 +1,7 @@
-// Package standin is a server that speaks the rosbridge v2 protocol (ROSBRIDGE_PROTOCOL.md of rosbridge_suite) without a
-// ROS system behind it, for tests: what one client publishes reaches the clients that subscribed, and calls reach the
-// client that advertised the service. It is strict where rosbridge_server is: an operation that is unknown, lacks a field
-// or contradicts an earlier type is answered with a status message of level error.
+// Package standin is a server that speaks the rosbridge v2 protocol (ROSBRIDGE_PROTOCOL.md of rosbridge_suite) without
+// a ROS system behind it, for tests: what one client publishes reaches the clients that subscribed, and calls reach the
+// client that advertised the service. It is strict where rosbridge_server is: an operation that is unknown, lacks a
+// field or contradicts an earlier type is answered with a status message of level error.
 package standin
 
 import (

@@ -1,9 +1,9 @@
 // Package render draws sim/mujoco environments off screen with MuJoCo's own renderer, and films episodes.
 //
-// OpenGL is found at run time: libOSMesa.so.8 (Mesa on the processor; Debian's libosmesa6), else libEGL.so.1 (a graphics
-// card's driver, or Mesa without a screen). A binary therefore needs no OpenGL to be built or to run; Open says what is
-// missing when pictures are asked for. An OpenGL context belongs to one thread, so every Renderer has a goroutine that
-// is locked to its thread and does all the drawing.
+// OpenGL is found at run time: libOSMesa.so.8 (Mesa on the processor; Debian's libosmesa6), else libEGL.so.1 (a
+// graphics card's driver, or Mesa without a screen). A binary therefore needs no OpenGL to be built or to run; Open
+// says what is missing when pictures are asked for. An OpenGL context belongs to one thread, so every Renderer has a
+// goroutine that is locked to its thread and does all the drawing.
 //
 // The build tag is mujoco; without it Open returns ErrNoEngine. A film of one episode:
 //
@@ -22,9 +22,11 @@ import (
 
 var (
 	// ErrNoGL says that nothing on this machine draws without a screen.
-	ErrNoGL = errors.New("no off-screen OpenGL: install Debian's libosmesa6 (apt-get install libosmesa6), or libegl1 with libgl1-mesa-dri where there is no libosmesa6")
+	ErrNoGL = errors.New("no off-screen OpenGL: install Debian's libosmesa6 (apt-get install libosmesa6), or libegl1 " +
+		"with libgl1-mesa-dri where there is no libosmesa6")
 	// ErrNoEngine says that this binary was built without the simulator, and hence without its renderer.
-	ErrNoEngine = errors.New("no pictures: built without MuJoCo; install libmujoco-dev and rebuild with `make build` (CGO_ENABLED=1 go build -tags mujoco)")
+	ErrNoEngine = errors.New("no pictures: built without MuJoCo; install libmujoco-dev and rebuild with `make build` " +
+		"(CGO_ENABLED=1 go build -tags mujoco)")
 )
 
 // Cameras of the task models.

@@ -168,7 +168,8 @@ func (f *filming) label(s Shot) string {
 	return text
 }
 
-// Strip puts the clip's key frames side by side, columns to a row and each width pixels wide, with phase and step below.
+// Strip puts the clip's key frames side by side, columns to a row and each width pixels wide, with phase and step
+// below.
 func (c *Clip) Strip(columns, width int) *image.RGBA {
 	panels := make([]pictures.Panel, len(c.Keys))
 	for i, k := range c.Keys {

@@ -40,7 +40,10 @@ func TestEpisode(t *testing.T) {
 	env, _ := environment(t, mujoco.Config{MaxSteps: 9}, 0)
 	var frames []*image.RGBA
 	each := func(img *image.RGBA) error { frames = append(frames, img); return nil }
-	clip, err := Episode(context.Background(), r, env, &hold{}, 3, Options{Every: 4, Keys: 3, Linger: 2, Inset: CameraWrist, Title: "hold", Each: each})
+	clip, err := Episode(context.Background(), r, env, &hold{}, 3, Options{
+		Every: 4, Keys: 3, Linger: 2,
+		Inset: CameraWrist, Title: "hold", Each: each,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +72,8 @@ func TestEpisodeErrors(t *testing.T) {
 	r := renderer(t, 64, 48)
 	env, _ := environment(t, mujoco.Config{MaxSteps: 20}, 0)
 	clip, err := Episode(context.Background(), r, env, &hold{failAt: 6}, 3, Options{})
-	if !errors.Is(err, errHold) || !strings.Contains(err.Error(), "step 5") || clip == nil || clip.Steps != 5 || len(clip.Keys) == 0 {
+	if !errors.Is(err, errHold) || !strings.Contains(err.Error(), "step 5") || clip == nil || clip.Steps != 5 ||
+		len(clip.Keys) == 0 {
 		t.Errorf("failing policy: clip %+v, error %v", clip, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -78,7 +82,8 @@ func TestEpisodeErrors(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 	full := errors.New("disk full")
-	if _, err := Episode(context.Background(), r, env, &hold{}, 3, Options{Each: func(*image.RGBA) error { return full }}); !errors.Is(err, full) {
+	if _, err := Episode(context.Background(), r, env, &hold{}, 3,
+		Options{Each: func(*image.RGBA) error { return full }}); !errors.Is(err, full) {
 		t.Errorf("failing film: %v", err)
 	}
 	if _, err := Episode(context.Background(), r, env, &hold{}, 3, Options{Camera: "rear"}); err == nil {

@@ -36,9 +36,15 @@ func TestKeys(t *testing.T) {
 		"nothing":         {phases(nil, 0), nil},
 		"one frame":       {phases(map[int]string{0: "a"}, 1), []int{0}},
 		"fewer than kept": {phases(map[int]string{0: "a"}, 3), []int{0, 2, 4}},
-		"every phase":     {phases(map[int]string{0: "a", 10: "b", 20: "c", 30: "d", 40: "e", 50: "f"}, 51), []int{0, 20, 40, 60, 80, 100}},
-		"phases first":    {phases(map[int]string{0: "a", 3: "b", 150: "a"}, 201), []int{0, 6, 96, 192, 288, 400}},
-		"too many phases": {phases(map[int]string{0: "a", 1: "b", 2: "c", 3: "d", 4: "e", 5: "f", 6: "g", 7: "h"}, 9), []int{0, 2, 4, 6, 8, 16}},
+		"every phase": {
+			phases(map[int]string{0: "a", 10: "b", 20: "c", 30: "d", 40: "e", 50: "f"}, 51),
+			[]int{0, 20, 40, 60, 80, 100},
+		},
+		"phases first": {phases(map[int]string{0: "a", 3: "b", 150: "a"}, 201), []int{0, 6, 96, 192, 288, 400}},
+		"too many phases": {
+			phases(map[int]string{0: "a", 1: "b", 2: "c", 3: "d", 4: "e", 5: "f", 6: "g", 7: "h"}, 9),
+			[]int{0, 2, 4, 6, 8, 16},
+		},
 	} {
 		if got := c.got(); !slices.Equal(got, c.want) {
 			t.Errorf("%s: steps %v, want %v", name, got, c.want)
@@ -57,7 +63,10 @@ func TestPhase(t *testing.T) {
 	lying := geom.Pose{P: geom.Vec3{0.37, 0.2, 0.015}, Q: geom.Quat{0, 0, 0, 1}}
 	over := func(dx, depth float64) geom.Pose {
 		mouth := pair.Mouth(2)
-		return top.Mul(geom.Pose{P: geom.Vec3{mouth[0] + dx, mouth[1] - pair.Tip[1] - depth, mouth[2]}, Q: geom.Quat{0, 0, 0, 1}})
+		return top.Mul(geom.Pose{
+			P: geom.Vec3{mouth[0] + dx, mouth[1] - pair.Tip[1] - depth, mouth[2]},
+			Q: geom.Quat{0, 0, 0, 1},
+		})
 	}
 	for _, c := range []struct {
 		want string

@@ -7,8 +7,8 @@ import (
 )
 
 // Phase says in a word what an observation shows of a task of screwed or plugged pairs: "reach" (the hand is away from
-// the part), "grasp" (at the part on the table), "carry" (the part is up), "insert" (its tip is close to a hole), "screw"
-// (the tip is in a hole) or "assembled". It looks at the first pair that is not assembled.
+// the part), "grasp" (at the part on the table), "carry" (the part is up), "insert" (its tip is close to a hole),
+// "screw" (the tip is in a hole) or "assembled". It looks at the first pair that is not assembled.
 func Phase(t *sim.Task, obs []float32) string {
 	part := func(i int) geom.Pose { return geom.TagFrame.Mul(geom.PoseAt(layout.Part(i).Of(obs))) }
 	tool := geom.VecAt(obs)

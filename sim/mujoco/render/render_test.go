@@ -204,7 +204,8 @@ func TestErrors(t *testing.T) {
 	}
 	r := renderer(t, 64, 48)
 	env, _ := environment(t, mujoco.Config{}, 1)
-	if _, err := r.Frame(env, "rear"); err == nil || !strings.Contains(err.Error(), `"rear"`) || !strings.Contains(err.Error(), `"wrist"`) {
+	if _, err := r.Frame(env, "rear"); err == nil || !strings.Contains(err.Error(), `"rear"`) ||
+		!strings.Contains(err.Error(), `"wrist"`) {
 		t.Errorf("unknown camera: %v; want its name and the cameras that exist", err)
 	}
 	frame(t, r, env, CameraFront)
@@ -244,7 +245,8 @@ func TestEngineError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad, _ := environment(t, mujoco.Config{ModelXML: strings.ReplaceAll(xml, `shadowsize="2048"`, `shadowsize="1000000"`)}, 1)
+	bad, _ := environment(t, mujoco.Config{ModelXML: strings.ReplaceAll(xml, `shadowsize="2048"`, `shadowsize="1000000"`)},
+		1)
 	if _, err := r.Frame(bad, CameraFront); err == nil {
 		t.Error("a shadow map of a million pixels a side was drawn")
 	} else {

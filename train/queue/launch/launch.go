@@ -82,7 +82,10 @@ func (w *Workers) Slurm(to io.Writer) error {
 	b.WriteString("#SBATCH --requeue\n\n")
 	b.WriteString("export OPENBLAS_NUM_THREADS=1 GOMAXPROCS=\"${SLURM_CPUS_PER_TASK:-" + fmt.Sprint(w.Cores) + "}\"\n")
 	b.WriteString("name=\"" + w.Name + "-${SLURM_ARRAY_JOB_ID:-0}-${SLURM_ARRAY_TASK_ID:-0}-${SLURM_RESTART_COUNT:-0}\"\n")
-	words := []string{w.Korr, "worker", "--join", w.Join, "--cores", fmt.Sprint(w.Cores), "--idle", w.Idle.String(), "--log-format", "json"}
+	words := []string{
+		w.Korr, "worker", "--join", w.Join, "--cores", fmt.Sprint(w.Cores), "--idle", w.Idle.String(),
+		"--log-format", "json",
+	}
 	if w.Work != "" {
 		words = append(words, "--dir", w.Work)
 	}
@@ -114,8 +117,8 @@ const (
 // SecretName is the Secret that a Kubernetes Job reads join.json from.
 func (w *Workers) SecretName() string { return w.Name + "-join" }
 
-// Kubernetes writes the manifest of a Job. Its Secret is made beforehand, by the command that the manifest's first lines
-// say, because a manifest is shared and a token is not.
+// Kubernetes writes the manifest of a Job. Its Secret is made beforehand, by the command that the manifest's first
+// lines say, because a manifest is shared and a token is not.
 func (w *Workers) Kubernetes(to io.Writer) error {
 	if err := w.check(); err != nil {
 		return err
@@ -215,18 +218,23 @@ const triesPerWorker = 3
 const keepSeconds = 86400
 
 func (w *Workers) job() manifest {
-	labels := map[string]string{"app.kubernetes.io/name": "korr", "app.kubernetes.io/component": "worker", "app.kubernetes.io/instance": w.Name}
+	labels := map[string]string{
+		"app.kubernetes.io/name": "korr", "app.kubernetes.io/component": "worker",
+		"app.kubernetes.io/instance": w.Name,
+	}
 	room := limits{fmt.Sprint(w.Cores), fmt.Sprintf("%dMi", w.MemoryMB)}
 	return manifest{
 		APIVersion: "batch/v1", Kind: "Job", Metadata: meta{w.Name, w.Namespace, labels},
 		Spec: jobSpec{
-			Parallelism: w.Count, BackoffLimit: triesPerWorker * w.Count, ActiveDeadlineSeconds: int(w.Limit.Seconds()), TTL: keepSeconds,
+			Parallelism: w.Count, BackoffLimit: triesPerWorker * w.Count, ActiveDeadlineSeconds: int(w.Limit.Seconds()),
+			TTL: keepSeconds,
 			Template: template{meta{Labels: labels}, podSpec{
 				RestartPolicy: "Never", Grace: grace,
 				Containers: []container{{
 					Name: "worker", Image: w.Image,
 					Command: []string{
-						w.Korr, "worker", "--join", secretPath + "/join.json", "--dir", workPath, "--cores", fmt.Sprint(w.Cores), "--idle", w.Idle.String(),
+						w.Korr, "worker", "--join", secretPath + "/join.json", "--dir", workPath, "--cores", fmt.Sprint(w.Cores),
+						"--idle", w.Idle.String(),
 						"--log-format", "json", "--name", "$(POD_NAME)",
 					},
 					Resources: map[string]limits{"requests": room, "limits": room},

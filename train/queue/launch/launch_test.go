@@ -17,11 +17,13 @@ import (
 func workers() *Workers {
 	return &Workers{
 		Name: "korr-worker", Count: 3, Cores: 2, MemoryMB: 2048, Limit: 25*time.Hour + time.Second, Idle: 5 * time.Minute,
-		Korr: "/opt/korr's/korr", Join: "/shared/queue/join.json", Partition: "short", Image: "lab/korr:1", Namespace: "robots",
+		Korr: "/opt/korr's/korr", Join: "/shared/queue/join.json", Partition: "short", Image: "lab/korr:1",
+		Namespace: "robots",
 	}
 }
 
-// TestSlurmScript: bash reads the script as what was meant, also with an awkward path, and says to the worker who it is.
+// TestSlurmScript: bash reads the script as what was meant, also with an awkward path, and says to the worker who it
+// is.
 func TestSlurmScript(t *testing.T) {
 	dir := t.TempDir()
 	w := workers()
@@ -33,7 +35,10 @@ func TestSlurmScript(t *testing.T) {
 	if err := w.Slurm(&script); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"--array=1-3\n", "--cpus-per-task=2\n", "--mem=2048M\n", "--time=1-01:00:01\n", "--partition=short\n", "--signal=B:TERM@120\n"} {
+	for _, want := range []string{
+		"--array=1-3\n", "--cpus-per-task=2\n", "--mem=2048M\n", "--time=1-01:00:01\n",
+		"--partition=short\n", "--signal=B:TERM@120\n",
+	} {
 		if !strings.Contains(script.String(), "#SBATCH "+want) {
 			t.Errorf("no %q in\n%s", want, &script)
 		}
@@ -51,8 +56,8 @@ func TestSlurmScript(t *testing.T) {
 	}
 }
 
-// TestKubernetesJob: the manifest is a batch/v1 Job by the schema of the API, with no field that the schema does not know. A
-// changed one is not.
+// TestKubernetesJob: the manifest is a batch/v1 Job by the schema of the API, with no field that the schema does not
+// know. A changed one is not.
 func TestKubernetesJob(t *testing.T) {
 	var text bytes.Buffer
 	if err := workers().Kubernetes(&text); err != nil {
@@ -77,7 +82,8 @@ func TestKubernetesJob(t *testing.T) {
 			t.Errorf("%s passes for %s", change[1], change[0])
 		}
 	}
-	if strings.Contains(text.String(), "token:") || !strings.Contains(text.String(), "create secret generic korr-worker-join") {
+	if strings.Contains(text.String(), "token:") || !strings.Contains(text.String(),
+		"create secret generic korr-worker-join") {
 		t.Errorf("the secret:\n%s", &text)
 	}
 }
