@@ -172,9 +172,10 @@ func TestImportsPointDown(t *testing.T) {
 // What the arm's computer is given.
 const (
 	robotCommand = "cmd/korr-robot"
-	// 31 are viper and what it reads, the layering library of both commands; 5 reach policy servers, 4 ROS 2
-	mostPackages = 342
-	mostBytes    = 25_000_000 // of the static binary
+	// 31 are viper and what it reads, the layering library of both commands; 5 reach policy servers, 4 ROS 2; one measures
+	// a tracker.
+	mostPackages = 343
+	mostBytes    = 25_000_000 // of the static binary as it ships, without symbols
 )
 
 // TestRobotCommandStaysSmall: the robot's command links no training, no simulator, no plotting and nothing that
@@ -206,7 +207,7 @@ func TestRobotCommandStaysSmall(t *testing.T) {
 		return
 	}
 	binary := filepath.Join(t.TempDir(), "korr-robot")
-	build := exec.Command("go", "build", "-o", binary, "./"+robotCommand)
+	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, "./"+robotCommand) // as make robot does
 	build.Dir = "../.."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
