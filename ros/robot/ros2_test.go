@@ -25,9 +25,15 @@ import (
 	"korr/sim"
 )
 
+// domains counts the domains that tests of this process have taken, from a random one on: two in one domain would hear
+// each other.
+var domains atomic.Uint32
+
+func init() { domains.Store(rand.Uint32N(200)) }
+
 // ros2Names makes nodes of ROS 2 in a domain of a test's own, on this machine alone.
 func ros2Names(tb testing.TB) func(node string) *names.Names {
-	where := names.ROS2{Domain: 10 + rand.IntN(200), Localhost: true}
+	where := names.ROS2{Domain: 10 + int(domains.Add(1)%200), Localhost: true}
 	return func(node string) *names.Names {
 		n, err := names.NewROS2(node, where)
 		if err != nil {

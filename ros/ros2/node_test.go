@@ -16,8 +16,15 @@ import (
 	"korr/ros/names"
 )
 
+// domains counts the domains taken, from a random one on: two tests in one domain would hear each other.
+var domains atomic.Uint32
+
+func init() { domains.Store(rand.Uint32N(100)) }
+
 // somewhere is a domain of a test's own, on this machine alone.
-func somewhere() names.ROS2 { return names.ROS2{Domain: 100 + rand.IntN(100), Localhost: true} }
+func somewhere() names.ROS2 {
+	return names.ROS2{Domain: 100 + int(domains.Add(1)%100), Localhost: true}
+}
 
 func open(t *testing.T, where names.ROS2, name string, cfg Config) *Node {
 	t.Helper()

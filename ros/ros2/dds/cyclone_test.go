@@ -11,8 +11,13 @@ import (
 	"time"
 )
 
+// domains counts the domains taken, from a random one on: two tests in one domain would hear each other.
+var domains atomic.Uint32
+
+func init() { domains.Store(rand.Uint32N(100)) }
+
 // testDomain is one that nobody else on the machine is likely to use; loopback alone.
-func testConfig() Config { return Config{Domain: 100 + rand.IntN(100), Localhost: true} }
+func testConfig() Config { return Config{Domain: 100 + int(domains.Add(1)%100), Localhost: true} }
 
 func open(t *testing.T, cfg Config) *Participant {
 	t.Helper()
