@@ -28,6 +28,7 @@ var notTyped = map[string]string{
 	"roslaunch ":                 "needs an installation of ROS 1; ros/launch's tests read the files",
 	"rosservice ":                "needs an installation of ROS 1",
 	"rostopic ":                  "needs an installation of ROS 1",
+	"ros2 ":                      "needs an installation of ROS 2",
 	"ros/msgs/python.sh ":        "needs Debian's message packages; ros/msgs' tests run it",
 	"bin/korr-robot ":            "another program, whose verbs are those of this one",
 	"korr import actor_chkpt.pt": "needs a published checkpoint; train/published's tests read a small one",

@@ -107,7 +107,9 @@ func TestHintsNameFlags(t *testing.T) {
 
 // others are flags of other programs that messages name.
 var others = map[string]bool{
-	"parts":    true, // examples/python/robomimic_to_zarr.py
-	"core":     true, // roslaunch
-	"ros-args": true, // ROS 2
+	"parts":         true, // examples/python/robomimic_to_zarr.py
+	"core":          true, // roslaunch
+	"ros-args":      true, // ROS 2
+	"net":           true, // unshare and nsenter
+	"map-root-user": true, // unshare
 }
