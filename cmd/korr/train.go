@@ -119,16 +119,6 @@ func sameRate(d *dataset.Dataset) error {
 	return nil
 }
 
-// folder creates the run folder with the resolved settings and opens its metrics.
-func (o *trainOptions) folder() (*run.Folder, *run.Recorder, error) {
-	f, err := o.create()
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := f.Recorder(0)
-	return f, r, err
-}
-
 // create makes the run folder with the resolved settings.
 func (o *trainOptions) create() (*run.Folder, error) {
 	config, err := configs.YAML(o.Config)

@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
-	"korr/internal/tensorfile"
-	"korr/train/dataset"
 	"korr/train/imitation"
 	"korr/train/pipeline"
 	"korr/train/run"
@@ -57,13 +53,13 @@ An interrupted diffusion run saves its state; --resume goes on from there, with 
 
 func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 	var folder *run.Folder
-	after := 0
 	if o.resume {
-		if folder, after, err = o.reopenState(); err != nil {
+		if folder, err = o.reopenState(); err != nil {
 			return err
 		}
 	}
-	if _, err := o.baseConfig(); err != nil {
+	c, err := o.baseConfig()
+	if err != nil {
 		return cli.Usage(err)
 	}
 	data, err := o.demonstrations()
@@ -76,41 +72,8 @@ func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
 		}
 	}
 	defer o.discardEmpty(ctx, folder, &err)
-	metrics, err := folder.Recorder(after)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, metrics.Close()) }()
-	return o.train(ctx, data, folder, metrics)
-}
-
-// reopenState reopens the run folder of a diffusion policy. It also tells the step of the saved state.
-func (o *trainBaseOptions) reopenState() (*run.Folder, int, error) {
-	f, err := o.reopen()
-	if err != nil {
-		return nil, 0, err
-	}
-	if c := &o.Config.Base.Training; !c.Diffusion() {
-		return nil, 0, cli.UsageErrorf("--resume: a run of %s keeps no state: start it again", c.Arch)
-	}
-	step := 0
-	if state, err := tensorfile.Read(f.Checkpoint(imitation.StateName)); err == nil {
-		_, _ = fmt.Sscan(state.Meta["step"], &step) // a damaged state is refused by the trainer
-	}
-	return f, step, nil
-}
-
-// train trains the policy, or goes on with it, and saves it.
-func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, folder *run.Folder,
-	metrics *run.Recorder,
-) error {
-	c, err := o.baseConfig()
-	if err != nil {
-		return cli.Usage(err)
-	}
-	c.Resume = o.resume
 	p := o.progress("train base", "steps", c.Steps)
-	t, err := pipeline.Base(ctx, data, c, o.Config.Base.Acting, folder, metrics, p.set)
+	t, err := pipeline.Base(ctx, data, c, o.Config.Base.Acting, folder, p.set)
 	if c.Diffusion() {
 		o.tellInterrupted(ctx, "base")
 	}
@@ -120,10 +83,22 @@ func (o *trainBaseOptions) train(ctx context.Context, data *dataset.Dataset, fol
 	return o.result(o.trained(pipeline.BaseName, folder, t, p))
 }
 
+// reopenState reopens the run folder of a diffusion policy.
+func (o *trainBaseOptions) reopenState() (*run.Folder, error) {
+	f, err := o.reopen()
+	if err != nil {
+		return nil, err
+	}
+	if c := &o.Config.Base.Training; !c.Diffusion() {
+		return nil, cli.UsageErrorf("--resume: a run of %s keeps no state: start it again", c.Arch)
+	}
+	return f, nil
+}
+
 // baseConfig is the settings with what the trainer is given beside them.
 func (o *trainBaseOptions) baseConfig() (c imitation.Config, err error) {
 	c = o.Config.Base.Training
-	c.Seed, c.Shards = o.Config.Seed, min(o.workers(), c.Batch)
+	c.Seed, c.Shards, c.Resume = o.Config.Seed, min(o.workers(), c.Batch), o.resume
 	if c.Diffusion() || c.Arch == imitation.ArchCARP {
 		c.ReportEvery = 500
 	}

@@ -65,15 +65,14 @@ func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
 	if err := o.addRollouts(ctx, k, data.Episodes); err != nil {
 		return err
 	}
-	folder, metrics, err := o.folder()
+	folder, err := o.create()
 	if err != nil {
 		return err
 	}
 	defer o.discardEmpty(ctx, folder, &err)
-	defer func() { err = errors.Join(err, metrics.Close()) }()
 	c := o.Config.Koopman
 	p := o.progress("train koopman", "steps", c.Training.Steps)
-	t, err := pipeline.Koopman(ctx, k, c, o.Config.Seed, folder, metrics, p.set)
+	t, err := pipeline.Koopman(ctx, k, c, o.Config.Seed, folder, p.set)
 	if err != nil {
 		return err
 	}

@@ -153,19 +153,16 @@ func (s *stage) recoveries(ctx context.Context) (Stage, error) {
 
 // gather collects episodes into a folder of the pipeline.
 func (s *stage) gather(ctx context.Context, w *World, name string, c collect.Config, dir string) (Stage, error) {
-	if _, err := os.Stat(dir); err == nil { // complete, since it bears its name: only the note was lost
-		if _, err := s.gathered(name); err != nil {
-			return Stage{Note: "found complete"}, writeJSON(s.path(gatheredName(name)), gathered{})
-		}
-		return Stage{Note: "found complete"}, nil
+	if n, err := s.gathered(name); err == nil { // complete: only what Run notes of it was lost
+		return Stage{SimSteps: n, Note: "found complete"}, nil
+	}
+	if err := os.RemoveAll(dir); err != nil { // nobody knows how many steps it took: the same episodes once more
+		return Stage{}, err
 	}
 	c.Progress = func(now collect.Progress) {
 		s.progress(name, now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts))
 	}
 	done, err := w.Collect(ctx, c, s.First.Expert, dir, false)
-	if err != nil && done.Kept > 0 { // too few are none: the folder would be taken for complete
-		err = errors.Join(err, os.RemoveAll(dir))
-	}
 	if err != nil {
 		return Stage{}, err
 	}
@@ -235,17 +232,12 @@ func (s *stage) imitate(ctx context.Context, name string) (out Stage, err error)
 	if err != nil {
 		return out, err
 	}
-	metrics, err := folder.Recorder(0)
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, metrics.Close()) }()
 	c := s.set.Base
 	c.Seed, c.Shards = s.set.Seed, min(s.Shards, c.Batch)
 	if err := c.Validate(); err != nil {
 		return out, err
 	}
-	t, err := Base(ctx, s.learned(), c, s.set.Acting, folder, metrics, s.told("train "+name))
+	t, err := Base(ctx, s.learned(), c, s.set.Acting, folder, s.told("train "+name))
 	return Stage{Checkpoint: t.Checkpoint, Note: t.Note}, err
 }
 
@@ -259,11 +251,6 @@ func (s *stage) koopman(ctx context.Context) (out Stage, err error) {
 	if err != nil {
 		return out, err
 	}
-	metrics, err := folder.Recorder(0)
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, metrics.Close()) }()
 	c := s.set.Koopman
 	k, err := koopmanfit.NewData(s.data, base, s.set.Residual.Features, &c, s.set.Seed)
 	if err != nil {
@@ -277,7 +264,7 @@ func (s *stage) koopman(ctx context.Context) (out Stage, err error) {
 	if err := k.AddRollouts(ctx, rolls); err != nil {
 		return out, err
 	}
-	t, err := Koopman(ctx, k, c, s.set.Seed, folder, metrics, s.told("train koopman"))
+	t, err := Koopman(ctx, k, c, s.set.Seed, folder, s.told("train koopman"))
 	return Stage{
 		SimSteps: k.RolloutSteps(), Checkpoint: t.Checkpoint,
 		Note: fmt.Sprintf("%s, spectral radius %.5f", t.Note, t.SpectralRadius),
@@ -309,9 +296,9 @@ func (s *stage) residual(ctx context.Context, method residual.Method) (out Stage
 }
 
 // train trains one residual, or members and their average.
-func (s *stage) train(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, set *Settings) (Trained,
-	error,
-) {
+func (s *stage) train(
+	ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, set *Settings,
+) (Trained, error) {
 	if set.Members > 1 {
 		open := func(k int, own td3.Config) (*run.Folder, error) {
 			alone := *set

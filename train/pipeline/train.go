@@ -40,13 +40,23 @@ type Trained struct {
 	Note       string   // what came out, in words
 }
 
-// Base trains a base policy in its run folder, which keeps the metrics, and saves it there as how says it acts. c.Run
-// and c.Progress are the function's own.
+// Base trains a base policy in its run folder, which keeps the metrics, or with c.Resume goes on with a diffusion run
+// there, and saves the policy as how says it acts. c.Run and c.Progress are the function's own.
 func Base(
 	ctx context.Context, d *dataset.Dataset, c imitation.Config, how acting.Config, folder *run.Folder,
-	metrics *run.Recorder,
 	progress Progress,
-) (Trained, error) {
+) (_ Trained, err error) {
+	after := 0
+	if c.Resume {
+		if state, err := tensorfile.Read(folder.Checkpoint(imitation.StateName)); err == nil {
+			_, _ = fmt.Sscan(state.Meta["step"], &after) // a damaged state is refused by the trainer
+		}
+	}
+	metrics, err := folder.Recorder(after)
+	if err != nil {
+		return Trained{}, err
+	}
+	defer func() { err = errors.Join(err, metrics.Close()) }()
 	t := Trained{Checkpoint: folder.Checkpoint(BaseName), Steps: c.Steps, Note: fmt.Sprintf("%d optimiser steps", c.Steps)}
 	steps := c.Steps
 	if c.Arch == imitation.ArchCARP { // the tokeniser's, then the transformer's
@@ -111,9 +121,13 @@ type Predictor struct {
 
 // Koopman fits a Koopman model in its run folder, which keeps the metrics and the mean loss now and then.
 func Koopman(
-	ctx context.Context, k *koopmanfit.Data, c koopmanfit.Config, seed uint64, folder *run.Folder, metrics *run.Recorder,
-	progress Progress,
-) (Predictor, error) {
+	ctx context.Context, k *koopmanfit.Data, c koopmanfit.Config, seed uint64, folder *run.Folder, progress Progress,
+) (_ Predictor, err error) {
+	metrics, err := folder.Recorder(0)
+	if err != nil {
+		return Predictor{}, err
+	}
+	defer func() { err = errors.Join(err, metrics.Close()) }()
 	const every = 25
 	p := Predictor{Trained: Trained{
 		Checkpoint: folder.Checkpoint(KoopmanName), Steps: c.Training.Steps,
