@@ -21,9 +21,9 @@ type Dynamics struct {
 // TrainDynamics trains an MLP with the given hidden widths on the episodes of
 // widths d and u, on the same windows, horizon, schedule and raw loss as Train.
 // The start is drawn from cfg.Seed. Errors are Train's.
-func TrainDynamics(ctx context.Context, episodes []Episode, d, u int, hidden []int, cfg TrainConfig) (*Dynamics,
-	error,
-) {
+func TrainDynamics(
+	ctx context.Context, episodes []Episode, d, u int, hidden []int, cfg TrainConfig,
+) (*Dynamics, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}

@@ -9,9 +9,9 @@ const maxWaitingBridge = 2
 // NewAheadController is NewController with a base policy whose chunks are planned beside the control loop (see
 // basepolicy.Ahead), which the caller closes. cfg.Execute is the policy's. What it does depends on how fast the
 // planning is: for a robot on the clock, not for a simulation in lock step.
-func (p *Policy) NewAheadController(feats Features, cfg basepolicy.AheadConfig) (*Controller, *basepolicy.Ahead,
-	error,
-) {
+func (p *Policy) NewAheadController(
+	feats Features, cfg basepolicy.AheadConfig,
+) (*Controller, *basepolicy.Ahead, error) {
 	cfg.Execute = p.Execute
 	if p.Base.About().Waits {
 		cfg.Bridge = min(cfg.Bridge, maxWaitingBridge)

@@ -75,8 +75,8 @@ func NewEncoder(obs, act *basepolicy.Normalizer, feats Features) *Encoder {
 // out which parts do not matter need several times the steps.
 func (e *Encoder) Focused(state int) *Encoder {
 	if state < 0 || state > e.obs.Dim() || state > 0 && e.featDim == 0 {
-		panic(fmt.Sprintf("residual: Encoder.Focused(%d) of an observation of %d and %d features", state, e.obs.Dim(),
-			e.featDim))
+		panic(fmt.Sprintf("residual: Encoder.Focused(%d) of an observation of %d and %d features", state,
+			e.obs.Dim(), e.featDim))
 	}
 	f := *e
 	f.focus = Focus{State: state}

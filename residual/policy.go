@@ -164,8 +164,8 @@ func (p *Policy) validateWidths() error {
 		return nil
 	}
 	if p.Features != (d > raw) || d < raw {
-		return fmt.Errorf("%w: the networks read %d values of an observation of %d, features %t", ErrPolicy, d, raw,
-			p.Features)
+		return fmt.Errorf("%w: the networks read %d values of an observation of %d, features %t", ErrPolicy, d,
+			raw, p.Features)
 	}
 	if k := p.Koopman; k != nil {
 		c, latent := k.Config(), p.Reads() == ReadsLatent

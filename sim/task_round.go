@@ -97,9 +97,9 @@ func roundTable() *Task {
 		Name: "round_table", Parts: []Part{roundTop(), roundLeg(), roundBase()},
 		Pairs: []Pair{
 			{
-				First: 0, Second: 1, Symmetry: Round, Targets: [][3]float64{{0, 0, 0.044375}}, Rotation: rotation(math.Pi/2, 0,
-					math.Pi+math.Pi/36),
-				Tip: [3]float64{0, -roundLegHalf, 0}, Thread: &Thread{Pitch: 0.008, Seat: roundLegSeat, Friction: 0.005},
+				First: 0, Second: 1, Symmetry: Round, Targets: [][3]float64{{0, 0, 0.044375}},
+				Rotation: rotation(math.Pi/2, 0, math.Pi+math.Pi/36),
+				Tip:      [3]float64{0, -roundLegHalf, 0}, Thread: &Thread{Pitch: 0.008, Seat: roundLegSeat, Friction: 0.005},
 			},
 			{
 				First: 1, Second: 2, Symmetry: Round, MaleFirst: true, Targets: [][3]float64{{0, 0.053125, 0}},

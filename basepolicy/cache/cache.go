@@ -54,8 +54,8 @@ func Check(cfg Config, parts Parts, cal *Calibration) error {
 	case Keys(cfg.Method) == nil:
 		return fmt.Errorf("cache: method %q is unknown", cfg.Method)
 	case cfg.Feature == FeatureStream && parts.Stream == nil:
-		return fmt.Errorf("cache: %s with feature=%s wants a transformer: use feature=%s", cfg.Method, FeatureStream,
-			FeatureOutput)
+		return fmt.Errorf("cache: %s with feature=%s wants a transformer: use feature=%s", cfg.Method,
+			FeatureStream, FeatureOutput)
 	case cfg.Method == SpeCa && parts.Tail == nil:
 		return fmt.Errorf("cache: %s cannot verify with this network, which has no last block", SpeCa)
 	case cfg.Method == BAC && parts.Blocks == nil:

@@ -82,8 +82,8 @@ func (c SamplerConfig) validate() error {
 	case !(c.Eta >= 0 && c.Eta <= 1):
 		return fmt.Errorf("diffusion: eta is %v, want 0 to 1", c.Eta)
 	case c.Warm != WarmNone && c.Warm != WarmConsistent && c.Warm != WarmPublished:
-		return fmt.Errorf("diffusion: warm start %q is unknown: want %s, %s or %s", c.Warm, WarmNone, WarmConsistent,
-			WarmPublished)
+		return fmt.Errorf("diffusion: warm start %q is unknown: want %s, %s or %s", c.Warm, WarmNone,
+			WarmConsistent, WarmPublished)
 	case c.Inpaint != "" && c.Inpaint != InpaintSoft && c.Inpaint != InpaintPrefix && c.Inpaint != InpaintNone:
 		return fmt.Errorf("diffusion: inpaint is %q: want %s, %s or %s", c.Inpaint, InpaintSoft, InpaintPrefix, InpaintNone)
 	case c.WarmStep < 0:

@@ -45,8 +45,8 @@ func New(b *nn.Builder, prefix string, cfg Config) *Layer {
 	w := cfg.Width
 	l := &Layer{
 		cfg: cfg, gain: b.Add(prefix+"ln_2.g", nn.Constant(1), w),
-		in: nn.NewLinear(b, prefix+"router.router.mlp.0", w, 2*w), route: nn.NewLinear(b, prefix+"router.router.mlp.3", 2*w,
-			cfg.Experts),
+		in:    nn.NewLinear(b, prefix+"router.router.mlp.0", w, 2*w),
+		route: nn.NewLinear(b, prefix+"router.router.mlp.3", 2*w, cfg.Experts),
 	}
 	for e := range cfg.Experts {
 		name := fmt.Sprintf("%sexperts.expert_%d.mlp.", prefix, e)

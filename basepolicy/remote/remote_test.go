@@ -193,8 +193,8 @@ func TestRefusals(t *testing.T) {
 		return x
 	}
 	for name, frame := range map[string][]byte{
-		"a row less": fake.Answer(full(0)[:30], 3, 10), "flat": fake.Answer(full(0), 40), "narrow": fake.Answer(full(0), 8,
-			5),
+		"a row less": fake.Answer(full(0)[:30], 3, 10), "flat": fake.Answer(full(0), 40),
+		"narrow":       fake.Answer(full(0), 8, 5),
 		"not a number": fake.Answer(full(float32(math.NaN())), horizon, 10),
 		"infinite":     fake.Answer(full(float32(math.Inf(-1))), horizon, 10),
 		"far away":     fake.Answer(full(1e6), horizon, 10), "lies about its shape": fake.Answer(full(0), horizon, 11),

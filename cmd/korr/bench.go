@@ -200,8 +200,8 @@ Everything is measured once; --rounds does not count.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Queued < 1 || o.Done < 2 || o.Episodes < 0 {
-				return cli.UsageErrorf("--queued %d --done %d --episodes %d: want at least one, two and none", o.Queued, o.Done,
-					o.Episodes)
+				return cli.UsageErrorf("--queued %d --done %d --episodes %d: want at least one, two and none", o.Queued,
+					o.Done, o.Episodes)
 			}
 			var err error
 			if o.Korr, err = os.Executable(); err != nil {

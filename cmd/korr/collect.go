@@ -128,9 +128,9 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 
 // collect writes the expert's episodes, or what it does when it takes over, into a dataset folder, telling its
 // progress.
-func (a *app) collect(ctx context.Context, dir string, resume bool, recovery *collect.Recovery) (collect.Progress,
-	error,
-) {
+func (a *app) collect(
+	ctx context.Context, dir string, resume bool, recovery *collect.Recovery,
+) (collect.Progress, error) {
 	w, err := a.world()
 	if err != nil {
 		return collect.Progress{}, err

@@ -108,9 +108,9 @@ func (a *app) lanes(ctx context.Context, c eval.Condition) (eval.Player, error) 
 }
 
 // openLane starts a robot over ROS on the loopback interface.
-func (a *app) openLane(ctx context.Context, c eval.Condition, lockStep bool, onTick func(*loop.Record)) (*lane.Lane,
-	error,
-) {
+func (a *app) openLane(
+	ctx context.Context, c eval.Condition, lockStep bool, onTick func(*loop.Record),
+) (*lane.Lane, error) {
 	sensing, err := a.disturbance(c)
 	if err != nil {
 		return nil, err

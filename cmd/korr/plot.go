@@ -144,8 +144,8 @@ func fileFigure(path string) (*plot.Figure, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if r.Schema != eval.Schema {
-		return nil, cli.UsageErrorf("%s has schema %q, not %q: use the output of korr eval --json", path, r.Schema,
-			eval.Schema)
+		return nil, cli.UsageErrorf("%s has schema %q, not %q: use the output of korr eval --json", path,
+			r.Schema, eval.Schema)
 	}
 	return eval.SuccessFigure(r.Results)
 }

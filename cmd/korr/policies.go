@@ -50,8 +50,8 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 		bases[print] = name
 	}
 	if len(bases) > 1 {
-		a.Log.Warn("these policies refine different base policies: their difference is not the residual's alone", "bases",
-			bases)
+		a.Log.Warn("these policies refine different base policies: their difference is not the residual's alone",
+			"bases", bases)
 	}
 	return out, nil
 }

@@ -104,8 +104,8 @@ func TestTrainAllQueued(t *testing.T) {
 	}
 	var one, many []pipeline.Played
 	if err := errors.Join(
-		json.Unmarshal(in("alone", pipeline.EvaluationName), &one), json.Unmarshal(in("spread", pipeline.EvaluationName),
-			&many),
+		json.Unmarshal(in("alone", pipeline.EvaluationName), &one),
+		json.Unmarshal(in("spread", pipeline.EvaluationName), &many),
 	); err != nil || len(one) != 2 || len(many) != 4 || !reflect.DeepEqual(one, many[2:]) { // those of three episodes are kept too
 		t.Errorf("played %+v, through a queue %+v, %v", one, many, err)
 	}

@@ -163,8 +163,8 @@ func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
 		if value == "[]" {
 			value = ""
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", code(strings.TrimSpace("--"+f.Name+" "+kind)), code(value), escape(usage),
-			key)
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", code(strings.TrimSpace("--"+f.Name+" "+kind)), code(value),
+			escape(usage), key)
 	})
 }
 

@@ -126,9 +126,9 @@ func (o *trainFilterOptions) filterBase() (*residual.Policy, error) {
 }
 
 // filterRolls plays the episodes to fit to and those to measure on, with true poses whatever sensors the settings name.
-func (o *trainFilterOptions) filterRolls(ctx context.Context, task *sim.Task, base *residual.Policy) ([]sense.Roll,
-	error,
-) {
+func (o *trainFilterOptions) filterRolls(
+	ctx context.Context, task *sim.Task, base *residual.Policy,
+) ([]sense.Roll, error) {
 	n := o.episodes + o.heldOut
 	p := o.progress("train filter", "episodes", n)
 	c := o.condition()

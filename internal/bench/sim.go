@@ -16,9 +16,9 @@ import (
 // Simulator measures the environment steps per second of the tasks beside MuJoCo's mj_step alone and with one
 // environment per processor, where a step's time goes, what an environment holds in memory, and what a step allocates.
 // progress may be nil.
-func Simulator(ctx context.Context, tasks []string, rounds int, progress func(done, of int, task string)) ([]Result,
-	error,
-) {
+func Simulator(
+	ctx context.Context, tasks []string, rounds int, progress func(done, of int, task string),
+) ([]Result, error) {
 	var all []Result
 	for i, task := range tasks {
 		results, err := simulateTask(ctx, task, rounds)

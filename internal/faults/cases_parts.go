@@ -21,8 +21,8 @@ func partLies() []Case {
 		lost("NaN of a quaternion", "not finite", msgs.PerturbSet, 10, nan),
 		injection("tracker tells seven poses of six parts", fault, "length right; "+resets,
 			[]string{"carries 49 values, want 42"}, msgs.PerturbLength, "parts", 1),
-		injection("tracker tells poses of another frame", fault, "frame right; "+resets, []string{"frame"}, msgs.PerturbFrame,
-			"parts"),
+		injection("tracker tells poses of another frame", fault, "frame right; "+resets, []string{"frame"},
+			msgs.PerturbFrame, "parts"),
 		swapped("parts reordered, with 6 mm of noise", func(ctx context.Context, w *world) error {
 			return w.perturb(ctx, msgs.PerturbNoise, "parts", 0.006, 0)
 		}),

@@ -63,8 +63,8 @@ func Decode(b []byte) (*File, error) {
 	end := int64(0)
 	for _, e := range entries {
 		if e.Offsets[0] != end {
-			return nil, fmt.Errorf("%w: %q starts at byte %d, the one before it ends at %d", ErrMalformed, e.name, e.Offsets[0],
-				end)
+			return nil, fmt.Errorf("%w: %q starts at byte %d, the one before it ends at %d", ErrMalformed, e.name,
+				e.Offsets[0], end)
 		}
 		t, err := e.decode(data)
 		if err != nil {

@@ -80,8 +80,8 @@ type MissedDeadlinesError struct {
 
 // Error implements error.
 func (e *MissedDeadlinesError) Error() string {
-	return fmt.Sprintf("loop: %d deadlines of %v missed in a row; lower the rate or free the processor", e.Missed,
-		e.Period)
+	return fmt.Sprintf("loop: %d deadlines of %v missed in a row; lower the rate or free the processor",
+		e.Missed, e.Period)
 }
 
 // HoldRequestError means that RequestHold was called. Holds.

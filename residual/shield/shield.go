@@ -101,8 +101,8 @@ func Default() Limits {
 func (l *Limits) Validate() error {
 	for i, axis := range "xyz" {
 		if !(l.Min[i] < l.Max[i]) || math.Abs(l.Min[i]) > farthest || math.Abs(l.Max[i]) > farthest {
-			return fmt.Errorf("shield: workspace %c = %g..%g m: want min < max within +-%g m", axis, l.Min[i], l.Max[i],
-				farthest)
+			return fmt.Errorf("shield: workspace %c = %g..%g m: want min < max within +-%g m", axis, l.Min[i],
+				l.Max[i], farthest)
 		}
 	}
 	for _, v := range []struct {

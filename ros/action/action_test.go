@@ -49,8 +49,8 @@ func pair(t *testing.T, onGoal func(*msgs.GraspActionGoal) error, onCancel func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := action.NewServer[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspActionFeedback](a, "/grasp", onGoal,
-		onCancel)
+	s, err := action.NewServer[msgs.GraspActionGoal, msgs.GraspActionResult, msgs.GraspActionFeedback](a, "/grasp",
+		onGoal, onCancel)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,9 +32,9 @@ type Server[G, R, F any] struct {
 
 // NewServer serves the action of a name. onGoal is called for each new goal and must only store it; an error rejects
 // the goal. onCancel is called when the active goal is cancelled; the goal then counts as preempted. It may be nil.
-func NewServer[G, R, F any](n *node.Node, name string, onGoal func(*G) error, onCancel func()) (*Server[G, R, F],
-	error,
-) {
+func NewServer[G, R, F any](
+	n *node.Node, name string, onGoal func(*G) error, onCancel func(),
+) (*Server[G, R, F], error) {
 	s := &Server[G, R, F]{onGoal: onGoal, onCancel: onCancel, stop: make(chan struct{}), done: make(chan struct{})}
 	var err error
 	if s.status, err = node.Advertise[msgs.GoalStatusArray](n, name+"/status", true); err != nil {

@@ -185,8 +185,8 @@ func TestRosbagPlaysOurs(t *testing.T) {
 		if err := node.Subscribe(n, "/names", text.Store); err != nil {
 			t.Fatal(err)
 		}
-		ros(t, []string{"ROS_MASTER_URI=" + strings.TrimSuffix(m.URI(), "/")}, "/usr/bin/rosbag", "play", "-q", "-d", "1",
-			path)
+		ros(t, []string{"ROS_MASTER_URI=" + strings.TrimSuffix(m.URI(), "/")}, "/usr/bin/rosbag", "play", "-q", "-d",
+			"1", path)
 		if a, s := last.Load(), text.Load(); a == nil || a.Q != [7]float64{1, 2, 3} || s == nil || s.Data != "top,leg" {
 			t.Errorf("%s: heard %v, %v", kind, a, s)
 		}

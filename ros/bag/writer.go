@@ -119,8 +119,8 @@ func (w *Writer) Connect(c Connection) (*Connection, error) {
 		return nil, w.err
 	}
 	if c.Topic == "" || c.Type == "" || c.MD5 == "" {
-		return nil, fmt.Errorf("bag %s: a connection needs topic, type and MD5 sum, got %q, %q, %q", w.path, c.Topic, c.Type,
-			c.MD5)
+		return nil, fmt.Errorf("bag %s: a connection needs topic, type and MD5 sum, got %q, %q, %q", w.path, c.Topic,
+			c.Type, c.MD5)
 	}
 	c.ID = uint32(len(w.conns))
 	w.conns = append(w.conns, &c)

@@ -51,8 +51,8 @@ func (n *notifier) send(api, subject, method string, params ...any) {
 		n.size -= q[i].size
 	}
 	if w.size > 0 && n.size+w.size > maxSize {
-		n.log.Warn("ROS master: too much waits for nodes that do not answer; a notice is dropped", "api", api, "about",
-			subject)
+		n.log.Warn("ROS master: too much waits for nodes that do not answer; a notice is dropped", "api", api,
+			"about", subject)
 		if i >= 0 {
 			n.queues[api] = slices.Delete(q, i, i+1)
 		}

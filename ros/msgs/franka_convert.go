@@ -122,11 +122,11 @@ func (m *FrankaRobotState) State() (*FrankaState, error) {
 		RobotMode:     m.RobotMode,
 		CurrentErrors: m.CurrentErrors, LastMotionErrors: m.LastMotionErrors,
 		JointCollision: m.CollisionIndicators.IsJointCollision, JointContact: m.CollisionIndicators.IsJointContact,
-		ODPEED: six(m.ODPEED.Twist.Linear, m.ODPEED.Twist.Angular), ODPEEC: six(m.ODPEEC.Twist.Linear,
-			m.ODPEEC.Twist.Angular),
-		OFExtHatK: six(m.OFExtHatK.Wrench.Force, m.OFExtHatK.Wrench.Torque), KFExtHatK: six(m.KFExtHatK.Wrench.Force,
-			m.KFExtHatK.Wrench.Torque),
-		MEe: m.InertiaEe.Inertia.M, MLoad: m.InertiaLoad.Inertia.M, MTotal: m.InertiaTotal.Inertia.M,
+		ODPEED:    six(m.ODPEED.Twist.Linear, m.ODPEED.Twist.Angular),
+		ODPEEC:    six(m.ODPEEC.Twist.Linear, m.ODPEEC.Twist.Angular),
+		OFExtHatK: six(m.OFExtHatK.Wrench.Force, m.OFExtHatK.Wrench.Torque),
+		KFExtHatK: six(m.KFExtHatK.Wrench.Force, m.KFExtHatK.Wrench.Torque),
+		MEe:       m.InertiaEe.Inertia.M, MLoad: m.InertiaLoad.Inertia.M, MTotal: m.InertiaTotal.Inertia.M,
 	}
 	var wrong error
 	fill := func(dst *[joints]float64, j *JointState, values []float64, what string) {

@@ -89,9 +89,9 @@ func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, 
 func (e *Env) Slices() int { return substeps }
 
 // StepSlice implements simnode.Slicer: the joints move in every slice, all else in the last one.
-func (e *Env) StepSlice(obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int) (sim.Result,
-	error,
-) {
+func (e *Env) StepSlice(
+	obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int,
+) (sim.Result, error) {
 	if !e.live {
 		return sim.Result{}, sim.ErrNotReset
 	}

@@ -97,8 +97,8 @@ func (h *Handler) refuse(req *http.Request) (int, error) {
 	case req.ContentLength < 0:
 		return http.StatusLengthRequired, fmt.Errorf("a call must tell its length")
 	case req.ContentLength > h.max:
-		return http.StatusRequestEntityTooLarge, fmt.Errorf("a call of %d bytes, at most %d are read", req.ContentLength,
-			h.max)
+		return http.StatusRequestEntityTooLarge, fmt.Errorf("a call of %d bytes, at most %d are read",
+			req.ContentLength, h.max)
 	}
 	return 0, nil
 }

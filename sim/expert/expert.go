@@ -94,8 +94,8 @@ func (e *Expert) Close() {
 // ActTo writes the next action (sim.ActDim values) for the raw observation.
 func (e *Expert) ActTo(act, obs []float32) error {
 	if len(obs) != len(e.obs) || len(act) != sim.ActDim {
-		return fmt.Errorf("expert: %d observations and %d actions, want %d and %d", len(obs), len(act), len(e.obs),
-			sim.ActDim)
+		return fmt.Errorf("expert: %d observations and %d actions, want %d and %d", len(obs), len(act),
+			len(e.obs), sim.ActDim)
 	}
 	copy(e.obs, obs)
 	c, ok := e.next()

@@ -55,11 +55,11 @@ func TestArmLimits(t *testing.T) {
 			beyond = max(beyond, pandaLow[k]-q, q-pandaHigh[k])
 		}
 	}
-	t.Logf("up to %.3f of the velocity limits, %.3f of the torque limits, %.4f rad beyond a stop", fastest, hardest,
-		beyond)
+	t.Logf("up to %.3f of the velocity limits, %.3f of the torque limits, %.4f rad beyond a stop", fastest,
+		hardest, beyond)
 	if fastest > 1 || hardest > 1+rounding || beyond > stopYield {
-		t.Errorf("up to %.3f of the velocity limits, %.3f of the torque limits, %.4f rad beyond a stop", fastest, hardest,
-			beyond)
+		t.Errorf("up to %.3f of the velocity limits, %.3f of the torque limits, %.4f rad beyond a stop", fastest,
+			hardest, beyond)
 	}
 	if fastest < 0.9 || hardest < 0.5 {
 		t.Error("the motion comes nowhere near the limits: the test no longer tests them")

@@ -98,8 +98,8 @@ func TestDisplacement(t *testing.T) {
 					t.Errorf("%s, %s: %s went %.0f mm", name, level, p.Name, 1e3*far)
 				}
 				if level == sim.Low && !calibrated && want > 0.001 && (mean(here[i]) < want/2 || mean(here[i]) > 2*want) {
-					t.Errorf("%s, %s: %s goes %.1f mm on average, published about %.1f", name, level, p.Name, 1e3*mean(here[i]),
-						1e3*want)
+					t.Errorf("%s, %s: %s goes %.1f mm on average, published about %.1f", name, level, p.Name,
+						1e3*mean(here[i]), 1e3*want)
 				}
 			}
 		}

@@ -106,12 +106,12 @@ func TestDomainMatters(t *testing.T) {
 	}
 	normal := slide(domain.Ranges{})
 	if heavy := slide(domain.Ranges{Mass: [2]float64{2, 2}}); heavy > 0.5*normal {
-		t.Errorf("twice the mass slides %.1f mm, the nominal %.1f mm; momentum and friction say a quarter", 1e3*heavy,
-			1e3*normal)
+		t.Errorf("twice the mass slides %.1f mm, the nominal %.1f mm; momentum and friction say a quarter",
+			1e3*heavy, 1e3*normal)
 	}
 	if slippery := slide(domain.Ranges{Friction: [2]float64{0.5, 0.5}}); slippery < 1.4*normal {
-		t.Errorf("half the friction slides %.1f mm, the nominal %.1f mm; momentum and friction say twice", 1e3*slippery,
-			1e3*normal)
+		t.Errorf("half the friction slides %.1f mm, the nominal %.1f mm; momentum and friction say twice",
+			1e3*slippery, 1e3*normal)
 	}
 }
 

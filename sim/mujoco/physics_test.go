@@ -107,8 +107,8 @@ func TestThreadsNeedAlignment(t *testing.T) {
 		before := e.PegState(peg)
 		wait(t, e, obs, 50, nil)
 		if after := e.PegState(peg); !e.threaded(peg) || math.Abs(after[0]-before[0]) > 2e-4 || after[2] > 0.01 {
-			t.Errorf("in 5 s the engaged part moved from depth %.2f mm to %.2f mm, tilt %.3f rad", 1e3*before[0], 1e3*after[0],
-				after[2])
+			t.Errorf("in 5 s the engaged part moved from depth %.2f mm to %.2f mm, tilt %.3f rad", 1e3*before[0],
+				1e3*after[0], after[2])
 		}
 	})
 }

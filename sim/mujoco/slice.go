@@ -25,9 +25,9 @@ func (e *Env) Slices() int { return substeps }
 // StepSlice executes slice i of the n equal ones (n divides Slices) of a control step toward a target, which each slice
 // may change; see StepPose. ArmStateTo tells the state after every slice. obs and the result are written by the last
 // slice. n slices toward one target are the step that StepPose takes.
-func (e *Env) StepSlice(obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int) (sim.Result,
-	error,
-) {
+func (e *Env) StepSlice(
+	obs []float32, position [3]float64, rotation [4]float64, gripper float64, i, n int,
+) (sim.Result, error) {
 	if !e.live {
 		return sim.Result{}, sim.ErrNotReset
 	}

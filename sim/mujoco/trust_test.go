@@ -70,8 +70,8 @@ func TestPushDistance(t *testing.T) {
 		wait(t, e, obs, 15, nil)
 		force := c.strength * e.level.Force * p.ForceMul * share(p.PushForce)
 		want, got := slide(force, weight, p.Mass+partArmature, push), before.P[0]-e.poses[i].P[0]
-		t.Logf("%s/%s: %.2f N for %.0f ms moved it %.2f mm, predicted %.2f", c.task, c.part, force, 1e3*push, 1e3*got,
-			1e3*want)
+		t.Logf("%s/%s: %.2f N for %.0f ms moved it %.2f mm, predicted %.2f", c.task, c.part, force, 1e3*push,
+			1e3*got, 1e3*want)
 		if math.Abs(got-want) > pushSlack*want || want < 0.002 || math.Abs(e.poses[i].P[1]-before.P[1]) > 0.1*want {
 			t.Errorf("%s/%s: moved %.2f mm, momentum and friction say %.2f", c.task, c.part, 1e3*got, 1e3*want)
 		}

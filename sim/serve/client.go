@@ -105,8 +105,8 @@ func (c *Client) Step(obs, act []float32) (sim.Result, error) {
 	}
 	if len(act) != c.space.Spec.ActDim {
 		c.live = false
-		return sim.Result{}, fmt.Errorf("%w: %d values, want %d (form %s)", sim.ErrAction, len(act), c.space.Spec.ActDim,
-			c.space.Form)
+		return sim.Result{}, fmt.Errorf("%w: %d values, want %d (form %s)", sim.ErrAction, len(act),
+			c.space.Spec.ActDim, c.space.Form)
 	}
 	if !c.live {
 		return sim.Result{}, sim.ErrNotReset

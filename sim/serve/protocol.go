@@ -236,8 +236,8 @@ func decodeSpace(b []byte) (*Space, error) {
 	obs, act, steps := le.Uint32(b[4:]), le.Uint32(b[8:]), le.Uint32(b[12:])
 	if v := le.Uint16(b); v != Version || s.Envs == 0 || obs == 0 || act == 0 || uint64(s.Envs)*uint64(obs) > largest/8 ||
 		uint64(act)*8 > uint64(len(b)) {
-		return nil, malformedf("a specification of version %d, %d environments, %d observations, %d actions", v, s.Envs, obs,
-			act)
+		return nil, malformedf("a specification of version %d, %d environments, %d observations, %d actions", v, s.Envs,
+			obs, act)
 	}
 	s.Spec = sim.Spec{ObsDim: int(obs), ActDim: int(act), MaxSteps: int(steps)}
 	var hz [1]float32

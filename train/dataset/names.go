@@ -122,8 +122,8 @@ func partsOf(env feature, task string) (parts []string, o order, err error) {
 		n = env.Shape[0]
 	}
 	if n < sim.PoseDim || n > maxParts*sim.PoseDim || n%sim.PoseDim != 0 {
-		return nil, nil, fmt.Errorf("feature %q has shape %v, want 1 to %d poses of %d values", featEnv, env.Shape, maxParts,
-			sim.PoseDim)
+		return nil, nil, fmt.Errorf("feature %q has shape %v, want 1 to %d poses of %d values", featEnv, env.Shape,
+			maxParts, sim.PoseDim)
 	}
 	if len(env.Names) != n {
 		for k := range n / sim.PoseDim {

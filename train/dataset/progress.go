@@ -45,8 +45,8 @@ func (p *progress) check(a, b int, episode, task int64, fps float64) error {
 		case p.episode[k] != episode:
 			return fmt.Errorf("row %d belongs to episode %d, want %d", k, p.episode[k], episode)
 		case p.task[k] != task:
-			return fmt.Errorf("row %d: %s is %d, which tasks.parquet does not list: it has %d", k, featTaskIndex, p.task[k],
-				task)
+			return fmt.Errorf("row %d: %s is %d, which tasks.parquet does not list: it has %d", k, featTaskIndex,
+				p.task[k], task)
 		case p.done[k] && k < b-1:
 			return fmt.Errorf("row %d: %s before the end of episode %d: are there two attempts in it?", k, featDone, episode)
 		}

@@ -259,8 +259,8 @@ func (d *Dataset) readDataFile(path string, rows []episodeRow, from int64, order
 	first, at := from, len(d.Episodes)
 	for i, r := range rows {
 		if r.from != from || r.length < 1 || r.to-r.from != r.length {
-			return bad("episode %d claims frames %d to %d and length %d, want them to start at %d", at+i, r.from, r.to, r.length,
-				from)
+			return bad("episode %d claims frames %d to %d and length %d, want them to start at %d", at+i, r.from, r.to,
+				r.length, from)
 		}
 		from = r.to
 	}

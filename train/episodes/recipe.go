@@ -96,8 +96,8 @@ func (r *Recipe) Validate() error {
 	err := setting.Check(
 		"residual",
 		setting.OneOf("method", r.Method, residual.MethodResiP, residual.MethodKORR),
-		setting.OneOf("condition", r.Resolved(), residual.Published, residual.Lookahead, residual.Plan, GoalCondition,
-			Nonlinear),
+		setting.OneOf("condition", r.Resolved(), residual.Published, residual.Lookahead, residual.Plan,
+			GoalCondition, Nonlinear),
 		setting.Counts("foresight", r.Foresight, residual.MaxForesight),
 		setting.Within("observer_gain", r.ObserverGain, 0, 1),
 		setting.AboveUpTo("alpha", r.Alpha, 0, 1),

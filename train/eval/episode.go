@@ -36,9 +36,9 @@ type Step struct {
 
 // RunEpisode plays one episode from the seed. observe, when not nil, is called after every control step. A failing
 // policy or simulator ends the episode with its Fault; the error is only ever that of ctx.
-func RunEpisode(ctx context.Context, env sim.Env, pol sim.Policy, episodeSeed uint64, observe func(Step)) (Episode,
-	error,
-) {
+func RunEpisode(
+	ctx context.Context, env sim.Env, pol sim.Policy, episodeSeed uint64, observe func(Step),
+) (Episode, error) {
 	spec := env.Spec()
 	obs := make([]float32, spec.ObsDim)
 	ep := Episode{Seed: episodeSeed}

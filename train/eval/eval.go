@@ -133,8 +133,8 @@ func Evaluate(ctx context.Context, s Spec) ([]Cell, error) {
 }
 
 func nothing(episodes, policies, conditions int) error {
-	return fmt.Errorf("eval: %d episodes of %d policies under %d conditions is nothing to measure", episodes, policies,
-		conditions)
+	return fmt.Errorf("eval: %d episodes of %d policies under %d conditions is nothing to measure", episodes,
+		policies, conditions)
 }
 
 func feed(ctx context.Context, jobs chan<- job, cells, episodes int) {

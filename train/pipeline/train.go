@@ -192,9 +192,9 @@ func (w *World) Inputs(c *td3.Config, base *residual.Policy, model *koopman.Mode
 }
 
 // Residual trains a residual in its run folder, or with in.Resume goes on with what is there, and saves the policy.
-func Residual(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, progress Progress) (Trained,
-	error,
-) {
+func Residual(
+	ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Folder, progress Progress,
+) (Trained, error) {
 	var success, loss *float64
 	in.Run = folder
 	in.Progress = func(r td3.Report) {
@@ -216,8 +216,8 @@ func Residual(ctx context.Context, c td3.Config, in td3.Inputs, folder *run.Fold
 // Members trains n residuals side by side and saves their average in the run folder; open is td3.Members'. What members
 // there have finished is kept.
 func Members(
-	ctx context.Context, c td3.Config, in td3.Inputs, n int, folder *run.Folder, open func(int, td3.Config) (*run.Folder,
-		error),
+	ctx context.Context, c td3.Config, in td3.Inputs, n int, folder *run.Folder,
+	open func(int, td3.Config) (*run.Folder, error),
 	progress Progress,
 ) (t Trained, err error) {
 	record, err := folder.Recorder(0)

@@ -43,8 +43,8 @@ func TestGAEIsTheWeightedSum(t *testing.T) {
 			}
 			at := t0*envs + i
 			if math.Abs(float64(adv[at])-want) > 1e-5 || math.Abs(float64(ret[at])-want-float64(values[at])) > 1e-5 {
-				t.Fatalf("environment %d, step %d: advantage %g, return %g, want %g more than %g", i, t0, adv[at], ret[at], want,
-					values[at])
+				t.Fatalf("environment %d, step %d: advantage %g, return %g, want %g more than %g", i, t0, adv[at], ret[at],
+					want, values[at])
 			}
 		}
 	}

@@ -95,8 +95,8 @@ func Train(ctx context.Context, cfg RunConfig, in Inputs) (policy *residual.Poli
 		simulated := time.Now()
 		losses, epochs, err := t.update()
 		if err != nil {
-			return nil, fmt.Errorf("ppo: iteration %d: %w: lower ppo.update_epochs or look for broken observations", t.iteration,
-				err)
+			return nil, fmt.Errorf("ppo: iteration %d: %w: lower ppo.update_epochs or look for broken observations",
+				t.iteration, err)
 		}
 		if t.model != nil {
 			t.model.Constrain()

@@ -266,8 +266,8 @@ func storedTask(g *zarr.Group) (string, error) {
 			continue
 		}
 		if tasks = slices.Compact(slices.Sorted(slices.Values(tasks))); len(tasks) > 1 {
-			return "", fmt.Errorf("array %s names several tasks, %.200q: a dataset has one; choose which it is (--task)", name,
-				tasks)
+			return "", fmt.Errorf("array %s names several tasks, %.200q: a dataset has one; choose which it is (--task)",
+				name, tasks)
 		}
 		if len(tasks) == 1 && tasks[0] != "" {
 			return tasks[0], nil

@@ -36,8 +36,8 @@ func (s *Store) claim(ctx context.Context, q *queued, lane, worker string) (*cla
 		return nil, &st, nil
 	}
 	if st.Tries >= MaxTries { // whoever had it last time is gone without a word
-		lost := fmt.Sprintf("%d workers began it and were gone before it got any further, the last was %s", st.Tries,
-			st.Worker)
+		lost := fmt.Sprintf("%d workers began it and were gone before it got any further, the last was %s",
+			st.Tries, st.Worker)
 		if st.Error != "" {
 			lost += "; before: " + st.Error
 		}

@@ -156,8 +156,8 @@ func TestChains(t *testing.T) {
 			}
 			b, err := os.ReadFile(filepath.Join(dir, "x"))
 			made := filepath.Join(t.Dir, "made")
-			return nil, errors.Join(err, os.Mkdir(made, 0o755), os.WriteFile(filepath.Join(made, "y"), append(b, "made "...),
-				0o600))
+			return nil, errors.Join(err, os.Mkdir(made, 0o755), os.WriteFile(filepath.Join(made, "y"),
+				append(b, "made "...), 0o600))
 		}},
 		"use": {Do: func(_ context.Context, t *unit.Task) (any, error) {
 			path, err := t.Input("made")

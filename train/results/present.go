@@ -210,8 +210,8 @@ func (r *Report) costTable() *report.Table {
 		{Name: "what came out"},
 	}}
 	for _, c := range r.costs {
-		t.Add(c.Task, string(c.Base), fmt.Sprint(c.Seed), c.Name, fmt.Sprintf("%.1f", c.Seconds/60), fmt.Sprint(c.SimSteps),
-			c.Note)
+		t.Add(c.Task, string(c.Base), fmt.Sprint(c.Seed), c.Name, fmt.Sprintf("%.1f", c.Seconds/60),
+			fmt.Sprint(c.SimSteps), c.Note)
 	}
 	return t
 }

@@ -172,8 +172,8 @@ func (r *Recorder) writeEvents(records []Record, afterStep int) (err error) {
 	}
 	for _, old := range records {
 		if old.Step <= afterStep {
-			err = errors.Join(err, r.events.scalars(r.start.Add(time.Duration(old.WallS*float64(time.Second))), old.Step,
-				old.Values))
+			err = errors.Join(err, r.events.scalars(r.start.Add(time.Duration(old.WallS*float64(time.Second))),
+				old.Step, old.Values))
 		}
 	}
 	return err

@@ -62,8 +62,8 @@ func CheckpointPath(name string) (string, error) {
 	case err != nil:
 		return "", nil
 	case !st.IsDir():
-		return "", cli.UsageErrorf("%s is no checkpoint: the name of one ends in %s (korr inspect says what a file is)", name,
-			extension)
+		return "", cli.UsageErrorf("%s is no checkpoint: the name of one ends in %s (korr inspect says what a file is)",
+			name, extension)
 	}
 	return inFolder(name)
 }

@@ -189,8 +189,8 @@ func (c *Config) settings(file string) ([]*setting, error) {
 // Run compares them: chunks at the same observations, in turn, and episodes on the same seeds.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	if c.Chunks < 1 || c.Episodes < 0 || c.Lead < 0 {
-		return nil, usage.Errorf("--chunks %d, --episodes %d, --lead %d: want at least 1, 0 and 0", c.Chunks, c.Episodes,
-			c.Lead)
+		return nil, usage.Errorf("--chunks %d, --episodes %d, --lead %d: want at least 1, 0 and 0", c.Chunks,
+			c.Episodes, c.Lead)
 	}
 	var all [][]*setting
 	for _, file := range c.Files {
