@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,102 +16,6 @@ import (
 
 	"korr/train/unit"
 )
-
-// retryPause is how long a failed unit rests before its next try.
-const retryPause = time.Second
-
-// take does the unit of a message as far as it can be done, and answers the message. The error is what keeps this
-// worker from doing any unit.
-func (s *slot) take(ctx context.Context, msg jetstream.Msg) error {
-	var q queued
-	if err := json.Unmarshal(msg.Data(), &q); err != nil || !strings.HasSuffix(msg.Subject(), "."+string(q.ID)) {
-		s.Log.Error("worker: a message is no unit, and goes", "subject", msg.Subject(), "err", err)
-		return msg.Term()
-	}
-	c, settled, err := s.Store.claim(ctx, &q, s.Platform.Lane(), s.Name)
-	switch {
-	case errors.Is(err, errConflict):
-		_ = msg.NakWithDelay(retryPause) // another took it at this moment; see what became of it
-		return nil
-	case err != nil:
-		_ = msg.Nak()
-		if context.Cause(ctx) != nil {
-			return nil
-		}
-		return err
-	case settled != nil && settled.Phase == Parked:
-		s.Log.Error("unit parked", "unit", q.Unit.Name, "err", settled.Error)
-		return s.answer(ctx, msg)
-	case settled != nil:
-		return s.close(ctx, msg, q.ID)
-	}
-	log := s.Log.With("unit", q.Unit.Name, "epoch", c.state.Epoch)
-	log.Info("unit begun", "try", c.state.Tries)
-	s.enter(&q)
-	a := &attempt{slot: s, q: &q, claim: c, msg: msg, log: log}
-	err = a.do(ctx)
-	return a.end(ctx, err)
-}
-
-// close finishes what follows a unit's end: those that waited for it are queued, and only then its message goes.
-func (s *slot) close(ctx context.Context, msg jetstream.Msg, id unit.ID) error {
-	if err := s.Store.follow(ctx, s.Platform.Lane(), id); err != nil {
-		_ = msg.Nak()
-		if context.Cause(ctx) != nil {
-			return nil
-		}
-		return err
-	}
-	return s.answer(ctx, msg)
-}
-
-// answer acknowledges a message; one whose answer does not arrive comes again, and is found settled.
-func (s *slot) answer(ctx context.Context, msg jetstream.Msg) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	defer cancel()
-	if err := msg.DoubleAck(ctx); err != nil {
-		s.Log.Debug("worker: the answer is lost", "err", err)
-	}
-	return nil
-}
-
-// follow queues the units that waited for one and have everything now.
-func (s *Store) follow(ctx context.Context, lane string, id unit.ID) error {
-	followed := false
-	if err := s.retry(ctx, "look for what follows", func(ctx context.Context) error {
-		info, err := s.chains.Info(ctx, jetstream.WithSubjectFilter("$KV."+afterBucket+"."+string(id)+".*"))
-		if err == nil {
-			followed = len(info.State.Subjects) > 0
-		}
-		return err
-	}); err != nil || !followed {
-		return err
-	}
-	waiting := map[string]queued{}
-	if err := s.all(ctx, s.after, string(id)+".*", func(key string, value []byte) error {
-		var q queued
-		if err := json.Unmarshal(value, &q); err != nil {
-			return err
-		}
-		waiting[key] = q
-		return nil
-	}); err != nil {
-		return err
-	}
-	for key, q := range waiting {
-		ready, err := s.ready(ctx, &q)
-		if err == nil && ready {
-			err = s.publish(ctx, lane, []queued{q})
-		}
-		if err == nil {
-			err = s.retry(ctx, "forget "+key, func(ctx context.Context) error { return s.after.Delete(ctx, key) })
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // attempt is a unit under way.
 type attempt struct {
@@ -295,78 +198,6 @@ func (a *attempt) keep(ctx context.Context, stop context.CancelCauseFunc, over <
 			}
 		}
 	}
-}
-
-// saves stores checkpoints until ctx ends.
-func (a *attempt) saves(ctx context.Context, stop context.CancelCauseFunc) {
-	least := a.Save
-	if least <= 0 {
-		least = DefaultSave
-	}
-	look := time.NewTicker(max(least/4, 50*time.Millisecond))
-	defer look.Stop()
-	for saved := time.Now(); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-look.C:
-		}
-		if time.Since(saved) < least {
-			continue
-		}
-		switch stored, err := a.save(ctx); {
-		case errors.Is(err, errLate):
-			stop(errLate)
-			return
-		case stored || err != nil:
-			saved = time.Now()
-		}
-	}
-}
-
-// newest are the times of the files that decide how far the unit's folder is.
-func (a *attempt) newest() map[string]time.Time {
-	out := map[string]time.Time{}
-	for _, name := range matches(a.dir, a.handler.Checkpoints) {
-		if info, err := os.Stat(filepath.Join(a.dir, filepath.FromSlash(name))); err == nil {
-			out[name] = info.ModTime()
-		}
-	}
-	return out
-}
-
-// moved reports whether the folder holds something newer than what was saved.
-func (a *attempt) moved() bool {
-	for name, t := range a.newest() {
-		if !a.saved[name].Equal(t) {
-			return true
-		}
-	}
-	return false
-}
-
-// save stores the folder if it moved on.
-func (a *attempt) save(ctx context.Context) (stored bool, err error) {
-	a.saving.Lock()
-	defer a.saving.Unlock()
-	if !a.moved() {
-		return false, nil
-	}
-	now := a.newest()
-	if err := a.claim.save(ctx, a.dir, matches(a.dir, a.handler.Checkpoints)); err != nil {
-		a.log.Warn("the checkpoint is not stored", "err", err)
-		return false, err
-	}
-	a.saved = now
-	a.log.Debug("checkpoint stored")
-	return true, nil
-}
-
-// saveLast stores what an interrupted unit left.
-func (a *attempt) saveLast(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
-	defer cancel()
-	_, _ = a.save(ctx) // told; without it the unit goes on from the checkpoint before
 }
 
 // end notes how the attempt ended and answers its message.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -145,56 +143,4 @@ func (c *claim) fail(ctx context.Context, cause error) (parked bool, err error) 
 		}
 	})
 	return parked, err
-}
-
-// save stores the unit's folder as its checkpoint; first are the files that decide how far it is.
-func (c *claim) save(ctx context.Context, dir string, first []string) error {
-	c.mu.Lock()
-	name, last := fmt.Sprintf("%s.%d.%d", c.id, c.state.Epoch, c.state.Saves+1), c.state.Checkpoint
-	c.mu.Unlock()
-	if _, err := c.store.put(ctx, c.store.saves, name, packer(dir, first)); err != nil {
-		return err
-	}
-	err := c.write(ctx, func(s *State) { s.Checkpoint, s.Saves, s.Tries = name, s.Saves+1, 1 })
-	switch {
-	case err != nil:
-		c.store.dropCheckpoint(context.WithoutCancel(ctx), name)
-	case last != "":
-		c.store.dropCheckpoint(ctx, last)
-	}
-	return err
-}
-
-// restore writes the unit's last checkpoint into a folder, and reports whether there was one.
-func (c *claim) restore(ctx context.Context, dir string) (bool, error) {
-	name := c.state.Checkpoint
-	if name == "" {
-		return false, nil
-	}
-	return true, c.store.read(ctx, c.store.saves, name, func(r io.Reader) error { return unit.Unpack(r, dir) })
-}
-
-// dropCheckpoint deletes a checkpoint that nobody needs. What cannot be deleted now stays, and costs room only.
-func (s *Store) dropCheckpoint(ctx context.Context, name string) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if err := s.saves.Delete(ctx, name); err != nil {
-		s.Log.Debug("queue: a checkpoint stays", "name", name, "err", err)
-	}
-}
-
-// matches lists the files of a folder that fit the patterns, slash-separated, sorted within a pattern.
-func matches(dir string, patterns []string) (out []string) {
-	for _, p := range patterns {
-		found, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(p)))
-		if err != nil {
-			continue // of a pattern that is none
-		}
-		for _, path := range found {
-			if rel, err := filepath.Rel(dir, path); err == nil {
-				out = append(out, filepath.ToSlash(rel))
-			}
-		}
-	}
-	return out
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -237,52 +236,6 @@ func (w *waiting) upload(ctx context.Context, i int, st *State) error {
 		err = nil // a worker was faster
 	}
 	return err
-}
-
-// packer writes a folder as a checkpoint.
-func packer(dir string, first []string) func(io.Writer) error {
-	return func(to io.Writer) error { return unit.Pack(to, dir, first) }
-}
-
-// waitFor notes that unit i waits for others, if any of them is not done, and reports whether it does.
-func (w *waiting) waitFor(ctx context.Context, i int, states map[unit.ID]*State) (bool, error) {
-	q := queued{w.ids[i], w.units[i]}
-	wait := false
-	for _, in := range w.units[i].Inputs {
-		if st := states[in.Unit]; in.Unit == "" || st != nil && st.Phase == Done {
-			continue
-		}
-		key := string(in.Unit) + "." + string(w.ids[i])
-		if err := w.Store.retry(ctx, "store "+key, func(ctx context.Context) error {
-			text, err := json.Marshal(q)
-			if err == nil {
-				_, err = w.Store.after.Put(ctx, key, text)
-			}
-			return err
-		}); err != nil {
-			return false, err
-		}
-		wait = true
-	}
-	if !wait {
-		return false, nil
-	}
-	ready, err := w.Store.ready(ctx, &q) // one may have been done between the look at the states and the note
-	return !ready, err
-}
-
-// ready reports whether everything that a unit reads of others is made.
-func (s *Store) ready(ctx context.Context, q *queued) (bool, error) {
-	for _, in := range q.Unit.Inputs {
-		if in.Unit == "" {
-			continue
-		}
-		var st State
-		if _, err := s.get(ctx, s.state, string(in.Unit), &st); err != nil || st.Phase != Done {
-			return false, err
-		}
-	}
-	return true, nil
 }
 
 // publishTogether is how many messages are under way to the server at once.

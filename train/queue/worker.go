@@ -11,9 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"korr/internal/atomicfile"
 	"korr/train/unit"
 )
@@ -133,65 +130,6 @@ func (w *Worker) beat(ctx context.Context, over <-chan struct{}) {
 			return
 		}
 	}
-}
-
-// slot does one unit at a time.
-type slot struct {
-	*Worker
-	dir    string
-	from   jetstream.Consumer
-	inputs *cache
-}
-
-// fetchWait is how long a slot waits for a unit before it looks whether it is to end.
-const fetchWait = 2 * time.Second
-
-// loop takes units; nil when the worker was idle for long enough or ctx ended.
-func (s *slot) loop(ctx context.Context) error {
-	for context.Cause(ctx) == nil {
-		msg, err := s.next(ctx)
-		switch {
-		case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrAuthorization):
-			return fmt.Errorf("worker: %w", err)
-		case err != nil: // the server is away
-			s.Log.Debug("worker: no units", "err", err)
-			_ = sleep(ctx, 500*time.Millisecond)
-			s.touch()
-		case msg == nil:
-			if s.idle() {
-				return nil
-			}
-		default:
-			s.touch()
-			if err := s.take(ctx, msg); err != nil {
-				return err
-			}
-			s.touch()
-		}
-	}
-	return nil
-}
-
-// next waits for a message; nil when none came.
-func (s *slot) next(ctx context.Context) (jetstream.Msg, error) {
-	wait := fetchWait
-	if s.Idle > 0 {
-		wait = min(wait, max(s.Idle/2, 100*time.Millisecond))
-	}
-	call, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	batch, err := s.from.Fetch(1, jetstream.FetchContext(call))
-	if err != nil {
-		return nil, err
-	}
-	for msg := range batch.Messages() {
-		return msg, nil
-	}
-	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) &&
-		!errors.Is(err, context.Canceled) {
-		return nil, err
-	}
-	return nil, nil
 }
 
 func (w *Worker) touch() {

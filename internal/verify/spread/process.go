@@ -12,6 +12,7 @@ import (
 
 // process is a command whose output goes into files.
 type process struct {
+	name     string
 	cmd      *exec.Cmd
 	done     chan struct{}
 	err      error  // once done
@@ -21,14 +22,16 @@ type process struct {
 // logDir is the folder, below that of a run, of what the processes printed and logged.
 const logDir = "log"
 
-// start runs korr in a process group of its own: an interrupt of this command reaches it by way of stop alone. name is
-// that of its files.
-func start(dir, name, korr string, args ...string) (*process, error) {
-	at := filepath.Join(dir, logDir, name)
+// start runs korr in a process group of its own: an interrupt of this command reaches it by way of stop alone. Its files
+// are named by its number and its name.
+func start(dir string, number int, name, korr string, args ...string) (*process, error) {
+	at := filepath.Join(dir, logDir, fmt.Sprintf("%02d-%s", number, name))
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: exec.Command(korr, args...), done: make(chan struct{}), out: at + ".out", log: at + ".log"}
+	p := &process{
+		name: name, cmd: exec.Command(korr, args...), done: make(chan struct{}), out: at + ".out", log: at + ".log",
+	}
 	out, err := os.Create(p.out)
 	if err != nil {
 		return nil, err
