@@ -260,26 +260,6 @@ type remainder struct {
 	size float64 // squared, in units of the first guess of a tracker's noise
 }
 
-// adds is what a model adds to the rule for the lifted coordinates; nil for nothing.
-type adds func(psi *[Lifted]float64) [dim]float64
-
-// linear is w psi; nil for no w.
-func linear(w []float64) adds {
-	if w == nil {
-		return nil
-	}
-	return func(psi *[Lifted]float64) [dim]float64 { return times(w, psi) }
-}
-
-// forward is what a network says; nil for none.
-func forward(net *nn.MLP) adds {
-	if net == nil {
-		return nil
-	}
-	l := &netIncrement{net: net.Evaluator()}
-	return l.of
-}
-
 // regressNet returns a network of the steps that predicts those it was not fitted to better than the rule by margin;
 // nil for none. Its steps are single ones: of a network the sums over a window are not those of what it says to each.
 func regressNet(steps []window, rng *rand.Rand) *nn.MLP {

@@ -53,14 +53,35 @@ const (
 //	X' = rule(X) exp(w),   w = W_m psi(X, arm, u)
 //
 // W_m is fitted by least squares (Fit). psi holds the pose's coordinates against the hand and the hole, the
-// state-inclusive part of a Koopman lift, and the command; the modes are its gates.
+// state-inclusive part of a Koopman lift, and the command; the modes are its gates. NewNonlinear has networks in the
+// matrices' place.
 type Learned struct {
 	rule  *Kinematic
-	w     [][][]float64     // [part][mode] dim x Lifted, nil for none
-	nets  [][]*netIncrement // [part][mode] in their place, nil for none
+	add   [][]adds // [part][mode], nil for the rule alone
 	psi   [Lifted]float64
 	hand  motion
 	joint []int // of each part, -1 for none
+}
+
+// adds is what a model adds to the rule in one control step for the lifted coordinates: position (m) and rotation
+// vector (rad) in the part's own frame. nil adds nothing.
+type adds func(psi *[Lifted]float64) [dim]float64
+
+// linear is w psi; nil for no w.
+func linear(w []float64) adds {
+	if w == nil {
+		return nil
+	}
+	return func(psi *[Lifted]float64) [dim]float64 { return times(w, psi) }
+}
+
+// forward is what a network says, for one goroutine; nil for none.
+func forward(net *nn.MLP) adds {
+	if net == nil {
+		return nil
+	}
+	n := &netIncrement{net: net.Evaluator()}
+	return n.of
 }
 
 // NewLearned returns the model of the matrices w [part][mode], each [dim, Lifted] or nil for the rule alone.
@@ -84,7 +105,19 @@ func NewLearned(s Scene, w [][][]float64) (*Learned, error) {
 			}
 		}
 	}
-	return &Learned{rule: NewKinematic(s), w: w, joint: s.joints()}, nil
+	return newLearned(s, w, linear), nil
+}
+
+// newLearned returns the model of what was fitted [part][mode] and its increments.
+func newLearned[T any](s Scene, fitted [][]T, increment func(T) adds) *Learned {
+	l := &Learned{rule: NewKinematic(s), joint: s.joints(), add: make([][]adds, len(fitted))}
+	for i := range fitted {
+		l.add[i] = make([]adds, modes)
+		for m, f := range fitted[i] {
+			l.add[i][m] = increment(f)
+		}
+	}
+	return l
 }
 
 // joints is the index of the first joint of each part, -1 for none.
@@ -107,7 +140,8 @@ func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *S
 	l.rule.PredictTo(next, mode, now, s)
 	hand := false
 	for i := range now {
-		if !l.knows(i, mode[i]) {
+		add := l.add[i][mode[i]]
+		if add == nil {
 			continue
 		}
 		if !hand {
@@ -115,37 +149,16 @@ func (l *Learned) PredictTo(next []geom.Pose, mode []Mode, now []geom.Pose, s *S
 			hand = true
 		}
 		l.rule.liftTo(&l.psi, i, l.joint[i], now, &l.hand)
-		e := l.increment(i, mode[i])
+		e := add(&l.psi)
 		for k := range e {
-			e[k] *= s.Steps
+			limit := mostShift
+			if k >= 3 {
+				limit = mostTurn
+			}
+			e[k] = s.Steps * min(max(e[k], -limit), limit)
 		}
 		next[i] = moved(next[i], &e)
 	}
-}
-
-// knows reports whether something was learned of part i in mode m.
-func (l *Learned) knows(i int, m Mode) bool {
-	if l.nets != nil {
-		return l.nets[i][m] != nil
-	}
-	return l.w[i][m] != nil
-}
-
-// increment is w of part i in mode m for the coordinates psi, bounded.
-func (l *Learned) increment(i int, m Mode) (e [dim]float64) {
-	if l.nets == nil {
-		e = times(l.w[i][m], &l.psi)
-	} else {
-		e = l.nets[i][m].of(&l.psi)
-	}
-	for k := range e {
-		limit := mostShift
-		if k >= 3 {
-			limit = mostTurn
-		}
-		e[k] = min(max(e[k], -limit), limit)
-	}
-	return e
 }
 
 // netIncrement is a network with scratch of its own.
@@ -176,30 +189,23 @@ func netUnit(k int) float64 {
 }
 
 // NewNonlinear returns the model with networks [part][mode] in the matrices' place, each from Lifted to dim values in
-// mm and
-// 0.01 rad, nil for the rule alone: what the linearity of Learned is compared with.
+// mm and 0.01 rad, nil for the rule alone: what the linearity of Learned is compared with.
 func NewNonlinear(s Scene, nets [][]*nn.MLP) (*Learned, error) {
 	if len(nets) != len(s.Parts) {
 		return nil, fmt.Errorf("%w: networks of %d parts, the scene has %d", ErrConfig, len(nets), len(s.Parts))
 	}
-	l := &Learned{rule: NewKinematic(s), joint: s.joints(), nets: make([][]*netIncrement, len(nets))}
 	for i := range nets {
 		if len(nets[i]) != int(modes) {
 			return nil, fmt.Errorf("%w: part %d has networks for %d modes, want %d", ErrConfig, i, len(nets[i]), modes)
 		}
-		l.nets[i] = make([]*netIncrement, modes)
 		for m, net := range nets[i] {
-			if net == nil {
-				continue
-			}
-			if net.In() != Lifted || net.Out() != dim {
+			if net != nil && (net.In() != Lifted || net.Out() != dim) {
 				return nil, fmt.Errorf("%w: the network of part %d in mode %d maps %d to %d values, want %d to %d", ErrConfig, i, m,
 					net.In(), net.Out(), Lifted, dim)
 			}
-			l.nets[i][m] = &netIncrement{net: net.Evaluator()}
 		}
 	}
-	return l, nil
+	return newLearned(s, nets, forward), nil
 }
 
 // times is w psi. The six sums grow side by side: each addition would wait for the one before it.
