@@ -23,8 +23,8 @@ const (
 	Nonlinear Estimation = "mlp"       // the same with networks in the matrices' place
 )
 
-// smoothing is the share of the newest pose in a smoothed one: the best of 0.3, 0.5 and 0.7 (train/sense compares
-// them).
+// smoothing is the share of the newest pose in a smoothed one: of 0.3, 0.5 and 0.7 the best for a part at rest, where
+// alignment changes nothing (train/sense compares them).
 const smoothing = 0.3
 
 // PoseEstimator shows a policy where the parts are now instead of where a tracker saw them: raw observation in, raw

@@ -60,7 +60,7 @@ type Tick struct {
 	phase float32   // of the chunk
 	past  *history  // nil where none is read
 	seen  []float32 // [features, details] of obs, for past
-	truth []float32 // [RawDim] what is so, for critics that read it; nil: obs
+	truth []float32 // [RawDim] what is so, for critics that read it: obs until it is told
 	at    When      // of the next observation
 	cmd   []float32 // [ActDim] raw command since obs
 	sent  bool      // cmd holds one of this episode
@@ -108,7 +108,7 @@ func (t *Tick) Reset(seed uint64) {
 	if t.past != nil {
 		t.past.reset()
 	}
-	t.sent, t.truth = false, nil
+	t.sent = false
 	t.at.NextStep(nil)
 }
 
@@ -153,7 +153,7 @@ func (t *Tick) Observe(obsRaw []float32) (Seen, error) {
 		return Seen{}, fmt.Errorf("residual: %w", err)
 	}
 	t.enc.EncodeTo(t.xo, t.obs)
-	t.truth = nil
+	t.truth = t.obs
 	if t.past != nil {
 		t.enc.seenTo(t.seen, t.obs)
 		t.past.turn(t.seen)
@@ -215,11 +215,7 @@ func (t *Tick) InputTo(x []float32) {
 	}
 	t.track.AheadTo(t.in.Ahead.Of(x), t.obs)
 	if t.in.Truth.Len() > 0 {
-		truth := t.truth
-		if truth == nil {
-			truth = t.obs
-		}
-		t.enc.seenTo(t.in.Truth.Of(x), truth)
+		t.enc.seenTo(t.in.Truth.Of(x), t.truth)
 	}
 }
 

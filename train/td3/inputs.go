@@ -128,9 +128,6 @@ func (in *Inputs) recorded(cfg *Config, e *dataset.Episode, i int) (sim.Env, err
 		env.(*episodes.Recorded).What.PartNames = make([]string, poses)
 	}
 	_, tracker := cfg.Deal(i, 0, disturb.Clean)
-	if tracker == "" {
-		tracker = disturb.Clean
-	}
 	sensors, err := disturb.Profile(tracker)
 	if err != nil {
 		return nil, err

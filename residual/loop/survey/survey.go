@@ -1,7 +1,6 @@
 package survey
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -21,9 +20,8 @@ type Survey struct {
 }
 
 type armAt struct {
-	at    time.Time
-	hand  geom.Pose
-	width float64
+	at   time.Time
+	hand geom.Pose
 }
 
 type frame struct{ stamp, came time.Time }
@@ -44,8 +42,7 @@ func (s *Survey) Add(x *loop.Sample) {
 		s.parts = make([][]seen, n)
 	}
 	if at := x.Measured[0]; len(s.arm) == 0 || at.After(s.arm[len(s.arm)-1].at) {
-		a := layout.ArmAt(x.Obs)
-		s.arm = append(s.arm, armAt{at, a.Tool, a.Width})
+		s.arm = append(s.arm, armAt{at, layout.ArmAt(x.Obs).Tool})
 	}
 	for _, src := range x.Sources {
 		if src.Name == "parts" && (len(s.frames) == 0 || src.Stamp.After(s.frames[len(s.frames)-1].stamp)) {
@@ -180,7 +177,7 @@ func (s *Survey) skew() (float64, bool) {
 	var all []carried
 	for _, part := range s.parts {
 		for i := 1; i < len(part); i++ {
-			if hand, _, ok := s.armOf(part[i].at); ok && part[i].pose.P.Sub(part[i-1].pose.P).Norm() > skewShift &&
+			if hand, ok := s.handAt(part[i].at); ok && part[i].pose.P.Sub(part[i-1].pose.P).Norm() > skewShift &&
 				part[i].pose.P.Sub(hand.P).Norm() < skewNear {
 				all = append(all, carried{part[i].at, part[i].pose})
 			}
@@ -205,7 +202,7 @@ func (s *Survey) skew() (float64, bool) {
 	for by := -skewLimit; by <= skewLimit; by += skewStep {
 		var x, y, z []float64
 		for _, c := range all {
-			if hand, _, ok := s.armOf(c.at.Add(-by)); ok {
+			if hand, ok := s.handAt(c.at.Add(-by)); ok {
 				d := hand.Inv().Apply(c.pose.P)
 				x, y, z = append(x, d[0]), append(y, d[1]), append(z, d[2])
 			}
@@ -223,15 +220,15 @@ func (s *Survey) skew() (float64, bool) {
 // width is the span of the middle half.
 func width(v []float64) float64 { return quantile(v, 0.75) - quantile(v, 0.25) }
 
-// armOf is where the hand was at a time between two of the arm's states, and how far it was open.
-func (s *Survey) armOf(at time.Time) (hand geom.Pose, open float64, ok bool) {
+// handAt is where the hand was at a time between two of the arm's states.
+func (s *Survey) handAt(at time.Time) (hand geom.Pose, ok bool) {
 	i, _ := slices.BinarySearchFunc(s.arm, at, func(a armAt, t time.Time) int { return a.at.Compare(t) })
 	if i == 0 || i == len(s.arm) {
-		return hand, 0, false
+		return hand, false
 	}
 	a, b := s.arm[i-1], s.arm[i]
 	f := at.Sub(a.at).Seconds() / b.at.Sub(a.at).Seconds()
-	return geom.Pose{P: a.hand.P.Lerp(b.hand.P, f), Q: a.hand.Q.Slerp(b.hand.Q, f)}, a.width, true
+	return geom.Pose{P: a.hand.P.Lerp(b.hand.P, f), Q: a.hand.Q.Slerp(b.hand.Q, f)}, true
 }
 
 // keys fills the settings.
@@ -259,13 +256,15 @@ func (r *Report) WriteText(w io.Writer) error {
 	if r.Skew != nil {
 		stamps = fmt.Sprintf("%.0f ms after the exposure", 1e3**r.Skew)
 	}
-	_, err := fmt.Fprintf(w, "rate     %.1f Hz, %d frames in %.0f s\nlatency  %.0f ms from stamp to arrival, give or "+
-		"take %.0f ms\nstamps   %s\n"+
-		"noise    %.2f mm, %.4f rad, per axis\ndropout  %.0f %% of a part's frames, at most %.1f s without one\n"+
-		"oldest   %.0f ms: the control node's largest age must be more\nthe hand moved %.2f m\n\n",
-		r.RateHz, r.Frames, r.Seconds, 1e3*r.Latency, 1e3*r.Jitter, stamps, 1e3*r.Position, r.Rotation, 100*r.Dropout,
-		r.Longest,
-		1e3*r.Holds(), r.Moved)
+	_, err := fmt.Fprintf(w, "rate     %.1f Hz, %d frames in %.0f s\n"+
+		"latency  %.0f ms from stamp to arrival, give or take %.0f ms\n"+
+		"stamps   %s\n"+
+		"noise    %.2f mm, %.4f rad, per axis\n"+
+		"dropout  %.0f %% of a part's frames, at most %.1f s without one\n"+
+		"oldest   %.0f ms: the control node's largest age must be more\n"+
+		"the hand moved %.2f m\n\n",
+		r.RateHz, r.Frames, r.Seconds, 1e3*r.Latency, 1e3*r.Jitter, stamps, 1e3*r.Position, r.Rotation,
+		100*r.Dropout, r.Longest, 1e3*r.Holds(), r.Moved)
 	for _, k := range r.Keys {
 		if err == nil {
 			_, err = fmt.Fprintf(w, "--set %s\n", k)
@@ -276,6 +275,6 @@ func (r *Report) WriteText(w io.Writer) error {
 
 // quantile is the q-th of v, which it sorts.
 func quantile(v []float64, q float64) float64 {
-	slices.SortFunc(v, cmp.Compare[float64])
+	slices.Sort(v)
 	return v[min(len(v)-1, int(q*float64(len(v))))]
 }
