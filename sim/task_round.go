@@ -34,8 +34,8 @@ func roundTop() Part {
 		Radius: 0.1,
 	}})
 	p.Geoms = frame(2, -roundTopHalf, roundTopHalf, inner, holeHalf, Wall, wood)
-	p.Geoms = append(p.Geoms, across(2, -roundTopHalf, roundTopHalf-HoleFloor, -holeHalf, -holeHalf, holeHalf, holeHalf,
-		Wall, ".45 .35 .2 1"))
+	p.Geoms = append(p.Geoms,
+		across(2, -roundTopHalf, roundTopHalf-HoleFloor, -holeHalf, -holeHalf, holeHalf, holeHalf, Wall, ".45 .35 .2 1"))
 	for _, s := range []float64{-1, 1} {
 		x0, x1 := math.Min(s*inner, s*0.1), math.Max(s*inner, s*0.1)
 		p.Geoms = append(p.Geoms, across(2, -roundTopHalf, roundTopHalf, x0, -strip, x1, strip, Wall, wood),
@@ -75,8 +75,8 @@ func roundBase() Part {
 		PushForce: 0.23, PushTorque: 0.6,
 	}
 	const z, r, wood = roundBaseHalf, 0.065, ".72 .58 .36 1"
-	p.Geoms = append(frame(2, -z, -z+HoleFloor, hubHalf, holeHalf, Hollow, wood), across(2, -z+HoleFloor, z, -hubHalf,
-		-hubHalf, hubHalf, hubHalf, Hollow, wood))
+	p.Geoms = append(frame(2, -z, -z+HoleFloor, hubHalf, holeHalf, Hollow, wood),
+		across(2, -z+HoleFloor, z, -hubHalf, -hubHalf, hubHalf, hubHalf, Hollow, wood))
 	for _, s := range []float64{-1, 1} {
 		arm := func(from, to, top float64) {
 			x0, x1 := math.Min(s*from, s*to), math.Max(s*from, s*to)

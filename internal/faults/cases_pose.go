@@ -22,8 +22,8 @@ func poseLies() []Case {
 		return c
 	}
 	return []Case{
-		lie("a matrix of zeros", "last row|leapt", msgs.PerturbSet, pairs(0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-			15)...),
+		lie("a matrix of zeros", "last row|leapt", msgs.PerturbSet,
+			pairs(0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)...),
 		lie("the origin", "leapt", msgs.PerturbSet, pairs(0, 12, 13, 14)...),
 		lie("1e300 m", "out of reach", msgs.PerturbSet, 12, 1e300),
 		lie("5 m", "out of reach", msgs.PerturbSet, 12, 5),

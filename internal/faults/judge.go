@@ -276,8 +276,7 @@ func (j *judge) wasMeasured(p geom.Pose) string {
 
 func notFinite(s *sent) bool {
 	return slices.ContainsFunc(append(s.pose.P[:], s.pose.Q[:]...), func(v float64) bool {
-		return math.IsNaN(v) ||
-			math.IsInf(v, 0)
+		return math.IsNaN(v) || math.IsInf(v, 0)
 	})
 }
 

@@ -4,102 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"korr/ros/master"
 	"korr/ros/msgs"
-	"korr/ros/names"
 	"korr/ros/transport"
-	"korr/ros/xmlrpc"
 )
 
 const (
 	startLimit = 3 * time.Minute  // for a process to get going on a busy machine
 	healLimit  = 90 * time.Second // for a recovery
 )
-
-// root is a master that can be killed and started again at the same address. ROS 2 has none, but a domain.
-type root struct {
-	kind     string // the link; rosbridge has the embedded one behind it
-	domain   int    // of ROS 2
-	addr     string
-	embedded *master.Master
-	debian   *exec.Cmd
-}
-
-// domains numbers the domains of a matrix, from somewhere on: others of this machine have domains too.
-// Above 101 a domain's ports are among those that Linux hands out.
-var domains atomic.Uint32
-
-func init() { domains.Store(rand.Uint32N(1 << 16)) }
-
-func newRoot(link string) (*root, error) {
-	if link == ROS2 {
-		return &root{kind: link, domain: 1 + int(domains.Add(1)%100)}, nil
-	}
-	var err error
-	for range 5 { // another process may take the port in between
-		addr, e := freeAddr()
-		if e != nil {
-			return nil, e
-		}
-		r := &root{kind: link, addr: addr}
-		if err = r.start(); err == nil {
-			return r, nil
-		}
-		r.kill()
-	}
-	return nil, fmt.Errorf("no port of the loopback interface stays free: %w", err)
-}
-
-// freeAddr is an address of the loopback interface where nobody listens.
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return ln.Addr().String(), ln.Close()
-}
-
-func (r *root) uri() string { return "http://" + r.addr }
-
-func (r *root) start() (err error) {
-	if r.kind != Rosmaster {
-		r.embedded, err = master.Start(master.Config{Addr: r.addr})
-		return err
-	}
-	_, port, _ := net.SplitHostPort(r.addr)
-	r.debian = exec.Command(rosmaster, "--core", "-p", port)
-	r.debian.Env = append(os.Environ(), "ROS_MASTER_URI="+r.uri(), "ROS_IP=127.0.0.1", "ROS_HOME="+os.TempDir())
-	if err := r.debian.Start(); err != nil {
-		return err
-	}
-	client := xmlrpc.NewClient(r.uri(), time.Second)
-	for end := time.Now().Add(startLimit); ; time.Sleep(20 * time.Millisecond) {
-		if _, _, err = client.CallROS(context.Background(), "getPid", "/faults"); err == nil || time.Now().After(end) {
-			return err
-		}
-	}
-}
-
-func (r *root) kill() {
-	if r.embedded != nil {
-		_ = r.embedded.Close()
-		r.embedded = nil
-	}
-	if r.debian != nil {
-		_ = r.debian.Process.Kill()
-		_ = r.debian.Wait()
-		r.debian = nil
-	}
-}
 
 // world is everything that a trial needs.
 type world struct {
@@ -142,9 +59,8 @@ func newWorld(ctx context.Context, cfg *Config, c *Case, link string) (w *world,
 	if w.root, err = newRoot(link); err != nil {
 		return w, fmt.Errorf("start the master (%s): %w", link, err)
 	}
-	if c.simTime && link != ROS2 { // there it is a parameter of the node
-		if _, _, err = xmlrpc.NewClient(w.root.uri(), 5*time.Second).CallROS(ctx, "setParam", "/faults", "/use_sim_time",
-			true); err != nil {
+	if c.simTime {
+		if err = w.root.simTime(ctx); err != nil {
 			return w, err
 		}
 	}
@@ -220,44 +136,20 @@ func (w *world) open(ctx context.Context, name string) (transport.Link, error) {
 	return transport.Open(ctx, transport.Config{Names: n, Poll: 200 * time.Millisecond})
 }
 
-// names are those of a node of the world.
-func (r *root) names(name string) (*names.Names, error) {
-	if r.kind == ROS2 {
-		return names.NewROS2(name, names.ROS2{Domain: r.domain, Localhost: true})
-	}
-	n, err := names.New(name, r.uri())
-	if err == nil {
-		n.Host = "127.0.0.1"
-	}
-	return n, err
-}
-
+// env is the environment of every process of the world.
 func (w *world) env() []string {
-	env := append(os.Environ(), "XDG_STATE_HOME="+w.state)
-	if w.root.kind == ROS2 {
-		return append(env, fmt.Sprint("ROS_DOMAIN_ID=", w.root.domain), "ROS_LOCALHOST_ONLY=1")
-	}
-	return append(env, "ROS_MASTER_URI="+w.root.uri(), "ROS_IP=127.0.0.1")
-}
-
-// part is the command line of a process of the robot's side.
-func (w *world) part(args []string) []string {
-	args = slices.Clone(args)
-	if w.root.kind == ROS2 {
-		args = append(args, "--ros2")
-	}
-	return args
+	return slices.Concat(os.Environ(), []string{"XDG_STATE_HOME=" + w.state}, w.root.env())
 }
 
 func (w *world) startArm() (*process, error) {
-	args := w.part(w.cfg.Arm)
+	args := w.root.part(w.cfg.Arm)
 	if w.c.relay {
 		args = append(args, msgs.CommandTopic+":="+relayTopic)
 	}
 	return start(w.env(), args...)
 }
 
-func (w *world) startRelay() (*process, error) { return start(w.env(), w.part(w.cfg.Relay)...) }
+func (w *world) startRelay() (*process, error) { return start(w.env(), w.root.part(w.cfg.Relay)...) }
 
 func (w *world) startKorr() (*process, error) {
 	args := append([]string{}, w.cfg.Korr...)
@@ -276,15 +168,7 @@ func (w *world) startKorr() (*process, error) {
 		args = append(args, w.bridgeArgs()...)
 	}
 	args = append(args, w.c.args...)
-	if w.root.kind != ROS2 {
-		args = append(args, "--wait")
-	} else {
-		args = append(args, "--robot", "ros2")
-		if w.c.simTime {
-			args = append(args, "--ros-args", "-p", "use_sim_time:=true")
-		}
-	}
-	return start(w.env(), args...)
+	return start(w.env(), append(args, w.root.korr(w.c.simTime)...)...)
 }
 
 // hears waits until the arm has told the watcher its state after t, so that every command that follows can be judged.

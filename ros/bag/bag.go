@@ -28,8 +28,9 @@ type Connection struct {
 
 // fields are those of the data of a connection record.
 func (c *Connection) fields() []field {
-	f := []field{text("topic", c.Topic), text("type", c.Type), text("md5sum", c.MD5), text("message_definition",
-		c.Definition)}
+	f := []field{
+		text("topic", c.Topic), text("type", c.Type), text("md5sum", c.MD5), text("message_definition", c.Definition),
+	}
 	if c.Caller != "" {
 		f = append(f, text("callerid", c.Caller))
 	}

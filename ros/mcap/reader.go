@@ -188,8 +188,8 @@ func (r *Reader) records(first bool, take func(bag.Message) bool) error {
 }
 
 // channel notes a channel. It may be repeated.
-func (r *Reader) channel(record []byte, schemas map[uint16]*mcap.Schema, channels map[uint16]*opened,
-	first bool,
+func (r *Reader) channel(record []byte, schemas map[uint16]*mcap.Schema,
+	channels map[uint16]*opened, first bool,
 ) error {
 	c, err := mcap.ParseChannel(record)
 	if err != nil {

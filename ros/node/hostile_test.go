@@ -89,11 +89,8 @@ func TestHostilePeers(t *testing.T) {
 	m := startMaster(t, "127.0.0.1:0")
 	a, b := open(t, "node", m.URI(), "__ip:=127.0.0.1"), open(t, "friend", m.URI(), "__ip:=127.0.0.1")
 	pub := must[*node.Publisher[msgs.PoseStamped]](t)(node.Advertise[msgs.PoseStamped](a, "/pose", false))
-	if err := node.Serve[msgs.SetBool](a, "~enable", func(*msgs.SetBoolReq) (*msgs.SetBoolRes,
-		bool,
-	) {
-		return &msgs.SetBoolRes{Success: true}, true
-	}); err != nil {
+	enable := func(*msgs.SetBoolReq) (*msgs.SetBoolRes, bool) { return &msgs.SetBoolRes{Success: true}, true }
+	if err := node.Serve[msgs.SetBool](a, "~enable", enable); err != nil {
 		t.Fatal(err)
 	}
 	var heard atomic.Int64
@@ -135,8 +132,8 @@ func TestHostilePeers(t *testing.T) {
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 32<<20 {
 		t.Errorf("%d MiB are kept", grown>>20)
 	}
-	client := must[*node.Client[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]](t)(node.NewClient[msgs.SetBool,
-		msgs.SetBoolReq, msgs.SetBoolRes](b, "/node/enable"))
+	client := must[*node.Client[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]](t)(
+		node.NewClient[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](b, "/node/enable"))
 	if res, err := client.Call(context.Background(), &msgs.SetBoolReq{Data: true}); err != nil || !res.Success {
 		t.Errorf("%+v %v", res, err)
 	}

@@ -165,8 +165,8 @@ func TestLongAnswersOfANodeTellTheirLength(t *testing.T) {
 	m := startMaster(t, "127.0.0.1:0")
 	n := open(t, "node", m.URI(), "__ip:=127.0.0.1")
 	for i := range 60 {
-		must[*node.Publisher[msgs.Bool]](t)(node.Advertise[msgs.Bool](n, "/a/rather/long/name/of/a/topic/"+strings.Repeat("x",
-			i), false))
+		topic := "/a/rather/long/name/of/a/topic/" + strings.Repeat("x", i)
+		must[*node.Publisher[msgs.Bool]](t)(node.Advertise[msgs.Bool](n, topic, false))
 	}
 	body, _ := xmlrpc.EncodeCall("getPublications", "/x")
 	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Post("http://"+lookup(t, m.URI(),

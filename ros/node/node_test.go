@@ -111,8 +111,8 @@ func TestTopicsServicesParameters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := must[*node.Client[msgs.Reset, msgs.ResetReq, msgs.ResetRes]](t)(node.NewClient[msgs.Reset, msgs.ResetReq,
-		msgs.ResetRes](b, "/a/reset"))
+	client := must[*node.Client[msgs.Reset, msgs.ResetReq, msgs.ResetRes]](t)(
+		node.NewClient[msgs.Reset, msgs.ResetReq, msgs.ResetRes](b, "/a/reset"))
 	for range 3 {
 		res, err := client.Call(context.Background(), &msgs.ResetReq{Seed: 5 << 32})
 		if err != nil || !res.Success || res.Episode != 5 {
@@ -254,8 +254,7 @@ func TestMasterRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a latched message after the restart", func() bool {
-		return late.Load() != nil &&
-			late.Load().Data == "two"
+		return late.Load() != nil && late.Load().Data == "two"
 	})
 	ping, err := node.NewClient[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](c, "/a/ping")
 	if err != nil {

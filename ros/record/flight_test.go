@@ -53,11 +53,8 @@ func TestFlightsAsBag(t *testing.T) {
 	if rec.State.Len() != 5 || rec.Commands.Len() != 4 || rec.Commands.Stamps[2] != at(200).UnixNano() {
 		t.Errorf("%d states, %d commands", rec.State.Len(), rec.Commands.Len())
 	}
-	if s := rec.State.At(0); !slices.EqualFunc(s, f.Records[0].Observation[:15], func(a float64,
-		b float32,
-	) bool {
-		return float32(a) == b
-	}) {
+	same := func(a float64, b float32) bool { return float32(a) == b }
+	if s := rec.State.At(0); !slices.EqualFunc(s, f.Records[0].Observation[:15], same) {
 		t.Errorf("state %v", s)
 	}
 	if s := rec.Commands.At(2); math.Abs(s[2]-2) > 1e-6 || math.Abs(s[4]-1) > 1e-6 || math.Abs(s[6]+1) > 1e-6 ||

@@ -61,8 +61,10 @@ func twistOf(s *armState, l *plausible.ToolLimits) error {
 	v, w := geom.Vec3(s.twist[:3]), geom.Vec3(s.twist[3:])
 	speed := frankaReach.MaxSpeed
 	if !plausible.Finite(s.twist[:]) || v.Norm() > fastTwist*speed || w.Norm() > fastTwist*l.MaxTurn {
-		return &plausible.Error{What: "the arm's velocity", Why: fmt.Sprintf("%.3g is not finite, or more than an arm can do",
-			s.twist)}
+		return &plausible.Error{
+			What: "the arm's velocity",
+			Why:  fmt.Sprintf("%.3g is not finite, or more than an arm can do", s.twist),
+		}
 	}
 	return nil
 }

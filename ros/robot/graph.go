@@ -61,8 +61,7 @@ func (g *guard) watchNodes(l link) error {
 	}
 	if g.commands != "" && !g.passive {
 		errs = append(errs, transport.WatchPublishers(l, g.commands, func(nodes []string) {
-			g.commanders(l.Names().Node,
-				nodes)
+			g.commanders(l.Names().Node, nodes)
 		}))
 	}
 	return errors.Join(errs...)

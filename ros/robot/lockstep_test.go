@@ -142,8 +142,8 @@ func newRig(tb testing.TB, env sim.Env, sc simnode.Config, rc robot.Config) *rig
 }
 
 // newRigWith is newRig; prepare is given a node before the others start.
-func newRigWith(tb testing.TB, prepare func(testing.TB, *node.Node), env sim.Env, sc simnode.Config,
-	rc robot.Config,
+func newRigWith(tb testing.TB, prepare func(testing.TB, *node.Node), env sim.Env,
+	sc simnode.Config, rc robot.Config,
 ) *rig {
 	tb.Helper()
 	m, err := master.Start(master.Config{Addr: "127.0.0.1:0"})

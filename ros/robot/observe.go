@@ -132,8 +132,8 @@ var partReach = plausible.PartLimits{Radius: 1.2, MaxSpeed: 1.5, MaxTurn: 6}
 // make one.
 func (o *observer) see(m *msgs.PoseArray, came time.Time) error {
 	if frame := strings.TrimPrefix(m.Header.FrameId, "/"); frame != o.frame {
-		return &BeliefError{msgs.PartsTopic, fmt.Errorf("the parts come in frame %q, want %q (run.parts_frame)", frame,
-			o.frame)}
+		err := fmt.Errorf("the parts come in frame %q, want %q (run.parts_frame)", frame, o.frame)
+		return &BeliefError{msgs.PartsTopic, err}
 	}
 	want := len(o.parts)
 	if o.list != "" {

@@ -212,8 +212,8 @@ func (p *reporter) link(m *msgs.Status, name string) msgs.DiagnosticStatus {
 	if !m.MasterUp {
 		d.Level, d.Message = msgs.DiagnosticError, "the ROS master (or rosbridge server) is lost"
 	}
-	d.Values = []msgs.KeyValue{{Key: "ticks not published on ~action", Value: strconv.FormatUint(p.ticks.dropped.Load(),
-		10)}}
+	dropped := strconv.FormatUint(p.ticks.dropped.Load(), 10)
+	d.Values = []msgs.KeyValue{{Key: "ticks not published on ~action", Value: dropped}}
 	return d
 }
 

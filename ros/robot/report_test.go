@@ -30,20 +30,17 @@ func listen(t *testing.T, s *spy) *reports {
 	for _, err := range []error{
 		node.Subscribe(s.node, "/korr/status", func(m *msgs.Status) {
 			r.mu.Lock()
-			r.status = append(r.status,
-				m)
+			r.status = append(r.status, m)
 			r.mu.Unlock()
 		}),
 		node.Subscribe(s.node, "/korr/action", func(m *msgs.Action) {
 			r.mu.Lock()
-			r.action = append(r.action,
-				m)
+			r.action = append(r.action, m)
 			r.mu.Unlock()
 		}),
 		node.Subscribe(s.node, msgs.DiagnosticsTopic, func(m *msgs.DiagnosticArray) {
 			r.mu.Lock()
-			r.health = append(r.health,
-				m)
+			r.health = append(r.health, m)
 			r.mu.Unlock()
 		}),
 	} {

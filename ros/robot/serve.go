@@ -41,8 +41,8 @@ func (r *Robot) CountLate(f func() uint64) { r.report.late.Store(&f) }
 // reported, until an operator clears it (~reset_fault) and enables the loop again (~enable); only when that cannot
 // help, because the node has ended or nothing was ever observed, or when once is set, does a fault end Serve. When ctx
 // ends in FAULT the fault is returned, joined with ctx's error. The loop is made known with ready, if that is not nil.
-func (r *Robot) Serve(ctx context.Context, policy loop.Stepper, cfg loop.Config, once bool,
-	ready func(*loop.Loop),
+func (r *Robot) Serve(ctx context.Context, policy loop.Stepper, cfg loop.Config,
+	once bool, ready func(*loop.Loop),
 ) error {
 	l, err := r.newLoop(policy, cfg)
 	if err != nil {

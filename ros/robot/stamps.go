@@ -98,10 +98,3 @@ func (b *stampBook) unseen(parts []string, frame, now time.Time, limit time.Dura
 	}
 	return ""
 }
-
-// onTF notes when parts were seen.
-func (r *Robot) onTF(m *msgs.TFMessage) {
-	r.mu.Lock()
-	r.stamps.hear(m, time.Now())
-	r.noticed(false)
-}

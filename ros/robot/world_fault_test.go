@@ -213,12 +213,12 @@ func TestReorderedMessagesAreDropped(t *testing.T) {
 
 func enable(t *testing.T, l robot.Link) *msgs.SetBoolRes {
 	t.Helper()
-	return must[*msgs.SetBoolRes](t)(robot.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](context.Background(), l,
-		"/korr/enable", &msgs.SetBoolReq{Data: true}))
+	return must[*msgs.SetBoolRes](t)(robot.Call[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes](
+		context.Background(), l, "/korr/enable", &msgs.SetBoolReq{Data: true}))
 }
 
 func trigger(t *testing.T, l robot.Link, name string) *msgs.TriggerRes {
 	t.Helper()
-	return must[*msgs.TriggerRes](t)(robot.Call[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](context.Background(), l,
-		name, &msgs.TriggerReq{}))
+	return must[*msgs.TriggerRes](t)(robot.Call[msgs.Trigger, msgs.TriggerReq, msgs.TriggerRes](
+		context.Background(), l, name, &msgs.TriggerReq{}))
 }

@@ -117,8 +117,8 @@ func (g *serverGoal[R]) over() bool { return g.status > msgs.Goal2Canceling }
 
 // NewActionServer serves the action of a name; kind is its type. onGoal is called for each new goal and must only store
 // it; an error rejects the goal. onCancel is called when the active goal is cancelled; it may be nil.
-func NewActionServer[G, R, F any](n *Node, name, kind string, onGoal func(string, *G) error,
-	onCancel func(),
+func NewActionServer[G, R, F any](n *Node, name, kind string,
+	onGoal func(string, *G) error, onCancel func(),
 ) (*ActionServer[G, R, F], error) {
 	s := &ActionServer[G, R, F]{node: n, onGoal: onGoal, onCancel: onCancel}
 	send, result, cancel, err := kinds[G, R](kind)

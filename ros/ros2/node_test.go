@@ -251,8 +251,7 @@ func TestHumbleIsUnderstood(t *testing.T) {
 		if n == humble {
 			eventually(t, "both names", func() bool {
 				p := who.Load()
-				return p != nil && strings.Join(*p,
-					" ") == "/humble /jazzy"
+				return p != nil && strings.Join(*p, " ") == "/humble /jazzy"
 			})
 		}
 	}

@@ -58,13 +58,7 @@ func (n *Node) watchAcks(w *dds.Writer, l *listeners, written <-chan struct{}) {
 			return
 		case <-written:
 		}
-		for deaf := false; ; deaf = true {
-			if w.Acked(AckLimit) {
-				if deaf {
-					l.update(func() { l.deaf = false })
-				}
-				break
-			}
+		for deaf := false; !w.Acked(AckLimit); deaf = true {
 			if n.Err() != nil {
 				return
 			}
@@ -73,6 +67,7 @@ func (n *Node) watchAcks(w *dds.Writer, l *listeners, written <-chan struct{}) {
 				l.update(func() { l.deaf = true })
 			}
 		}
+		l.update(func() { l.deaf = false })
 	}
 }
 

@@ -245,8 +245,7 @@ func TestNonsenseIsDropped(t *testing.T) {
 	}
 	s.Raw(bytes.Repeat([]byte(" "), 5000))
 	eventually(t, "the loss after a message that is too long", func() bool {
-		return strings.Contains(log.String(),
-			"lost")
+		return strings.Contains(log.String(), "lost")
 	})
 	eventually(t, "the return", func() bool {
 		s.Raw([]byte(`{"op":"publish","topic":"/t","msg":{"data":true}}`))

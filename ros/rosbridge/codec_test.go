@@ -147,8 +147,7 @@ func FuzzHandle(f *testing.F) {
 			panic(err)
 		}
 		if err := Serve[msgs.SetBool](c, "/s", func(*msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {
-			return &msgs.SetBoolRes{},
-				true
+			return &msgs.SetBoolRes{}, true
 		}); err != nil {
 			panic(err)
 		}

@@ -68,16 +68,13 @@ func TestInjections(t *testing.T) {
 		{msgs.PerturbStamp, "parts", []float64{-30}, func() bool { return ages() > 29*time.Second }},
 		{msgs.PerturbStamp, "arm", []float64{30}, func() bool { return age(b.arm.Load().Header.Stamp) < -29*time.Second }},
 		{msgs.PerturbClock, "", []float64{3600}, func() bool {
-			return ages() < -3599*time.Second &&
-				age(clock.Load().Clock) < -3599*time.Second
+			return ages() < -3599*time.Second && age(clock.Load().Clock) < -3599*time.Second
 		}},
 		{msgs.PerturbClock, "", []float64{-3600}, func() bool {
-			return ages() > 3599*time.Second &&
-				age(clock.Load().Clock) > 3599*time.Second
+			return ages() > 3599*time.Second && age(clock.Load().Clock) > 3599*time.Second
 		}},
 		{msgs.PerturbDelay, "parts", []float64{0.3}, func() bool {
-			return ages() > 300*time.Millisecond &&
-				ages() < 5*time.Second
+			return ages() > 300*time.Millisecond && ages() < 5*time.Second
 		}},
 		{msgs.PerturbStuck, "parts", []float64{0}, func() bool { return ages() > 200*time.Millisecond }},
 		{msgs.PerturbLoss, "parts", []float64{1}, func() bool { return ages() > 200*time.Millisecond }},
@@ -163,8 +160,7 @@ func TestReflex(t *testing.T) {
 	}
 	within(t, "the mode MOVE", func() bool {
 		m := b.arm.Load()
-		return m.RobotMode == 2 &&
-			!m.CurrentErrors.CartesianReflex
+		return m.RobotMode == 2 && !m.CurrentErrors.CartesianReflex
 	})
 	again := *target
 	within(t, "motion again", func() bool { m := again; b.pose.Write(&m); return b.arm.Load().OTEE[12] > p[12]+0.02 })

@@ -292,8 +292,10 @@ func noisyJoints(m *msgs.JointState, rng *rand.Rand, length, angle float64) {
 func noisyParts(m *msgs.PoseArray, rng *rand.Rand, length, angle float64) {
 	for i := range m.Poses {
 		p := m.Poses[i].Geom()
-		m.Poses[i] = msgs.PoseOf(geom.Pose{P: p.P.Add(gauss(rng, length)), Q: geom.RotVec(gauss(rng,
-			angle)).Mul(p.Q).Canonical()})
+		m.Poses[i] = msgs.PoseOf(geom.Pose{
+			P: p.P.Add(gauss(rng, length)),
+			Q: geom.RotVec(gauss(rng, angle)).Mul(p.Q).Canonical(),
+		})
 	}
 }
 

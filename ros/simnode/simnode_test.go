@@ -189,8 +189,7 @@ func TestGripper(t *testing.T) {
 	ctx := context.Background()
 	width := func() float64 { p := b.joint.Load().Position; return p[0] + p[1] }
 	if err := grasp.Do(ctx, func(g *msgs.GraspActionGoal) {
-		g.Goal.Width, g.Goal.Speed, g.Goal.Epsilon.Outer = 0.015, 0.1,
-			0.01
+		g.Goal.Width, g.Goal.Speed, g.Goal.Epsilon.Outer = 0.015, 0.1, 0.01
 	}); err != nil {
 		t.Fatal(err)
 	}

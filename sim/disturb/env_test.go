@@ -108,8 +108,7 @@ func TestNoise(t *testing.T) {
 		"spin":     {0.04, func(a, b []float32) geom.Vec3 { return geom.VecAt(b[12:]).Sub(geom.VecAt(a[12:])) }},
 		"gripper":  {0.005 / math.Sqrt(3), func(a, b []float32) geom.Vec3 { return geom.Vec3{float64(b[15] - a[15])} }},
 		"rotation": {0.02, func(a, b []float32) geom.Vec3 {
-			return turn(geom.Rot6DAt(a[3:9]).Quat(),
-				geom.Rot6DAt(b[3:9]).Quat())
+			return turn(geom.Rot6DAt(a[3:9]).Quat(), geom.Rot6DAt(b[3:9]).Quat())
 		}},
 		"part position": {0.002, func(a, b []float32) geom.Vec3 { return geom.VecAt(b[at:]).Sub(geom.VecAt(a[at:])) }},
 		"part rotation": {0.05, func(a, b []float32) geom.Vec3 { return turn(geom.QuatAt(a[at+3:]), geom.QuatAt(b[at+3:])) }},

@@ -27,8 +27,7 @@ func TestExpertDepth(t *testing.T) {
 			for i := range episodes {
 				deepest := 0.0
 				r, x := assemble(t, e, obs, eval.EpisodeSeed(1, i), func(int) bool {
-					deepest = max(deepest,
-						e.penetration())
+					deepest = max(deepest, e.penetration())
 					return false
 				})
 				x.Close()

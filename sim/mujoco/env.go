@@ -66,8 +66,11 @@ func New(cfg Config) (*Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the model of %s: %w", task.Name, err)
 	}
-	e := &Env{cfg: cfg, task: task, level: level, s: s, judge: sim.NewJudge(task), poses: make([]geom.Pose,
-		len(task.Parts)+1), arm: make([]float64, armParts+sim.PoseDim*(len(task.Parts)+1)), pcg: rand.NewPCG(0, 0)}
+	bodies := len(task.Parts) + 1
+	e := &Env{
+		cfg: cfg, task: task, level: level, s: s, judge: sim.NewJudge(task), pcg: rand.NewPCG(0, 0),
+		poses: make([]geom.Pose, bodies), arm: make([]float64, armParts+sim.PoseDim*bodies),
+	}
 	e.rng = rand.New(e.pcg)
 	for i := range task.Parts {
 		e.scale = append(e.scale, torqueScale(&task.Parts[i]))
@@ -212,8 +215,10 @@ func (e *Env) StepPose(obs []float32, position [3]float64, rotation [4]float64, 
 	e.steps++
 	e.observe(obs)
 	reward, success := e.judge.Score(e.poses)
-	r := sim.Result{Reward: reward, Success: success, Terminated: success, Truncated: !success &&
-		e.steps >= e.spec.MaxSteps}
+	r := sim.Result{
+		Reward: reward, Success: success, Terminated: success,
+		Truncated: !success && e.steps >= e.spec.MaxSteps,
+	}
 	e.live = !r.Terminated && !r.Truncated
 	return r, nil
 }

@@ -54,8 +54,10 @@ func (e *Env) StepSlice(
 	e.steps++
 	e.observe(obs)
 	reward, success := e.judge.Score(e.poses)
-	r := sim.Result{Reward: reward, Success: success, Terminated: success, Truncated: !success &&
-		e.steps >= e.spec.MaxSteps}
+	r := sim.Result{
+		Reward: reward, Success: success, Terminated: success,
+		Truncated: !success && e.steps >= e.spec.MaxSteps,
+	}
 	e.live = !r.Terminated && !r.Truncated
 	return r, nil
 }

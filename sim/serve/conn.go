@@ -39,8 +39,10 @@ type conn struct {
 }
 
 func newConn(s *Server, c net.Conn) *conn {
-	k := &conn{s: s, c: c, r: bufio.NewReaderSize(c, 16<<10), limit: 1 + helloSize, log: s.cfg.Log.With("client",
-		c.RemoteAddr().String())}
+	k := &conn{
+		s: s, c: c, r: bufio.NewReaderSize(c, 16<<10), limit: 1 + helloSize,
+		log: s.cfg.Log.With("client", c.RemoteAddr().String()),
+	}
 	k.begun = func() { s.await(c, s.cfg.Patience) }
 	return k
 }
@@ -130,8 +132,8 @@ func (k *conn) greet() error {
 		n = k.s.cfg.Envs
 	}
 	if n > k.s.cfg.MaxEnvs {
-		return &protocolError{codeFull, fmt.Sprintf("%d environments: this server gives a connection at most %d", n,
-			k.s.cfg.MaxEnvs)}
+		why := fmt.Sprintf("%d environments: this server gives a connection at most %d", n, k.s.cfg.MaxEnvs)
+		return &protocolError{codeFull, why}
 	}
 	if err := k.s.reserve(n); err != nil {
 		return err
@@ -166,8 +168,8 @@ func (k *conn) open(n int) error {
 	}
 	spec := envs[0].Spec()
 	if len(k.s.cfg.Low) != spec.ActDim || len(k.s.cfg.High) != spec.ActDim {
-		return errors.Join(fmt.Errorf("bounds of %d and %d elements for actions of %d", len(k.s.cfg.Low), len(k.s.cfg.High),
-			spec.ActDim), closeAll(envs))
+		err := fmt.Errorf("bounds of %d and %d elements for actions of %d", len(k.s.cfg.Low), len(k.s.cfg.High), spec.ActDim)
+		return errors.Join(err, closeAll(envs))
 	}
 	var err error
 	if k.batch, err = sim.NewBatch(envs, k.s.cfg.Workers); err != nil {

@@ -263,8 +263,8 @@ func (r *run) note() error {
 		s.Next = min(s.Next, n)
 	}
 	if r.cfg.Progress != nil {
-		r.cfg.Progress(s.Steps, r.cfg.Steps, fmt.Sprintf("%d episodes, %d unstable, %d broken, %d MiB", s.Episodes,
-			s.Unstable, s.Broken, s.Memory[len(s.Memory)-1].Bytes>>20))
+		r.cfg.Progress(s.Steps, r.cfg.Steps, fmt.Sprintf("%d episodes, %d unstable, %d broken, %d MiB",
+			s.Episodes, s.Unstable, s.Broken, s.Memory[len(s.Memory)-1].Bytes>>20))
 	}
 	if r.cfg.Save != nil {
 		return r.cfg.Save(&s)

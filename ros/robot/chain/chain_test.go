@@ -188,8 +188,7 @@ func TestBadDescriptions(t *testing.T) {
 		"base and tip":      func(s *chain.Spec) { s.DH, s.URDF = nil, "panda.urdf" },
 		"no such file":      func(s *chain.Spec) { s.DH, s.URDF, s.Base, s.Tip = nil, "none.urdf", "a", "b" },
 		"j1 is listed": func(s *chain.Spec) {
-			s.DH, s.URDF, s.Base, s.Tip = nil, "panda.urdf", "panda_link0",
-				"panda_hand"
+			s.DH, s.URDF, s.Base, s.Tip = nil, "panda.urdf", "panda_link0", "panda_hand"
 		},
 	} {
 		s := pandaDH()

@@ -66,9 +66,10 @@ func (s *Spec) Chain(dir string) (*Chain, error) {
 }
 
 func (o *Offset) pose() geom.Pose {
-	q := geom.AxisAngle(geom.Vec3{0, 0, 1}, o.RPY[2]).Mul(geom.AxisAngle(geom.Vec3{0, 1, 0},
-		o.RPY[1])).Mul(geom.AxisAngle(geom.Vec3{1, 0, 0}, o.RPY[0]))
-	return geom.Pose{P: o.XYZ, Q: q}
+	roll := geom.AxisAngle(geom.Vec3{1, 0, 0}, o.RPY[0])
+	pitch := geom.AxisAngle(geom.Vec3{0, 1, 0}, o.RPY[1])
+	yaw := geom.AxisAngle(geom.Vec3{0, 0, 1}, o.RPY[2])
+	return geom.Pose{P: o.XYZ, Q: yaw.Mul(pitch).Mul(roll)}
 }
 
 func (s *Spec) fromDH() (*Chain, error) {

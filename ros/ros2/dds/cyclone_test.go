@@ -129,8 +129,7 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 	}
 	eventually(t, "the policy's name", func() bool {
 		s := strict.Load()
-		return s != nil &&
-			s.Incompatible == "reliability" && s.Matched == 0
+		return s != nil && s.Incompatible == "reliability" && s.Matched == 0
 	})
 	eventually(t, "a match", func() bool { s := loose.Load(); return s != nil && s.Matched == 1 && s.Alive == 1 })
 	if err := w.Write([]byte{0, 1, 0, 0, 0}); err != nil {
