@@ -193,10 +193,10 @@ func newCmdBenchQueue(b *benchOptions) *cobra.Command {
 		Short: "what a queue costs beside the work: a unit that does nothing, and many that wait",
 		Long: `Serves a queue as a process of its own and measures the time of a unit that does nothing, from the worker's
 asking for it to its answer, and what waiting units take of the server's memory and disk. With --episodes it measures an
-evaluation (shipped korr, low, no pushes) by one worker and by two, each on a core of its own where there are two.
-Everything is measured once; --rounds does not count.`,
+evaluation (shipped korr, low, no pushes) by one worker and by two in alternating rounds, each worker on a core of its
+own. All else is measured once.`,
 		Example: `  korr bench queue --queued 10000 --json
-  korr bench queue --episodes 200`,
+  korr bench queue --episodes 200 --rounds 3`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Queued < 1 || o.Done < 2 || o.Episodes < 0 {
@@ -207,7 +207,7 @@ Everything is measured once; --rounds does not count.`,
 			if o.Korr, err = os.Executable(); err != nil {
 				return err
 			}
-			o.Log = slog.New(slog.DiscardHandler)
+			o.Rounds, o.Log = b.rounds, slog.New(slog.DiscardHandler)
 			return b.printBench(bench.Queue(cmd.Context(), o))
 		},
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"korr/residual/loop/realtime"
 	"korr/train/queue"
 	"korr/train/unit"
 )
@@ -23,8 +24,9 @@ type QueueOptions struct {
 	Korr   string // the command that serves
 	Queued int    // units that wait at once
 	Done   int    // units that are done one after the other
-	// Episodes of an evaluation by one worker and by two, each on a core; 0: not measured.
+	// Episodes of an evaluation by one worker and by two, each on a core, in Rounds alternating rounds; 0: not measured.
 	Episodes int
+	Rounds   int
 	Log      *slog.Logger
 }
 
@@ -38,36 +40,33 @@ const queueLimit = 10 * time.Minute
 // answer, what many waiting units take of the server's memory and disk, and how much faster two workers are than one.
 // Servers and workers are processes of their own, on the loopback interface.
 func Queue(ctx context.Context, o QueueOptions) ([]Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, queueLimit)
-	defer cancel()
 	var out []Result
-	if err := o.served(ctx, func(q *queueBench) (err error) {
+	if err := o.served(ctx, func(ctx context.Context, q *queueBench) (err error) {
 		out, err = q.run(ctx)
 		return err
 	}); err != nil || o.Episodes == 0 {
 		return out, err
 	}
-	var seconds [2]float64
-	for i := range seconds {
-		if err := o.served(ctx, func(q *queueBench) (err error) {
-			seconds[i], err = q.evaluate(ctx, i+1)
-			return err
-		}); err != nil {
-			return nil, err
+	name := fmt.Sprintf("queue/evaluation of %d episodes, ", o.Episodes)
+	by := func(workers int) func() (float64, error) {
+		return func() (seconds float64, err error) {
+			err = o.served(ctx, func(ctx context.Context, q *queueBench) error {
+				seconds, err = q.evaluate(ctx, workers)
+				return err
+			})
+			return seconds, err
 		}
 	}
-	name := fmt.Sprintf("queue/evaluation of %d episodes, ", o.Episodes)
-	return append(
-		out, Result{Name: name + "one worker", Value: seconds[0], Unit: "s"}, Result{
-			Name:  name + "two workers",
-			Value: seconds[1], Unit: "s",
-		},
-		Result{Name: name + "two workers / one", Value: seconds[1] / seconds[0]},
-	), nil
+	spread, err := Alternate(ctx, o.Rounds,
+		Case{Name: name + "one worker", Unit: "s", Run: by(1)},
+		Case{Name: name + "two workers", Unit: "s", Peer: name + "one worker", Run: by(2)})
+	return append(out, spread...), err
 }
 
 // served has a server of its own up during f.
-func (o *QueueOptions) served(ctx context.Context, f func(*queueBench) error) error {
+func (o *QueueOptions) served(ctx context.Context, f func(context.Context, *queueBench) error) error {
+	ctx, cancel := context.WithTimeout(ctx, queueLimit)
+	defer cancel()
 	dir, err := os.MkdirTemp("", "korr-bench-queue-")
 	if err != nil {
 		return err
@@ -90,16 +89,16 @@ func (o *QueueOptions) served(ctx context.Context, f func(*queueBench) error) er
 		return err
 	}
 	defer q.store.Close()
-	return f(q)
+	return f(ctx, q)
 }
 
 // evaluate is the wall time, in seconds, of korr eval by so many workers that are up already.
 func (q *queueBench) evaluate(ctx context.Context, workers int) (float64, error) {
-	for range workers {
+	for i := range workers {
 		w := exec.CommandContext(ctx, q.Korr, "worker", "--join", q.dir, "--dir", filepath.Join(q.dir, "work"), "--cores",
 			"1", "--quiet")
 		w.Env = append(os.Environ(), "GOMAXPROCS=1", "OPENBLAS_NUM_THREADS=1")
-		if err := w.Start(); err != nil {
+		if err := q.startOn(i, w); err != nil {
 			return 0, err
 		}
 		defer func() { _ = errors.Join(w.Process.Kill(), w.Wait()) }()
@@ -123,6 +122,19 @@ func (q *queueBench) evaluate(ctx context.Context, workers int) (float64, error)
 		return 0, fmt.Errorf("bench: korr eval: %w: %s", err, text)
 	}
 	return time.Since(start).Seconds(), nil
+}
+
+// startOn starts a command on one core, as a cluster's scheduler does: its threads keep what their core has cached.
+func (q *queueBench) startOn(core int, c *exec.Cmd) error {
+	started := make(chan error)
+	go func() { // a child has the cores of the thread that starts it; the thread ends with this
+		if refused := (&realtime.Options{CPUs: []int{core}}).Thread(); len(refused) > 0 {
+			started <- refused[0]
+			return
+		}
+		started <- c.Start()
+	}()
+	return <-started
 }
 
 type queueBench struct {
