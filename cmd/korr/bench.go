@@ -192,9 +192,10 @@ func newCmdBenchQueue(b *benchOptions) *cobra.Command {
 		Use:   "queue",
 		Short: "what a queue costs beside the work: a unit that does nothing, and many that wait",
 		Long: `Serves a queue as a process of its own and measures the time of a unit that does nothing, from the worker's
-asking for it to its answer, and what waiting units take of the server's memory and disk. With --episodes it measures an
-evaluation (shipped korr, low, no pushes) by one worker and by two in alternating rounds, each worker on a core of its
-own. All else is measured once.`,
+asking for it to its answer, the server's share of it, what waiting units take of the server's memory and disk, and how
+long a training's state (70 MB) is on its way to the server and back. With --episodes it measures an evaluation (shipped
+korr, low, no pushes) by one worker and by two in alternating rounds, each worker on a core of its own. All else is
+measured once.`,
 		Example: `  korr bench queue --queued 10000 --json
   korr bench queue --episodes 200 --rounds 3`,
 		Args: cli.NoArgs,

@@ -2,10 +2,12 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,11 +35,18 @@ type QueueOptions struct {
 // noop is the kind of the units: they do nothing.
 const noop = "noop"
 
+// stateMB is about what the state of a residual's training takes, the replay buffer of 150,000 steps included.
+const stateMB = 70
+
+// ticksPerSecond is the unit of /proc/PID/stat on every Linux of today (sysconf _SC_CLK_TCK).
+const ticksPerSecond = 100
+
 // queueLimit bounds each part of the measurement.
 const queueLimit = 10 * time.Minute
 
 // Queue measures what a queue costs beside the work: a unit that does nothing, from a worker's asking for it to its
-// answer, what many waiting units take of the server's memory and disk, and how much faster two workers are than one.
+// answer, and the server's share of that; what many waiting units take of the server's memory and disk; how long a
+// training's state is on its way; and how much faster two workers are than one.
 // Servers and workers are processes of their own, on the loopback interface.
 func Queue(ctx context.Context, o QueueOptions) ([]Result, error) {
 	var out []Result
@@ -149,7 +158,15 @@ func (q *queueBench) run(ctx context.Context) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	each, err := q.do(ctx)
+	before, err := processor(q.pid)
+	if err != nil {
+		return nil, err
+	}
+	seconds, err := q.do(ctx, noops("done", q.Done), nil)
+	if err != nil {
+		return nil, err
+	}
+	after, err := processor(q.pid)
 	if err != nil {
 		return nil, err
 	}
@@ -169,13 +186,19 @@ func (q *queueBench) run(ctx context.Context) ([]Result, error) {
 	if status.Jobs[0].Waiting != q.Queued {
 		return nil, fmt.Errorf("bench: %d units wait, want %d", status.Jobs[0].Waiting, q.Queued)
 	}
+	state, err := q.carry(ctx) // last: its buffers stay in the server's memory for a while
+	if err != nil {
+		return nil, err
+	}
 	name := fmt.Sprintf("queue/%d waiting units, ", q.Queued)
 	return []Result{
-		{Name: "queue/no-op unit", Value: 1e3 * each, Unit: "ms"},
+		{Name: "queue/no-op unit", Value: 1e3 * seconds / float64(q.Done-1), Unit: "ms"},
+		{Name: "queue/no-op unit, server's processor", Value: 1e3 * (after - before) / float64(q.Done), Unit: "ms"},
 		{Name: "queue/units submitted", Value: submitted, Unit: "1/s"},
 		{Name: "queue/empty, server's memory", Value: empty, Unit: "MB"},
 		{Name: name + "server's memory", Value: full, Unit: "MB"},
 		{Name: name + "server's disk", Value: float64(status.Bytes) / 1e6, Unit: "MB"},
+		{Name: fmt.Sprintf("queue/file of %d MB, stored and fetched", stateMB), Value: state, Unit: "s"},
 	}, nil
 }
 
@@ -187,20 +210,24 @@ func noops(name string, n int) *unit.Job {
 	return j
 }
 
-// do has one worker do units, and returns the seconds of one.
-func (q *queueBench) do(ctx context.Context) (float64, error) {
+// do has one worker do a job, whose outputs come back, and returns the seconds from the end of the first unit's work
+// (nil: none) to the last answer.
+func (q *queueBench) do(ctx context.Context, j *unit.Job, work func(*unit.Task) error) (float64, error) {
 	p := unit.Platform{Build: "bench"}
 	var first time.Time
 	w := &queue.Worker{
 		Store: q.store, Platform: p, Dir: filepath.Join(q.dir, "work"), Log: q.Log,
-		Handlers: unit.Handlers{noop: {Do: func(context.Context, *unit.Task) (any, error) {
+		Handlers: unit.Handlers{noop: {Do: func(_ context.Context, t *unit.Task) (_ any, err error) {
+			if work != nil {
+				err = work(t)
+			}
 			if first.IsZero() {
 				first = time.Now()
 			}
-			return nil, nil
+			return nil, err
 		}}},
 	}
-	c, j := &queue.Client{Store: q.store, Platform: p, Log: q.Log}, noops("done", q.Done)
+	c := &queue.Client{Store: q.store, Platform: p, Log: q.Log}
 	if err := c.Submit(ctx, j); err != nil {
 		return 0, err
 	}
@@ -213,13 +240,37 @@ func (q *queueBench) do(ctx context.Context) (float64, error) {
 	if werr := <-ended; !errors.Is(werr, context.Canceled) {
 		err = errors.Join(err, werr)
 	}
-	return last.Sub(first).Seconds() / float64(max(1, q.Done-1)), err
+	return last.Sub(first).Seconds(), err
+}
+
+// carry is the time, in seconds, that a file of a training's state takes from a worker to the server and on to whoever
+// asked for it.
+func (q *queueBench) carry(ctx context.Context) (float64, error) {
+	state := make([]byte, stateMB*1_000_000)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(state) // it never fails, and cannot be compressed
+	j := noops("state", 1)
+	j.Units[0].Outputs, j.Units[0].Dir = []string{"state"}, filepath.Join(q.dir, "back")
+	return q.do(ctx, j, func(t *unit.Task) error {
+		return os.WriteFile(filepath.Join(t.Dir, "state"), state, 0o600)
+	})
 }
 
 // fill queues units that nobody does.
 func (q *queueBench) fill(ctx context.Context) error {
 	c := &queue.Client{Store: q.store, Platform: unit.Platform{Build: "nobody"}, Log: q.Log}
 	return c.Submit(ctx, noops("waiting", q.Queued))
+}
+
+// processor is the processor time that a process has taken, in seconds.
+func processor(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // from the third on, the state
+	user, err := strconv.Atoi(fields[11])
+	system, serr := strconv.Atoi(fields[12])
+	return float64(user+system) / ticksPerSecond, errors.Join(err, serr)
 }
 
 // resident is a process's memory, in MB.
