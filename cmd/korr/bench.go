@@ -138,23 +138,28 @@ func newCmdBenchROS(b *benchOptions) *cobra.Command {
 	var c bench.ROSConfig
 	cmd := &cobra.Command{
 		Use:   "ros",
-		Short: "round trip of a state and its command through a node, beside rospy and roscpp",
+		Short: "round trip of a state and its command through a node, beside rospy, roscpp and Cyclone DDS in C",
 		Long: `Publishes states of an arm (as large as a FrankaState) and poses of parts at 100 Hz, and measures the time
-until the pose comes back with which a node answers each: a node of this build, one in rospy and, where its headers and
-a compiler are, one in roscpp, in turn, over the embedded master. On the way each node computes KORR's published
-networks: ours folded, as korr run does, rospy's as a frozen torch.jit trace, roscpp's in plain loops; with --transport
-none does. The measuring end waits on bare sockets, so that the time is the node's and the system's. Exits with 3 when
-the p99 is more than 0.7 times rospy's.`,
+until the pose comes back with which a node answers each: nodes of this build over ROS 1 (the embedded master) and ROS 2
+and, where they are installed, one in rospy, one in roscpp and one in C on Cyclone DDS, in turn. On the way each node
+computes KORR's published networks: ours folded, as korr run does, rospy's as a frozen torch.jit trace, those in C and
+C++ in plain loops; with --transport none does. The measuring end of ROS 1 waits on bare sockets, that of ROS 2 is a
+program in C on Cyclone DDS, so that the time is the node's and the system's. Exits with 3 when the p99 is more than 0.7
+times rospy's, or over ROS 2 more than 1.2 times that of the node in C.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROS(cmd.Context(), b, c) },
 	}
 	cmd.Flags().Float64Var(&c.Seconds, "seconds", 10, "of every measurement")
 	cmd.Flags().BoolVar(&c.Transport, "transport", false, "messages alone, without the networks")
+	ros2 := false
 	part := &cobra.Command{
 		Use: "node", Short: "the node that is measured", Hidden: true, Args: cli.NoArgs, Annotations: cli.ROSAnnotation,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runBenchROSNode(cmd.Context(), b.app, c.Transport) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runBenchROSNode(cmd.Context(), b.app, c.Transport, ros2)
+		},
 	}
 	part.Flags().BoolVar(&c.Transport, "transport", false, "messages alone, without the networks")
+	part.Flags().BoolVar(&ros2, "ros2", false, "over ROS 2")
 	cmd.AddCommand(part)
 	return cmd
 }
@@ -169,16 +174,23 @@ func runBenchROS(ctx context.Context, o *benchOptions, c bench.ROSConfig) error 
 	if err := o.printBench(results, err); err != nil {
 		return err
 	}
-	if ratio, ok := bench.BesideRospy(results); ok && ratio > bench.MostOfRospy {
-		return cli.GateErrorf("bench ros: the p99 is %.2f times rospy's, at most %.2f are allowed", ratio, bench.MostOfRospy)
+	if slow := bench.TooSlow(results); slow != "" {
+		return cli.GateErrorf("bench ros: %s", slow)
 	}
 	return nil
 }
 
 // runBenchROSNode is the node, in a process that collects garbage as korr run does.
-func runBenchROSNode(ctx context.Context, a *app, transport bool) error {
+func runBenchROSNode(ctx context.Context, a *app, transport, ros2 bool) error {
 	_, restore := a.Config.Run.Realtime.Process()
 	defer restore()
+	if ros2 {
+		n, err := a.ROS2Names("peer")
+		if err != nil {
+			return err
+		}
+		return bench.ServeROS2Node(ctx, n, a.Config.Seed, transport, a.Log)
+	}
 	n, err := a.rosNames("peer")
 	if err != nil {
 		return err

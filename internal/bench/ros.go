@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -10,16 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"korr/internal/usage"
+	"korr/internal/verify/hosts"
 	"korr/ros/master"
-	"korr/ros/msgs"
-	"korr/ros/node/bare"
+	"korr/ros/ros2/dds"
 )
 
 const (
@@ -44,90 +40,23 @@ type ROSConfig struct {
 	Log       *slog.Logger // tells which peers are missing
 }
 
+// rosEnd is the end that measures a node.
+type rosEnd interface {
+	// measure makes n round trips, rosRate per second, and returns their median, 99th percentile and maximum, us.
+	measure(ctx context.Context, n int) ([3]float64, error)
+	close() // ends the node too
+}
+
 // rosPeer is a node under measurement.
 type rosPeer struct {
-	name string
-	cmd  *exec.Cmd
-	end  *bare.End
-
-	p99, max float64 // of the newest measurement, us
+	name string // over which ROS, and whose: "ros2/korr"
+	end  rosEnd
+	last [3]float64 // of the newest measurement
 }
 
-// startPeer starts a node in a namespace of its own and waits until it answers.
-func startPeer(ctx context.Context, uri, name string, args ...string) (p *rosPeer, err error) {
-	const limit = 30 * time.Second
-	p = &rosPeer{name: name, cmd: exec.CommandContext(ctx, args[0], args[1:]...)}
-	if p.end, err = bare.Open(
-		ctx, uri, "/"+name+"/korr_bench", bare.Topic{Name: "/" + name + "/command", Kind: msgs.PoseStamped{}},
-		bare.Message{
-			Topic: bare.Topic{Name: "/" + name + "/parts", Kind: msgs.PoseArray{}},
-			Value: &msgs.PoseArray{Poses: make([]msgs.Pose, rosParts)},
-		},
-		bare.Message{
-			Topic: bare.Topic{Name: "/" + name + "/state", Kind: msgs.JointState{}},
-			Value: &msgs.JointState{Position: make([]float64, rosStates)},
-		},
-	); err != nil {
-		return nil, err
-	}
-	p.cmd.Env = append(os.Environ(), "ROS_MASTER_URI="+strings.TrimSuffix(uri, "/"), "ROS_IP=127.0.0.1",
-		"ROS_NAMESPACE=/"+name)
-	var complaint bytes.Buffer
-	p.cmd.Stderr = &complaint
-	if err := p.cmd.Start(); err != nil {
-		p.end.Close()
-		return nil, err
-	}
-	err = p.end.Join(ctx, "/"+name+"/peer", limit)
-	for end := time.Now().Add(limit); err == nil; {
-		var ok bool
-		if _, ok, err = p.end.RoundTrip(100 * time.Millisecond); ok {
-			return p, nil
-		}
-		if err == nil && (time.Now().After(end) || ctx.Err() != nil) {
-			err = errors.Join(errors.New("no command came"), ctx.Err())
-		}
-	}
-	p.close() // before what it wrote is read
-	return nil, fmt.Errorf("%s does not answer: %w: %s", name, err, complaint.String())
-}
-
-func (p *rosPeer) close() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-	p.end.Close()
-}
-
-// measure makes the round trips of one measurement and returns their median, us.
-func (p *rosPeer) measure(ctx context.Context, seconds float64) (float64, error) {
-	runtime.GC() // before, not meanwhile: it would be counted as the node's time
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	tick := time.NewTicker(time.Second / rosRate)
-	defer tick.Stop()
-	var took []float64
-	for range int(seconds * rosRate) {
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-tick.C:
-		}
-		d, ok, err := p.end.RoundTrip(time.Second)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", p.name, err)
-		}
-		if !ok {
-			return 0, fmt.Errorf("%s gave no answer within 1 s", p.name)
-		}
-		took = append(took, float64(d.Nanoseconds())/1e3)
-	}
-	slices.Sort(took)
-	p.p99, p.max = took[int(0.99*float64(len(took)))], took[len(took)-1]
-	return took[len(took)/2], nil
-}
-
-// ROS publishes states of an arm and poses of parts at 100 Hz over the embedded master, and measures the time until the
-// pose comes back with which a node answers each, us: a node of this build, and those of rospy and roscpp where they
-// are installed.
+// ROS publishes states of an arm and poses of parts at 100 Hz, over the embedded master and over ROS 2, and measures the
+// time until the pose comes back with which a node answers each, us: nodes of this build, and those of rospy, roscpp and
+// Cyclone DDS in C where they are installed.
 func ROS(ctx context.Context, c ROSConfig) (_ []Result, err error) {
 	if c.Seconds*rosRate < 1 {
 		return nil, usage.Errorf("--seconds %g: measure for longer", c.Seconds)
@@ -140,7 +69,7 @@ func ROS(ctx context.Context, c ROSConfig) (_ []Result, err error) {
 	peers, err := c.startPeers(ctx, m.URI())
 	defer func() {
 		for _, p := range peers {
-			p.close()
+			p.end.close()
 		}
 	}()
 	if err != nil {
@@ -149,57 +78,76 @@ func ROS(ctx context.Context, c ROSConfig) (_ []Result, err error) {
 	return Alternate(ctx, c.Rounds, c.cases(ctx, peers)...)
 }
 
-// MostOfRospy is how much of rospy's 99th percentile korr's may take.
-const MostOfRospy = 0.7
+// mostOf is how much of a peer's 99th percentile korr's may take.
+var mostOf = map[string]float64{"ros/korr/p99": 0.7, "ros2/korr/p99": 1.2} // rospy's, Cyclone's in C
 
-// BesideRospy is the 99th percentile of korr's node over rospy's; false when rospy was not measured.
-func BesideRospy(results []Result) (float64, bool) {
+// TooSlow says which of korr's nodes took more of its peer's 99th percentile than it may; "" when none did.
+func TooSlow(results []Result) string {
+	var slow []string
 	for _, r := range results {
-		if r.Name == "ros/korr/p99" && r.Ratio != nil {
-			return *r.Ratio, true
+		if most := mostOf[r.Name]; r.Ratio != nil && most != 0 && *r.Ratio > most {
+			slow = append(slow, fmt.Sprintf("%s is %.2f times its peer's, at most %.2f are allowed", r.Name, *r.Ratio, most))
 		}
 	}
-	return 0, false
+	return strings.Join(slow, "; ")
 }
 
-// startPeers starts korr's node, and those of rospy and roscpp where they are installed.
+// startPeers starts korr's nodes, and those of rospy, roscpp and Cyclone DDS where they are installed.
 func (c *ROSConfig) startPeers(ctx context.Context, uri string) (peers []*rosPeer, err error) {
 	dir, err := os.MkdirTemp("", "korr-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	with := []string{"policy"}
-	commands := map[string][]string{"korr": slices.Clone(c.Node)}
+	if err := hosts.WritePeers(dir); err != nil {
+		return nil, err
+	}
+	with, own := []string{"policy"}, slices.Clone(c.Node)
 	if c.Transport {
-		with = nil
-		commands["korr"] = append(commands["korr"], "--transport")
+		with, own = nil, append(own, "--transport")
+	}
+	add := func(name string, end rosEnd, err error) error {
+		if err == nil {
+			peers = append(peers, &rosPeer{name: name, end: end})
+		}
+		return err
+	}
+	over1 := func(name string, command ...string) error {
+		end, err := startROS1(ctx, uri, name, command...)
+		return add("ros/"+name, end, err)
+	}
+	if err := over1("korr", own...); err != nil {
+		return peers, err
 	}
 	probe := "import rospy, sensor_msgs.msg"
 	if !c.Transport {
 		probe += ", torch"
 	}
 	if err := exec.CommandContext(ctx, rosPython, "-c", probe).Run(); err != nil {
-		c.Log.Warn("nothing to compare with: "+rosPython+" fails to "+probe, "err", err)
-	} else {
-		commands["rospy"] = append([]string{rosPython, "-c", rospyScript}, with...)
+		c.Log.Warn("no rospy node: "+rosPython+" fails to "+probe, "err", err)
+	} else if err := over1("rospy", append([]string{rosPython, "-c", rospyScript}, with...)...); err != nil {
+		return peers, err
 	}
 	if binary, err := compileROS(ctx, dir); err != nil {
 		c.Log.Warn("no roscpp node", "err", err)
-	} else {
-		commands["roscpp"] = append([]string{binary}, with...)
+	} else if err := over1("roscpp", append([]string{binary}, with...)...); err != nil {
+		return peers, err
 	}
-	for _, name := range []string{"korr", "rospy", "roscpp"} {
-		if commands[name] == nil {
-			continue
-		}
-		p, err := startPeer(ctx, uri, name, commands[name]...)
-		if err != nil {
+	trip, err := hosts.BuildTrip(ctx, dir)
+	if err != nil {
+		c.Log.Warn("nothing over ROS 2", "err", err)
+		return peers, nil
+	}
+	if dds.Available {
+		end, err := startROS2(ctx, trip, 0, append(own, "--ros2")...)
+		if err := add("ros2/korr", end, err); err != nil {
 			return peers, err
 		}
-		peers = append(peers, p)
+	} else {
+		c.Log.Warn("no node of this build over ROS 2", "err", dds.ErrAbsent)
 	}
-	return peers, nil
+	end, err := startROS2(ctx, trip, 1, append([]string{trip, fmt.Sprint(tripDomain + 1), "answer"}, with...)...)
+	return peers, add("ros2/cyclone", end, err)
 }
 
 // compileROS compiles the roscpp node.
@@ -208,7 +156,7 @@ func compileROS(ctx context.Context, dir string) (string, error) {
 	if err := os.WriteFile(source, []byte(roscppSource), 0o600); err != nil {
 		return "", err
 	}
-	args := []string{"-O3", "-march=native", "-ffast-math", "-o", binary, source}
+	args := []string{"-O3", "-march=native", "-ffast-math", "-I", dir, "-o", binary, source}
 	for _, lib := range []string{
 		"roscpp", "rosconsole", "roscpp_serialization", "rostime", "boost_thread",
 		"boost_system",
@@ -223,22 +171,25 @@ func compileROS(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// cases are the median, p99 and maximum of every peer, of one measurement in each round; korr's beside rospy's.
+// besides are the peers that korr's nodes are compared with.
+var besides = map[string]string{"ros/korr": "ros/rospy", "ros2/korr": "ros2/cyclone"}
+
+// cases are the median, p99 and maximum of every peer, of one measurement in each round.
 func (c *ROSConfig) cases(ctx context.Context, peers []*rosPeer) (cases []Case) {
-	rospy := slices.ContainsFunc(peers, func(p *rosPeer) bool { return p.name == "rospy" })
-	for _, q := range []string{"p50", "p99", "max"} {
+	for i, q := range []string{"p50", "p99", "max"} {
 		for _, p := range peers {
-			m := Case{Name: "ros/" + p.name + "/" + q, Unit: "us"}
-			if p.name == "korr" && rospy {
-				m.Peer = "ros/rospy/" + q
+			m := Case{Name: p.name + "/" + q, Unit: "us"}
+			if other := besides[p.name]; slices.ContainsFunc(peers, func(p *rosPeer) bool { return p.name == other }) {
+				m.Peer = other + "/" + q
 			}
-			switch q {
-			case "p50":
-				m.Run = func() (float64, error) { return p.measure(ctx, c.Seconds) }
-			case "p99":
-				m.Run = func() (float64, error) { return p.p99, nil }
-			default:
-				m.Run = func() (float64, error) { return p.max, nil }
+			m.Run = func() (_ float64, err error) {
+				if i == 0 { // the others read what this one has measured
+					p.last, err = p.end.measure(ctx, int(c.Seconds*rosRate))
+				}
+				if err != nil {
+					err = fmt.Errorf("%s: %w", p.name, err)
+				}
+				return p.last[i], err
 			}
 			cases = append(cases, m)
 		}

@@ -14,6 +14,8 @@ import (
 
 	"korr/ros/msgs"
 	"korr/ros/names"
+	"korr/ros/ros2/dds"
+	"korr/ros/rosidl"
 )
 
 // domains counts the domains taken, from a random one on: two tests in one domain would hear each other.
@@ -111,6 +113,50 @@ func TestServices(t *testing.T) {
 	defer cancel()
 	if _, err := nobody.Call(ctx, &msgs.TriggerReq{}); !errors.Is(err, ErrNoServer) {
 		t.Error(err)
+	}
+}
+
+// TestAnswersWaitForTheirReader: a call that comes before its caller is known to read answers is answered all the same.
+func TestAnswersWaitForTheirReader(t *testing.T) {
+	where := somewhere()
+	a, b := open(t, where, "a", Config{}), open(t, where, "b", Config{})
+	if err := Serve[msgs.SetBool](a, "~enable", func(q *msgs.SetBoolReq) (*msgs.SetBoolRes, bool) {
+		return &msgs.SetBoolRes{Success: q.Data}, true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	kind, err := rosidl.ServiceFor[msgs.SetBool, msgs.SetBoolReq, msgs.SetBoolRes]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known atomic.Bool
+	ask, err := b.part.NewWriter("rq/a/enableRequest", kind.Request.DDS(), service, "", func(s dds.Status) {
+		known.Store(s.Matched > 0)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the service is known", known.Load)
+	data, err := caller{7, 1}.append(nil, &msgs.SetBoolReq{Data: true})
+	if err := errors.Join(err, ask.Write(data)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // it is being answered
+	answers := make(chan caller, 1)
+	if _, err := b.part.NewReader("rr/a/enableReply", kind.Response.DDS(), service, "", func(s *dds.Sample) {
+		if c, _, err := split(s.Data); err == nil {
+			answers <- c
+		}
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case c := <-answers:
+		if c != (caller{7, 1}) {
+			t.Error(c)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("no answer")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"korr/ros/ros2/dds"
 	"korr/ros/rosidl"
@@ -110,8 +111,9 @@ func serve[Q, R any](n *Node, name string, kind *rosidl.Service, fn func(q *Q, r
 			n.log.Warn("a service call is malformed", "service", abs, "err", err)
 			return
 		}
+		from := s.Sender
 		select {
-		case calls <- func() { fn(q, func(res *R) { n.respond(w, abs, c, res) }) }:
+		case calls <- func() { fn(q, func(res *R) { n.respond(w, abs, from, c, res) }) }:
 		default:
 			n.log.Warn("a service call was dropped: others wait", "service", abs, "waiting", waiting)
 		}
@@ -124,15 +126,46 @@ func serve[Q, R any](n *Node, name string, kind *rosidl.Service, fn func(q *Q, r
 	return nil
 }
 
-// respond answers a call.
-func (n *Node) respond(w *dds.Writer, service string, c caller, message any) {
+// respond answers a call. Who calls knows the service, but this side may not know yet who reads the answers: then it is
+// waited for, beside.
+func (n *Node) respond(w *dds.Writer, service string, from dds.GUID, c caller, message any) {
 	data, err := c.append(nil, message)
+	if err == nil && n.Err() == nil && from != (dds.GUID{}) && !w.Reaches(from) {
+		n.tasks.Go(func() { n.written(service, n.writeLater(w, from, data)) })
+		return
+	}
 	if err == nil {
 		err = w.Write(data)
 	}
+	n.written(service, err)
+}
+
+// written says of an answer that it could not be written.
+func (n *Node) written(service string, err error) {
 	if err != nil && n.Err() == nil {
 		n.log.Error("a service call could not be answered", "service", service, "err", err)
 	}
+}
+
+// errCallerGone means that nobody of the caller's participant reads a service's answers.
+var errCallerGone = errors.New("the caller does not read answers, or is gone")
+
+// writeLater writes an answer once its caller's participant reads answers, which it waits for at most the node's
+// Timeout.
+func (n *Node) writeLater(w *dds.Writer, from dds.GUID, data []byte) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(n.cfg.Timeout); !w.Reaches(from); {
+		if time.Now().After(end) {
+			return errCallerGone
+		}
+		select {
+		case <-n.done:
+			return ErrClosed
+		case <-tick.C:
+		}
+	}
+	return w.Write(data)
 }
 
 // Client calls one service.

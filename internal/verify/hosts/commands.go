@@ -115,6 +115,37 @@ func rival(peer string) func(*first) (float64, error) {
 	}
 }
 
+// quick commands a peer at 200 Hz, and returns how many commands it wrote while the peer counted as listening: an answer
+// has to be asked for however fast they come.
+func quick(peer string) func(*first) (float64, error) {
+	return func(f *first) (float64, error) {
+		c, err := f.commander()
+		if err != nil {
+			return 0, err
+		}
+		defer c.node.Close()
+		p, err := f.start(peer, f.domain, "speak")
+		if err != nil {
+			return 0, err
+		}
+		defer p.stop()
+		if err := c.heard(); err != nil {
+			return 0, err
+		}
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		written := 0
+		for range 400 {
+			<-tick.C
+			c.out.Write(&msgs.PoseStamped{Header: msgs.Header{Stamp: time.Now()}})
+			if c.listeners.Load() > 0 {
+				written++
+			}
+		}
+		return float64(written), nil
+	}
+}
+
 // vanish: a peer that is commanded at 10 Hz and tells a state is killed. The time is that until its silence is known;
 // no command may wait for it longer than a period, and another peer is heard afterwards.
 func vanish(peer string) func(*first) (float64, error) {

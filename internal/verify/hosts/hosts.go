@@ -99,20 +99,44 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	return r, nil
 }
 
-// build compiles the peers into a folder, and says what it cannot.
-func build(ctx context.Context, dir string) (missing []Missing, err error) {
+// WritePeers writes the sources of the peers into a folder.
+func WritePeers(dir string) error {
 	files, err := peers.ReadDir("peers")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, f := range files {
 		text, err := peers.ReadFile("peers/" + f.Name())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, f.Name()), text, 0o600); err != nil {
-			return nil, err
+			return err
 		}
+	}
+	return nil
+}
+
+// BuildTrip compiles peers/trip.c, the ends of a round trip, in the folder of the peers, and returns the program.
+func BuildTrip(ctx context.Context, dir string) (string, error) {
+	cmd := exec.CommandContext(ctx, "sh", "-c",
+		"idlc peer.idl && cc -O3 -march=native -ffast-math -o trip trip.c peer.c -I. -lddsc -lm")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s (install cyclonedds-dev, cyclonedds-tools, gcc)", err, firstLine(out))
+	}
+	return filepath.Join(dir, "trip"), nil
+}
+
+func firstLine(out []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return line
+}
+
+// build compiles the peers into a folder, and says what it cannot.
+func build(ctx context.Context, dir string) (missing []Missing, err error) {
+	if err := WritePeers(dir); err != nil {
+		return nil, err
 	}
 	for _, p := range []struct{ peer, script, install string }{
 		{Cyclone, "idlc peer.idl && cc -O1 -o cyclone cyclone.c peer.c -I. -lddsc", "cyclonedds-dev, cyclonedds-tools, gcc"},
@@ -123,8 +147,7 @@ func build(ctx context.Context, dir string) (missing []Missing, err error) {
 		cmd := exec.CommandContext(ctx, "sh", "-c", p.script)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			why, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-			missing = append(missing, Missing{p.peer, fmt.Sprintf("install %s (%s)", p.install, why)})
+			missing = append(missing, Missing{p.peer, fmt.Sprintf("install %s (%s)", p.install, firstLine(out))})
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(dir, p.peer+".here"), nil, 0o600); err != nil {

@@ -129,6 +129,10 @@ func allRows() (rows []row) {
 				try: rival(peer),
 			},
 			row{
+				name: "commands at 200 Hz", peer: peer, what: "with a listener", unit: "of 400", bound: 400, atLeast: true,
+				try: quick(peer),
+			},
+			row{
 				name: "vanishes (kill -9) while it is commanded", peer: peer, what: "noticed after", unit: "ms",
 				bound: float64(bound.Milliseconds()), try: vanish(peer),
 			},

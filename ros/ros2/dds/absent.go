@@ -44,6 +44,9 @@ func (*Writer) Write([]byte) error { return ErrAbsent }
 // Acked is true.
 func (*Writer) Acked(time.Duration) bool { return true }
 
+// Reaches is false.
+func (*Writer) Reaches(GUID) bool { return false }
+
 // GUID is zero.
 func (*Writer) GUID() GUID { return GUID{} }
 

@@ -258,6 +258,13 @@ func (w *Writer) Acked(limit time.Duration) bool {
 	return w.p.down || C.dds_wait_for_acks(w.entity, C.dds_duration_t(limit)) == C.DDS_RETCODE_OK
 }
 
+// Reaches reports whether a reader of the participant that an endpoint belongs to is matched.
+func (w *Writer) Reaches(endpoint GUID) bool {
+	w.p.life.RLock()
+	defer w.p.life.RUnlock()
+	return !w.p.down && bool(C.korr_reaches(w.entity, (*C.uchar)(&endpoint[0])))
+}
+
 // GUID names the writer.
 func (w *Writer) GUID() GUID { return w.guid }
 

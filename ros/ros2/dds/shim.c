@@ -296,6 +296,20 @@ bool korr_sender(dds_entity_t reader, uint64_t writer, unsigned char *guid) {
 	return true;
 }
 
+bool korr_reaches(dds_entity_t writer, const unsigned char *endpoint) {
+	enum { readers = 256, prefix = 12 }; // of a GUID: that of the participant
+	dds_instance_handle_t matched[readers];
+	dds_return_t n = dds_get_matched_subscriptions(writer, matched, readers);
+	bool found = false;
+	for (dds_return_t i = 0; i < n && i < readers && !found; i++) {
+		dds_builtintopic_endpoint_t *e = dds_get_matched_subscription_data(writer, matched[i]);
+		if (e == NULL) continue;
+		found = memcmp(e->key.v, endpoint, prefix) == 0;
+		dds_builtintopic_free_endpoint(e);
+	}
+	return found;
+}
+
 void korr_reader_status(dds_entity_t r, korr_status *out) {
 	dds_subscription_matched_status_t matched;
 	dds_requested_incompatible_qos_status_t qos;

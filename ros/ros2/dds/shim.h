@@ -57,6 +57,8 @@ void korr_release(korr_sample *samples, uint32_t n);
 dds_return_t korr_guid(dds_entity_t entity, unsigned char *guid);
 // korr_sender writes the GUID of a writer whose samples a reader takes; false if it is not matched any more.
 bool korr_sender(dds_entity_t reader, uint64_t writer, unsigned char *guid);
+// korr_reaches reports whether a matched reader belongs to the participant of an endpoint.
+bool korr_reaches(dds_entity_t writer, const unsigned char *endpoint);
 void korr_reader_status(dds_entity_t reader, korr_status *status);
 void korr_writer_status(dds_entity_t writer, korr_status *status);
 // korr_graph takes one change of the writers (or readers) of the domain; 0 when there is none.
