@@ -78,6 +78,9 @@ func runDemo(ctx context.Context, o *demoOptions) error {
 	steps := []func(context.Context) error{d.learn, d.compare, d.keepTime, d.draw}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
+			if ctx.Err() != nil {
+				o.Log.Warn("the demo is not complete; what is done is kept, and the same command goes on", "folder", o.dir)
+			}
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"image/png"
 
 	"korr/internal/demo"
@@ -19,14 +20,22 @@ func (d *demonstration) draw(ctx context.Context) error {
 	if d.quick {
 		every = 25
 	}
-	p := d.progress("render", "episodes", 2)
-	done := 0
+	var episodes []demo.Shown
+	frames, done := 0, 0
 	for _, want := range []bool{true, false} {
-		shown, ok := demo.Pick(d.policies, d.report.Cells, want)
-		if !ok {
-			continue
+		if shown, ok := demo.Pick(d.policies, d.report.Cells, want); ok {
+			episodes = append(episodes, shown)
+			frames += shown.Steps/every + 1
 		}
-		clip, err := d.film(ctx, shown.Condition, shown.Policy, shown.Seed, every, nil)
+	}
+	p := d.progress("render", "frames", frames)
+	count := func(*image.RGBA) error {
+		done++
+		p.set(min(done, frames), frames, "")
+		return nil
+	}
+	for _, shown := range episodes {
+		clip, err := d.film(ctx, shown.Condition, shown.Policy, shown.Seed, every, count)
 		if errors.Is(err, render.ErrNoGL) || errors.Is(err, render.ErrNoEngine) {
 			d.note("no pictures of episodes: %v", err)
 			return nil
@@ -47,10 +56,8 @@ func (d *demonstration) draw(ctx context.Context) error {
 		d.report.Pictures = append(d.report.Pictures, demo.Picture{
 			File: name + ".png", Picture: report.Picture{Data: b.Bytes(), Alt: caption, Caption: caption},
 		})
-		done++
-		p.set(done, 2, "")
 	}
-	p.finish(fmt.Sprintf("%d episodes", done))
+	p.finish(fmt.Sprintf("%d frames", done))
 	return nil
 }
 

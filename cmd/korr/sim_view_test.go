@@ -87,6 +87,46 @@ func TestViewInChromium(t *testing.T) {
 	}
 }
 
+// inSight is how far the scene's vertices reach in the window, of which 1 is the edge: everything but the desk.
+const inSight = `Math.max(...korr.stage.bodies.flatMap(({ mesh }) => {
+	const at = mesh.geometry.attributes.position, p = mesh.position.clone(), out = [];
+	mesh.updateMatrixWorld();
+	for (let i = 0; i < at.count; i += 5) {
+		p.fromBufferAttribute(at, i).applyMatrix4(mesh.matrixWorld).project(korr.stage.camera);
+		out.push(Math.abs(p.x), Math.abs(p.y));
+	}
+	return out;
+}))`
+
+// TestViewShowsTheWholeArm: nothing of arm and parts is cut by the window, through an episode, on a screen and a phone.
+// The page is dark from its first moment where the system is.
+func TestViewShowsTheWholeArm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	at := startView(t, "--policy", "expert", "--seed", "3", "--randomness", "high", "--set", "sim.perturb=1")
+	for _, size := range [][2]int{{1280, 800}, {1920, 1080}, {390, 844}} {
+		b := openTab(t, at, size[0], size[1])
+		b.until("window.korr && korr.stage.bodies.length > 10 && korr.samples.length > 5", 60*time.Second)
+		for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+			var reach float64
+			if err := b.eval(inSight, &reach); err != nil {
+				t.Fatal(err)
+			}
+			if reach > 0.99 || reach < 0.5 {
+				t.Fatalf("%v: the arm reaches to %.2f of the window, want it whole and not small", size, reach)
+			}
+		}
+		b.call("Emulation.setEmulatedMedia", map[string]any{
+			"features": []any{map[string]any{"name": "prefers-color-scheme", "value": "dark"}},
+		})
+		b.call("Network.enable", nil)
+		b.call("Network.setBlockedURLs", map[string]any{"urls": []string{"*main.js*"}}) // as if it were still on its way
+		b.call("Page.reload", nil)
+		b.until("!window.korr && document.documentElement.dataset.theme === 'dark'", 20*time.Second)
+	}
+}
+
 // load is how many processes wanted to run over the last minute, 0 where the system does not say.
 func load(t *testing.T) (n float64) {
 	t.Helper()

@@ -81,6 +81,9 @@ func (a *app) load(o configs.Options, demos string) (*settings.Config, error) {
 	c, err := settings.LoadOver(o, func(c *settings.Config) { c.Sim.Task = info.Task })
 	if err == nil && c.Sim.Task != info.Task {
 		err = otherTask(demos, info.Task, c.Sim.Task)
+	} else if _, unknown := sim.TaskByName(info.Task); err == nil && unknown != nil {
+		err = cli.UsageErrorf("the demonstrations in %s are of task %q, which is none of %s: say which of them they show: "+
+			"korr import %s --task NAME --out FOLDER", demos, info.Task, strings.Join(sim.TaskNames(), ", "), demos)
 	}
 	return c, err
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/train/dataset"
 )
 
 func TestTrainRefuses(t *testing.T) {
@@ -38,5 +39,39 @@ func TestTrainRefuses(t *testing.T) {
 	o := korr(t, "train", "residual", "--base", "nonesuch", "--out", run)
 	if _, err := os.Stat(run); o.code == cli.ExitOK || !strings.Contains(o.err, "nonesuch") || !os.IsNotExist(err) {
 		t.Errorf("%+v, the run folder: %v", o, err)
+	}
+}
+
+// TestTrainAsksWhichFurniture: demonstrations whose task is a sentence, as other software writes it, are refused before
+// anything else, with the command that says which furniture they show.
+func TestTrainAsksWhichFurniture(t *testing.T) {
+	dir := t.TempDir()
+	demos, named, said := filepath.Join(dir, "demos"), filepath.Join(dir, "named"), filepath.Join(dir, "said")
+	if o := korr(t, "collect", "--episodes", "1", "--out", demos, "--quiet"); o.code != cli.ExitOK {
+		t.Fatal(o.err)
+	}
+	d, err := dataset.Read(demos)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Info.Task = "Screw the leg into the table top."
+	if err := dataset.Write(said, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"base", "koopman", "residual", "sweep"} {
+		o := korr(t, "train", verb, "--data", said, "--out", filepath.Join(dir, "run"))
+		if o.code != cli.ExitUsage || !strings.Contains(o.err, "korr import "+said+" --task NAME --out") {
+			t.Errorf("%s: %+v", verb, o)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "run")); !os.IsNotExist(err) {
+		t.Errorf("a run folder is left: %v", err)
+	}
+	if o := korr(t, "import", said, "--task", "one_leg", "--out", named); o.code != cli.ExitOK {
+		t.Fatal(o.err)
+	}
+	o := korr(t, "train", "base", "--data", named, "--steps", "2", "--set", "base.batch=8", "--out", filepath.Join(dir, "run"))
+	if o.code != cli.ExitOK {
+		t.Errorf("after the command of the hint: %+v", o)
 	}
 }

@@ -7,6 +7,7 @@ type Shown struct {
 	Condition eval.Condition
 	Policy    eval.Policy
 	Seed      uint64
+	Steps     int // control steps that it took
 }
 
 // Pick looks for an episode that succeeded, the last policies first, or for one that failed, the first policies first;
@@ -23,7 +24,7 @@ func Pick(policies []eval.Policy, cells []eval.Cell, success bool) (Shown, bool)
 		for from := 0; from < len(cells); from += n {
 			group := cells[from : from+n]
 			for e, ep := range group[i].Episodes {
-				s := Shown{group[i].Condition, policies[i], ep.Seed}
+				s := Shown{group[i].Condition, policies[i], ep.Seed, ep.Steps}
 				switch {
 				case ep.Success != success || ep.Fault != nil:
 				case group[0].Episodes[e].Success != group[n-1].Episodes[e].Success:

@@ -125,23 +125,55 @@ func (percentTicks) Ticks(_, _ float64) []plot.Tick {
 	return out
 }
 
-// shortTicks are the default ones with thousands written as k and millions as M.
+// shortTicks stand at round numbers, 1, 2 or 5 times a power of ten apart, with thousands written as k and millions as M.
 type shortTicks struct{}
 
-func (shortTicks) Ticks(lo, hi float64) []plot.Tick {
-	ticks := plot.DefaultTicks{}.Ticks(lo, hi)
-	for i, t := range ticks {
-		if t.Label == "" {
-			continue
+func (shortTicks) Ticks(lo, hi float64) (out []plot.Tick) {
+	if !(hi > lo) || math.IsInf(hi-lo, 0) {
+		return nil
+	}
+	step, small := roundStep(lo, hi)
+	first := math.Ceil(lo/small - 1e-6)
+	for i := range int((hi-lo)/small+2e-6) + 1 {
+		t := plot.Tick{Value: (first + float64(i)) * small}
+		if t.Value > hi+1e-6*small {
+			break
 		}
-		switch v := math.Abs(t.Value); {
-		case v >= 1e6:
-			ticks[i].Label = strconv.FormatFloat(t.Value/1e6, 'g', 4, 64) + "M"
-		case v >= 1e4:
-			ticks[i].Label = strconv.FormatFloat(t.Value/1e3, 'g', 4, 64) + "k"
+		if n := math.Round(t.Value / step); math.Abs(t.Value-n*step) < small/2 {
+			t.Value = n * step
+			t.Label = short(t.Value, step)
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// roundStep is how far labels and small ticks are apart, for three to seven labels.
+func roundStep(lo, hi float64) (step, small float64) {
+	power := math.Pow(10, math.Floor(math.Log10((hi-lo)/3)))
+	for _, m := range []float64{5, 2, 1} {
+		if step = m * power; step <= (hi-lo)/3 {
+			break
 		}
 	}
-	return ticks
+	return step, step / 5
+}
+
+// short writes a multiple of step with the digits that tell it from the next one.
+func short(v, step float64) string {
+	if v == 0 {
+		return "0"
+	}
+	for _, unit := range []struct {
+		least, size float64
+		name        string
+	}{{1e6, 1e6, "M"}, {1e4, 1e3, "k"}, {0, 1, ""}} {
+		if math.Abs(v) >= unit.least {
+			digits := int(max(0, math.Ceil(-math.Log10(step/unit.size)-1e-9)))
+			return strconv.FormatFloat(v/unit.size, 'f', digits, 64) + unit.name
+		}
+	}
+	return ""
 }
 
 // logTicks labels 1, 2 and 5 times each power of ten.

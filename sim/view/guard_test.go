@@ -91,7 +91,7 @@ func TestListenAddresses(t *testing.T) {
 // TestPageIsWhole: the page's files are embedded, and its content policy names the import map.
 func TestPageIsWhole(t *testing.T) {
 	for _, name := range []string{
-		"/", "/main.js", "/scene.js", "/light.js", "/charts.js", "/wire.js", "/style.css",
+		"/", "/main.js", "/scene.js", "/light.js", "/charts.js", "/theme.js", "/wire.js", "/style.css",
 		"/vendor/three/three.module.min.js", "/vendor/three/three.core.min.js", "/vendor/three/OrbitControls.js",
 		"/vendor/three/LICENSE",
 	} {

@@ -3,6 +3,7 @@ package curves
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -93,17 +94,29 @@ type runGroup struct {
 
 var seedSuffix = regexp.MustCompile(`-\d+$`)
 
-// withMembers puts the members of a run in its place.
+// withMembers puts the members of a run in its place, and the runs of a sweep in the place of its folder.
 func withMembers(dirs []string) (out []string) {
 	for _, dir := range dirs {
-		// the only error is of the pattern
-		if members, _ := filepath.Glob(filepath.Join(dir, run.MemberPrefix+"*")); len(members) > 0 {
+		if runs := within(dir, "*/"+run.ConfigName); len(runs) > 0 && len(within(dir, run.ConfigName)) == 0 {
+			for _, r := range runs {
+				out = append(out, withMembers([]string{filepath.Dir(r)})...)
+			}
+		} else if members := within(dir, run.MemberPrefix+"*"); len(members) > 0 {
 			out = append(out, members...)
 		} else {
 			out = append(out, dir)
 		}
 	}
 	return out
+}
+
+// within is what a folder holds by a pattern; the folder's own name is none.
+func within(dir, pattern string) []string {
+	found, _ := fs.Glob(os.DirFS(dir), pattern) // the only error is of the pattern
+	for i, name := range found {
+		found[i] = filepath.Join(dir, filepath.FromSlash(name))
+	}
+	return found
 }
 
 // bySeed puts runs of several seeds, NAME-1 and NAME-2, and the members of a run together; a run without such a
@@ -192,6 +205,10 @@ func chooseMetric(asked string, have map[string]bool) (string, error) {
 	if len(have) == 0 {
 		return "", usage.Errorf("%w: these runs have recorded none yet", ErrNoMetrics)
 	}
-	return "", usage.Errorf("%w %q in these runs; there are: %s", ErrNoMetrics, asked,
-		strings.Join(slices.Sorted(maps.Keys(have)), ", "))
+	there := strings.Join(slices.Sorted(maps.Keys(have)), ", ")
+	if asked == "" {
+		return "", usage.Errorf("%w: these runs recorded neither success nor loss; --metric draws another: %s", ErrNoMetrics,
+			there)
+	}
+	return "", usage.Errorf("%w %q in these runs; there are: %s", ErrNoMetrics, asked, there)
 }

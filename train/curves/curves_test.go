@@ -2,7 +2,10 @@ package curves
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"korr/train/run"
@@ -44,5 +47,41 @@ func TestCurvesJoinSeeds(t *testing.T) {
 	}
 	if s := curve(runGroup{"small-1", []int{0}}, records, "success", false); len(s.X) != 3 || s.Lo != nil {
 		t.Errorf("one run: %+v", s)
+	}
+}
+
+// TestAFolderOfRuns: in the place of a sweep's folder come its runs, in the place of a run its members; what the folder
+// is called is no pattern.
+func TestAFolderOfRuns(t *testing.T) {
+	sweep := filepath.Join(t.TempDir(), "sweep[1]*")
+	for _, name := range []string{"one-1", "one-2", "two-1/member-1", "two-1/member-2", "."} {
+		dir := filepath.Join(sweep, name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if name == "." {
+			continue
+		}
+		for ; dir != sweep; dir = filepath.Dir(dir) {
+			for _, file := range []string{run.ConfigName, run.MetricsName} {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(`{"step":1,"wall_s":1,"loss_of_a_kind":2}`+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	want := []string{"one-1", "one-2", "two-1/member-1", "two-1/member-2"}
+	for i := range want {
+		want[i] = filepath.Join(sweep, want[i])
+	}
+	if got := withMembers([]string{sweep}); !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	if f, without, err := Draw([]string{sweep}, "loss_of_a_kind", false); err != nil || f == nil || len(without) > 0 {
+		t.Errorf("%v, without %v", err, without)
+	}
+	_, _, err := Draw([]string{sweep}, "", false)
+	if err == nil || !strings.Contains(err.Error(), "--metric draws another: loss_of_a_kind") || !Empty(err) {
+		t.Errorf("no metric was asked for: %v", err)
 	}
 }

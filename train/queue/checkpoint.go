@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -125,18 +126,12 @@ func packer(dir string, first []string) func(io.Writer) error {
 	return func(to io.Writer) error { return unit.Pack(to, dir, first) }
 }
 
-// matches lists the files of a folder that fit the patterns, slash-separated, sorted within a pattern.
+// matches lists the files of a folder that fit the patterns, slash-separated, sorted within a pattern. The folder's own
+// name is no pattern.
 func matches(dir string, patterns []string) (out []string) {
 	for _, p := range patterns {
-		found, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(p)))
-		if err != nil {
-			continue // of a pattern that is none
-		}
-		for _, path := range found {
-			if rel, err := filepath.Rel(dir, path); err == nil {
-				out = append(out, filepath.ToSlash(rel))
-			}
-		}
+		found, _ := fs.Glob(os.DirFS(dir), p) // the only error is of a pattern that is none
+		out = append(out, found...)
 	}
 	return out
 }

@@ -12,8 +12,6 @@ function setTheme(name) {
   stage?.paint();
   charts?.draw();
 }
-const wanted = localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-document.documentElement.dataset.theme = wanted;
 
 const stage = new Stage($("scene"), $("names"));
 const charts = new Charts($("charts"), (i) => { if (state.mode === "replay") send("seek", { step: i }); }, stage.cheap);

@@ -4,7 +4,7 @@ import { OrbitControls } from "./vendor/three/OrbitControls.js";
 import { flat, material as cheap, software } from "./light.js";
 
 const cameras = {
-  front: { from: [1.36, -0.9, 0.8], to: [0.39, 0.02, 0.225] },
+  front: { from: [1.55, -1.07, 0.94], to: [0.39, 0.02, 0.25] },
   close: { from: [0.98, -0.46, 0.4], to: [0.46, 0.03, 0.08] },
   side: { from: [0.42, -1.35, 0.55], to: [0.36, 0, 0.26] },
   top: { from: [0.44, -0.02, 1.45], to: [0.45, 0, 0] },
@@ -268,7 +268,7 @@ export class Stage {
     this.renderer.setSize(w, h, false);
     this.camera.aspect = w / h;
     // A narrow window sees as much to the sides as one of this shape: the arm is whole on a phone, too.
-    const wide = 1.4, fov = Math.tan((34 / 2) * Math.PI / 180) * Math.max(1, wide / this.camera.aspect);
+    const wide = 1.1, fov = Math.tan((34 / 2) * Math.PI / 180) * Math.max(1, wide / this.camera.aspect);
     this.camera.fov = 2 * Math.atan(fov) * 180 / Math.PI;
     this.camera.updateProjectionMatrix();
     this.dirty = true;
