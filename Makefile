@@ -55,13 +55,13 @@ testdeps:
 lint:
 	@files=$$(go tool gofumpt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run: go tool gofumpt -w" $$files; exit 1; }
 	go vet -tags "$(TAGS)" ./...
+	@# The whole korr must build without a C compiler too.
+	CGO_ENABLED=0 go vet ./cmd/korr-robot ./cmd/korr
 	go tool staticcheck -tags "$(TAGS)" ./...
 
-# The binary that the arm's computer runs, and nothing else needs to be there: no C compiler, no simulator, no training. The whole
-# korr must build without a C compiler too.
+# The binary that the arm's computer runs, and nothing else needs to be there: no C compiler, no simulator, no training.
 robot:
 	CGO_ENABLED=0 go build $(STAMP) -ldflags "-s -w" -o bin/korr-robot ./cmd/korr-robot
-	CGO_ENABLED=0 go vet ./cmd/korr-robot ./cmd/korr
 
 race:
 	go test -race -short -p 1 $(RACE)
