@@ -193,11 +193,16 @@ func (t *trial) Play(ctx context.Context, checkpoint string, s *sweep.Spec) ([]e
 	if err != nil {
 		return nil, err
 	}
-	return eval.Evaluate(ctx, eval.Spec{
+	told := t.progress("play "+string(p.Method), "episodes", 1)
+	cells, err := eval.Evaluate(ctx, eval.Spec{
 		Conditions: s.Conditions, Episodes: s.Episodes, Seed: s.EvalSeed, Workers: t.workers(),
-		Open: eval.InProcess(t.newEnv),
+		Open: eval.InProcess(t.newEnv), Progress: told.setOf,
 		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) {
 			return p.NewController(task.NewFeatures()), nil
 		}}},
 	})
+	if err == nil {
+		told.finish(fmt.Sprintf("%d episodes", len(s.Conditions)*s.Episodes))
+	}
+	return cells, err
 }

@@ -24,7 +24,11 @@ func TestSweep(t *testing.T) {
 		"--seeds", "1-2", "--steps", "160", "--episodes", "2",
 	}, tiny...)
 	args := append(slices.Clone(cells), "--perturb", "0,1")
-	table := ok(t, args...)
+	first := korr(t, args...)
+	if first.code != cli.ExitOK || !strings.Contains(first.err, "play resip: 4 episodes in") {
+		t.Fatalf("%d, and no word of the episodes that were played:\n%s", first.code, first.err)
+	}
+	table := first.out
 	for _, want := range []string{"low, pushes 0", "low, pushes 1", "small", "/4 "} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no %q in\n%s", want, table)
