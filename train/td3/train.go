@@ -230,6 +230,9 @@ func (t *trainer) learn() error {
 	t.learner.setRate(t.cfg.rate(t.step))
 	if !t.warmed {
 		t.warmed = true
+		if t.cfg.CriticWarmUp > 0 {
+			t.in.log().Info("the critics learn from what is there first", "updates", t.cfg.CriticWarmUp)
+		}
 		for range t.cfg.CriticWarmUp {
 			if err := t.learner.update(false); err != nil {
 				return err

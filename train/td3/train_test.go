@@ -2,8 +2,10 @@ package td3
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"korr/residual"
@@ -179,8 +181,13 @@ func TestSchedule(t *testing.T) {
 	cfg.CriticStart, cfg.CriticWarmUp, cfg.ActorStart, cfg.Steps, cfg.LogEvery, cfg.EvalEvery = 500, 21, 1000, 2000, 500, 0
 	var got [][2]float64
 	in.Progress = func(r Report) { got = append(got, [2]float64{r.Values["updates"], r.Values["actor_updates"]}) }
+	var log strings.Builder
+	in.Log = slog.New(slog.NewTextHandler(&log, nil))
 	if _, err := Train(t.Context(), cfg, in); err != nil {
 		t.Fatal(err)
+	}
+	if strings.Count(log.String(), "updates=21") != 1 { // many at once take seconds in which nothing else is said
+		t.Errorf("no word of the first updates, or more than one:\n%s", log.String())
 	}
 	// 21 at once, then 500/4 of each 500 steps; of updates 147 to 396 every third is the actor's.
 	want := [][2]float64{{0, 0}, {21 + 125, 0}, {21 + 250, 42}, {21 + 375, 84}}
