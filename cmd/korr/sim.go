@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/internal/recorder"
 	"korr/internal/recording"
 	"korr/sim/domain"
@@ -19,6 +20,7 @@ import (
 type simOptions struct {
 	*app
 	policy, render       string
+	foxglove             string
 	episodes             int
 	ros, ros2            bool
 	lockStep, startsRoot bool
@@ -72,6 +74,7 @@ arm with a part tracker, 10 Hz on the wall clock, or in lock step with the contr
 		"at most 100; 0 = as --hz")
 	f.StringArrayVar(&o.record, "record", nil, "record the episodes: into an MCAP file (`FILE.mcap`), a ROS bag "+
 		"(FILE.bag) or a LeRobot dataset (a folder); may be repeated")
+	f.StringVar(&o.foxglove, "foxglove", "", "with --ros or --ros2: "+robotcmd.FoxgloveUsage)
 	o.view.flags(f)
 	cmd.AddCommand(newCmdSimServe(o.app))
 	return cmd
@@ -110,6 +113,9 @@ type simEpisode struct {
 func runSim(ctx context.Context, o *simOptions) error {
 	if o.ros || o.ros2 {
 		return o.serve(ctx)
+	}
+	if o.foxglove != "" {
+		return cli.UsageErrorf("--foxglove shows topics: it needs --ros or --ros2; --view shows a simulation without them")
 	}
 	if len(o.ROSArgs)+len(o.ROS2Args) > 0 || o.lockStep || o.startsRoot || o.wait {
 		return cli.UsageErrorf("ROS arguments, --lock-step, --master and --wait need --ros, the first two --ros or --ros2")

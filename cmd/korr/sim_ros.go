@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/robotcmd"
 	"korr/ros/master"
 	"korr/ros/msgs"
 	"korr/ros/names"
@@ -40,9 +41,14 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, env.Close()) }()
+	tap, closeTap, err := robotcmd.ServeFoxglove(o.App, o.foxglove, n.Node)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeTap()) }()
 	s, err := simnode.New(ctx, simnode.Config{
 		Names: n, Env: env, LockStep: o.lockStep, Hz: o.hz, PartsHz: o.partsHz, Sensing: sensing, Seed: o.Config.Seed,
-		Wait: o.wait, Logger: o.Log,
+		Wait: o.wait, Logger: o.Log, Tap: tap,
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"korr/ros/msgs"
 	"korr/ros/names"
+	"korr/ros/transport"
 )
 
 // Config describes the control node.
@@ -32,6 +33,7 @@ type Config struct {
 	Wait          bool          // Open waits for a master instead of failing
 	Poll          time.Duration // of the master, or the silence of a rosbridge server that counts as loss; 0 = 1 s
 	Logger        *slog.Logger  // nil = silent
+	Tap           transport.Tap // sees the topics, for viewers; may be nil
 }
 
 // Gripper are the parameters of gripper goals; zero values take the defaults named.

@@ -18,7 +18,7 @@ func open(ctx context.Context, cfg *Config, g *guard) (link, error) {
 	return transport.Open(ctx, transport.Config{
 		Names: cfg.Names, Logger: cfg.Logger, URL: cfg.URL, ROS1: cfg.ROS1, Wait: cfg.Wait, Poll: cfg.Poll,
 		OnMaster: g.master, OnListeners: g.listeners, OnPublisherLost: g.publisherLost, OnPolicy: g.policy,
-		OnIntruder: g.hold,
+		OnIntruder: g.hold, Tap: cfg.Tap,
 	})
 }
 

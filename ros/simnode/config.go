@@ -9,6 +9,7 @@ import (
 
 	"korr/ros/names"
 	"korr/ros/simarm"
+	"korr/ros/transport"
 	"korr/sim"
 	"korr/sim/disturb"
 )
@@ -30,9 +31,10 @@ type Config struct {
 	PartsDelay, PartsJitter time.Duration
 	// lock step: an unanswered observation is published again after this, then twice this, ... 1 s; 0 = 100 ms
 	Resend time.Duration
-	Wait   bool         // New waits for a master instead of failing
-	OpenAt float64      // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
-	Logger *slog.Logger // nil = silent
+	Wait   bool          // New waits for a master instead of failing
+	OpenAt float64       // m; a gripper goal to at least this width opens, a smaller one closes; 0 = 0.03
+	Logger *slog.Logger  // nil = silent
+	Tap    transport.Tap // sees the topics, for viewers; may be nil
 }
 
 // trackerJitter is by how much a late tracker's messages come earlier or later in real time (control steps).

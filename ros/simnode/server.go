@@ -81,8 +81,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if s.node, err = transport.Open(ctx, transport.Config{
-		Names: cfg.Names, Logger: cfg.Logger,
-		Wait: cfg.Wait,
+		Names: cfg.Names, Logger: cfg.Logger, Wait: cfg.Wait, Tap: cfg.Tap,
 	}); err != nil {
 		return nil, err
 	}

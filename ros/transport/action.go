@@ -29,7 +29,7 @@ type ActionClient[G any] interface {
 
 // NewActionClient connects to an action with the goal G and the result R; AG and AR are ROS 1's messages around them.
 func NewActionClient[AG, AR, G, R any](l Link, a Action) (ActionClient[G], error) {
-	switch l := l.(type) {
+	switch l := bare(l).(type) {
 	case *node.Node:
 		c, err := action.NewClient[AG, AR](l, a.ROS1)
 		if err != nil {
@@ -65,7 +65,7 @@ type ActionServer[R any] interface {
 func NewActionServer[AG, AR, AF, G, R, F any](l Link, a Action, onGoal func(id string, goal *G) error,
 	onCancel func(),
 ) (ActionServer[R], error) {
-	switch l := l.(type) {
+	switch l := bare(l).(type) {
 	case *node.Node:
 		s, err := action.NewServer[AG, AR, AF](l, a.ROS1, func(m *AG) error {
 			return onGoal(part[msgs.GoalID](m, "GoalId").Id, part[G](m, "Goal"))

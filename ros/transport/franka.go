@@ -15,15 +15,12 @@ func StateTopic(l Link) string {
 
 // AdvertiseFranka makes a publisher of a Franka's state: franka_msgs/FrankaState in ROS 1, FrankaRobotState in ROS 2.
 func AdvertiseFranka(l Link) (Publisher[msgs.FrankaState], error) {
-	n, is := l.(*ros2.Node)
+	n, is := bare(l).(*ros2.Node)
 	if !is {
 		return Advertise[msgs.FrankaState](l, msgs.StateTopic, State)
 	}
 	p, err := ros2.Advertise[msgs.FrankaRobotState](n, msgs.RobotStateTopic, State)
-	if err != nil {
-		return nil, err
-	}
-	return frankaPublisher{p}, nil
+	return watched[msgs.FrankaState](l, msgs.RobotStateTopic, State, frankaPublisher{p}, err)
 }
 
 // frankaPublisher publishes a state in ROS 2's form.

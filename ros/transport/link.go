@@ -42,6 +42,7 @@ type Config struct {
 
 	// What follows may be nil and must not block.
 
+	Tap             Tap                        // sees the messages on the topics of this link
 	OnMaster        func(up bool)              // the master or the server was lost or is back
 	OnListeners     func(topic string, n int)  // subscribers of a topic advertised here changed; not over rosbridge
 	OnPublisherLost func(topic string)         // a publisher of a topic subscribed to here is gone; not over rosbridge
@@ -51,18 +52,26 @@ type Config struct {
 
 // ROS2 reports whether a link is one to ROS 2's graph, natively.
 func ROS2(l Link) bool {
-	_, is := l.(*ros2.Node)
+	_, is := bare(l).(*ros2.Node)
 	return is
 }
 
 // Graph reports whether a link knows who else is in the graph.
 func Graph(l Link) bool {
-	_, bridge := l.(*rosbridge.Client)
+	_, bridge := bare(l).(*rosbridge.Client)
 	return !bridge
 }
 
 // Open connects.
 func Open(ctx context.Context, c Config) (Link, error) {
+	l, err := connect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return Tapped(l, c.Tap), nil
+}
+
+func connect(ctx context.Context, c Config) (Link, error) {
 	switch {
 	case c.Names != nil && c.Names.ROS2 != nil:
 		return open(ros2.Open(ctx, ros2.Config{
@@ -112,7 +121,12 @@ type Publisher[M any] interface {
 
 // Advertise makes a publisher on the topic of a name.
 func Advertise[M any](l Link, name string, k Kind) (Publisher[M], error) {
-	switch l := l.(type) {
+	p, err := advertise[M](l, name, k)
+	return watched(l, name, k, p, err)
+}
+
+func advertise[M any](l Link, name string, k Kind) (Publisher[M], error) {
+	switch l := bare(l).(type) {
 	case *node.Node:
 		return published(node.Advertise[M](l, name, k == Latched))
 	case *ros2.Node:
@@ -133,7 +147,8 @@ func published[M any, P Publisher[M]](p P, err error) (Publisher[M], error) {
 // Subscribe calls fn for every message on the topic of a name, one at a time. fn must only store. A message may come
 // twice.
 func Subscribe[M any](l Link, name string, k Kind, fn func(*M)) error {
-	switch l := l.(type) {
+	fn = listened(l, name, k, fn)
+	switch l := bare(l).(type) {
 	case *node.Node:
 		return node.Subscribe(l, name, fn)
 	case *ros2.Node:
@@ -146,7 +161,7 @@ func Subscribe[M any](l Link, name string, k Kind, fn func(*M)) error {
 
 // SubscribeEach calls said for every message with who sent it, and gone when a publisher has left. It is for buttons.
 func SubscribeEach[M any](l Link, name string, said func(publisher string, m *M), gone func(publisher string)) error {
-	switch l := l.(type) {
+	switch l := bare(l).(type) {
 	case *node.Node:
 		return node.SubscribeEach(l, name, said, gone)
 	case *ros2.Node:
@@ -158,7 +173,7 @@ func SubscribeEach[M any](l Link, name string, said func(publisher string, m *M)
 // WatchPublishers calls fn with the nodes that publish the topic of a name, sorted, whenever they have changed. It must
 // not block.
 func WatchPublishers(l Link, name string, fn func(nodes []string)) error {
-	switch l := l.(type) {
+	switch l := bare(l).(type) {
 	case *node.Node:
 		return node.WatchPublishers(l, name, fn)
 	case *ros2.Node:
@@ -170,7 +185,7 @@ func WatchPublishers(l Link, name string, fn func(nodes []string)) error {
 // Serve answers the service of a name; S is its type with the request Q and the response R. fn returns false to report
 // a failure.
 func Serve[S, Q, R any](l Link, name string, fn func(*Q) (*R, bool)) error {
-	switch l := l.(type) {
+	switch l := bare(l).(type) {
 	case *node.Node:
 		return node.Serve[S](l, name, fn)
 	case *ros2.Node:
@@ -188,7 +203,7 @@ type Client[Q, R any] interface {
 
 // NewClient returns a client of the service of a name; not over rosbridge.
 func NewClient[S, Q, R any](l Link, name string) (Client[Q, R], error) {
-	switch l := l.(type) {
+	switch l := bare(l).(type) {
 	case *node.Node:
 		return client[Q, R](node.NewClient[S, Q, R](l, name))
 	case *ros2.Node:
@@ -208,7 +223,7 @@ func client[Q, R any, C Client[Q, R]](c C, err error) (Client[Q, R], error) {
 var ErrBridge = errors.New("rosbridge carries no actions and knows nobody in the graph")
 
 func unknown(l Link) error {
-	if l, bridge := l.(*rosbridge.Client); bridge && l != nil {
+	if l, bridge := bare(l).(*rosbridge.Client); bridge && l != nil {
 		return ErrBridge
 	}
 	return fmt.Errorf("transport: no such link: %T", l)

@@ -20,7 +20,7 @@ type runOptions struct {
 	*App
 	dryRun, shadow, lockStep, yes, wait, once bool
 	episodes                                  int
-	dump                                      string
+	dump, foxglove                            string
 	measure                                   time.Duration
 }
 
@@ -79,6 +79,7 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 	f.IntVar(&o.episodes, "episodes", 0, "reset a simulator and run this many episodes; 0 = until stopped")
 	f.DurationVar(&o.measure, "measure-tracker", 0, "command nothing: listen for so long, such as 60s, with the arm at "+
 		"rest and moving, and print the part tracker's rate, latency, noise and dropout, and the settings that describe it")
+	f.StringVar(&o.foxglove, "foxglove", "", FoxgloveUsage)
 	f.StringVar(&o.dump, "dump", "", "write the flight recorder to this `file` on a fault")
 	return cmd
 }
@@ -120,6 +121,11 @@ func runRun(ctx context.Context, o *runOptions) (err error) {
 	if o.measure > 0 {
 		return o.measureTracker(ctx, rc)
 	}
+	closeFoxglove, err := o.serveFoxglove(&rc)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeFoxglove()) }()
 	r, err := robot.Open(ctx, rc)
 	if err != nil {
 		return err
