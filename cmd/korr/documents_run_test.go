@@ -31,6 +31,7 @@ var notTyped = map[string]string{
 	"ros2 ":                      "needs an installation of ROS 2",
 	"ros/msgs/python.sh ":        "needs Debian's message packages; ros/msgs' tests run it",
 	"bin/korr-robot ":            "another program, whose verbs are those of this one",
+	"timeout ":                   "is of that program",
 	"korr import actor_chkpt.pt": "needs a published checkpoint; train/published's tests read a small one",
 	"korr results --queue ":      "is hours of work; TestResults makes it small, through a queue too",
 	"korr eval --policy runs/published.safetensors": "is of that checkpoint",
@@ -169,7 +170,9 @@ func (s *shell) typeLine(line string) {
 		has("--ros2")):
 		s.Cleanup(end)
 		s.serves = true
-		time.Sleep(3 * time.Second) // as long as a reader needs for the next line
+		if !has("--master") { // of which the next line may be pasted with it
+			time.Sleep(3 * time.Second) // as long as a reader needs for the next line
+		}
 		if args[0] == "queue" {
 			s.beside("worker", "--join", args[slices.Index(args, "--dir")+1])
 		}

@@ -81,17 +81,22 @@ func (a *App) ROS2Params(n *names.Names) error {
 	return nil
 }
 
+// masterStarts is how long a master may take from the line before, "korr sim --ros --master &", to its first answer.
+const masterStarts = 3 * time.Second
+
 // ROSParams lets the node's private parameters, of the command line (_sim/task:=lamp) or of a launch file, change
 // settings: above files and environment, below flags. A parameter that is no setting is an error.
-// wait retries until there is a master.
+// wait retries until there is a master; without, one that was started a moment ago is still found.
 func (a *App) ROSParams(ctx context.Context, n *names.Names, wait bool) error {
+	begun := time.Now()
 	tree, err := node.PrivateParams(ctx, n)
-	for none := (*node.MasterError)(nil); wait && errors.As(err, &none); tree, err = node.PrivateParams(ctx, n) {
+	for none := (*node.MasterError)(nil); errors.As(err, &none) && (wait || time.Since(begun) < masterStarts); {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Second):
+		case <-time.After(250 * time.Millisecond):
 		}
+		tree, err = node.PrivateParams(ctx, n)
 	}
 	if err != nil {
 		return err
