@@ -96,7 +96,6 @@ function onState(m) {
   if (m.perturb !== undefined) $("perturb").value = String(m.perturb);
   $("scrub").hidden = !replay;
   $("scrub").max = Math.max(0, (m.length ?? 1) - 1);
-  document.querySelector("#legend .base").hidden = false;
   $("recording").value = String(m.recording);
   const r = recordings[m.recording];
   $("episode").hidden = !r;
@@ -120,6 +119,7 @@ const send = connect({
     recordings = m.recordings ?? [];
     hasLive = m.live;
     stage.setScene(m.scene);
+    legend();
     options($("recording"), [...(hasLive ? [[-1, "live"]] : []), ...recordings.map((r, i) => [i, `${r.name} (${r.episodes})`])]);
     $("recording").value = String(state.recording ?? -1);
     $("source").hidden = recordings.length === 0;
@@ -171,7 +171,7 @@ $("showContacts").onchange = () => {
 };
 
 function legend() {
-  const visible = { ".corrected": stage.show.targets, ".base": stage.show.targets, ".contact": stage.show.contacts };
+  const visible = { ".corrected": stage.show.targets, ".base": stage.show.targets, ".contact": stage.show.contacts, ".ghost": stage.bodies?.some((b) => b.ghost) };
   for (const [name, on] of Object.entries(visible)) document.querySelector(`#legend ${name}`).style.display = on ? "" : "none";
 }
 legend();

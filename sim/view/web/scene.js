@@ -142,7 +142,7 @@ export class Stage {
       shadow.matrixAutoUpdate = false;
       shadow.frustumCulled = false;
       if (!b.ghost) this.shadows.add(shadow);
-      return { mesh, shadow, label: b.part ? this.label(b.name) : null };
+      return { mesh, shadow, ghost: b.ghost, label: b.part ? this.label(b.name) : null };
     });
     for (const g of scene.geoms.filter((g) => g.body < 0)) this.addFixed(g);
     this.setCheap(this.cheap);
