@@ -12,6 +12,9 @@ const maxWaitingBridge = 2
 func (p *Policy) NewAheadController(
 	feats Features, cfg basepolicy.AheadConfig,
 ) (*Controller, *basepolicy.Ahead, error) {
+	if err := p.Validate(); err != nil {
+		return nil, nil, err
+	}
 	cfg.Execute = p.Execute
 	if p.Base.About().Waits {
 		cfg.Bridge = min(cfg.Bridge, maxWaitingBridge)
@@ -20,5 +23,10 @@ func (p *Policy) NewAheadController(
 	if err != nil {
 		return nil, nil, err
 	}
-	return p.controller(feats, ahead), ahead, nil
+	c, err := p.controller(feats, ahead)
+	if err != nil {
+		ahead.Close()
+		return nil, nil, err
+	}
+	return c, ahead, nil
 }

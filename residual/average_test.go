@@ -31,13 +31,13 @@ func TestAverage(t *testing.T) {
 	if loaded.Meta["members"] != "2" || loaded.Meta["seed"] != p.Meta["seed"] {
 		t.Errorf("origin %v", loaded.Meta)
 	}
-	got := play(t, loaded.NewController(nil))
-	if !slices.Equal(got, play(t, mean.NewController(nil))) {
+	got := play(t, must(loaded.NewController(nil)))
+	if !slices.Equal(got, play(t, must(mean.NewController(nil)))) {
 		t.Error("the stored mean acts differently")
 	}
 	obs, act := filled(58, 0.2), make([]float32, 10)
 	pre := func(p *Policy) []float64 {
-		info, err := p.NewController(nil).StepTo(act, obs)
+		info, err := must(p.NewController(nil)).StepTo(act, obs)
 		if err != nil {
 			t.Fatal(err)
 		}

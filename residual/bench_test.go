@@ -10,7 +10,7 @@ import (
 
 // tick returns one control tick as the loop does it: step, shield, executed.
 func tick(tb testing.TB, p *Policy) func() {
-	c := p.NewController(testFeatures{})
+	c := must(p.NewController(testFeatures{}))
 	c.Reset(1)
 	limits := shield.Default()
 	obs, act, cmd := make([]float32, 58), make([]float32, 10), make([]float32, 10)
@@ -82,7 +82,7 @@ func BenchmarkTick(b *testing.B) {
 // BenchmarkResidual is the part of a KORR tick that the method adds: everything but the base's chunks.
 func BenchmarkResidual(b *testing.B) {
 	p := testPolicy(b, MethodKORR, true, false)
-	c := p.controller(testFeatures{}, &scripted{acts: [][]float32{filled(10, 0.1)}})
+	c := must(p.controller(testFeatures{}, &scripted{acts: [][]float32{filled(10, 0.1)}}))
 	obs, act := filled(58, 0.1), make([]float32, 10)
 	b.ReportAllocs()
 	for b.Loop() {

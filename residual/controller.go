@@ -107,10 +107,17 @@ func (c *Controller) ActTo(act, obsRaw []float32) error {
 	return err
 }
 
+// ErrWidth says that an observation or an action is not as wide as the policy's.
+var ErrWidth = errors.New("residual: not the width of this policy")
+
 // StepTo writes the raw action [ActDim] for the raw observation [RawDim]. On an error act must not be
-// used; the error is the base policy's, or a shield.NotFiniteError for the "observation", the
+// used; the error is the base policy's, ErrWidth, or a shield.NotFiniteError for the "observation", the
 // "base action" or, where finite numbers overflow, the "action".
 func (c *Controller) StepTo(act, obsRaw []float32) (Info, error) {
+	if len(obsRaw) != c.enc.RawDim() || len(act) < c.enc.ActDim() {
+		return Info{}, fmt.Errorf("%w: an observation of %d values, want %d, and an action of %d, want %d", ErrWidth,
+			len(obsRaw), c.enc.RawDim(), len(act), c.enc.ActDim())
+	}
 	act = act[:c.enc.ActDim()]
 	seen, err := c.Observe(obsRaw)
 	if err != nil {

@@ -137,7 +137,7 @@ func TestEstimatorRefuses(t *testing.T) {
 func filteredTick(tb testing.TB, kind Estimation) func() {
 	p := testPolicy(tb, MethodResiP, true, false)
 	p.Estimation, p.Filter = kind, fittedScene()
-	c := p.NewController(testFeatures{})
+	c := must(p.NewController(testFeatures{}))
 	c.Reset(1)
 	rng := rand.New(rand.NewPCG(1, 1))
 	const steps = 64
@@ -197,7 +197,7 @@ func TestFilterTravels(t *testing.T) {
 	seen := late(obs, 50, 4, rand.New(rand.NewPCG(1, 1)))
 	acts := make([][]float32, 2)
 	for i, x := range []*Policy{q, r} {
-		c := x.NewController(testFeatures{})
+		c := must(x.NewController(testFeatures{}))
 		c.Reset(1)
 		c.ReadAges([]float32{0, 4, 4, 4, 4, 4, 4})
 		acts[i] = make([]float32, 10)

@@ -31,11 +31,11 @@ func ExamplePolicy_NewController() {
 	policy := &residual.Policy{
 		Method: residual.MethodResiP, Base: smallBase(), Actor: actor, Alpha: 0.1, Squash: residual.Linear, Execute: 2,
 	}
-	if err := policy.Validate(); err != nil {
+	controller, err := policy.NewController(nil)
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	controller := policy.NewController(nil)
 	controller.Reset(1)
 	action := make([]float32, 3)
 	for range 3 {

@@ -13,7 +13,7 @@ func TestLoadedPolicyIsFolded(t *testing.T) {
 	for _, small := range []bool{false, true} { // small: with layer norm and another lift
 		saved := testPolicy(t, MethodKORR, true, small)
 		loaded := reload(t, saved)
-		a, b := saved.NewController(testFeatures{}), loaded.NewController(testFeatures{})
+		a, b := must(saved.NewController(testFeatures{})), must(loaded.NewController(testFeatures{}))
 		if a.fold != nil || b.fold == nil {
 			t.Fatalf("folded: saved %t, loaded %t", a.fold != nil, b.fold != nil)
 		}
@@ -69,7 +69,7 @@ func TestFoldedFallsBack(t *testing.T) {
 	if err := p.Fold(); err != nil {
 		t.Fatal(err)
 	}
-	c := p.NewController(testFeatures{})
+	c := must(p.NewController(testFeatures{}))
 	c.Reset(1)
 	info, err := c.StepTo(make([]float32, 10), filled(58, 0.5))
 	if err != nil {

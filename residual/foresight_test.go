@@ -18,7 +18,7 @@ func TestSurprise(t *testing.T) {
 	plain := *p
 	plain.Koopman = p.Koopman.Clone()
 	p.Koopman.Innovation = &koopman.Monitor{Scale: slices.Repeat([]float32{1}, p.Koopman.LatentDim()), Limit: 0.02}
-	c, ref := reload(t, p).NewController(nil), plain.NewController(nil)
+	c, ref := must(reload(t, p).NewController(nil)), must(plain.NewController(nil))
 	obs, act, want := filled(58, 0.1), make([]float32, 10), make([]float32, 10)
 	c.Reset(1)
 	ref.Reset(1)
@@ -96,9 +96,9 @@ func TestForesightIsStored(t *testing.T) {
 			if !reflect.DeepEqual(q.Foresight, f) {
 				t.Errorf("foresight %+v, stored %+v", f, q.Foresight)
 			}
-			c := q.NewController(nil)
+			c := must(q.NewController(nil))
 			acts := play(t, c)
-			if !slices.Equal(acts, play(t, p.NewController(nil))) {
+			if !slices.Equal(acts, play(t, must(p.NewController(nil)))) {
 				t.Error("the stored policy acts differently")
 			}
 			act, obs := make([]float32, 10), filled(58, 0.2)
@@ -136,7 +136,7 @@ func TestForesightIsStored(t *testing.T) {
 func TestLookaheadReadsThePrediction(t *testing.T) {
 	p := withForesight(t, testPolicy(t, MethodKORR, true, true), Foresight{Condition: Lookahead, Steps: []int{3}})
 	feats := sumFeatures13{}
-	enc := p.Encoder(feats)
+	enc := must(p.Encoder(feats))
 	track, err := NewTracker(enc, p.Koopman, p.Foresight)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func partPolicy(t testing.TB, latent, width int) *Policy {
 func TestModelOfAPart(t *testing.T) {
 	p := partPolicy(t, 40, 16)
 	ahead := func(obs []float32) []float32 {
-		enc := p.Encoder(testFeatures{})
+		enc := must(p.Encoder(testFeatures{}))
 		track, err := NewTracker(enc, p.Koopman, p.Foresight)
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestModelOfAPart(t *testing.T) {
 	}
 
 	z, next, u := make([]float32, 40), make([]float32, 40), make([]float32, 10)
-	enc := p.Encoder(testFeatures{})
+	enc := must(p.Encoder(testFeatures{}))
 	xo, part := make([]float32, enc.Dim()), make([]float32, enc.PartDim(16))
 	enc.EncodeTo(xo, obs)
 	enc.PartTo(part, xo, 16)
@@ -93,8 +93,8 @@ func TestModelOfAPart(t *testing.T) {
 func TestPolicyWithModelOfAPart(t *testing.T) {
 	p := partPolicy(t, 40, 16)
 	q := reload(t, p)
-	if got, want := play(t, q.NewController(testFeatures{})),
-		play(t, p.NewController(testFeatures{})); !slices.Equal(got, want) {
+	if got, want := play(t, must(q.NewController(testFeatures{}))),
+		play(t, must(p.NewController(testFeatures{}))); !slices.Equal(got, want) {
 		t.Error("the loaded policy acts otherwise")
 	}
 	for name, change := range map[string]func(*Policy){

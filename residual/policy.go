@@ -209,44 +209,55 @@ func (p *Policy) jointed() []int {
 	return p.Filter.Scene.Jointed()
 }
 
-// Encoder returns the encoder of the policy's observations. feats is ignored unless the policy has
-// features, and then must not be nil.
-func (p *Policy) Encoder(feats Features) *Encoder {
-	switch {
-	case !p.Features && p.Base.About().Features == 0:
-		feats = nil
-	case feats == nil:
-		panic(fmt.Sprintf("residual: the policy reads the features of task %q: pass them", p.Task))
-	}
+// ErrFeatures says that features are not those that a policy reads.
+var ErrFeatures = errors.New("residual: not the features of this policy")
+
+// Encoder returns the encoder of the policy's observations. feats is ignored unless the policy has features, and then
+// must be those of its task: ErrFeatures.
+func (p *Policy) Encoder(feats Features) (*Encoder, error) {
 	base := p.Base.About()
+	if !p.Features && base.Features == 0 {
+		feats = nil
+	} else if feats == nil {
+		return nil, fmt.Errorf("%w: it reads those of task %q, and there are none", ErrFeatures, p.Task)
+	} else if n := base.Features; n != 0 && n != feats.Dim() {
+		return nil, fmt.Errorf("%w: the base policy reads %d of task %q, there are %d", ErrFeatures, n, p.Task, feats.Dim())
+	}
+	if of, named := feats.(interface{ TaskName() string }); named && p.Task != "" && of.TaskName() != p.Task {
+		return nil, fmt.Errorf("%w: it is of task %q, they are of %q", ErrFeatures, p.Task, of.TaskName())
+	}
+	if s := p.Focus.State; s < 0 || s > base.Obs.Dim() || s > 0 && feats == nil {
+		return nil, fmt.Errorf("%w: a focus on %d of %d values, features %t", ErrPolicy, s, base.Obs.Dim(), feats != nil)
+	}
 	return NewEncoder(base.Obs, base.Act, feats).Feeding(base).Focused(p.Focus.State).Sighted(p.Sight.acting(),
-		p.jointed())
+		p.jointed()), nil
 }
 
 // NewController returns a controller with scratch of its own. feats, the task's features, are ignored
-// unless the policy has features. It panics on a policy that Validate refuses and on features of the
-// wrong width.
-func (p *Policy) NewController(feats Features) *Controller {
+// unless the policy has features. It refuses a policy that Validate refuses, and features of another task: ErrFeatures.
+func (p *Policy) NewController(feats Features) (*Controller, error) {
+	if err := p.Validate(); err != nil { // before its base policy is asked for anything
+		return nil, err
+	}
 	return p.controller(feats, basepolicy.NewQueue(p.Base.NewChunker(), p.Execute))
 }
 
 // controller is NewController with a planner of the base.
-func (p *Policy) controller(feats Features, base basepolicy.Planner) *Controller {
-	if err := p.Validate(); err != nil {
-		panic(err.Error())
+func (p *Policy) controller(feats Features, base basepolicy.Planner) (*Controller, error) {
+	enc, err := p.Encoder(feats)
+	if err != nil {
+		return nil, err
 	}
-	enc := p.Encoder(feats)
 	if d, known := p.encodedDim(); known && (d != enc.Dim() || p.Focus != enc.Focus()) {
-		panic(fmt.Sprintf("residual: the policy reads %d encoded values %+v, %d %+v with these features", d, p.Focus,
-			enc.Dim(), enc.Focus()))
+		return nil, fmt.Errorf("%w: it reads %d encoded values %+v, there are %d %+v with these", ErrFeatures, d, p.Focus,
+			enc.Dim(), enc.Focus())
 	}
 	cfg := Config{Base: base, Encoder: enc, Reads: p.Reads(), Alpha: p.Alpha, Squash: p.Squash}
-	var err error
 	if cfg.Tracker, err = NewTracker(enc, p.Koopman, p.Foresight.acting()); err != nil {
-		panic(err.Error()) // Validate covers every refusal
+		return nil, err
 	}
 	if cfg.Estimator, err = p.NewEstimator(); err != nil {
-		panic(err.Error()) // Validate covers every refusal
+		return nil, err
 	}
 	if p.Actor != nil {
 		cfg.Head = p.Actor.Evaluator()
@@ -258,10 +269,10 @@ func (p *Policy) controller(feats Features, base basepolicy.Planner) *Controller
 	}
 	c, err := NewController(cfg)
 	if err != nil {
-		panic(err.Error()) // Validate covers every refusal
+		return nil, err
 	}
 	c.fold = fold
-	return c
+	return c, nil
 }
 
 // Fingerprint identifies a base policy by its weights, its normalisers and whether it averages its chunks: 16

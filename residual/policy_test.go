@@ -114,8 +114,8 @@ func TestPolicyRoundTrip(t *testing.T) {
 			if err := p.Fold(); err != nil { // as Load does
 				t.Fatal(err)
 			}
-			want := play(t, p.NewController(testFeatures{}))
-			if got := play(t, q.NewController(testFeatures{})); !slices.Equal(got, want) {
+			want := play(t, must(p.NewController(testFeatures{})))
+			if got := play(t, must(q.NewController(testFeatures{}))); !slices.Equal(got, want) {
 				t.Errorf("%s, features %t: the loaded policy acts otherwise", method, features)
 			}
 			if q.Task != p.Task || q.Execute != 8 || q.Alpha != 0.1 || q.Squash != p.Squash ||
@@ -123,7 +123,7 @@ func TestPolicyRoundTrip(t *testing.T) {
 				t.Errorf("loaded %+v", q)
 			}
 			if method != MethodBase && slices.Equal(want,
-				play(t, testPolicy(t, MethodBase, features, true).NewController(testFeatures{}))) {
+				play(t, must(testPolicy(t, MethodBase, features, true).NewController(testFeatures{})))) {
 				t.Errorf("%s does what the base does: the test compares nothing", method)
 			}
 			seen[string(method)] = true
@@ -143,8 +143,8 @@ func TestFocusedPolicy(t *testing.T) {
 		LastStd: 0.5,
 	}, rand.New(rand.NewPCG(3, 4)))
 	q := reload(t, p)
-	want := play(t, p.NewController(testFeatures{}))
-	if q.Focus != p.Focus || !slices.Equal(play(t, q.NewController(testFeatures{})), want) {
+	want := play(t, must(p.NewController(testFeatures{})))
+	if q.Focus != p.Focus || !slices.Equal(play(t, must(q.NewController(testFeatures{}))), want) {
 		t.Errorf("the loaded policy focuses on %+v and acts otherwise", q.Focus)
 	}
 	if n := testing.AllocsPerRun(20, tick(t, p)); n != 0 {
@@ -224,30 +224,72 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestNewControllerPanics(t *testing.T) {
-	for name, f := range map[string]func(p *Policy){
-		"no features":     func(p *Policy) { p.NewController(nil) },
-		"narrow features": func(p *Policy) { p.NewController(sumFeatures{}) },
-		"other details":   func(p *Policy) { p.Focus = Focus{16, 2}; p.NewController(testFeatures{}) },
-		"invalid":         func(p *Policy) { p.Execute = 99; p.NewController(testFeatures{}) },
+// TestNewControllerRefuses: features that are not the policy's, and a policy that Validate refuses, are errors, of a
+// controller on the clock as well.
+func TestNewControllerRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		feats Features
+		alter func(p *Policy)
+		want  error
+	}{
+		"no features":      {nil, func(*Policy) {}, ErrFeatures},
+		"narrow features":  {sumFeatures{}, func(*Policy) {}, ErrFeatures},
+		"another task's":   {named{testFeatures{}, "lamp"}, func(p *Policy) { p.Task = "one_leg" }, ErrFeatures},
+		"other details":    {testFeatures{}, func(p *Policy) { p.Focus = Focus{16, 2} }, ErrFeatures},
+		"invalid":          {testFeatures{}, func(p *Policy) { p.Execute = 99 }, ErrPolicy},
+		"the task's":       {named{testFeatures{}, "one_leg"}, func(p *Policy) { p.Task = "one_leg" }, nil},
+		"of no named task": {testFeatures{}, func(p *Policy) { p.Task = "one_leg" }, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
-				}
-			}()
-			f(testPolicy(t, MethodResiP, true, true))
-		})
+		p := testPolicy(t, MethodResiP, true, true)
+		c.alter(p)
+		if ctl, err := p.NewController(c.feats); !errors.Is(err, c.want) || (ctl == nil) != (c.want != nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		ctl, ahead, err := p.NewAheadController(c.feats, basepolicy.AheadConfig{Lead: 1, Bridge: 4})
+		if !errors.Is(err, c.want) || (ctl == nil) != (c.want != nil) {
+			t.Errorf("%s, planned ahead: %v", name, err)
+		}
+		if ahead != nil {
+			ahead.Close()
+		}
+	}
+}
+
+// named are features that know their task.
+type named struct {
+	testFeatures
+	task string
+}
+
+func (n named) TaskName() string { return n.task }
+
+// TestStepRefusesOtherWidths: slices that are too short, and an observation of another task, are errors that leave the
+// controller as it was.
+func TestStepRefusesOtherWidths(t *testing.T) {
+	p := testPolicy(t, MethodKORR, true, true)
+	c := must(p.NewController(testFeatures{}))
+	c.Reset(1)
+	raw, u := c.enc.RawDim(), c.enc.ActDim()
+	for _, n := range [][2]int{{0, u}, {raw - 1, u}, {raw + 7, u}, {raw, u - 1}, {raw, 0}} {
+		if _, err := c.StepTo(make([]float32, n[1]), make([]float32, n[0])); !errors.Is(err, ErrWidth) {
+			t.Errorf("%d observed, %d commanded: %v", n[0], n[1], err)
+		}
+		if err := c.ActTo(make([]float32, n[1]), make([]float32, n[0])); !errors.Is(err, ErrWidth) {
+			t.Errorf("%d observed, %d commanded: %v", n[0], n[1], err)
+		}
+	}
+	want := play(t, must(p.NewController(testFeatures{})))
+	if got := play(t, c); !slices.Equal(got, want) {
+		t.Error("a refused step left something behind")
 	}
 }
 
 func TestControllersShareNothing(t *testing.T) {
 	p := testPolicy(t, MethodKORR, true, true)
-	want := play(t, p.NewController(testFeatures{}))
+	want := play(t, must(p.NewController(testFeatures{})))
 	done := make(chan []float32)
 	for range 4 {
-		c := p.NewController(testFeatures{})
+		c := must(p.NewController(testFeatures{}))
 		go func() { done <- play(t, c) }()
 	}
 	for range 4 {
@@ -341,7 +383,15 @@ func FuzzDecode(f *testing.F) {
 		}
 		meta["base.config"], meta["koopman.config"] = base, koopman
 		if q, err := LoadFrom(&tensorfile.File{Meta: meta, Tensors: good.Tensors}, nil); err == nil {
-			q.NewController(testFeatures{})
+			must(q.NewController(testFeatures{}))
 		}
 	})
+}
+
+// must is the value of a call that does not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

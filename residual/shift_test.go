@@ -23,7 +23,7 @@ func TestShiftIsWhatWouldHaveBeenSeen(t *testing.T) {
 			for i := range p.Koopman.A.Data {
 				p.Koopman.A.Data[i] += 0.02 * float32(rng.NormFloat64())
 			}
-			enc := p.Encoder(testFeatures{})
+			enc := must(p.Encoder(testFeatures{}))
 			ub, plan := make([]float32, 10), make([]float32, 80)
 			for i := range plan {
 				plan[i] = 0.2 * float32(rng.NormFloat64())
@@ -108,7 +108,7 @@ func TestShiftIsWhatWouldHaveBeenSeen(t *testing.T) {
 // TestShiftRefuses models whose latent does not tell what an input holds.
 func TestShiftRefuses(t *testing.T) {
 	p := partPolicy(t, 40, 16)
-	enc := p.Encoder(testFeatures{})
+	enc := must(p.Encoder(testFeatures{}))
 	for want, c := range map[string]koopman.Config{
 		"state_inclusive=true":  {ObsDim: 29, State: 16, ActDim: 10, LatentDim: 40, Hidden: []int{4}},
 		"same features setting": {ObsDim: 28, State: 16, ActDim: 10, LatentDim: 40, Hidden: []int{4}, StateInclusive: true},

@@ -43,7 +43,10 @@ func BenchmarkShippedTick(b *testing.B) {
 				}
 				p.Estimation, p.Filter = c.behind, fitted
 			}
-			c := p.NewController(task.NewFeatures())
+			c, err := p.NewController(task.NewFeatures())
+			if err != nil {
+				b.Fatal(err)
+			}
 			c.Reset(1)
 			parts := len(task.Parts) + 1 // the obstacle too
 			obs := make([]float32, layout.Observation(parts))

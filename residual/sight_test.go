@@ -33,7 +33,7 @@ func sighted(t testing.TB) *Policy {
 // reads, over an episode behind a late tracker; the truth comes last, and is what the trainer was told.
 func TestSightIsTheSameInTraining(t *testing.T) {
 	p := sighted(t)
-	c := p.NewController(testFeatures{})
+	c := must(p.NewController(testFeatures{}))
 	head := &pick{gain: 0}
 	c.head = head
 	est, err := p.NewEstimator()

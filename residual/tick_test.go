@@ -80,11 +80,11 @@ func TestControllerIsATick(t *testing.T) {
 			p = withForesight(t, p, Foresight{Condition: Lookahead, Steps: []int{1, 4}, ObserverGain: 0.1})
 		}
 		queue := basepolicy.NewQueue(p.Base.NewChunker(), p.Execute)
-		tick, err := NewTick(p.Encoder(testFeatures{}), queue, p.Koopman, p.Foresight, nil)
+		tick, err := NewTick(must(p.Encoder(testFeatures{})), queue, p.Koopman, p.Foresight, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, head := p.NewController(testFeatures{}), p.Actor.Evaluator()
+		c, head := must(p.NewController(testFeatures{})), p.Actor.Evaluator()
 		x, r := make([]float32, tick.Layout().Width()), make([]float32, 10)
 		want, got, u := make([]float32, 10), make([]float32, 10), make([]float32, 10)
 		c.Reset(4)

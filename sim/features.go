@@ -26,6 +26,9 @@ type Features struct{ task *Task }
 // NewFeatures returns the feature extractor of the task.
 func (t *Task) NewFeatures() *Features { return &Features{task: t} }
 
+// TaskName is the task that they are of.
+func (f *Features) TaskName() string { return f.task.Name }
+
 // Dim is the number of features.
 func (f *Features) Dim() int { return pairFeatures * len(f.task.Pairs) }
 

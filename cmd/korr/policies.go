@@ -41,7 +41,7 @@ func (a *app) policies(names []string) ([]eval.Policy, error) {
 		}
 		a.warnOtherSimulator(name, p)
 		out = append(out, eval.Policy{Name: label(name, names), Simulator: simulatorOf(p), New: func() (sim.Policy, error) {
-			return p.NewController(task.NewFeatures()), nil
+			return p.NewController(task.NewFeatures())
 		}})
 		print, err := residual.Fingerprint(p.Base)
 		if err != nil {

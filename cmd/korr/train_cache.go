@@ -118,7 +118,10 @@ func (o *trainOptions) demonstrated(p *residual.Policy, n int) ([]float32, error
 	if err != nil {
 		return nil, err
 	}
-	enc := p.Encoder(task.NewFeatures())
+	enc, err := p.Encoder(task.NewFeatures())
+	if err != nil {
+		return nil, err
+	}
 	if data.Info.ObsDim() != enc.RawDim() {
 		return nil, cli.UsageErrorf("the demonstrations in %s have observations of %d values, the policy reads %d",
 			o.Config.Demos, data.Info.ObsDim(), enc.RawDim())

@@ -136,7 +136,7 @@ func (o *trainFilterOptions) filterRolls(
 	rolls, err := sense.Play(ctx, sense.Plays{
 		Episodes: n, Seed: o.Config.Seed, Workers: o.workers(), Open: func() (sim.Env, error) { return o.newEnv(c) },
 		Expert:   func() (sim.Policy, error) { return expert.New(task, expert.Config{}) },
-		Base:     func() (sim.Policy, error) { return base.NewController(task.NewFeatures()), nil },
+		Base:     func() (sim.Policy, error) { return base.NewController(task.NewFeatures()) },
 		Progress: p.setOf,
 	})
 	if err == nil {

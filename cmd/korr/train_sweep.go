@@ -198,7 +198,7 @@ func (t *trial) Play(ctx context.Context, checkpoint string, s *sweep.Spec) ([]e
 		Conditions: s.Conditions, Episodes: s.Episodes, Seed: s.EvalSeed, Workers: t.workers(),
 		Open: eval.InProcess(t.newEnv), Progress: told.setOf,
 		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) {
-			return p.NewController(task.NewFeatures()), nil
+			return p.NewController(task.NewFeatures())
 		}}},
 	})
 	if err == nil {

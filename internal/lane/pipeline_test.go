@@ -63,7 +63,7 @@ func TestPipeline(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	c := p.NewController(task.NewFeatures())
+	c := must(p.NewController(task.NewFeatures()))
 	solved, steps := 0, 0
 	for i := *first; i < *first+*episodes; i++ {
 		e, err := l.Play(t.Context(), c, seed.Stream(2, "pipeline", uint64(i)).Uint64())
@@ -89,4 +89,12 @@ func TestPipeline(t *testing.T) {
 	if 10*solved < 8**episodes {
 		t.Errorf("%d of %d episodes were solved", solved, *episodes)
 	}
+}
+
+// must is the value of a call that does not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

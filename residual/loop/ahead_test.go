@@ -33,7 +33,7 @@ func TestPlanningAheadInTheLoop(t *testing.T) {
 		}
 		return g
 	}
-	sync := run(p.NewController(nil))
+	sync := run(must(p.NewController(nil)))
 	for try := 1; ; try++ {
 		c, ahead, err := p.NewAheadController(nil, basepolicy.AheadConfig{Lead: 2, Bridge: 100})
 		if err != nil {

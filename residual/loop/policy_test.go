@@ -51,7 +51,7 @@ func TestPolicyInTheLoop(t *testing.T) {
 	run := func() ([][]float32, int) {
 		robot := &simRobot{limit: 301}
 		innovated := 0
-		c := p.NewController(nil)
+		c := must(p.NewController(nil))
 		c.Reset(1)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -93,7 +93,7 @@ func TestBrokenPolicyInTheLoop(t *testing.T) {
 	broken.Actor.Params()[0].Data[0] = nan()
 	g := newRig(t, nil)
 	g.stepper = nil
-	g.Loop.stepper = broken.NewController(nil)
+	g.Loop.stepper = must(broken.NewController(nil))
 	g.stopAfter(10, nil)
 	if err := g.Run(g.ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestBrokenPolicyInTheLoop(t *testing.T) {
 	alone := korrPolicy(t)
 	alone.Actor, alone.Method = nil, residual.MethodBase
 	h := newRig(t, nil)
-	h.Loop.stepper = alone.NewController(nil)
+	h.Loop.stepper = must(alone.NewController(nil))
 	h.stopAfter(10, nil)
 	_ = h.Run(h.ctx)
 	if s := g.Status(); s.Fallbacks != 10 || s.Sent != 10 {
@@ -117,7 +117,7 @@ func TestBrokenPolicyInTheLoop(t *testing.T) {
 	params := broken.Base.(*basepolicy.MLP).Net.Params()
 	params[len(params)-1].Data[0] = nan()
 	g = newRig(t, nil)
-	g.Loop.stepper = broken.NewController(nil)
+	g.Loop.stepper = must(broken.NewController(nil))
 	if err := g.Run(g.ctx); !as[*PolicyError](err) || !errors.Is(err, basepolicy.ErrNotFinite) ||
 		len(g.robot.writes) != 0 {
 		t.Errorf("err = %v after %d commands", err, len(g.robot.writes))
@@ -145,7 +145,7 @@ func TestExecutedIsTheMotion(t *testing.T) {
 // wake-up to Write, chunk planning included.
 func BenchmarkPolicyTick(b *testing.B) {
 	r := &quietRobot{clock: NewWallClock(), obs: pose()}
-	l, err := New(r, korrPolicy(b).NewController(nil), Config{Period: time.Hour, LockStep: false})
+	l, err := New(r, must(korrPolicy(b).NewController(nil)), Config{Period: time.Hour, LockStep: false})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func BenchmarkJitter(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	r := &quietRobot{clock: NewWallClock(), obs: pose()}
-	l, err := New(r, korrPolicy(b).NewController(nil), Config{
+	l, err := New(r, must(korrPolicy(b).NewController(nil)), Config{
 		Period: 10 * time.Millisecond, MaxMisses: 1 << 30,
 		OnTick: func(*Record) {
 			if r.writes >= b.N {
@@ -199,7 +199,7 @@ func BenchmarkJitter(b *testing.B) {
 // TestPolicyTickAllocatesNothing: loop, shield, recorder and a whole KORR controller.
 func TestPolicyTickAllocatesNothing(t *testing.T) {
 	g := newRig(t, nil)
-	g.Loop.robot, g.Loop.stepper = &quietRobot{clock: g.clock, obs: pose()}, korrPolicy(t).NewController(nil)
+	g.Loop.robot, g.Loop.stepper = &quietRobot{clock: g.clock, obs: pose()}, must(korrPolicy(t).NewController(nil))
 	g.begin()
 	tick := func() {
 		if fault := g.tick(g.ctx); fault != nil {
@@ -212,4 +212,12 @@ func TestPolicyTickAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(300, tick); n != 0 || g.State() != StateRun {
 		t.Errorf("%v allocations per tick in %v", n, g.State())
 	}
+}
+
+// must is the value of a call that does not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -19,7 +19,7 @@ func plays(t *testing.T, name string, strength float64, episodes int) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = env.Close() }() // nothing is written
-	c, s, ends := shipped(t, name).NewController(features(t)), newSum(), ""
+	c, s, ends := must(shipped(t, name).NewController(features(t))), newSum(), ""
 	for i := range episodes {
 		ep, err := eval.RunEpisode(t.Context(), env, c, seed.Stream(2, "eval", uint64(i)).Uint64(), func(step eval.Step) {
 			s.add(step.Act)

@@ -25,7 +25,7 @@ func features(t *testing.T) *sim.Features {
 // finite, and at every other step another command was sent than the controller's.
 func ticks(t *testing.T, p *residual.Policy) string {
 	t.Helper()
-	c := p.NewController(features(t))
+	c := must(p.NewController(features(t)))
 	s, act := newSum(), make([]float32, sim.ActDim)
 	c.Reset(11)
 	for k, obs := range walk(5, 60) {
@@ -101,4 +101,12 @@ func shipped(t *testing.T, name string) *residual.Policy {
 		t.Fatal(err)
 	}
 	return &residual.Policy{Method: residual.MethodBase, Task: "one_leg", Base: base, Execute: 8}
+}
+
+// must is the value of a call that does not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -78,7 +78,7 @@ func taskEncoder(p *residual.Policy, features bool) (*residual.Encoder, error) {
 	}
 	q := *p
 	q.Features = features
-	return q.Encoder(task.NewFeatures()), nil
+	return q.Encoder(task.NewFeatures())
 }
 
 func training(c *Config, runSeed uint64, progress func(int, float64)) koopman.TrainConfig {

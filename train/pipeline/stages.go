@@ -145,7 +145,7 @@ func (s *stage) recoveries(ctx context.Context) (Stage, error) {
 	c.Recovery = &collect.Recovery{
 		Policy: firstStage, Stages: times, Task: s.Task, Calm: true,
 		New: func() (sim.Policy, error) {
-			return first.NewController(s.Task.NewFeatures()), nil
+			return first.NewController(s.Task.NewFeatures())
 		},
 	}
 	return s.gather(ctx, s.TakeOver, recoverStage, c, s.path(recoverStage))

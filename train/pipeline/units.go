@@ -263,7 +263,7 @@ func evalSpec(t *unit.Task, s *eval.Shard, open func(*unit.Task) (*Config, error
 			return out, err
 		}
 		out.Policies = append(out.Policies, eval.Policy{Name: name, New: func() (sim.Policy, error) {
-			return policy.NewController(c.Task.NewFeatures()), nil
+			return policy.NewController(c.Task.NewFeatures())
 		}})
 	}
 	return out, nil

@@ -145,7 +145,7 @@ func pointInputs() Inputs {
 // score plays the deterministic policy.
 func score(t *testing.T, p *residual.Policy, episodes int) float64 {
 	t.Helper()
-	c, env := p.NewController(nil), &pointEnv{}
+	c, env := must(p.NewController(nil)), &pointEnv{}
 	obs, act, solved := make([]float32, pointObs), make([]float32, sim.ActDim), 0
 	for k := range episodes {
 		s := seed.Stream(99, "score", uint64(k)).Uint64()
@@ -203,3 +203,11 @@ func TestLearnsThePointTask(t *testing.T) {
 }
 
 var errBroken = errors.New("broke")
+
+// must is the value of a call that does not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

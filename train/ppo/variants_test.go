@@ -91,7 +91,7 @@ func compareActing(t *testing.T, tr *trainer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, env := p.NewController(nil), &pointEnv{}
+	c, env := must(p.NewController(nil)), &pointEnv{}
 	obs, act, x := make([]float32, pointObs), make([]float32, sim.ActDim), make([]float32, tr.dims.X)
 	if err := env.Reset(obs, 5); err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func TestClasses(t *testing.T) {
 // act is the first action of an episode, and the ninth.
 func act(t *testing.T, p *residual.Policy) []float32 {
 	t.Helper()
-	c := p.NewController(nil)
+	c := must(p.NewController(nil))
 	c.Reset(3)
 	obs, out := make([]float32, p.Base.About().ObsDim()), make([]float32, 10)
 	for i := range obs {
@@ -348,8 +348,16 @@ func FuzzCheckpoint(f *testing.F) {
 		c[uint(at)%uint(len(c))] ^= with
 		if v, err := torchfile.Decode(c); err == nil {
 			if p, err := decode(v, "x", Options{}); err == nil {
-				p.Policy.NewController(nil)
+				must(p.Policy.NewController(nil))
 			}
 		}
 	})
+}
+
+// must is the value of a call that does not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

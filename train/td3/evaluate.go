@@ -79,7 +79,7 @@ func (t *trainer) play(ctx context.Context, policies []*residual.Policy) ([]eval
 	}
 	for _, p := range policies {
 		spec.Policies = append(spec.Policies, eval.Policy{Name: string(p.Method), New: func() (sim.Policy, error) {
-			return p.NewController(t.features()), nil
+			return p.NewController(t.features())
 		}})
 	}
 	cells, err := eval.Evaluate(ctx, spec)

@@ -100,7 +100,7 @@ func compareWithControllers(t *testing.T, tr *trainer) {
 	ro, w := tr.rollout, pointObs
 	twins := make([]*residual.Controller, len(ro.slots))
 	for i := range twins {
-		twins[i] = tr.policy().NewController(pointFeatures{})
+		twins[i] = must(tr.policy().NewController(pointFeatures{}))
 		twins[i].Reset(ro.slots[i].seed)
 	}
 	want, used := make([]float32, sim.ActDim), 0.0

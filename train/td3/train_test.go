@@ -67,7 +67,7 @@ func TestResidualBeatsBase(t *testing.T) {
 // pointRate plays 100 episodes on seeds that training never saw.
 func pointRate(t *testing.T, p *residual.Policy) float64 {
 	t.Helper()
-	c := p.NewController(pointFeatures{})
+	c := must(p.NewController(pointFeatures{}))
 	env, obs, act := &pointEnv{}, make([]float32, pointObs), make([]float32, p.Base.About().ActDim())
 	n := 0
 	for i := range 100 {
@@ -194,4 +194,12 @@ func TestSchedule(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("updates of critics and actor %v, want %v", got, want)
 	}
+}
+
+// must is the value of a call that does not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

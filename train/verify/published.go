@@ -159,7 +159,10 @@ func (a *acted) step(p *residual.Policy, base *diffusion.Policy, noise, obs []fl
 	given := &given{Policy: base, noise: noise}
 	with := *p
 	with.Base = given
-	c := with.NewController(nil)
+	c, err := with.NewController(nil)
+	if err != nil {
+		return err
+	}
 	c.Reset(1)
 	act := make([]float32, len(noise)/base.About().Horizon)
 	info, err := c.StepTo(act, obs)

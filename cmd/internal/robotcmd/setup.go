@@ -3,6 +3,7 @@ package robotcmd
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -162,9 +163,13 @@ func (o *runOptions) controller(p *residual.Policy, task *sim.Task) (*residual.C
 			"beside the loop, set run.lead to 1 or more")
 	}
 	if o.lockStep || run.Ahead.Lead == 0 {
-		return p.NewController(task.NewFeatures()), nil, func() {}, nil
+		c, err := p.NewController(task.NewFeatures())
+		return c, nil, func() {}, err
 	}
 	c, ahead, err := p.NewAheadController(task.NewFeatures(), run.Ahead)
+	if errors.Is(err, residual.ErrFeatures) || errors.Is(err, residual.ErrPolicy) {
+		return nil, nil, nil, cli.Usage(err)
+	}
 	if err != nil {
 		return nil, nil, nil, cli.UsageErrorf("run.lead and run.bridge: %w", err)
 	}

@@ -154,8 +154,12 @@ func newWatchedController(p *residual.Policy, lead int, sum *borders) (*watchedC
 	if err != nil {
 		return nil, err
 	}
+	enc, err := p.Encoder(task.NewFeatures())
+	if err != nil {
+		return nil, err
+	}
 	w := newWatched(p, lead, sum)
-	c, err := residual.NewController(residual.Config{Base: w, Encoder: p.Encoder(task.NewFeatures())})
+	c, err := residual.NewController(residual.Config{Base: w, Encoder: enc})
 	if err != nil {
 		return nil, err
 	}
