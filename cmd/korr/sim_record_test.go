@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/internal/layout"
+	"korr/sim"
 	"korr/train/dataset"
 )
 
@@ -25,7 +27,7 @@ func readDataset(t *testing.T, dir string) *dataset.Dataset {
 }
 
 // sameEpisodes compares demonstrations taken from a bag with those recorded directly: observations bit for bit, actions
-// but for the rounding of a rotation that became a quaternion.
+// but for the rounding of a rotation that became a quaternion and for the gripper, which is told to close or to open.
 func sameEpisodes(t *testing.T, got, want *dataset.Dataset) {
 	t.Helper()
 	if len(got.Episodes) != len(want.Episodes) || got.Info.Task != want.Info.Task || got.Info.FPS != want.Info.FPS ||
@@ -45,6 +47,12 @@ func sameEpisodes(t *testing.T, got, want *dataset.Dataset) {
 			t.Errorf("episode %d: observations or rewards differ", i)
 		}
 		for k := range w.Action {
+			if k%sim.ActDim == layout.Gripper { // recorded as a goal when it closes or opens
+				if v := w.Action[k]; math.Abs(float64(v)) > sim.GripperDeadBand && v*g.Action[k] <= 0 {
+					t.Errorf("episode %d: the gripper is told %g, want %g", i, g.Action[k], v)
+				}
+				continue
+			}
 			worst = max(worst, math.Abs(float64(g.Action[k]-w.Action[k])))
 		}
 	}
@@ -71,6 +79,11 @@ func TestRecordAndCollect(t *testing.T) {
 	// By the task's own rule, as for a recording in which nobody says how it went.
 	ok(t, "collect", "--from-bag", in("e.bag"), "--out", in("judged"), "--judge")
 	sameEpisodes(t, readDataset(t, in("judged")), want)
+
+	// From an MCAP file, and of a policy, whose rotations are none before the simulator makes them so.
+	ok(t, "sim", "--policy", "korr", "--perturb", "1", "--record", in("policy"), "--record", in("e.mcap"))
+	ok(t, "collect", "--from-bag", in("e.mcap"), "--out", in("mcap"))
+	sameEpisodes(t, readDataset(t, in("mcap")), readDataset(t, in("policy")))
 
 	// Two bags, the second as a further argument.
 	ok(t, "collect", "--from-bag", in("e.bag"), in("e.bag"), "--out", in("twice"))

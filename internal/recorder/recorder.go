@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 
+	"korr/internal/layout"
 	"korr/internal/recording"
 	"korr/internal/usage"
 	"korr/ros/bag"
@@ -211,7 +213,8 @@ func (e *recordedEnv) Step(obs, act []float32) (sim.Result, error) {
 	}
 	p := &e.episode
 	p.State, p.Env = append(p.State, e.obs[:sim.StateDim]...), append(p.Env, e.obs[sim.StateDim:]...)
-	p.Action, p.Executed = append(p.Action, commanded...), append(p.Executed, commanded...)
+	meant := asPose(commanded)
+	p.Action, p.Executed = append(p.Action, meant...), append(p.Executed, meant...)
 	p.Reward = append(p.Reward, res.Reward)
 	copy(e.obs, obs)
 	if r.bag != nil && r.err == nil {
@@ -230,4 +233,18 @@ func (e *recordedEnv) Step(obs, act []float32) (sim.Result, error) {
 		}
 	}
 	return res, nil
+}
+
+// asPose is an action whose rotation is one: what a network answers is two rows that the simulator makes orthonormal.
+// One that is a rotation but for rounding stays as it is.
+func asPose(act []float32) []float32 {
+	const rounding = 1e-6
+	out := slices.Clone(act)
+	layout.ToolTo(out, layout.ToolAt(act))
+	for i := range out {
+		if math.Abs(float64(out[i]-act[i])) > rounding {
+			return out
+		}
+	}
+	return act
 }

@@ -2,10 +2,12 @@ package mcap_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -158,6 +160,39 @@ func TestLibraryReadsIt(t *testing.T) {
 		if types[topic] != want {
 			t.Errorf("%s has type %q, want %s", topic, types[topic], want)
 		}
+	}
+}
+
+// TestAnotherReaderReadsIt: the independent reader of Foxglove, which compares every CRC, parses every message with its
+// definition; where NODE_MODULES names a folder with its packages (testdata/core.mjs).
+func TestAnotherReaderReadsIt(t *testing.T) {
+	if os.Getenv("NODE_MODULES") == "" {
+		t.Skip("NODE_MODULES names no folder: testdata/core.mjs says what to install")
+	}
+	w, path := create(t)
+	recorded(t, w)
+	printed, err := exec.Command("node", "testdata/core.mjs", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Profile string
+		Counts  map[string]int
+		Types   map[string]string
+		Ordered bool
+		Last    map[string]float64
+	}
+	if err := json.Unmarshal(printed, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Profile != "ros2" || !got.Ordered || got.Counts["/tf"] != steps+1 || got.Counts[msgs.CommandTopic] != steps ||
+		got.Types[msgs.RobotStateTopic] != "franka_msgs/msg/FrankaRobotState" {
+		t.Errorf("%+v", got)
+	}
+	commands := read(t, path).Commands
+	last := commands.Values[len(commands.Values)/commands.Len()*(commands.Len()-1):]
+	if last[0] != got.Last["x"] || last[1] != got.Last["y"] || last[2] != got.Last["z"] {
+		t.Errorf("the last pose is %v there, %v here", got.Last, last[:3])
 	}
 }
 
