@@ -22,6 +22,8 @@ RUN apt-get update -q && apt-get install -y -q --no-install-recommends \
 COPY --from=build /out/korr /usr/local/bin/korr
 COPY --from=build /out/licenses /out/LICENSE /out/NOTICE /usr/share/doc/korr/
 USER korr
+# Of whoever --user names, who need not have a home.
+ENV XDG_CACHE_HOME=/tmp
 WORKDIR /work
 ENTRYPOINT ["korr"]
 CMD ["demo", "--quick"]

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ import (
 
 // journal opens the file that keeps an evaluation's episodes while it runs, in the user's cache. Its name is a digest
 // of all that decides an episode: settings, simulator, the policies' checkpoints, and how it is played. It is nil where
-// there is no home to put it.
+// there is no home to put it, or none that can be written.
 func (a *app) journal(kind string, policies []string) (*eval.Journal, error) {
 	dir := a.CacheDir()
 	if dir == "" || slices.ContainsFunc(policies, func(name string) bool {
@@ -49,7 +50,12 @@ func (a *app) journal(kind string, policies []string) (*eval.Journal, error) {
 		return nil, err
 	}
 	digest := sha256.Sum256(text)
-	return eval.OpenJournal(filepath.Join(dir, "eval", hex.EncodeToString(digest[:12])+".jsonl"))
+	j, err := eval.OpenJournal(filepath.Join(dir, "eval", hex.EncodeToString(digest[:12])+".jsonl"))
+	if made := (*fs.PathError)(nil); errors.As(err, &made) { // a container's user without a home
+		a.Log.Warn("no cache: what is interrupted cannot be resumed; XDG_CACHE_HOME names a folder for it", "err", err)
+		return nil, nil
+	}
+	return j, err
 }
 
 // contentOf is the digest of a policy's checkpoint; empty for what is part of this program.

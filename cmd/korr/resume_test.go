@@ -94,3 +94,17 @@ func TestPrintedSeedsReplay(t *testing.T) {
 }
 
 func seedAndSteps(e simEpisode) string { return fmt.Sprintf("%d %d", e.Seed, e.Steps) }
+
+// TestEvalWithoutACache: where the user has no folder that can be written, an evaluation plays all the same and says
+// what it lacks.
+func TestEvalWithoutACache(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "no-home")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := korrIn(t.Context(), []string{"HOME=" + file}, "eval", "--policy", "expert", "--episodes", "1", "--perturb", "off",
+		"--set", "sim.max_steps=5")
+	if o.code != cli.ExitOK || !strings.Contains(o.err, "XDG_CACHE_HOME") || !strings.Contains(o.out, "0/1") {
+		t.Errorf("%+v", o)
+	}
+}
