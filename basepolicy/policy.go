@@ -54,23 +54,23 @@ func (a About) ActDim() int { return a.Act.Dim() }
 type Loader func(f *tensorfile.File, prefix string) (Policy, error)
 
 // loaders are the kinds known, by the "format" of their metadata.
-var loaders = map[string]Loader{
-	mlpFormat: func(f *tensorfile.File, prefix string) (Policy, error) {
-		m, err := LoadMLPFrom(f, prefix)
-		if err != nil {
-			return nil, err
-		}
-		return m, nil
-	},
-}
+var loaders = map[string]Loader{}
+
+func init() { Register(mlpFormat, LoadMLPFrom) }
 
 // Register makes LoadFrom read another kind. It is for the init function of the
 // kind's package and panics when the format is taken.
-func Register(format string, load Loader) {
+func Register[P Policy](format string, load func(f *tensorfile.File, prefix string) (P, error)) {
 	if _, ok := loaders[format]; ok {
 		panic("basepolicy: format " + format + " is registered twice")
 	}
-	loaders[format] = load
+	loaders[format] = func(f *tensorfile.File, prefix string) (Policy, error) {
+		p, err := load(f, prefix)
+		if err != nil {
+			return nil, err // not p: a nil pointer in the interface would not be nil
+		}
+		return p, nil
+	}
 }
 
 // LoadFrom reads a policy of any registered kind that SaveTo added to f under

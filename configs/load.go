@@ -10,11 +10,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
 
 	"korr/internal/regular"
 	"korr/internal/setting"
+	"korr/internal/usage"
 )
 
 // Error tells which key of which source is wrong, and how.
@@ -48,10 +48,9 @@ const envPrefix = "KORR"
 // is a section, often the Config of the package that reads it (see package setting). It refuses unknown keys and wrong
 // types, and what a section's own Validate refuses. The error is an *Error; c is then unusable.
 func Fill(c any, o Options) error {
-	l := &layers{v: viper.New(), fields: map[string]setting.Field{}, source: map[string]string{}}
+	l := &layers{values: map[string]any{}, fields: map[string]setting.Field{}, source: map[string]string{}}
 	for _, f := range setting.Fields(c) {
-		l.fields[f.Key] = f
-		l.v.SetDefault(f.Key, f.Value.Interface())
+		l.fields[f.Key], l.values[f.Key] = f, f.Value.Interface()
 	}
 	if o.Preset != "" {
 		m, err := readPreset(o.Preset)
@@ -76,7 +75,7 @@ func Fill(c any, o Options) error {
 		return err
 	}
 	for key, f := range l.fields {
-		value, err := decode(l.v.Get(key), f.Value.Type())
+		value, err := decode(l.values[key], f.Value.Type())
 		if err != nil { // every layer was checked when it was merged
 			return &Error{Path: key, Problem: err.Error()}
 		}
@@ -90,7 +89,7 @@ func Keys(c any) []string { return slices.Sorted(maps.Keys(setting.Values(c))) }
 
 // layers are what is known of the settings while they are merged.
 type layers struct {
-	v      *viper.Viper
+	values map[string]any           // by key; a list is one value
 	fields map[string]setting.Field // by key
 	source map[string]string        // of the layer that set a key last; absent for a default
 }
@@ -164,10 +163,7 @@ func (l *layers) merge(m map[string]any, source string) error {
 		if err := l.check(at, source); err != nil {
 			return err
 		}
-		l.source[at.path] = source
-	}
-	if err := l.v.MergeConfigMap(m); err != nil {
-		return &Error{Source: source, Problem: err.Error()}
+		l.values[at.path], l.source[at.path] = at.value, source
 	}
 	return nil
 }
@@ -221,8 +217,7 @@ func (l *layers) set(key, text, source string) error {
 	if err := l.check(at, source); err != nil {
 		return err
 	}
-	l.v.Set(at.path, at.value)
-	l.source[at.path] = source
+	l.values[at.path], l.source[at.path] = at.value, source
 	return nil
 }
 
@@ -281,7 +276,7 @@ func (l *layers) hint(path string) string {
 func nearest(name string, known []string, otherwise string) string {
 	best, least := "", 1+len(name)/4
 	for _, k := range known {
-		if d := distance(name, k); d < least || d == least && k < best {
+		if d := usage.Distance(name, k); d < least || d == least && k < best {
 			best, least = k, d
 		}
 	}
@@ -289,26 +284,6 @@ func nearest(name string, known []string, otherwise string) string {
 		return otherwise
 	}
 	return "did you mean " + best + "?"
-}
-
-// distance is the number of single letters to change, insert or delete between two words (Levenshtein's).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal, row[j+1] = row[j+1], min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // validate asks every section, and then the whole, whether its values go together.

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"slices"
 )
@@ -20,6 +21,20 @@ type Calibration struct {
 	// unit keeps
 	Error  []float64 `json:"error,omitempty"`
 	Change []float64 `json:"change,omitempty"` // bac: how much a unit's feature changes, see PairwiseL1
+}
+
+// WriteText prints it in a line.
+func (k *Calibration) WriteText(w io.Writer) error {
+	if k.Names == nil {
+		_, err := fmt.Fprintf(w, "%s: mean relative error of what the parts keep %.3f\n", k.Cache, k.Error)
+		return err
+	}
+	count := map[string]int{}
+	for _, name := range k.Names {
+		count[name]++
+	}
+	_, err := fmt.Fprintf(w, "%s: dimensions of the feature by rule %v\n", k.Cache, count)
+	return err
 }
 
 // Fits reports whether the calibration is for the configuration and the sampler.

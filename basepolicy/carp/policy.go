@@ -95,15 +95,7 @@ const (
 	arPrefix        = "ar."
 )
 
-func init() {
-	basepolicy.Register(format, func(f *tensorfile.File, prefix string) (basepolicy.Policy, error) {
-		p, err := LoadFrom(f, prefix)
-		if err != nil {
-			return nil, err
-		}
-		return p, nil
-	})
-}
+func init() { basepolicy.Register(format, LoadFrom) }
 
 // SaveTo implements basepolicy.Policy: the weights "tokenizer.*" and "ar.*" under the published names, the normalizers
 // "obs.*" and "act.*", configuration and origin in the metadata.

@@ -14,15 +14,7 @@ import (
 // policyFormat marks a diffusion policy's checkpoint, in its metadata.
 const policyFormat = "korr/diffusion.Policy/1"
 
-func init() {
-	basepolicy.Register(policyFormat, func(f *tensorfile.File, prefix string) (basepolicy.Policy, error) {
-		p, err := LoadFrom(f, prefix)
-		if err != nil {
-			return nil, err
-		}
-		return p, nil
-	})
-}
+func init() { basepolicy.Register(policyFormat, LoadFrom) }
 
 // stored is the checkpoint's "config" metadata.
 type stored struct {

@@ -317,15 +317,7 @@ func (p *Policy) message(requests []*request) ([]byte, error) {
 // format marks a remote policy in a checkpoint's metadata.
 const format = "korr/remote.Policy/1"
 
-func init() {
-	basepolicy.Register(format, func(f *tensorfile.File, prefix string) (basepolicy.Policy, error) {
-		p, err := LoadFrom(f, prefix)
-		if err != nil {
-			return nil, err
-		}
-		return p, nil
-	})
-}
+func init() { basepolicy.Register(format, LoadFrom) }
 
 // SaveTo implements basepolicy.Policy: the address and the ranges, for the weights are the server's.
 func (p *Policy) SaveTo(f *tensorfile.File, prefix string) error {

@@ -11,6 +11,7 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/configs"
 	"korr/residual"
+	"korr/ros/robot"
 	"korr/sim"
 )
 
@@ -18,10 +19,10 @@ func main() { cli.Main("korr-robot", newRoot) }
 
 // config is the sections that the command knows; the comments are those of the command korr.
 type config struct {
-	Seed uint64            `yaml:"seed"`
-	Sim  task              `yaml:"sim"`
-	Base acting.Config     `yaml:"base"`
-	Run  robotcmd.Settings `yaml:"run"`
+	Seed uint64         `yaml:"seed"`
+	Sim  task           `yaml:"sim"`
+	Base acting.Config  `yaml:"base"`
+	Run  robot.Settings `yaml:"run"`
 }
 
 type task struct {
@@ -29,7 +30,7 @@ type task struct {
 }
 
 func defaults() *config {
-	return &config{Seed: 1, Sim: task{"one_leg"}, Base: acting.DefaultConfig(), Run: robotcmd.DefaultSettings()}
+	return &config{Seed: 1, Sim: task{"one_leg"}, Base: acting.DefaultConfig(), Run: robot.DefaultSettings()}
 }
 
 func newRoot(a *cli.App) *cobra.Command {

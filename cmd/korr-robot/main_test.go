@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
-	"korr/cmd/internal/settings"
 	"korr/internal/setting"
+	"korr/lab/settings"
 )
 
 func run(t *testing.T, args ...string) (code int, out, complaint string) {

@@ -123,9 +123,9 @@ in memory, and what a step allocates.`,
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := o.progress("bench sim", "tasks", 1)
-			results, err := bench.Simulator(cmd.Context(), tasks, o.rounds, p.set)
+			results, err := bench.Simulator(cmd.Context(), tasks, o.rounds, p.Set)
 			if err == nil {
-				p.finish("done")
+				p.Finish("done")
 			}
 			return o.printBench(results, err)
 		},

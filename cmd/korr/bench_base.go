@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/progress"
 	"korr/internal/bench"
 	"korr/internal/bench/samplers"
 )
@@ -63,15 +64,15 @@ and the jumps at chunk borders, for the condition of --set eval.randomness and e
 // runComparison compares samplers and caches.
 func (o *benchBaseOptions) runComparison(ctx context.Context) error {
 	c := o.compare
-	c.Seed, c.Condition, c.Workers, c.Open = o.Config.Seed, o.conditions()[0], o.workers(), o.newEnv
-	c.Load, c.Observations = o.loadPolicy, (&trainOptions{app: o.app}).demonstrated
-	var p *progress
+	c.Seed, c.Condition, c.Workers, c.Open = o.Config.Seed, o.Conditions()[0], o.Workers(), o.Env
+	c.Load, c.Observations = o.LoadPolicy, o.Demonstrated
+	var p *progress.Progress
 	c.Progress = func(what string, done, total int) {
 		if p == nil {
 			p = o.progress("bench base", what, total)
 		}
-		if p.set(done, total, ""); done == total {
-			p.finish(fmt.Sprintf("%d %s", total, what))
+		if p.Set(done, total, ""); done == total {
+			p.Finish(fmt.Sprintf("%d %s", total, what))
 			p = nil
 		}
 	}

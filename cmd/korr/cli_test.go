@@ -14,6 +14,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/configs"
+	"korr/lab"
 )
 
 // output is what one command line left behind.
@@ -88,7 +89,7 @@ func TestHelpListsEveryVerb(t *testing.T) {
 	if o.code != cli.ExitOK {
 		t.Fatalf("code %d", o.code)
 	}
-	for _, v := range verbs(&app{App: new(cli.App)}) {
+	for _, v := range verbs(&app{App: new(cli.App), Lab: new(lab.Lab)}) {
 		if !strings.Contains(o.out, "\n  "+v.Name()+" ") || v.Short == "" {
 			t.Errorf("the help lacks %s", v.Name())
 		}

@@ -3,19 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/internal/recorder"
 	"korr/sim"
 	"korr/train/collect"
-	"korr/train/episodes"
 )
-
-// robotName is the simulated arm, as datasets name it.
-const robotName = "franka_panda"
 
 // collectOptions are the verb's flags that are no settings.
 type collectOptions struct {
@@ -24,7 +20,7 @@ type collectOptions struct {
 	takeOver string // policy that the expert takes over from
 	calm     bool
 	resume   bool
-	bags     bagOptions
+	bags     recorder.Bags
 }
 
 func newCmdCollect(a *app) *cobra.Command {
@@ -49,20 +45,19 @@ that was never interrupted.`,
   korr collect --from-bag monday.bag tuesday.bag --out runs/teleop --episode-gap 5s
   korr collect --from-bag lab.bag --topic parts=/tracker/poses --topic marker=/pedal --topic success=/verdict`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if o.bags.given() {
+			if o.fromBags() {
 				return nil
 			}
 			return cli.NoArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.takeOver != "" && o.resume {
+			switch {
+			case o.takeOver != "" && o.resume:
 				return cli.UsageErrorf("--resume goes on with whole demonstrations: what was taken over is not begun again")
-			}
-			if o.bags.given() && o.resume {
+			case o.fromBags() && o.resume:
 				return cli.UsageErrorf("--resume goes on with the expert's demonstrations: --from-bag reads all its bags at once")
-			}
-			if o.bags.given() {
-				o.bags.files = append(o.bags.files, args...)
+			case o.fromBags():
+				o.bags.Files = append(o.bags.Files, args...)
 				return o.collectBags(cmd.Context())
 			}
 			return runCollect(cmd.Context(), o)
@@ -83,23 +78,12 @@ that was never interrupted.`,
 	f.BoolVar(&o.calm, "calm", false, "with --take-over: no pushes once the expert acts")
 	f.String("data", "", "with --take-over: `folder` of demonstrations, whose stage times say when the policy has stalled")
 	cli.SetKey(f, "data", "demos")
-	o.bags.flags(f)
+	bagFlags(f, &o.bags)
 	return cmd
 }
 
-// collectResult is what the verb prints.
-type collectResult struct {
-	Schema    string `json:"schema"` // korr.collect/1
-	Folder    string `json:"folder"`
-	Episodes  int    `json:"episodes"`
-	Frames    int    `json:"frames"`
-	Attempts  int    `json:"attempts"`
-	Successes int    `json:"successes"`
-	Steps     int    `json:"steps"` // control steps of the simulator, what was not kept included
-
-	Takeovers map[collect.Cause]int `json:"takeovers,omitempty"` // with --take-over, by cause
-	Recovered map[collect.Cause]int `json:"recovered,omitempty"` // of those, solved
-}
+// fromBags reports whether demonstrations come from recordings.
+func (o *collectOptions) fromBags() bool { return len(o.bags.Files) > 0 }
 
 func runCollect(ctx context.Context, o *collectOptions) error {
 	if err := o.allowForTakeOver(); err != nil {
@@ -109,7 +93,7 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 	if err != nil {
 		return err
 	}
-	done, err := o.collect(ctx, o.dir, o.resume, recovery)
+	done, err := o.Collect(ctx, o.dir, o.resume, recovery)
 	if errors.Is(err, fs.ErrExist) {
 		return cli.UsageErrorf("%w; --resume goes on with it", err)
 	}
@@ -120,37 +104,7 @@ func runCollect(ctx context.Context, o *collectOptions) error {
 		o.Log.Warn("stopped early; what was collected is kept, and the same command with --resume goes on",
 			"folder", o.dir, "episodes", done.Kept)
 	}
-	return errors.Join(err, o.printCollect(collectResult{
-		"korr.collect/1", o.dir, done.Kept, done.Frames, done.Attempts, done.Successes, done.Steps, done.Takeovers,
-		done.Recovered,
-	}))
-}
-
-// collect writes the expert's episodes, or what it does when it takes over, into a dataset folder, telling its
-// progress.
-func (a *app) collect(
-	ctx context.Context, dir string, resume bool, recovery *collect.Recovery,
-) (collect.Progress, error) {
-	w, err := a.world()
-	if err != nil {
-		return collect.Progress{}, err
-	}
-	c := a.Config.Collect.Recording
-	p := a.progress("collect", "episodes", c.Episodes)
-	c.Seed, c.Recovery = a.Config.Seed, recovery
-	c.Progress = func(now collect.Progress) { p.set(now.Kept, c.Episodes, fmt.Sprintf("%d attempts", now.Attempts)) }
-	done, err := w.Collect(ctx, c, a.Config.Collect.Expert, dir, resume)
-	if err == nil {
-		p.finish(fmt.Sprintf("%d episodes, %d frames", done.Kept, done.Frames))
-	}
-	return done, err
-}
-
-func (o *collectOptions) printCollect(r collectResult) error {
-	if o.JSON {
-		return o.PrintJSON(r)
-	}
-	return o.printCollected(r)
+	return errors.Join(err, o.Print(done.Result(o.dir, recovery != nil)))
 }
 
 // allowForTakeOver gives an expert that takes over late the time to finish.
@@ -165,28 +119,6 @@ func (o *collectOptions) allowForTakeOver() error {
 	return nil
 }
 
-func (o *collectOptions) printCollected(r collectResult) error {
-	if o.takeOver == "" {
-		return o.Printf("%s: %d episodes, %d frames; the expert solved %d of %d; %d simulator steps\n",
-			r.Folder, r.Episodes, r.Frames, r.Successes, r.Attempts, r.Steps)
-	}
-	taken := 0
-	for _, n := range r.Takeovers {
-		taken += n
-	}
-	if err := o.Printf("%s: %d episodes, %d frames; in %d of %d attempts the expert took over, and solved %d; %d "+
-		"simulator steps\n",
-		r.Folder, r.Episodes, r.Frames, taken, r.Attempts, r.Successes, r.Steps); err != nil {
-		return err
-	}
-	for _, c := range collect.Causes() {
-		if err := o.Printf("  %-5s  %d of %d\n", c, r.Recovered[c], r.Takeovers[c]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // recovery is what the expert takes over from; nil without --take-over.
 func (o *collectOptions) recovery() (*collect.Recovery, error) {
 	if o.takeOver == "" {
@@ -195,22 +127,5 @@ func (o *collectOptions) recovery() (*collect.Recovery, error) {
 		}
 		return nil, nil
 	}
-	t := trainOptions{app: o.app}
-	demos, err := t.demonstrations()
-	if err != nil {
-		return nil, err
-	}
-	policies, err := o.policies([]string{o.takeOver})
-	if err != nil {
-		return nil, err
-	}
-	task, err := sim.TaskByName(o.Config.Sim.Task)
-	if err != nil {
-		return nil, cli.Usage(err)
-	}
-	stages, err := episodes.StageTimes(task, demos.Episodes)
-	if err != nil {
-		return nil, err
-	}
-	return &collect.Recovery{Policy: policies[0].Name, New: policies[0].New, Stages: stages, Task: task, Calm: o.calm}, nil
+	return o.Recovery(o.takeOver, o.calm)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/cmd/internal/settings"
 	"korr/configs"
+	"korr/lab/settings"
 )
 
 // TestDocumentedCommands parses every command line of this program that a document, a line of docs/results.jsonl or an

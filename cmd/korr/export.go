@@ -54,7 +54,7 @@ func runExport(o *exportOptions) error {
 	if err := cli.CheckFolder("--out", filepath.Dir(o.out)); err != nil {
 		return err
 	}
-	f, err := o.openWeights(o.name)
+	f, err := o.OpenWeights(o.name)
 	if err != nil {
 		return err
 	}

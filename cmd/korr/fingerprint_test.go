@@ -10,6 +10,7 @@ import (
 	"korr/basepolicy"
 	"korr/cmd/internal/cli"
 	"korr/internal/seed"
+	"korr/lab"
 	"korr/sim"
 	"korr/sim/mujoco"
 )
@@ -61,7 +62,7 @@ func TestOtherSimulator(t *testing.T) {
 		if o.code != cli.ExitOK || strings.Contains(o.err, notice) != differs {
 			t.Fatalf("eval, %s: code %d, notice wanted %t:\n%s", name, o.code, differs, o.err)
 		}
-		var r evalResult
+		var r lab.Evaluated
 		decodeOne(t, o.out, &r)
 		if r.Schema != "korr.eval/1" || r.Simulator != build || len(r.Results) != 2 || len(r.Policies) != 2 {
 			t.Fatalf("eval, %s: %+v", name, r)
@@ -69,7 +70,7 @@ func TestOtherSimulator(t *testing.T) {
 		if p := r.Policies[0]; p.Name != name || p.Differs != differs || (p.Fingerprint == "") != (name == "silent") {
 			t.Errorf("eval, %s: %+v", name, p)
 		}
-		if p := r.Policies[1]; p.Name != expertName || p.Fingerprint != "" || p.Differs {
+		if p := r.Policies[1]; p.Name != lab.Expert || p.Fingerprint != "" || p.Differs {
 			t.Errorf("eval, %s: %+v", name, p)
 		}
 		o = korr(t, append([]string{"sim", "--policy", path}, short...)...)

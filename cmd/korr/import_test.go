@@ -9,6 +9,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/internal/tensorfile"
 	"korr/train/dataset"
+	"korr/train/published"
 )
 
 const publishedCheckpoint = "../../train/published/testdata/golden/published_layout_actor_chkpt.pt"
@@ -18,7 +19,7 @@ func TestImportExport(t *testing.T) {
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "runs", "p.safetensors"), filepath.Join(dir, "out.safetensors")
 	o := korr(t, "import", publishedCheckpoint, "--out", in, "--json")
-	var r importResult
+	var r published.ImportedCheckpoint
 	decodeOne(t, o.out, &r)
 	if o.code != cli.ExitOK || r.Schema != "korr.import/1" || r.Class != "korr" || r.Task != "one_leg" || r.Obs != 58 ||
 		r.Horizon != 32 || len(r.Kept) < 10 {

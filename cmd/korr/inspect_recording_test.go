@@ -15,6 +15,7 @@ import (
 	"korr/residual/loop"
 	"korr/residual/shield"
 	"korr/train/dataset"
+	"korr/train/episodes"
 )
 
 // stubborn is an arm that stands still and counts its holds; its policy fails after some ticks.
@@ -163,7 +164,7 @@ func TestInspectDataset(t *testing.T) {
 	if o := korr(t, "inspect", dir); o.code != cli.ExitOK || !strings.Contains(o.out, "1 episodes of 3 to 3 frames") {
 		t.Errorf("%+v", o)
 	}
-	var r datasetResult
+	var r episodes.Summary
 	if decodeOne(t, korr(t, "inspect", dir, "--json").out, &r); r.Episodes != 1 || r.Successes != 1 {
 		t.Errorf("%+v", r)
 	}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -13,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"korr/cmd/internal/cli"
-	"korr/train/queue"
 	"korr/train/queue/launch"
 )
 
@@ -82,7 +78,7 @@ func newCmdLaunchKubernetes(a *app) *cobra.Command {
 the manifest's first line makes. The queue's server has to be reachable from the pods, by the name in join.json.`,
 		Example: `  korr launch kubernetes --join runs/queue --image registry.lab/korr:1 --workers 50 --out workers.yaml`,
 		Args:    cli.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.kubernetes(cmd.Context()) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.start(cmd.Context(), launch.Kubernetes) },
 	}
 	f := cmd.Flags()
 	o.addFlags(f)
@@ -92,76 +88,21 @@ the manifest's first line makes. The queue's server has to be reachable from the
 	return cmd
 }
 
-// joinFile is the absolute path of join.json, which is read once to see that it is one.
-func (o *launchOptions) joinFile() error {
-	if _, err := queue.ParseAddress(o.Join); err != nil {
-		return err
-	}
-	info, err := os.Stat(o.Join)
-	if err != nil {
-		return cli.UsageErrorf("--join %s: want the file %s or its folder: a URL on a command line is read by everybody",
-			o.Join, queue.JoinName)
-	}
-	if info.IsDir() {
-		o.Join = filepath.Join(o.Join, queue.JoinName)
-	}
-	o.Join, err = filepath.Abs(o.Join)
-	return err
-}
-
-func (o *launchOptions) slurm(ctx context.Context) error {
-	if err := o.joinFile(); err != nil {
-		return err
-	}
+// slurm starts workers by Slurm.
+func (o *launchOptions) slurm(ctx context.Context) (err error) {
 	if o.Korr == "" {
-		var err error
 		if o.Korr, err = os.Executable(); err != nil {
 			return err
 		}
 	}
 	if o.Work != "" {
-		var err error
 		if o.Work, err = filepath.Abs(o.Work); err != nil {
 			return err
 		}
 	}
-	var b bytes.Buffer
-	if err := o.Slurm(&b); err != nil {
-		return err
-	}
-	return o.hand(ctx, b.Bytes(), 0o755, "sbatch", "--parsable")
+	return o.start(ctx, launch.Slurm)
 }
 
-func (o *launchOptions) kubernetes(ctx context.Context) error {
-	if err := o.joinFile(); err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	if err := o.Kubernetes(&b); err != nil {
-		return err
-	}
-	return o.hand(ctx, b.Bytes(), 0o644, "kubectl", "apply", "--filename", "-")
-}
-
-// hand writes or prints the text and, when that is asked for, has the command submit it.
-func (o *launchOptions) hand(ctx context.Context, text []byte, mode os.FileMode, command ...string) error {
-	if o.out != "" {
-		if err := os.WriteFile(o.out, text, mode); err != nil {
-			return err
-		}
-	} else if !o.submit {
-		if _, err := o.App.Out.Write(text); err != nil {
-			return err
-		}
-	}
-	if !o.submit {
-		return nil
-	}
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	var said, wrong bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &said, &wrong
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", command[0], err, bytes.TrimSpace(wrong.Bytes()))
-	}
-	return o.Printf("%s", said.Bytes())
+func (o *launchOptions) start(ctx context.Context, to launch.Target) error {
+	return o.Start(ctx, to, o.out, o.submit, o.App.Out)
 }

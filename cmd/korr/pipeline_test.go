@@ -12,6 +12,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/internal/demo"
 	"korr/koopman"
+	"korr/lab"
 	"korr/train/koopmanfit"
 )
 
@@ -42,13 +43,13 @@ func TestPipeline(t *testing.T) {
 	step := func(args ...string) string { t.Helper(); return ok(t, append(args, tiny...)...) }
 
 	step("collect", "--out", in("demos"))
-	var trained trainResult
+	var trained lab.Trained
 	decodeOne(t, step("train", "base", "--json", "--data", in("demos"), "--out", in("base"), "--steps", "4"), &trained)
 	base := trained.Checkpoint
 	if trained.Kind != "base" || trained.Steps != 4 || trained.Loss == nil || *trained.Loss <= 0 {
 		t.Errorf("%+v", trained)
 	}
-	var k trainKoopmanResult
+	var k lab.Predictor
 	decodeOne(t, step("train", "koopman", "--json", "--data", in("demos"), "--base", base, "--out", in("koopman"),
 		"--steps", "3"), &k)
 	for _, on := range koopmanfit.Scorings {
@@ -86,7 +87,7 @@ func testEval(t *testing.T, dir, base string, policies map[string]string) {
 	csv := map[string][]byte{}
 	for name, extra := range map[string][]string{"direct": nil, "ros": {"--ros"}} {
 		file := filepath.Join(dir, name+".csv")
-		var r evalResult
+		var r lab.Evaluated
 		decodeOne(t, ok(t, append(append(args, "--json", "--csv", file), extra...)...), &r)
 		if r.Schema != "korr.eval/1" || len(r.Results) != 6 || r.Results[1].Policy != "korr" || !r.Results[3].Perturbed ||
 			r.Results[0].MeanSteps != 30 {
@@ -109,7 +110,7 @@ func testEval(t *testing.T, dir, base string, policies map[string]string) {
 
 func testDemo(t *testing.T, dir, base string, policies map[string]string) {
 	out := filepath.Join(dir, "report")
-	args := append([]string{"demo", "--quick", "--json", "--out", out, "--set", "koopman.base=" + base}, tiny...)
+	args := append([]string{"demo", "--quick", "--json", "--out", out, "--set", "residual.base=" + base}, tiny...)
 	args = append(args, "--set", "eval.policies="+strings.Join([]string{base, policies["resip"], policies["korr"]}, ","),
 		"--set", "eval.episodes=1", "--set", "koopman.steps=3")
 	var r demo.Result

@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"korr/cmd/internal/cli"
 	"korr/train/queue"
@@ -116,7 +115,7 @@ func runQueueStatus(ctx context.Context, o *statusOptions) error {
 		return cli.UsageErrorf("--serve %s: the page has no password and is served on the loopback interface alone; --html "+
 			"FILE writes it for elsewhere", o.serve)
 	}
-	store, err := queue.Connect(ctx, o.address, o.Log, queueWait)
+	store, err := queue.Connect(ctx, o.address, o.Log, queue.Patience)
 	if err != nil {
 		return err
 	}
@@ -149,15 +148,12 @@ func (o *statusOptions) print(s *queue.Status) error {
 			return err
 		}
 	}
-	if o.JSON {
-		return o.PrintJSON(s)
-	}
-	if o.watch && cli.OnTerminal(o.Out) {
+	if o.watch && !o.JSON && cli.OnTerminal(o.Out) {
 		if err := o.Printf(clearScreen); err != nil {
 			return err
 		}
 	}
-	return s.WriteText(o.Out)
+	return o.Print(s)
 }
 
 // servePage serves the page, which loads itself again.
@@ -166,28 +162,15 @@ func (o *statusOptions) servePage(ctx context.Context, store *queue.Store) error
 	if err != nil {
 		return err
 	}
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter,
-		r *http.Request,
-	) {
-		status, err := store.Status(r.Context())
-		var page []byte
-		if err == nil {
-			page, err = status.Page().HTML()
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		w.Header().Set("Refresh", fmt.Sprint(max(1, int(o.every.Seconds()))))
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(page) // a reader that went is no error
-	})}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := o.Printf("http://%s/\n", listener.Addr()); err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return store.ServePage(ctx, listener, o.every)
+}
+
+// queueFlag adds the flag by which a verb's units are done elsewhere.
+func queueFlag(f *pflag.FlagSet, address *string) {
+	f.StringVar(address, "queue", "", "spread the work: embedded (a queue of its own, which workers may join), or the "+
+		"`address` of one: "+
+		"nats:// or tls:// URL, or the folder in which korr queue serve keeps it; empty = in this process")
 }

@@ -44,15 +44,3 @@ func TestQueueRefuses(t *testing.T) {
 		t.Errorf("script\n%s", script)
 	}
 }
-
-// TestPlatformIsStable: the probe of the arithmetic says the same twice.
-func TestPlatformIsStable(t *testing.T) {
-	a, err := platform()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := platform()
-	if err != nil || a != b || a.Build == "" || a.Arithmetic == "" {
-		t.Errorf("%+v and %+v, %v", a, b, err)
-	}
-}

@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"korr/cmd/internal/cli"
-	"korr/cmd/internal/settings"
 	"korr/configs"
 	"korr/internal/settingdoc"
+	"korr/lab/settings"
 )
 
 var updateReferences = flag.Bool("update", false, "write docs/cli.md and docs/config.md")

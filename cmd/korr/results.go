@@ -6,44 +6,28 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/configs"
 	"korr/internal/usage"
-	"korr/residual"
+	"korr/lab"
 	"korr/sim"
-	"korr/train/eval"
-	"korr/train/pipeline"
 	"korr/train/results"
 	"korr/train/sweep"
-	"korr/train/unit"
 )
 
 // resultsOptions are the verb's flags that are no settings.
 type resultsOptions struct {
 	*app
-	dir, seeds       string
-	tasks, bases     []string
-	sensing          []string
-	budget, episodes int
-	evalSeed         uint64
-	quick            bool
-	queue            string
-	x                unit.Executor // of --queue; nil: this process
+	jobs         lab.Results
+	dir, seeds   string
+	tasks, bases []string
+	queue        string
 }
 
-// Sizes of korr results in full.
-const (
-	resultsEpisodes  = 334 // of a cell and seed: 1,000 over three seeds
-	quickEpisodes    = 5
-	ordinaryDemos    = 50 // as published
-	robustDemos      = 100
-	robustRecoveries = 100
-	quickRecoveries  = 10
-)
+// quickEpisodes are those of --quick, of a cell and seed.
+const quickEpisodes = 5
 
 func newCmdResults(a *app) *cobra.Command {
 	o := &resultsOptions{app: a}
@@ -70,11 +54,11 @@ others.`,
 	f.StringSliceVar(&o.bases, "bases", []string{string(results.Ordinary), string(results.Robust)},
 		"base policies: ordinary, robust, or both")
 	f.StringVar(&o.seeds, "seeds", "1-3", "training seeds: `FROM-TO` or a list")
-	f.StringSliceVar(&o.sensing, "sensing", []string{"clean", "T2"}, "part trackers to evaluate with")
-	f.IntVar(&o.episodes, "episodes", resultsEpisodes, "episodes of each policy, condition and seed")
-	f.IntVar(&o.budget, "steps", allBudget, "simulator steps that a policy may take, everything counted")
-	f.Uint64Var(&o.evalSeed, "eval-seed", 2, "seed of the evaluation's episodes")
-	f.BoolVar(&o.quick, cli.QuickPreset, false, "for a look: small trainings, few episodes, the first seed (the preset "+
+	f.StringSliceVar(&o.jobs.Sensing, "sensing", []string{"clean", "T2"}, "part trackers to evaluate with")
+	f.IntVar(&o.jobs.Episodes, "episodes", lab.ResultsEpisodes, "episodes of each policy, condition and seed")
+	f.IntVar(&o.jobs.Budget, "steps", lab.DefaultBudget, "simulator steps that a policy may take, everything counted")
+	f.Uint64Var(&o.jobs.EvalSeed, "eval-seed", 2, "seed of the evaluation's episodes")
+	f.BoolVar(&o.jobs.Quick, cli.QuickPreset, false, "for a look: small trainings, few episodes, the first seed (the preset "+
 		"quick)")
 	queueFlag(f, &o.queue)
 	return cmd
@@ -85,13 +69,13 @@ func runResults(ctx context.Context, o *resultsOptions) error {
 	if err != nil {
 		return err
 	}
-	x, closeIt, err := o.pipelineExecutor(ctx, o.queue)
+	x, closeIt, err := o.QueueOf(ctx, o.queue)
 	if err != nil {
 		return err
 	}
 	defer closeIt()
-	o.x = x
-	c := results.Config{Dir: o.dir, Tasks: o.tasks, Seeds: seeds, Train: o.train, Beside: o.beside, Together: o.x != nil}
+	o.jobs.Lab, o.jobs.Queue = o.Lab, x
+	c := results.Config{Dir: o.dir, Tasks: o.tasks, Seeds: seeds, Train: o.jobs.Train, Beside: o.jobs.Beside, Together: x != nil}
 	for _, b := range o.bases {
 		if !slices.Contains(results.Bases(), results.Base(b)) {
 			return usage.Errorf("--bases %s: use ordinary, robust, or both", b)
@@ -103,8 +87,8 @@ func runResults(ctx context.Context, o *resultsOptions) error {
 			return cli.Usage(err)
 		}
 	}
-	if o.quick {
-		o.episodes, c.Seeds = min(o.episodes, quickEpisodes), seeds[:1]
+	if o.jobs.Quick {
+		o.jobs.Episodes, c.Seeds = min(o.jobs.Episodes, quickEpisodes), seeds[:1]
 	}
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
@@ -124,88 +108,4 @@ func runResults(ctx context.Context, o *resultsOptions) error {
 		return o.PrintJSON(r)
 	}
 	return r.WriteMarkdown(o.Out)
-}
-
-// layered is an app whose settings are this one's with more above them.
-func (o *resultsOptions) layered(set ...string) *app {
-	own := *o.App
-	own.Layers.Set = append(slices.Clone(own.Layers.Set), set...)
-	return &app{App: &own, Config: o.Config}
-}
-
-// train makes a job.
-func (o *resultsOptions) train(ctx context.Context, j results.Job) (*pipeline.Result, error) {
-	all := &trainAllOptions{
-		recipe: recipe{
-			Budget: o.budget, EvalSeed: o.evalSeed, Demos: ordinaryDemos, Methods: []string{
-				string(residual.MethodResiP),
-				string(residual.MethodKORR),
-			},
-		},
-		trainOptions: trainOptions{runDir: j.Dir, app: o.layered(
-			"sim.task="+j.Task, fmt.Sprintf("seed=%d", j.Seed), "eval.sensing=["+strings.Join(o.sensing, ",")+"]",
-			fmt.Sprintf("eval.episodes=%d", o.episodes),
-		)},
-	}
-	if j.Base == results.Robust {
-		if all.Demos, all.Recoveries = robustDemos, robustRecoveries; o.quick {
-			all.Recoveries = quickRecoveries
-		}
-	}
-	var err error
-	if all.Config, err = all.allSettings(j.Task, nil); err != nil {
-		return nil, err
-	}
-	return all.run(ctx, o.x)
-}
-
-// beside plays the expert and the shipped weights of a task.
-func (o *resultsOptions) beside(ctx context.Context, task, path string) ([]eval.Result, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	a := o.layered("sim.task="+task, "eval.sensing=["+strings.Join(o.sensing, ",")+"]")
-	first, err := (&trainAllOptions{
-		trainOptions: trainOptions{app: a},
-		recipe:       recipe{Demos: ordinaryDemos},
-	}).allSettings(task, nil)
-	if err != nil {
-		return nil, err
-	}
-	a.Config = first
-	names := []string{expertName}
-	for _, name := range configs.ShippedWeights() {
-		if t, policy, _ := strings.Cut(name, "/"); t == task && slices.Contains([]string{"base", "resip", "korr"}, policy) {
-			names = append(names, policy)
-		}
-	}
-	policies, err := a.policies(names)
-	if err != nil {
-		return nil, err
-	}
-	plan := eval.Plan{Conditions: a.conditions(), Episodes: o.episodes, Seed: o.evalSeed}
-	for _, name := range names {
-		label := name
-		if name != expertName {
-			label = "shipped " + name
-		}
-		plan.Policies = append(plan.Policies, eval.Entry{Label: label, Name: name})
-	}
-	x := o.x
-	if p := a.progress("expert and shipped weights of "+task, "episodes", 1); x == nil {
-		plan.Progress = p.setOf
-		x = a.local(unit.Handlers{eval.Kind: eval.Handler(func(_ *unit.Task, s *eval.Shard) (eval.Spec, error) {
-			named, err := eval.Named(policies, s.Policies)
-			return eval.Spec{Policies: named, Workers: a.workers(), Open: eval.InProcess(a.newEnv)}, err
-		})})
-		defer func() { p.finish(fmt.Sprintf("%d conditions", len(plan.Conditions)*len(names))) }()
-	} else {
-		plan.Size = eval.ShardEpisodes
-		c := evalConfig(a.Config)
-		if plan.Inputs, err = unitInputs(c, c); err != nil {
-			return nil, err
-		}
-	}
-	played, err := pipeline.Evaluate(ctx, plan, path, "expert and shipped weights of "+task, x)
-	return pipeline.Results(played), err
 }

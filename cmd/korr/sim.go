@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/recorder"
 	"korr/internal/recording"
+	"korr/lab"
 	"korr/sim/domain"
 	"korr/train/eval"
 )
@@ -56,7 +58,7 @@ arm with a part tracker, 10 Hz on the wall clock, or in lock step with the contr
 	}
 	f := cmd.Flags()
 	conditionFlags(f)
-	f.StringVar(&o.policy, "policy", expertName, "who acts: expert, base, resip, korr, or a checkpoint: its path or the "+
+	f.StringVar(&o.policy, "policy", lab.Expert, "who acts: expert, base, resip, korr, or a checkpoint: its path or the "+
 		"folder of its training")
 	f.IntVar(&o.episodes, "episodes", 1, "episodes to play")
 	f.Uint64Var(&o.episodeSeed, "episode-seed", 0, "play the one episode of this seed, as results and pages show it")
@@ -126,7 +128,7 @@ func runSim(ctx context.Context, o *simOptions) error {
 	if o.view.given() {
 		return o.watch(ctx)
 	}
-	found, err := o.policies([]string{o.policy})
+	found, err := o.Policies([]string{o.policy})
 	if err != nil {
 		return err
 	}
@@ -135,21 +137,21 @@ func runSim(ctx context.Context, o *simOptions) error {
 		return err
 	}
 	spec := eval.Spec{
-		Conditions: []eval.Condition{o.condition()}, Policies: found, Episodes: o.episodes, Seed: o.Config.Seed,
-		Workers: rec.Workers(o.workers()), Open: eval.InProcess(rec.Wrap(o.newEnv)),
+		Conditions: []eval.Condition{o.Condition()}, Policies: found, Episodes: o.episodes, Seed: o.Config.Seed,
+		Workers: rec.Workers(o.Workers()), Open: eval.InProcess(rec.Wrap(o.Env)),
 	}
 	if o.oneEpisode() {
 		spec.Seeds = []uint64{o.episodeSeed}
 	}
 	p := o.progress("sim", "episodes", o.episodes)
-	spec.Progress = p.setOf
+	spec.Progress = p.SetOf
 	cells, err := eval.Evaluate(ctx, spec)
 	recorded := rec.Finish()
 	if err != nil {
 		return errors.Join(err, recorded)
 	}
 	if o.render != "" {
-		if err := o.renderEpisode(ctx, found[0], cells[0].Episodes[0]); err != nil {
+		if err := o.FilmTo(ctx, o.render, o.Condition(), found[0], cells[0].Episodes[0]); err != nil {
 			return err
 		}
 	}
@@ -181,8 +183,13 @@ func (o *simOptions) check() error {
 			return err
 		}
 	}
-	if err := o.checkRender(); err != nil {
+	if err := cli.CheckOutput("--render", o.render, ".png", ".gif", ".mp4"); err != nil {
 		return err
+	}
+	if o.render != "" {
+		if err := lab.CheckFilm(o.render); err != nil {
+			return fmt.Errorf("--render %s: %w", o.render, err)
+		}
 	}
 	return o.view.check()
 }
@@ -192,7 +199,7 @@ func (o *simOptions) newRecorder() (*recorder.Recorder, error) {
 	if len(o.record) == 0 {
 		return nil, nil
 	}
-	w, err := o.world()
+	w, err := o.World()
 	if err != nil {
 		return nil, err
 	}

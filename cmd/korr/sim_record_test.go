@@ -14,6 +14,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/internal/layout"
 	"korr/sim"
+	"korr/train/collect"
 	"korr/train/dataset"
 )
 
@@ -68,7 +69,7 @@ func TestRecordAndCollect(t *testing.T) {
 	in := func(name ...string) string { return filepath.Join(append([]string{dir}, name...)...) }
 	ok(t, "sim", "--policy", "expert", "--episodes", "2", "--perturb", "0.3", "--record", in("direct"), "--record",
 		in("e.bag"))
-	var r collectResult
+	var r collect.Result
 	decodeOne(t, ok(t, "collect", "--json", "--from-bag", in("e.bag"), "--out", in("bag")), &r)
 	if r.Episodes != 2 || r.Successes != 2 || r.Attempts != 2 {
 		t.Errorf("%+v", r)

@@ -31,12 +31,12 @@ func (o *simOptions) serve(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	c := o.condition()
-	sensing, err := o.disturbance(c)
+	c := o.Condition()
+	sensing, err := o.Disturbance(c)
 	if err != nil {
 		return err
 	}
-	env, err := o.engine(c)
+	env, err := o.Engine(c)
 	if err != nil {
 		return err
 	}

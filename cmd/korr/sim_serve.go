@@ -3,17 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"image"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/lab"
 	"korr/sim"
 	"korr/sim/action"
 	"korr/sim/mujoco"
-	"korr/sim/mujoco/render"
 	"korr/sim/serve"
 )
 
@@ -77,9 +75,9 @@ func runSimServe(ctx context.Context, o *simServeOptions) error {
 	}
 	low, high := form.Bounds()
 	s, err := serve.New(serve.Config{
-		Open: func() (sim.Env, error) { return o.newEnvTaking(form) }, Form: form.String(), Low: low, High: high,
-		Fingerprint: print, Draw: drawer(),
-		Envs: o.envs, MaxEnvs: o.maxEnvs, MaxConns: o.clients, Workers: o.workers(), Log: o.Log,
+		Open: func() (sim.Env, error) { return o.EnvTaking(form) }, Form: form.String(), Low: low, High: high,
+		Fingerprint: print, Draw: lab.Drawer(),
+		Envs: o.envs, MaxEnvs: o.maxEnvs, MaxConns: o.clients, Workers: o.Workers(), Log: o.Log,
 	})
 	if err != nil {
 		return err
@@ -102,31 +100,4 @@ func runSimServe(ctx context.Context, o *simServeOptions) error {
 	}
 	o.Log.Info("simulator is served", "address", r.Address, "task", r.Task, "action_form", r.Form)
 	return errors.Join(s.Serve(ctx, l), context.Cause(ctx))
-}
-
-// newEnvTaking makes the simulator of the settings with actions of a form. Disturbances are outermost: a delta starts
-// from where the tool is, not from where it seems to be.
-func (a *app) newEnvTaking(form action.Form) (sim.Env, error) {
-	c := a.condition()
-	env, err := a.engine(c)
-	if err != nil {
-		return nil, err
-	}
-	return a.sensed(action.Wrap(env, form), c)
-}
-
-// drawer draws environments for clients that ask; the renderer is opened for the first, and ends with the process.
-func drawer() serve.DrawFunc {
-	open := sync.OnceValues(func() (*render.Renderer, error) { return render.Open(frameWidth, frameHeight) })
-	return func(env sim.Env) (*image.RGBA, error) {
-		r, err := open()
-		if err != nil {
-			return nil, err
-		}
-		engine, ok := sim.As[*mujoco.Env](env)
-		if !ok {
-			return nil, errors.New("this environment cannot be drawn")
-		}
-		return r.Frame(engine, render.CameraFront)
-	}
 }

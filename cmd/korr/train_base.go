@@ -6,21 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
 	"korr/train/imitation"
-	"korr/train/pipeline"
-	"korr/train/run"
 )
 
-// trainBaseOptions are the verb's flags that are no settings.
-type trainBaseOptions struct {
-	trainOptions
-	resume bool
-}
-
 func newCmdTrainBase(a *app) *cobra.Command {
-	o := &trainBaseOptions{trainOptions: trainOptions{app: a}}
+	o := &trainOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "base",
 		Short: "imitation of the demonstrations: chunked behaviour cloning, a diffusion policy or CARP",
@@ -47,65 +38,14 @@ An interrupted diffusion run saves its state; --resume goes on from there, with 
 	for _, name := range []string{"arch", "steps", "prediction", "sampler"} {
 		cli.SetKey(f, name, "base."+name)
 	}
-	f.BoolVar(&o.resume, "resume", false, "go on with the diffusion run in --out")
+	f.BoolVar(&o.to.Resume, "resume", false, "go on with the diffusion run in --out")
 	return cmd
 }
 
-func runTrainBase(ctx context.Context, o *trainBaseOptions) (err error) {
-	var folder *run.Folder
-	if o.resume {
-		if folder, err = o.reopenState(); err != nil {
-			return err
-		}
-	}
-	c, err := o.baseConfig()
-	if err != nil {
-		return cli.Usage(err)
-	}
-	data, err := o.demonstrations()
+func runTrainBase(ctx context.Context, o *trainOptions) error {
+	t, err := o.TrainBase(ctx, o.to)
 	if err != nil {
 		return err
 	}
-	if !o.resume {
-		if folder, err = o.create(); err != nil {
-			return err
-		}
-	}
-	defer o.discardEmpty(ctx, folder, &err)
-	p := o.progress("train base", "steps", c.Steps)
-	t, err := pipeline.Base(ctx, data, c, o.Config.Base.Acting, folder, p.set)
-	if c.Diffusion() {
-		o.tellInterrupted(ctx, "base")
-	}
-	if err != nil {
-		return err
-	}
-	return o.result(o.trained(pipeline.BaseName, folder, t, p))
-}
-
-// reopenState reopens the run folder of a diffusion policy.
-func (o *trainBaseOptions) reopenState() (*run.Folder, error) {
-	f, err := o.reopen()
-	if err != nil {
-		return nil, err
-	}
-	if c := &o.Config.Base.Training; !c.Diffusion() {
-		return nil, cli.UsageErrorf("--resume: a run of %s keeps no state: start it again", c.Arch)
-	}
-	return f, nil
-}
-
-// baseConfig is the settings with what the trainer is given beside them.
-func (o *trainBaseOptions) baseConfig() (c imitation.Config, err error) {
-	c = o.Config.Base.Training
-	c.Seed, c.Shards, c.Resume = o.Config.Seed, min(o.workers(), c.Batch), o.resume
-	if c.Diffusion() || c.Arch == imitation.ArchCARP {
-		c.ReportEvery = 500
-	}
-	if text := o.Config.Base.Acting.Sampler; text != "" {
-		if c.Sampler, err = diffusion.ParseSampler(text, c.Sampler); err != nil {
-			return c, err
-		}
-	}
-	return c, c.Validate()
+	return o.Print(t)
 }

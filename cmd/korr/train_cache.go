@@ -2,18 +2,11 @@ package main
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"korr/basepolicy"
-	"korr/basepolicy/cache"
-	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
-	"korr/cmd/internal/robotcmd"
-	"korr/residual"
-	"korr/sim"
+	"korr/configs/checkpoint"
 )
 
 type trainCacheOptions struct {
@@ -50,92 +43,11 @@ func runTrainCache(o *trainCacheOptions) error {
 	if o.policy == "" || len(o.caches) == 0 {
 		return cli.UsageErrorf("--policy and --cache are missing: name a checkpoint and what to calibrate")
 	}
-	p, err := o.loadPolicy(o.policy)
-	if err != nil {
-		return err
-	}
-	d, ok := p.Base.(*diffusion.Policy)
-	if !ok {
-		return cli.UsageErrorf("%s is no diffusion policy: there are no network calls to save", o.policy)
-	}
-	var obs []float32
-	for _, text := range o.caches {
-		c, err := cache.Parse(text)
-		if err != nil {
-			return cli.Usage(err)
-		}
-		if c.Calibrated() {
-			if obs == nil {
-				if obs, err = o.demonstrated(p, o.runs); err != nil {
-					return err
-				}
-			}
-			k, err := d.Calibrate(c, obs, o.Config.Seed)
-			if err != nil {
-				return err
-			}
-			if err := o.printCalibration(k); err != nil {
-				return err
-			}
-		}
-		d.Cache = c
-		if err := d.Validate(); err != nil {
-			return cli.Usage(err)
-		}
-	}
-	if o.out == "" {
-		if o.out, err = robotcmd.CheckpointPath(o.policy); err != nil {
+	out, err := o.out, error(nil)
+	if out == "" {
+		if out, err = checkpoint.Path(o.policy); err != nil {
 			return err
 		}
-		o.out = cmp.Or(o.out, o.policy)
 	}
-	if p.Method == residual.MethodBase {
-		err = basepolicy.Save(o.out, d)
-	} else {
-		err = p.Save(o.out)
-	}
-	return errors.Join(err, o.Printf("%s: cache %s\n", o.out, d.Cache))
-}
-
-func (o *trainCacheOptions) printCalibration(k cache.Calibration) error {
-	if k.Names != nil {
-		count := map[string]int{}
-		for _, name := range k.Names {
-			count[name]++
-		}
-		return o.Printf("%s: dimensions of the feature by rule %v\n", k.Cache, count)
-	}
-	return o.Printf("%s: mean relative error of what the parts keep %.3f\n", k.Cache, k.Error)
-}
-
-// demonstrated returns what the base policy reads at n observations, evenly over the demonstrations.
-func (o *trainOptions) demonstrated(p *residual.Policy, n int) ([]float32, error) {
-	data, err := o.demonstrations()
-	if err != nil {
-		return nil, err
-	}
-	task, err := sim.TaskByName(p.Task)
-	if err != nil {
-		return nil, err
-	}
-	enc, err := p.Encoder(task.NewFeatures())
-	if err != nil {
-		return nil, err
-	}
-	if data.Info.ObsDim() != enc.RawDim() {
-		return nil, cli.UsageErrorf("the demonstrations in %s have observations of %d values, the policy reads %d",
-			o.Config.Demos, data.Info.ObsDim(), enc.RawDim())
-	}
-	rows, raw := data.ObsRows(), enc.RawDim()
-	frames := len(rows) / raw
-	if n < 1 || frames == 0 {
-		return nil, fmt.Errorf("%d of %d demonstrated observations are nothing to look at", n, frames)
-	}
-	x, out := make([]float32, enc.Dim()), make([]float32, 0, n*enc.BaseDim())
-	for i := range n {
-		at := (2*i + 1) * frames / (2 * n)
-		enc.EncodeTo(x, rows[at*raw:(at+1)*raw])
-		out = append(out, x[:enc.BaseDim()]...)
-	}
-	return out, nil
+	return o.CalibrateCaches(o.Out, o.policy, cmp.Or(out, o.policy), o.caches, o.runs)
 }

@@ -10,6 +10,7 @@ import (
 	"korr/basepolicy"
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
+	"korr/lab"
 	"korr/train/imitation"
 )
 
@@ -26,7 +27,7 @@ func TestDiffusionPipeline(t *testing.T) {
 	demos := filepath.Join(dir, "demos")
 	ok(t, append([]string{"collect", "--out", demos}, tiny...)...)
 	out := func(arch string) string { return filepath.Join(dir, arch) }
-	var trained trainResult
+	var trained lab.Trained
 	for _, arch := range imitation.Archs()[1:] {
 		decodeOne(t, ok(t, append([]string{
 			"train", "base", "--json", "--arch", arch, "--data", demos, "--out", out(arch),

@@ -2,19 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"korr/basepolicy"
 	"korr/cmd/internal/cli"
-	"korr/internal/tensorfile"
-	"korr/koopman/filter"
-	"korr/residual"
-	"korr/sim"
 	"korr/sim/disturb"
-	"korr/sim/expert"
-	"korr/train/sense"
 )
 
 // trainFilterOptions are the verb's flags.
@@ -55,92 +47,9 @@ func runTrainFilter(ctx context.Context, o *trainFilterOptions) error {
 	if err := cli.CheckOutput("--out", o.out, ".safetensors"); err != nil {
 		return err
 	}
-	var trackers []disturb.Config
-	for _, name := range o.profiles {
-		c, err := disturb.Profile(name)
-		if err != nil {
-			return cli.Usage(err)
-		}
-		trackers = append(trackers, c)
-	}
-	task, err := sim.TaskByName(o.Config.Sim.Task)
-	if err != nil {
-		return cli.Usage(err)
-	}
-	base, err := o.filterBase()
+	r, err := o.FitFilter(ctx, o.out, o.episodes, o.heldOut, o.profiles)
 	if err != nil {
 		return err
 	}
-	rolls, err := o.filterRolls(ctx, task, base)
-	if err != nil {
-		return err
-	}
-	episodes := make([]filter.Episode, o.episodes)
-	for i := range episodes {
-		episodes[i] = rolls[i].Episode()
-	}
-	fitted, err := filter.Fit(sense.SceneOf(task), episodes)
-	if err != nil {
-		return err
-	}
-	var file tensorfile.File
-	err = fitted.SaveTo(&file, "", task.Name)
-	if err == nil {
-		err = tensorfile.Write(o.out, &file)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", o.out, err)
-	}
-	r := &sense.Report{Schema: sense.Schema, File: o.out}
-	for i, c := range trackers {
-		e, err := sense.Compare(task, rolls[o.episodes:], c, sense.Methods(fitted))
-		if err != nil {
-			return err
-		}
-		r.Sensing = append(r.Sensing, sense.Tracked{Sensing: o.profiles[i], Errors: e})
-	}
-	if o.JSON {
-		return o.PrintJSON(r)
-	}
-	if err := r.WriteText(o.Out); err != nil {
-		return err
-	}
-	return o.Printf("\n%s\n", o.out)
-}
-
-// filterBase is the policy that plays every third episode.
-func (o *trainFilterOptions) filterBase() (*residual.Policy, error) {
-	f, err := o.openWeights(o.Config.Residual.Base)
-	if err != nil {
-		return nil, fmt.Errorf("base policy %s: %w", o.Config.Residual.Base, err)
-	}
-	base, err := basepolicy.LoadFrom(f, "")
-	if err != nil {
-		return nil, fmt.Errorf("base policy %s: %w", o.Config.Residual.Base, err)
-	}
-	p := &residual.Policy{
-		Method: residual.MethodBase, Task: base.About().Origin.Task, Base: base,
-		Execute: min(o.Config.Base.Acting.Execute, base.About().Horizon),
-	}
-	return p, p.Validate()
-}
-
-// filterRolls plays the episodes to fit to and those to measure on, with true poses whatever sensors the settings name.
-func (o *trainFilterOptions) filterRolls(
-	ctx context.Context, task *sim.Task, base *residual.Policy,
-) ([]sense.Roll, error) {
-	n := o.episodes + o.heldOut
-	p := o.progress("train filter", "episodes", n)
-	c := o.condition()
-	c.Randomness, c.Perturb, c.Sensing = string(sim.Mixed), 0, disturb.Clean
-	rolls, err := sense.Play(ctx, sense.Plays{
-		Episodes: n, Seed: o.Config.Seed, Workers: o.workers(), Open: func() (sim.Env, error) { return o.newEnv(c) },
-		Expert:   func() (sim.Policy, error) { return expert.New(task, expert.Config{}) },
-		Base:     func() (sim.Policy, error) { return base.NewController(task.NewFeatures()) },
-		Progress: p.setOf,
-	})
-	if err == nil {
-		p.finish(fmt.Sprintf("%d episodes", n))
-	}
-	return rolls, err
+	return o.Print(r)
 }

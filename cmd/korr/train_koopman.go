@@ -3,28 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/koopman"
-	"korr/train/dataset"
 	"korr/train/koopmanfit"
-	"korr/train/pipeline"
 )
 
 // trainKoopmanOptions are the verb's flags.
 type trainKoopmanOptions struct {
 	trainOptions
 	plot string
-}
-
-// trainKoopmanResult is what the verb prints.
-type trainKoopmanResult struct {
-	trainResult
-	SpectralRadius float64         `json:"spectral_radius"`
-	Scores         []koopman.Score `json:"scores"` // on the held-out episodes; empty without any
 }
 
 func newCmdTrainKoopman(a *app) *cobra.Command {
@@ -42,85 +31,24 @@ on held-out demonstrations and the time of a forecast beside persistence, DMDc a
 	o.addFlags(cmd, "runs/koopman")
 	f := cmd.Flags()
 	f.String("base", "base", "base policy whose normalisers to use: a checkpoint or shipped weights")
-	cli.SetKey(f, "base", "koopman.base")
+	cli.SetKey(f, "base", "residual.base")
 	f.StringVar(&o.plot, "plot", "", "draw the prediction errors into this .png or .svg `file`")
 	f.Int("steps", 6000, "optimiser steps")
 	cli.SetKey(f, "steps", "koopman.steps")
 	return cmd
 }
 
-func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) (err error) {
+func runTrainKoopman(ctx context.Context, o *trainKoopmanOptions) error {
 	if err := errors.Join(cli.CheckOutput("--plot", o.plot, ".png", ".svg"), cli.CheckFolder("--out",
-		o.runDir)); err != nil {
+		o.to.Dir)); err != nil {
 		return err
 	}
-	data, err := o.demonstrations()
+	t, err := o.TrainKoopman(ctx, o.to)
 	if err != nil {
 		return err
 	}
-	k, err := o.koopmanData(data)
-	if err != nil {
-		return err
-	}
-	if err := o.addRollouts(ctx, k, data.Episodes); err != nil {
-		return err
-	}
-	folder, err := o.create()
-	if err != nil {
-		return err
-	}
-	defer o.discardEmpty(ctx, folder, &err)
-	c := o.Config.Koopman
-	p := o.progress("train koopman", "steps", c.Training.Steps)
-	t, err := pipeline.Koopman(ctx, k, c, o.Config.Seed, folder, p.set)
-	if err != nil {
-		return err
-	}
-	return o.printKoopman(trainKoopmanResult{
-		trainResult: o.trained(pipeline.KoopmanName, folder, t.Trained, p), SpectralRadius: t.SpectralRadius,
-		Scores: t.Scores,
-	})
-}
-
-// koopmanData encodes demonstrations with the base policy of koopman.base.
-func (a *app) koopmanData(d *dataset.Dataset) (*koopmanfit.Data, error) {
-	base, err := a.loadPolicy(a.Config.Koopman.Base)
-	if err != nil {
-		return nil, err
-	}
-	return koopmanfit.NewData(d, base, a.Config.Residual.Features, &a.Config.Koopman, a.Config.Seed)
-}
-
-// addRollouts plays koopman.rollouts episodes of the base policy and adds them to the data.
-func (o *trainKoopmanOptions) addRollouts(ctx context.Context, k *koopmanfit.Data, demos []dataset.Episode) error {
-	c := &o.Config.Koopman
-	if c.Rollouts == 0 {
-		return nil
-	}
-	p, err := o.loadPolicy(c.Base)
-	if err != nil {
-		return err
-	}
-	w, err := o.world()
-	if err != nil {
-		return err
-	}
-	rolls, err := w.Rollouts(p, c, &o.Config.Residual.Config, o.Config.Seed, demos)
-	if err != nil {
-		return err
-	}
-	bar := o.progress("play the base policy", "episodes", c.Rollouts)
-	rolls.Progress = bar.setOf
-	if err := k.AddRollouts(ctx, rolls); err != nil {
-		return err
-	}
-	bar.finish(fmt.Sprintf("%d episodes", c.Rollouts))
-	return nil
-}
-
-func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
-	if o.plot != "" && len(r.Scores) > 0 {
-		figure, err := koopmanfit.Figure(koopmanfit.OnDemonstrations.Of(r.Scores))
+	if o.plot != "" && len(t.Scores) > 0 {
+		figure, err := koopmanfit.Figure(koopmanfit.OnDemonstrations.Of(t.Scores))
 		if err != nil {
 			return err
 		}
@@ -128,20 +56,5 @@ func (o *trainKoopmanOptions) printKoopman(r trainKoopmanResult) error {
 			return err
 		}
 	}
-	if o.JSON {
-		return o.PrintJSON(r)
-	}
-	for _, on := range koopmanfit.Scorings {
-		scores := on.Of(r.Scores)
-		if len(scores) == 0 {
-			continue
-		}
-		if err := o.Printf("\n%s\n\n", on.Caption); err != nil {
-			return err
-		}
-		if err := koopmanfit.Table(scores).WriteText(o.Out); err != nil {
-			return err
-		}
-	}
-	return o.Printf("\nspectral radius %.6f\n%s\n", r.SpectralRadius, r.Checkpoint)
+	return o.Print(t)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
+	"korr/lab"
 	"korr/residual"
 )
 
@@ -16,7 +17,7 @@ func TestTrainPPO(t *testing.T) {
 	o := korr(t, "train", "residual", "--algorithm", "ppo", "--steps", "30", "--out", out, "--json", "--quiet",
 		"--set", "residual.envs=2", "--set", "residual.critic_only=false", "--set", "residual.focus=false", "--set",
 		"residual.members=1", "--set", "ppo.num_steps=15", "--set", "ppo.update_epochs=2")
-	var r trainResult
+	var r lab.Trained
 	if o.code == cli.ExitOK {
 		decodeOne(t, o.out, &r)
 	}

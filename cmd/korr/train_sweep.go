@@ -4,19 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/configs"
-	"korr/internal/atomicfile"
-	"korr/sim"
 	"korr/train/eval"
-	"korr/train/run"
 	"korr/train/sweep"
 	"korr/train/unit"
 )
@@ -83,7 +76,7 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 	if err != nil {
 		return err
 	}
-	executor, closeIt, err := o.executor(ctx, o.queue, unit.Handlers{sweep.Kind: sweep.Handler(o.trial)})
+	executor, closeIt, err := o.Executor(ctx, o.queue, unit.Handlers{sweep.Kind: sweep.Handler(o.Trial)})
 	if err != nil {
 		return err
 	}
@@ -91,7 +84,10 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 	c := sweep.Config{
 		Dir: o.out, Variants: variants, Seeds: seeds, Reference: o.reference, Episodes: o.Config.Eval.Episodes,
 		EvalSeed: o.evalSeed,
-		Timeless: o.noTimes, Prepare: o.prepare, Executor: executor,
+		Timeless: o.noTimes, Executor: executor,
+		Prepare: func(v sweep.Variant, seed uint64) (sweep.Training, error) {
+			return o.PrepareTrial(v, seed, o.queue != "")
+		},
 		Finished: func(c *sweep.Cell, done, of int) {
 			o.Log.Info("finished", "variant", c.Variant, "seed", c.Seed, "cells", fmt.Sprintf("%d/%d", done, of))
 		},
@@ -109,100 +105,5 @@ func runSweep(ctx context.Context, o *sweepOptions) error {
 		o.Log.Warn("interrupted: what is finished is kept, and the same command goes on", "finished", len(r.Cells), "cells",
 			len(seeds)*len(variants))
 	}
-	if o.JSON {
-		return errors.Join(err, o.PrintJSON(r))
-	}
-	return errors.Join(err, r.WriteText(o.app.Out))
-}
-
-// prepare resolves the settings of a variant and a training seed, and names what a worker elsewhere needs of this
-// machine.
-func (o *sweepOptions) prepare(v sweep.Variant, seed uint64) (sweep.Training, error) {
-	own, err := o.trialApp(v.Settings, seed)
-	if err != nil || o.queue == "" {
-		return sweep.Training{Steps: stepsOf(own)}, err
-	}
-	in, err := unitInputs(o.Config, own.Config)
-	if err == nil && own.Config.Demos != "" {
-		in[fileInput+"demos"] = unit.Input{Path: own.Config.Demos}
-	}
-	return sweep.Training{Steps: stepsOf(own), Inputs: in}, err
-}
-
-// stepsOf is the length of an app's training; 0 without settings.
-func stepsOf(a *app) int {
-	if a.Config == nil {
-		return 0
-	}
-	return a.Config.Residual.Steps
-}
-
-// trial is a cell of this process's settings.
-func (o *sweepOptions) trial(_ *unit.Task, s *sweep.Spec) (sweep.Trial, error) {
-	own, err := o.trialApp(s.Settings, s.Seed)
-	if err != nil {
-		return nil, err
-	}
-	return &trial{app: own}, nil
-}
-
-// trialApp is an app of its own under the settings of a variant and a training seed.
-func (a *app) trialApp(variant []string, seed uint64) (*app, error) {
-	own := *a.App
-	own.Overrides = append(slices.Clone(a.Overrides), trialSet(variant, seed)...)
-	c, err := a.load(configs.Options{Preset: a.Preset, File: a.ConfigFile, Set: own.Overrides, Environ: a.Environ},
-		a.Config.Demos)
-	return &app{App: &own, Config: c}, err
-}
-
-// trialSet are the settings of a variant and a training seed.
-func trialSet(variant []string, seed uint64) []string {
-	return append(slices.Clone(variant), fmt.Sprintf("seed=%d", seed))
-}
-
-// trial is a training of korr train residual.
-type trial struct {
-	*app
-	// plain are the settings as the run folder is to show them, in YAML, where those of the training name files of a
-	// worker; nil where they do not.
-	plain []byte
-}
-
-// Train implements sweep.Trial.
-func (t *trial) Train(ctx context.Context, dir string, resume bool) error {
-	o := &trainResidualOptions{trainOptions: trainOptions{app: t.app, runDir: dir}, resume: resume, engine: engineNative}
-	streams := *t.Streams
-	streams.Out = io.Discard
-	t.Streams = &streams
-	if resume { // the settings are those of the folder
-		t.ConfigFile, t.Preset = "", ""
-	}
-	if err := runTrainResidual(ctx, o); err != nil || t.plain == nil {
-		return err
-	}
-	return atomicfile.Write(filepath.Join(dir, run.ConfigName), t.plain)
-}
-
-// Play implements sweep.Trial.
-func (t *trial) Play(ctx context.Context, checkpoint string, s *sweep.Spec) ([]eval.Cell, error) {
-	p, err := t.loadPolicy(checkpoint)
-	if err != nil {
-		return nil, err
-	}
-	task, err := sim.TaskByName(p.Task)
-	if err != nil {
-		return nil, err
-	}
-	told := t.progress("play "+string(p.Method), "episodes", 1)
-	cells, err := eval.Evaluate(ctx, eval.Spec{
-		Conditions: s.Conditions, Episodes: s.Episodes, Seed: s.EvalSeed, Workers: t.workers(),
-		Open: eval.InProcess(t.newEnv), Progress: told.setOf,
-		Policies: []eval.Policy{{Name: string(p.Method), New: func() (sim.Policy, error) {
-			return p.NewController(task.NewFeatures())
-		}}},
-	})
-	if err == nil {
-		told.finish(fmt.Sprintf("%d episodes", len(s.Conditions)*s.Episodes))
-	}
-	return cells, err
+	return errors.Join(err, o.Print(r))
 }

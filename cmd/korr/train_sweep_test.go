@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
-	"korr/cmd/internal/settings"
 	"korr/configs"
+	"korr/lab/settings"
 	"korr/train/sweep"
 )
 
@@ -97,7 +97,7 @@ func TestBuiltInVariantsAreValid(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		c := td3Config(cfg, 1)
+		c := cfg.TD3Run()
 		if err := c.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,32 +1,53 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/cmd/internal/progress"
 	"korr/cmd/internal/robotcmd"
-	"korr/cmd/internal/settings"
 	"korr/configs"
+	"korr/lab"
+	"korr/lab/settings"
 	"korr/ros/mcap"
 	"korr/ros/names"
 	"korr/ros/record"
+	"korr/sim"
+	"korr/sim/mujoco"
 )
 
-// app is what every verb is given, with what the verbs of this command share: simulators, policies, progress.
+// app is what every verb is given: the command line, and the laboratory of its settings.
 type app struct {
 	*cli.App
-	Config *settings.Config
+	*lab.Lab
 }
 
-// with is the app under other settings.
-func (a *app) with(c *settings.Config) *app { return &app{a.App, c} }
+// interrupted reports whether the user ended the command.
+func interrupted(ctx context.Context) bool { return errors.Is(context.Cause(ctx), cli.ErrInterrupted) }
+
+// physics lists the simulators of this build, one for each task; empty in a build without one.
+func physics() (out []cli.Physics) {
+	for _, name := range sim.TaskNames() {
+		if print, err := mujoco.Fingerprint(name); err == nil {
+			out = append(out, cli.Physics{Task: name, Fingerprint: print})
+		}
+	}
+	return out
+}
+
+// progress starts telling how far a step is; unit names what is counted.
+func (a *app) progress(what, unit string, total int) *progress.Progress {
+	return progress.New(a.Err, a.Quiet, what, unit, total)
+}
 
 // robot is the app of the verbs that the robot's command has too.
 func (a *app) robot() *robotcmd.App {
 	return &robotcmd.App{
-		App: a.App, OtherSimulator: a.warnOtherSimulator, Dataset: a.inspectDataset, SetFilter: a.setFilter,
+		App: a.App, OtherSimulator: a.WarnOtherSimulator, Dataset: a.inspectDataset, SetFilter: a.SetFilter,
 		Recordings: mcap.OpenAny, NewRecording: newMCAP,
 		Sections: func() robotcmd.Sections {
 			c := a.Config
@@ -50,10 +71,14 @@ func (a *app) rosNames(node string) (*names.Names, error) {
 }
 
 func newRoot(c *cli.App) *cobra.Command {
-	a := &app{App: c}
-	c.Values = settings.Values
-	c.Fill = func(o configs.Options) (err error) {
-		a.Config, err = settings.Load(o)
+	a := &app{App: c, Lab: new(lab.Lab)}
+	c.Values = values
+	c.Fill = func(o configs.Options) error {
+		config, err := settings.Load(o)
+		*a.Lab = lab.Lab{
+			Config: config, From: o, Logger: c.Log, Cache: c.CacheDir(),
+			Progress: func(what, unit string, total int) lab.Progress { return a.progress(what, unit, total) },
+		}
 		return err
 	}
 	return c.NewRoot("Koopman-guided online residual refinement: train, evaluate and run assembly policies",

@@ -112,12 +112,12 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 	r, err := faults.Run(ctx, faults.Config{
 		Korr: []string{self}, Arm: part("arm"), Relay: part("relay"), Bridge: part("bridge"), Rate: o.rate, Trials: o.trials,
 		Only: o.only, Links: o.links, Parallel: o.parallel,
-		Progress: func(done, of int, row *faults.Row) { p.set(done, of, row.Fault) },
+		Progress: func(done, of int, row *faults.Row) { p.Set(done, of, row.Fault) },
 	})
 	if err != nil {
 		return err
 	}
-	p.finish(fmt.Sprintf("%d rows", len(r.Rows)))
+	p.Finish(fmt.Sprintf("%d rows", len(r.Rows)))
 	if o.out != "" {
 		var page bytes.Buffer
 		command := fmt.Sprintf("korr verify faults --trials %d --parallel %d --out %s", o.trials, o.parallel, o.out)
@@ -129,19 +129,5 @@ func runVerifyFaults(ctx context.Context, o *faultsOptions) error {
 			return err
 		}
 	}
-	if o.JSON {
-		err = o.PrintJSON(r)
-	} else {
-		err = r.WriteText(o.app.Out)
-	}
-	if err != nil || r.Passed {
-		return err
-	}
-	failed := 0
-	for _, row := range r.Rows {
-		if !row.Passed {
-			failed++
-		}
-	}
-	return cli.GateErrorf("verify faults: %d of %d rows failed", failed, len(r.Rows))
+	return o.Judge("verify faults", r)
 }

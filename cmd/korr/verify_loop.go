@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,18 +51,10 @@ func runVerifyLoop(ctx context.Context, a *app, c longrun.Config, ros2 bool) err
 	}
 	c.Simulator, c.Control = append(c.Simulator, common...), append(c.Control, common...)
 	p := a.progress("loop", "s", int(60*c.Minutes))
-	c.Progress = func(s, of int) { p.set(s, of, "") }
+	c.Progress = func(s, of int) { p.Set(s, of, "") }
 	r, err := longrun.Run(ctx, c)
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		err = a.PrintJSON(r)
-	} else {
-		err = r.WriteText(a.Out)
-	}
-	if err != nil || r.Passed {
-		return err
-	}
-	return cli.GateErrorf("verify loop: %s", strings.Join(r.Failures, "; "))
+	return a.Judge("verify loop", r)
 }

@@ -56,13 +56,5 @@ func runVerifyROS2(ctx context.Context, a *app, only string) error {
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		err = a.PrintJSON(r)
-	} else {
-		err = r.WriteText(a.Out)
-	}
-	if err == nil && !r.Passed {
-		err = cli.GateErrorf("verify ros2: a row failed, or none could be tried")
-	}
-	return err
+	return a.Judge("verify ros2", r)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
+	"korr/lab"
 	"korr/train/queue"
 )
 
@@ -67,7 +68,7 @@ func runWorker(ctx context.Context, o *workerOptions) error {
 		}
 		o.dir = filepath.Join(cache, "korr", "queue")
 	}
-	p, err := platform()
+	p, err := lab.Platform()
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func runWorker(ctx context.Context, o *workerOptions) error {
 		"arithmetic", p.Arithmetic,
 		"slots", o.slots, "cores", o.cores)
 	w := &queue.Worker{
-		Store: store, Handlers: o.handlers(), Platform: p, Name: o.name, Dir: o.dir, Slots: o.slots, Cores: o.cores,
+		Store: store, Handlers: o.Handlers(), Platform: p, Name: o.name, Dir: o.dir, Slots: o.slots, Cores: o.cores,
 		Idle: o.idle, Save: o.save, Log: o.Log,
 	}
 	err = w.Run(ctx)

@@ -39,6 +39,20 @@ func (r *Report) WriteText(w io.Writer) error {
 	return t.WriteText(w)
 }
 
+// Verdict counts the rows that failed; empty when none did.
+func (r *Report) Verdict() string {
+	failed := 0
+	for i := range r.Rows {
+		if !r.Rows[i].Passed {
+			failed++
+		}
+	}
+	if failed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d rows failed", failed, len(r.Rows))
+}
+
 // WriteMarkdown prints the page docs/faults.md. command is what made it.
 func (r *Report) WriteMarkdown(w io.Writer, command string) error {
 	var b strings.Builder

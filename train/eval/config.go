@@ -19,10 +19,9 @@ type Config struct {
 	// part trackers, each measured: clean, T1, T2, T3; empty = sim.sensing
 	Sensing []string `yaml:"sensing"`
 	// physics of the episodes, each measured: nominal, D1; empty = sim.physics
-	Physics    []string `yaml:"physics"`
-	Strength   float64  // of the perturbation when it is on; 1 = as published
-	Episodes   int      `yaml:"episodes"`    // for each policy and condition
-	MinSuccess float64  `yaml:"min_success"` // exit 3 when a rate falls below it
+	Physics  []string `yaml:"physics"`
+	Strength float64  // of the perturbation when it is on; 1 = as published
+	Episodes int      `yaml:"episodes"` // for each policy and condition
 }
 
 // DefaultConfig compares the shipped policies.
@@ -41,7 +40,6 @@ func (c *Config) Validate() error {
 		setting.OneOf("perturb", c.Perturb, "off", "on", "both"),
 		setting.Above("strength", c.Strength, 0),
 		setting.AtLeast("episodes", c.Episodes, 1),
-		setting.Within("min_success", c.MinSuccess, 0, 1),
 	}
 	for i, level := range c.Randomness {
 		rules = append(rules, setting.OneOf(fmt.Sprintf("randomness[%d]", i), sim.Randomness(level), sim.Levels()...))

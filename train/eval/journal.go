@@ -11,8 +11,6 @@ import (
 	"sync"
 
 	"korr/internal/regular"
-	"korr/sim"
-	"korr/sim/domain"
 )
 
 // Journal keeps the episodes of an evaluation in a file, a line of JSON each, as they are played: an evaluation that
@@ -34,15 +32,9 @@ type journalKey struct {
 
 // journalLine is an episode in the file.
 type journalLine struct {
-	Condition Condition    `json:"condition"`
-	Policy    string       `json:"policy"`
-	Seed      uint64       `json:"seed"`
-	Steps     int          `json:"steps"`
-	Success   bool         `json:"success"`
-	OneYaw    *bool        `json:"one_yaw,omitempty"`
-	Stage     sim.Stage    `json:"stage,omitempty"`
-	Fault     string       `json:"fault,omitempty"`
-	Domain    *domain.Draw `json:"domain,omitempty"`
+	Condition Condition `json:"condition"`
+	Policy    string    `json:"policy"`
+	record
 }
 
 // OpenJournal reads the journal at path, if there is one; a torn last line is left out. Nothing is written before the
@@ -63,11 +55,7 @@ func OpenJournal(path string) (*Journal, error) {
 		case err != nil:
 			return nil, fmt.Errorf("journal %s line %d: %w: delete the file to start again", path, n, err)
 		}
-		e := Episode{Seed: l.Seed, Steps: l.Steps, Success: l.Success, OneYaw: l.OneYaw, Stage: l.Stage, Domain: l.Domain}
-		if l.Fault != "" {
-			e.Fault = errors.New(l.Fault)
-		}
-		j.known[journalKey{l.Condition, l.Policy, l.Seed}] = e
+		j.known[journalKey{l.Condition, l.Policy, l.Seed}] = l.episode()
 		text = rest
 	}
 	return j, nil
@@ -106,14 +94,7 @@ func (j *Journal) add(c Condition, policy string, e Episode) error {
 	if j == nil {
 		return nil
 	}
-	l := journalLine{
-		Condition: c, Policy: policy, Seed: e.Seed, Steps: e.Steps, Success: e.Success, OneYaw: e.OneYaw, Stage: e.Stage,
-		Domain: e.Domain,
-	}
-	if e.Fault != nil {
-		l.Fault = e.Fault.Error()
-	}
-	text, err := json.Marshal(l)
+	text, err := json.Marshal(journalLine{c, policy, newRecord(e)})
 	if err != nil {
 		return fmt.Errorf("journal %s: %w", j.path, err)
 	}

@@ -9,7 +9,6 @@ import (
 
 // Config is the section koopman: the lifted linear model: its data, what it is and how it is trained.
 type Config struct {
-	Base string `yaml:"base"` // base policy whose normalisers are used: shipped weights or a checkpoint
 	// reads the robot's state and the task's features, not every part's pose as well: parts that do not matter may be
 	// pushed to where no demonstration had them. A published korr needs false
 	Focus    bool                `yaml:"focus"`
@@ -23,7 +22,7 @@ type Config struct {
 // DefaultConfig is the recipe of the shipped model.
 func DefaultConfig() Config {
 	return Config{
-		Base: "base", Focus: true, Model: koopman.DefaultConfig(), Training: koopman.DefaultTrainConfig(), HeldOut: 0.1,
+		Focus: true, Model: koopman.DefaultConfig(), Training: koopman.DefaultTrainConfig(), HeldOut: 0.1,
 		Rollouts: 60,
 	}
 }
@@ -31,7 +30,7 @@ func DefaultConfig() Config {
 // Validate implements the check of package configs.
 func (c *Config) Validate() error {
 	return errors.Join(c.Model.Validate(), c.Training.Validate(), setting.Check(
-		"koopman", setting.Given("base", c.Base, "a base policy"), setting.Within("held_out", c.HeldOut, 0, 0.9),
+		"koopman", setting.Within("held_out", c.HeldOut, 0, 0.9),
 		setting.AtLeast("rollouts", c.Rollouts, 0),
 	))
 }

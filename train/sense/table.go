@@ -23,7 +23,8 @@ type Tracked struct {
 	Errors  []Errors `json:"errors"`
 }
 
-// WriteText prints the errors as a table, by tracker and phase, so that the methods stand below one another.
+// WriteText prints the errors as a table, by tracker and phase, so that the methods stand below one another, and where the
+// filter is.
 func (r *Report) WriteText(w io.Writer) error {
 	t := &report.Table{Columns: []report.Column{{Name: "sensing"}, {Name: "phase"}, {Name: "method"}}}
 	for _, name := range []string{"mm", "95 %", "rad", "95 %", "tip mm", "95 %", "steps"} {
@@ -46,5 +47,9 @@ func (r *Report) WriteText(w io.Writer) error {
 			}
 		}
 	}
-	return t.WriteText(w)
+	if err := t.WriteText(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", r.File)
+	return err
 }

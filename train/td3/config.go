@@ -30,13 +30,13 @@ type Config struct {
 	// With this, belief or history the demonstrations are seen through residual.trackers and the filter, too
 	CriticTruth bool `json:"critic_truth,omitempty" yaml:"critic_truth"`
 
-	Critics  int     `json:"critics" yaml:"critics"`   // in the ensemble; a target takes the lesser of two
-	Batch    int     `json:"batch" yaml:"batch"`       // transitions in a mini-batch
-	Buffer   int     `json:"buffer"`                   // frames of the online buffer
-	Gamma    float64 `json:"gamma"`                    // discount per control step
-	NStep    int     `json:"n_step"`                   // control steps of reward in a target
-	ActorLR  float64 `json:"actor_lr" yaml:"actor_lr"` // learning rate of the actor
-	CriticLR float64 `json:"critic_lr"`                // learning rate of the critics
+	Critics  int     `json:"critics" yaml:"critics"` // in the ensemble; a target takes the lesser of two
+	Batch    int     `json:"batch" yaml:"batch"`     // transitions in a mini-batch
+	Buffer   int     `json:"buffer"`                 // frames of the online buffer
+	Gamma    float64 `json:"gamma"`                  // discount per control step
+	NStep    int     `json:"n_step"`                 // control steps of reward in a target
+	ActorLR  float64 `json:"actor_lr"`               // learning rate of the actor
+	CriticLR float64 `json:"critic_lr"`              // learning rate of the critics
 	// last share of the run over which the learning rates fall to 0: the policy settles, and no evaluation has to choose
 	// one
 	LRDecay float64 `json:"lr_decay" yaml:"lr_decay"`

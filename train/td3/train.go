@@ -259,7 +259,7 @@ func (t *trainer) hint(err error) error {
 	if t.in.Run != nil {
 		where = "the last checkpoint in " + t.in.Run.Dir() + " is from before"
 	}
-	return fmt.Errorf("td3: step %d: %w; %s: lower actor_lr or look for broken observations", t.step,
+	return fmt.Errorf("td3: step %d: %w; %s: lower residual.utd or look for broken observations", t.step,
 		err, where)
 }
 

@@ -229,3 +229,33 @@ func OnTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// Texter is a result that can be read.
+type Texter interface {
+	WriteText(w io.Writer) error
+}
+
+// Print prints a result: one JSON object with --json, else its text.
+func (a *App) Print(r Texter) error {
+	if a.JSON {
+		return a.PrintJSON(r)
+	}
+	return r.WriteText(a.Out)
+}
+
+// Judged is a result that may not be good enough.
+type Judged interface {
+	Texter
+	Verdict() string // what is wrong; empty when it passed
+}
+
+// Judge prints a result; the error is that of a gate when it did not pass.
+func (a *App) Judge(what string, r Judged) error {
+	if err := a.Print(r); err != nil {
+		return err
+	}
+	if wrong := r.Verdict(); wrong != "" {
+		return GateErrorf("%s: %s", what, wrong)
+	}
+	return nil
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"korr/configs"
+	"korr/configs/checkpoint"
 	"korr/internal/usage"
 	"korr/residual/loop"
 	"korr/ros/node"
@@ -57,6 +58,7 @@ func ExitCode(err error) int {
 	var wrong *usage.Error
 	var noMaster *node.MasterError
 	var noBridge *rosbridge.UnreachableError
+	var noServer *checkpoint.UnreachableError
 	var silent *loop.SilenceError
 	switch {
 	case err == nil:
@@ -67,7 +69,7 @@ func ExitCode(err error) int {
 		return coded.code
 	case errors.As(err, &config), errors.As(err, &wrong):
 		return ExitUsage
-	case errors.As(err, &noMaster), errors.As(err, &noBridge), errors.As(err, &silent):
+	case errors.As(err, &noMaster), errors.As(err, &noBridge), errors.As(err, &silent), errors.As(err, &noServer):
 		return ExitUnreachable
 	case loop.LastStates(err) != nil:
 		return ExitSafety

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"korr/internal/usage"
 )
 
 // flagError says what is wrong with a flag's value in the words of a user, and which flag was meant instead of one that
@@ -56,7 +58,7 @@ func wanted(f *pflag.Flag, cause error) string {
 func nearFlag(cmd *cobra.Command, name string) string {
 	best, found := min(3, len(name)/2+1), ""
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		d := distance(name, f.Name)
+		d := usage.Distance(name, f.Name)
 		if strings.HasPrefix(f.Name, name) && len(name) > 1 {
 			d = 1
 		}
@@ -65,24 +67,4 @@ func nearFlag(cmd *cobra.Command, name string) string {
 		}
 	})
 	return found
-}
-
-// distance is how many letters have to be added, left out or replaced to make b of a (Levenshtein 1966).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -7,10 +7,16 @@ import (
 
 	"korr/basepolicy/acting"
 	"korr/cmd/internal/cli"
+	"korr/configs/checkpoint"
 	"korr/internal/tensorfile"
 	"korr/residual"
 	"korr/ros/record"
+	"korr/ros/robot"
 )
+
+// CacheUsage explains a flag that several verbs have.
+const CacheUsage = "how a diffusion base saves network calls, `NAME[:key=value,...]`; " +
+	"none = not at all (default: the checkpoint's own)"
 
 // App is what these verbs are given.
 type App struct {
@@ -33,13 +39,13 @@ type Sections struct {
 	Seed   uint64
 	Task   string
 	Acting *acting.Config
-	Run    *Settings
+	Run    *robot.Settings
 }
 
 // LoadPolicy reads a policy of the settings' task.
 func (a *App) LoadPolicy(name string) (*residual.Policy, error) {
 	s := a.Sections()
-	p, err := LoadPolicy(name, s.Task, s.Acting)
+	p, err := checkpoint.Policy(name, s.Task, s.Acting)
 	if err == nil && a.SetFilter != nil {
 		err = a.SetFilter(p)
 	}
@@ -48,7 +54,7 @@ func (a *App) LoadPolicy(name string) (*residual.Policy, error) {
 
 // OpenWeights reads a checkpoint, or shipped weights of the settings' task.
 func (a *App) OpenWeights(name string) (*tensorfile.File, error) {
-	return OpenWeights(name, a.Sections().Task)
+	return checkpoint.Open(name, a.Sections().Task)
 }
 
 // examples names the command in its examples.

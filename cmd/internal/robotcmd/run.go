@@ -85,7 +85,7 @@ ROS arguments (__name:=, __ns:=, __master:=, _parameter:=, remappings) may follo
 }
 
 // run is the section of the settings, as it stands once the node's private parameters are read.
-func (a *App) run() *Settings { return a.Sections().Run }
+func (a *App) run() *robot.Settings { return a.Sections().Run }
 
 func (a *App) seed() uint64 { return a.Sections().Seed }
 

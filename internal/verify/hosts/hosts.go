@@ -157,6 +157,14 @@ func build(ctx context.Context, dir string) (missing []Missing, err error) {
 	return missing, ctx.Err()
 }
 
+// Verdict says whether a row failed; empty when none did.
+func (r *Report) Verdict() string {
+	if r.Passed {
+		return ""
+	}
+	return "a row failed, or none could be tried"
+}
+
 // WriteText prints the rows as a table.
 func (r *Report) WriteText(w io.Writer) error {
 	t := &report.Table{Columns: []report.Column{

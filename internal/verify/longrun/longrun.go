@@ -247,6 +247,9 @@ func (c *Config) judge(r *Report, complaint string) {
 	r.Passed, r.Failures = len(why) == 0, why
 }
 
+// Verdict lists what failed; empty when nothing did.
+func (r *Report) Verdict() string { return strings.Join(r.Failures, "; ") }
+
 // WriteText prints the report in a few lines.
 func (r *Report) WriteText(w io.Writer) error {
 	if r.Jitter != nil {

@@ -30,6 +30,8 @@ type Report struct {
 	Resumed     int     `json:"resumed"`    // of them, with a checkpoint
 	Checks      []Check `json:"checks"`
 	Seconds     float64 `json:"seconds"`
+
+	dir string // of what came out
 }
 
 // Check is a file or an output that has to be equal.
@@ -66,7 +68,7 @@ func (r *run) count(ctx context.Context) error {
 // policies are those that one process trained.
 func (r *run) policies() []string {
 	// the pattern is one
-	found, _ := filepath.Glob(filepath.Join(r.Dir, "alone", "*", "checkpoints", "policy.safetensors"))
+	found, _ := filepath.Glob(filepath.Join(r.dir, "alone", "*", "checkpoints", "policy.safetensors"))
 	return found
 }
 
@@ -85,17 +87,25 @@ func (r *run) compare(context.Context) error {
 		}
 	}
 	for _, n := range names {
-		a, err := os.ReadFile(filepath.Join(r.Dir, n[0]))
+		a, err := os.ReadFile(filepath.Join(r.dir, n[0]))
 		if err != nil {
 			return err
 		}
-		b, err := os.ReadFile(filepath.Join(r.Dir, n[1]))
+		b, err := os.ReadFile(filepath.Join(r.dir, n[1]))
 		if err != nil {
 			return err
 		}
 		r.report.Checks = append(r.report.Checks, Check{n[1], len(b), len(a) > 0 && bytes.Equal(a, b)})
 	}
 	return nil
+}
+
+// Verdict says whether something differs; empty when nothing does.
+func (r *Report) Verdict() string {
+	if r.Passed {
+		return ""
+	}
+	return "the queue's outcome is not that of one process: " + r.dir
 }
 
 // WriteText prints the report.

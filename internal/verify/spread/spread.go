@@ -15,23 +15,42 @@ import (
 	"korr/train/queue"
 )
 
-// Config says what is done and how it is disturbed.
+// Config says how a small sweep and a small evaluation are disturbed.
 type Config struct {
-	Korr     string   // the command
-	Dir      string   // of everything that comes out; exists
-	Settings []string // of both verbs: a preset, --set and so on
-	Sweep    []string // flags of korr train sweep, beside --out
-	Eval     []string // flags of korr eval, beside --csv
-	Seed     uint64   // of the disturbances
-	Kills    int      // of workers
-	Lease    time.Duration
+	Korr     string // the command
+	Seed     uint64 // of the disturbances
+	Kills    int    // of workers
+	Keep     bool   // the folder of what came out; it is kept too when something differs
 	Log      *slog.Logger
-	Progress func(step string)
+	Progress func(step, dir string)
+}
+
+// lease is that of the queue's units.
+const lease = 3 * time.Second
+
+// What is done: little is learned, and everything runs, with checkpoints on the way.
+var (
+	smallest = []string{
+		"sim.max_steps=20", "residual.critic_start=64", "residual.actor_start=96", "residual.envs=4", "residual.batch=8",
+		"residual.members=1",
+		"residual.utd=0.125", "residual.checkpoint_every=80", "residual.actor_hidden=16", "residual.critic_hidden=16",
+	}
+	sweepFlags = []string{"--variants", "resip,korr", "--seeds", "1", "--steps", "640", "--episodes", "4"}
+	evalFlags  = []string{"--policy", "base,korr", "--perturb", "both", "--episodes", "8", "--seed", "5"}
+)
+
+// settings are smallest as flags.
+func settings() (out []string) {
+	for _, kv := range smallest {
+		out = append(out, "--set", kv)
+	}
+	return out
 }
 
 // run is one under way.
 type run struct {
 	*Config
+	dir     string // of everything that comes out
 	rng     *rand.Rand
 	server  *process
 	workers []*process // by number; replaced when killed
@@ -44,10 +63,30 @@ type run struct {
 // workerCount is how many workers there are.
 const workerCount = 3
 
-// Run does it all. A report that has not passed is no error.
+// Run does it all, in a temporary folder. A report that has not passed is no error.
 func Run(ctx context.Context, c Config) (*Report, error) {
+	dir, err := os.MkdirTemp("", "korr-verify-queue-")
+	if err != nil {
+		return nil, err
+	}
+	r := &run{
+		Config: &c, dir: dir, rng: seed.Stream(c.Seed, "spread", 0),
+		report: Report{Schema: Schema, Seed: c.Seed, dir: dir},
+	}
+	if err = r.all(ctx); err == nil && r.report.Passed && !c.Keep {
+		err = os.RemoveAll(dir)
+	} else {
+		c.Log.Warn("what came out is kept", "folder", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &r.report, nil
+}
+
+// all does one step after the other.
+func (r *run) all(ctx context.Context) error {
 	start := time.Now()
-	r := &run{Config: &c, rng: seed.Stream(c.Seed, "spread", 0), report: Report{Schema: Schema, Seed: c.Seed}}
 	defer r.stop()
 	for _, step := range []struct {
 		name string
@@ -58,16 +97,16 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		{"disturbances", r.spread},
 		{"comparison", r.compare},
 	} {
-		if c.Progress != nil {
-			c.Progress(step.name)
+		if r.Progress != nil {
+			r.Progress(step.name, r.dir)
 		}
 		if err := step.do(ctx); err != nil {
-			return nil, fmt.Errorf("verify queue: %s: %w", step.name, err)
+			return fmt.Errorf("verify queue: %s: %w", step.name, err)
 		}
 	}
 	r.report.Passed = !slices.ContainsFunc(r.report.Checks, func(c Check) bool { return !c.Equal })
 	r.report.Seconds = time.Since(start).Seconds()
-	return &r.report, nil
+	return nil
 }
 
 func (r *run) stop() {
@@ -81,7 +120,7 @@ func (r *run) stop() {
 
 // start starts a process; its files are numbered in the order of the starts.
 func (r *run) start(name string, args ...string) (*process, error) {
-	p, err := start(r.Dir, len(r.every), name, r.Korr, args...)
+	p, err := start(r.dir, len(r.every), name, r.Korr, args...)
 	if err == nil {
 		r.every = append(r.every, p)
 	}
@@ -89,11 +128,11 @@ func (r *run) start(name string, args ...string) (*process, error) {
 }
 
 func (r *run) sweepArgs(out string, more ...string) []string {
-	return slices.Concat([]string{"train", "sweep", "--no-times", "--out", out}, r.Settings, r.Sweep, more)
+	return slices.Concat([]string{"train", "sweep", "--no-times", "--out", out}, settings(), sweepFlags, more)
 }
 
 func (r *run) evalArgs(csv string, more ...string) []string {
-	return slices.Concat([]string{"eval", "--json", "--csv", csv}, r.Settings, r.Eval, more)
+	return slices.Concat([]string{"eval", "--json", "--csv", csv}, settings(), evalFlags, more)
 }
 
 // alone does the sweep and the evaluation in one process each.
@@ -108,7 +147,7 @@ func (r *run) alone(ctx context.Context) error {
 		if err := r.await(ctx, p, name); err != nil {
 			return err
 		}
-		if err := os.Rename(p.out, filepath.Join(r.Dir, "alone."+name)); err != nil {
+		if err := os.Rename(p.out, filepath.Join(r.dir, "alone."+name)); err != nil {
 			return err
 		}
 	}
@@ -134,7 +173,7 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if r.store, err = queue.Connect(ctx, filepath.Join(r.Dir, "queue"), r.Log, 30*time.Second); err != nil {
+	if r.store, err = queue.Connect(ctx, filepath.Join(r.dir, "queue"), r.Log, 30*time.Second); err != nil {
 		return err
 	}
 	r.workers = make([]*process, workerCount)
@@ -148,7 +187,7 @@ func (r *run) begin(ctx context.Context) error {
 
 // serve starts the server and waits until it is up.
 func (r *run) serve(ctx context.Context) (err error) {
-	r.server, err = r.start("server", "queue", "serve", "--dir", "queue", "--lease", r.Lease.String(), "--log-format", "json")
+	r.server, err = r.start("server", "queue", "serve", "--dir", "queue", "--lease", lease.String(), "--log-format", "json")
 	if err != nil {
 		return err
 	}
@@ -209,7 +248,7 @@ func (r *run) spread(ctx context.Context) error {
 		return err
 	}
 	for name, p := range map[string]*process{"sweep": sweep, "eval": eval} {
-		if err := os.Rename(p.out, filepath.Join(r.Dir, "spread."+name)); err != nil {
+		if err := os.Rename(p.out, filepath.Join(r.dir, "spread."+name)); err != nil {
 			return err
 		}
 	}

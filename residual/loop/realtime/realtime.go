@@ -13,9 +13,9 @@ import (
 
 // Options are what to ask for; the zero value asks for nothing.
 type Options struct {
-	CPUs       CPUs `yaml:"cpus"`        // processor cores of the loop's thread, such as 2,3 or 2-5; empty = any
-	Priority   int  `yaml:"priority"`    // SCHED_FIFO priority of the loop's thread, 1..99; 0 = none
-	LockMemory bool `yaml:"lock_memory"` // keep the process in memory (mlockall)
+	CPUs CPUs `yaml:"cpus"` // processor cores of the loop's thread, such as 2,3 or 2-5; empty = any
+	// SCHED_FIFO priority of the loop's thread, 1..99; with one the process is kept in memory, too (mlockall); 0 = none
+	Priority int `yaml:"priority"`
 	// growth of the heap between garbage collections (messages are garbage), as GOGC; 0 = Go's own
 	GCPercent     int `yaml:"gc_percent"`
 	MemoryLimitMB int // MB at which the garbage collector works harder, as GOMEMLIMIT; 0 = none
@@ -85,7 +85,7 @@ func (o *Options) Process() (refusals []*Refusal, restore func()) {
 	if o.MemoryLimitMB > 0 {
 		limit = debug.SetMemoryLimit(int64(o.MemoryLimitMB) << 20)
 	}
-	if o.LockMemory {
+	if o.Priority > 0 { // a thread that waits for a page keeps no time, whatever its priority
 		if err := lockMemory(); err != nil {
 			refusals = append(refusals, &Refusal{"lock memory", err, "raise the memlock limit (ulimit -l unlimited, or " +
 				"LimitMEMLOCK=infinity) or grant CAP_IPC_LOCK"})

@@ -29,7 +29,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("accepted %+v", o)
 		}
 	}
-	o := Options{CPUs: []int{0}, Priority: 50, GCPercent: -1, MemoryLimitMB: 1 << 10, LockMemory: true}
+	o := Options{CPUs: []int{0}, Priority: 50, GCPercent: -1, MemoryLimitMB: 1 << 10}
 	if err := o.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 func TestProcess(t *testing.T) {
 	before := debug.SetGCPercent(77)
 	defer debug.SetGCPercent(before)
-	o := Options{GCPercent: 300, MemoryLimitMB: 1 << 13, LockMemory: true}
+	o := Options{GCPercent: 300, MemoryLimitMB: 1 << 13, Priority: 1}
 	refusals, restore := o.Process()
 	if got := debug.SetGCPercent(300); got != 300 {
 		t.Errorf("GC percent %d", got)
