@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
 
 	"korr/internal/regular"
@@ -48,9 +49,10 @@ const envPrefix = "KORR"
 // is a section, often the Config of the package that reads it (see package setting). It refuses unknown keys and wrong
 // types, and what a section's own Validate refuses. The error is an *Error; c is then unusable.
 func Fill(c any, o Options) error {
-	l := &layers{values: map[string]any{}, fields: map[string]setting.Field{}, source: map[string]string{}}
+	l := &layers{v: viper.New(), fields: map[string]setting.Field{}, source: map[string]string{}}
 	for _, f := range setting.Fields(c) {
-		l.fields[f.Key], l.values[f.Key] = f, f.Value.Interface()
+		l.fields[f.Key] = f
+		l.v.SetDefault(f.Key, f.Value.Interface())
 	}
 	if o.Preset != "" {
 		m, err := readPreset(o.Preset)
@@ -75,7 +77,7 @@ func Fill(c any, o Options) error {
 		return err
 	}
 	for key, f := range l.fields {
-		value, err := decode(l.values[key], f.Value.Type())
+		value, err := decode(l.v.Get(key), f.Value.Type())
 		if err != nil { // every layer was checked when it was merged
 			return &Error{Path: key, Problem: err.Error()}
 		}
@@ -89,7 +91,7 @@ func Keys(c any) []string { return slices.Sorted(maps.Keys(setting.Values(c))) }
 
 // layers are what is known of the settings while they are merged.
 type layers struct {
-	values map[string]any           // by key; a list is one value
+	v      *viper.Viper
 	fields map[string]setting.Field // by key
 	source map[string]string        // of the layer that set a key last; absent for a default
 }
@@ -163,7 +165,10 @@ func (l *layers) merge(m map[string]any, source string) error {
 		if err := l.check(at, source); err != nil {
 			return err
 		}
-		l.values[at.path], l.source[at.path] = at.value, source
+		l.source[at.path] = source
+	}
+	if err := l.v.MergeConfigMap(m); err != nil {
+		return &Error{Source: source, Problem: err.Error()}
 	}
 	return nil
 }
@@ -217,7 +222,8 @@ func (l *layers) set(key, text, source string) error {
 	if err := l.check(at, source); err != nil {
 		return err
 	}
-	l.values[at.path], l.source[at.path] = at.value, source
+	l.v.Set(at.path, at.value)
+	l.source[at.path] = source
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/setting"
-	"korr/lab/settings"
+	"korr/train/lab/settings"
 )
 
 func run(t *testing.T, args ...string) (code int, out, complaint string) {

@@ -14,7 +14,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
 	"korr/configs"
-	"korr/lab"
+	"korr/train/lab"
 )
 
 // output is what one command line left behind.

@@ -7,8 +7,8 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/recorder"
-	"korr/lab"
 	"korr/sim"
+	"korr/train/lab"
 )
 
 // bagFlags are the flags of demonstrations from recordings.

@@ -2,11 +2,11 @@ package main
 
 import (
 	"korr/cmd/internal/cli"
-	"korr/lab/settings"
 	"korr/residual"
 	"korr/sim"
 	"korr/sim/action"
 	"korr/sim/disturb"
+	"korr/train/lab/settings"
 	"korr/train/sweep"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"korr/configs"
-	"korr/lab/settings"
+	"korr/train/lab/settings"
 )
 
 // TestChoicesAreWhatIsAccepted: what a shell offers for a key is accepted, and a text that it does not offer is refused

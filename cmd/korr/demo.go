@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/lab"
+	"korr/train/lab"
 )
 
 // demoOptions are the verb's flags that are no settings.

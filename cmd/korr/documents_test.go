@@ -15,7 +15,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/configs"
-	"korr/lab/settings"
+	"korr/train/lab/settings"
 )
 
 // TestDocumentedCommands parses every command line of this program that a document, a line of docs/results.jsonl or an

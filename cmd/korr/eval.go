@@ -9,8 +9,8 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
-	"korr/lab"
 	"korr/train/eval"
+	"korr/train/lab"
 )
 
 // evalOptions are the verb's flags that are no settings.

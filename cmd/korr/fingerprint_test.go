@@ -10,9 +10,9 @@ import (
 	"korr/basepolicy"
 	"korr/cmd/internal/cli"
 	"korr/internal/seed"
-	"korr/lab"
 	"korr/sim"
 	"korr/sim/mujoco"
+	"korr/train/lab"
 )
 
 // policyFrom writes an untrained base policy for one_leg whose checkpoint names this simulator.

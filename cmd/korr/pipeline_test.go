@@ -12,8 +12,8 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/internal/demo"
 	"korr/koopman"
-	"korr/lab"
 	"korr/train/koopmanfit"
+	"korr/train/lab"
 )
 
 // ok runs a command line that must succeed and returns its standard output.

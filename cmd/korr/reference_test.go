@@ -16,7 +16,7 @@ import (
 	"korr/cmd/internal/cli"
 	"korr/configs"
 	"korr/internal/settingdoc"
-	"korr/lab/settings"
+	"korr/train/lab/settings"
 )
 
 var updateReferences = flag.Bool("update", false, "write docs/cli.md and docs/config.md")

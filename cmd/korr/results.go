@@ -11,8 +11,8 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/internal/usage"
-	"korr/lab"
 	"korr/sim"
+	"korr/train/lab"
 	"korr/train/results"
 	"korr/train/sweep"
 )

@@ -12,7 +12,7 @@ import (
 	"korr/configs"
 	"korr/internal/setting"
 	"korr/internal/settingdoc"
-	"korr/lab/settings"
+	"korr/train/lab/settings"
 )
 
 // TestThereAreFewKeys: a setting that nobody sets is a constant or a field without a key.

@@ -13,9 +13,9 @@ import (
 	"korr/cmd/internal/robotcmd"
 	"korr/internal/recorder"
 	"korr/internal/recording"
-	"korr/lab"
 	"korr/sim/domain"
 	"korr/train/eval"
+	"korr/train/lab"
 )
 
 // simOptions are the verb's flags that are no settings.

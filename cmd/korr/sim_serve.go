@@ -8,11 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/lab"
 	"korr/sim"
 	"korr/sim/action"
 	"korr/sim/mujoco"
 	"korr/sim/serve"
+	"korr/train/lab"
 )
 
 // simServeOptions are the verb's flags that are no settings.

@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/lab"
+	"korr/train/lab"
 )
 
 func newCmdTrain(a *app) *cobra.Command {

@@ -7,9 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/lab"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/lab"
 )
 
 // trainAllOptions are the verb's flags that are no settings.

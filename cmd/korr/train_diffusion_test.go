@@ -10,8 +10,8 @@ import (
 	"korr/basepolicy"
 	"korr/basepolicy/diffusion"
 	"korr/cmd/internal/cli"
-	"korr/lab"
 	"korr/train/imitation"
+	"korr/train/lab"
 )
 
 // tinyDiffusion are networks that take no time.

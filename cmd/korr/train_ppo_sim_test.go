@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"korr/cmd/internal/cli"
-	"korr/lab"
 	"korr/residual"
+	"korr/train/lab"
 )
 
 // TestTrainPPO trains from the shipped base and Koopman model through the command line.

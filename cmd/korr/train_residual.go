@@ -7,8 +7,8 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/cmd/internal/robotcmd"
-	"korr/lab"
-	"korr/lab/settings"
+	"korr/train/lab"
+	"korr/train/lab/settings"
 )
 
 // trainResidualOptions are the verb's flags that are no settings.

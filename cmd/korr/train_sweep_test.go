@@ -11,7 +11,7 @@ import (
 
 	"korr/cmd/internal/cli"
 	"korr/configs"
-	"korr/lab/settings"
+	"korr/train/lab/settings"
 	"korr/train/sweep"
 )
 

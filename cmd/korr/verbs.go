@@ -11,13 +11,13 @@ import (
 	"korr/cmd/internal/progress"
 	"korr/cmd/internal/robotcmd"
 	"korr/configs"
-	"korr/lab"
-	"korr/lab/settings"
 	"korr/ros/mcap"
 	"korr/ros/names"
 	"korr/ros/record"
 	"korr/sim"
 	"korr/sim/mujoco"
+	"korr/train/lab"
+	"korr/train/lab/settings"
 )
 
 // app is what every verb is given: the command line, and the laboratory of its settings.

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"korr/cmd/internal/cli"
-	"korr/lab"
+	"korr/train/lab"
 	"korr/train/queue"
 )
 

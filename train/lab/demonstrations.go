@@ -9,12 +9,12 @@ import (
 
 	"korr/configs"
 	"korr/internal/usage"
-	"korr/lab/settings"
 	"korr/residual"
 	"korr/sim"
 	"korr/train/collect"
 	"korr/train/dataset"
 	"korr/train/episodes"
+	"korr/train/lab/settings"
 )
 
 // LoadFor fills settings with the task of the demonstrations in a folder, or several with commas between, for a

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"korr/configs"
-	"korr/lab/settings"
+	"korr/train/lab/settings"
 	"korr/train/unit"
 )
 

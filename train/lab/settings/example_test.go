@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"korr/configs"
-	"korr/lab/settings"
+	"korr/train/lab/settings"
 )
 
 // Later layers win: a preset, a file, variables, single keys.

@@ -10,8 +10,8 @@ import (
 
 	"korr/configs"
 	"korr/configs/checkpoint"
-	"korr/lab/settings"
 	"korr/train/eval"
+	"korr/train/lab/settings"
 	"korr/train/pipeline"
 	"korr/train/queue"
 	"korr/train/sweep"

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 
 	"korr/configs"
-	"korr/lab"
-	"korr/lab/settings"
+	"korr/train/lab"
+	"korr/train/lab/settings"
 )
 
 // A Lab is what some settings describe: its policies are found by the names that the command line takes.

@@ -11,9 +11,9 @@ import (
 	"korr/configs"
 	"korr/configs/checkpoint"
 	"korr/internal/usage"
-	"korr/lab/settings"
 	"korr/residual"
 	"korr/sim"
+	"korr/train/lab/settings"
 	"korr/train/pipeline"
 	"korr/train/unit"
 )
