@@ -12,8 +12,13 @@ import (
 
 var long = flag.Bool("long", false, "play 20 expert episodes of every task and level in search of deep contacts")
 
-// TestExpertDepth looks for contacts deeper than heldDepth in experts' episodes that succeed; the levels at which
-// docs/simulator.md admits some are only logged.
+// deepEpisodes are how many of the 20 have a contact deeper than heldDepth; docs/simulator.md says which contacts.
+var deepEpisodes = map[string]int{
+	"lamp low": 1, "lamp med": 1, "round_table med": 1, "square_table low": 2, "square_table med": 6,
+}
+
+// TestExpertDepth looks for contacts deeper than heldDepth in experts' episodes that succeed, beyond those that
+// docs/simulator.md owns up to.
 func TestExpertDepth(t *testing.T) {
 	if !*long {
 		t.Skip("with -long only: it takes minutes")
@@ -42,8 +47,9 @@ func TestExpertDepth(t *testing.T) {
 			}
 			t.Logf("%s %s: %d of %d succeeded, the deepest contact in them %.3f mm, %d of them above %.1f mm", name, level, won,
 				episodes, 1e3*worst, over, 1e3*heldDepth)
-			if over > 0 && (name != "square_table" || level != sim.Med) {
-				t.Errorf("%s %s: %d episodes with contacts deeper than %.1f mm", name, level, over, 1e3*heldDepth)
+			if known := deepEpisodes[name+" "+string(level)]; over > known {
+				t.Errorf("%s %s: %d episodes with contacts deeper than %.1f mm, %d are known", name, level, over, 1e3*heldDepth,
+					known)
 			}
 		}
 	}
